@@ -1,0 +1,137 @@
+"""From sequences of word hashes to the arrays of one batch."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import Any, Iterable, NamedTuple, Optional, Sequence
+
+import numpy as np
+from spacy.vocab import Vocab
+
+from .base import Feature
+
+#: distinct words whose features are kept; past it the cache starts anew
+MAX_WORDS = 1 << 16
+
+
+class TokenArrays(NamedTuple):
+    """A batch of sequences as arrays.
+
+    words: arrays with one row for each of the U distinct words.
+    tokens: int64 (N,), the distinct word of each token.
+    lengths: int64 (B,), tokens in each sequence.
+    """
+
+    words: dict[str, np.ndarray]
+    tokens: np.ndarray
+    lengths: np.ndarray
+
+
+class TokenFeatures:
+    """The features of tokens, all of them functions of the word alone.
+
+    A word's features are computed when it first comes up and kept, so that a batch costs one look-up
+    for each distinct word.
+    """
+
+    def __init__(self, parts: Sequence[Feature]):
+        self.parts = list(parts)
+        self._cache = _WordCache()
+        self._lock = threading.Lock()
+
+    def build(self, sequences: Iterable[np.ndarray], vocab: Vocab) -> None:
+        """Learn from sequences of training words, given as hashes (uint64)."""
+        counts: Counter[int] = Counter()
+        for sequence in sequences:
+            counts.update(sequence.tolist())
+        words: Counter[str] = Counter({vocab.strings[key]: n for key, n in counts.items()})
+        for part in self.parts:
+            part.build(words, vocab)
+        self._cache = _WordCache()
+
+    def __call__(self, sequences: Sequence[np.ndarray], vocab: Vocab) -> TokenArrays:
+        """sequences: the words' hashes (uint64) of each sequence."""
+        lengths = np.array([len(sequence) for sequence in sequences], dtype="int64")
+        keys = np.concatenate(sequences) if sequences else np.zeros(0, dtype="uint64")
+        distinct, tokens = np.unique(keys, return_inverse=True)
+        rows, arrays = self._look_up(distinct.tolist(), vocab)
+        words: dict[str, np.ndarray] = {}
+        for part in self.parts:
+            mine = {
+                name: array[rows] for name, array in arrays.items() if _belongs(name, part.name)
+            }
+            words.update(part.finish(mine, vocab))
+        return TokenArrays(words, tokens.astype("int64", copy=False), lengths)
+
+    def _look_up(self, keys: list[int], vocab: Vocab) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """The rows of words in the kept arrays, computing those of new words."""
+        cache = self._cache
+        rows = [cache.rows.get(key, -1) for key in keys]
+        if -1 in rows or not cache.arrays or not cache.serves(vocab):
+            with self._lock:
+                cache = self._cache_for(vocab, len(keys))
+                new = [key for key in keys if key not in cache.rows]
+                cache.add(new, self._ids([vocab.strings[key] for key in new], vocab))
+            rows = [cache.rows[key] for key in keys]
+        # `rows` grows after the arrays do and a full cache is replaced, never emptied: what
+        # another thread adds meanwhile is not seen, what was seen stays.
+        return np.array(rows, dtype="int64"), cache.arrays
+
+    def _cache_for(self, vocab: Vocab, n_more: int) -> _WordCache:
+        full = len(self._cache.rows) + n_more > MAX_WORDS
+        if full or not self._cache.serves(vocab):
+            self._cache = _WordCache(vocab)
+        return self._cache
+
+    def _ids(self, words: list[str], vocab: Vocab) -> dict[str, np.ndarray]:
+        arrays: dict[str, np.ndarray] = {}
+        for part in self.parts:
+            arrays.update(part.ids(words, vocab))
+        return arrays
+
+    def to_dict(self) -> dict[str, Any]:
+        return {part.name: part.to_dict() for part in self.parts}
+
+    def from_dict(self, state: dict[str, Any]) -> None:
+        for part in self.parts:
+            part.from_dict(state[part.name])
+        self._cache = _WordCache()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"parts": self.parts}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["parts"])  # type: ignore[misc]
+
+
+class _WordCache:
+    """Rows of arrays that grow by doubling; a row never changes once `rows` names it."""
+
+    def __init__(self, vocab: Optional[Vocab] = None):
+        self._vectors = None if vocab is None else vocab.vectors
+        self._n_vectors = 0 if vocab is None else vocab.vectors.n_keys
+        self.rows: dict[int, int] = {}
+        self.arrays: dict[str, np.ndarray] = {}
+
+    def serves(self, vocab: Vocab) -> bool:
+        """Whether the kept features still hold: they depend on the word and on the vectors."""
+        return self._vectors is vocab.vectors and self._n_vectors == vocab.vectors.n_keys
+
+    def add(self, keys: list[int], arrays: dict[str, np.ndarray]) -> None:
+        start, end = len(self.rows), len(self.rows) + len(keys)
+        grown = dict(self.arrays)
+        for name, new in arrays.items():
+            old = grown.get(name, new[:0])
+            if end > len(old):
+                shape = (max(end, 2 * len(old), 1024), *new.shape[1:])
+                grown[name] = np.zeros(shape, dtype=new.dtype)
+                grown[name][:start] = old[:start]
+            grown[name][start:end] = new
+        self.arrays = grown
+        self.rows.update(zip(keys, range(start, end), strict=True))
+
+
+def _belongs(array: str, part: str) -> bool:
+    return array == part or array == part + "_lengths"
+

@@ -1,0 +1,85 @@
+"""Rows of words in the pipeline's pretrained vectors, ``nlp.vocab.vectors``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from spacy.strings import get_string_id
+from spacy.vectors import Mode
+from spacy.vocab import Vocab
+
+
+class VectorRows:
+    """``NAME``: the vectors themselves, float32 (U, width), or with `trained` their ids in a
+    trained table, int64 (U,), 0 for a word without a vector.
+
+    A word is looked up as it is, then lower-cased.
+    """
+
+    def __init__(self, name: str, trained: bool):
+        self.name = name
+        self.trained = trained
+        self.shape: tuple[int, int] = (0, 0)
+
+    def build(self, counts: Counter[str], vocab: Vocab) -> None:
+        vectors = vocab.vectors
+        if vectors.mode != Mode.default:
+            raise ValueError(
+                f"The embedding part '{self.name}' needs a table with one row a word, but the "
+                f"pipeline's vectors are of mode '{vectors.mode}'. Make a table with "
+                f"'python -m spacy init vectors' without --mode, or set {self.name} = null."
+            )
+        if not vectors.shape[0] or not vectors.shape[1]:
+            raise ValueError(
+                f"The embedding part '{self.name}' needs pretrained vectors, but the pipeline has "
+                f"none. Set [initialize] vectors to a pipeline with vectors (python -m spacy init "
+                f"vectors LANG FILE DIR), or set {self.name} = null in the model's embedding."
+            )
+        if not np.isfinite(self.table(vocab)).all():
+            raise ValueError(
+                "The pipeline's vectors hold values that are not finite (NaN or infinity). Clean "
+                "the vectors file and run 'python -m spacy init vectors' again."
+            )
+        self.shape = vectors.shape
+
+    def table(self, vocab: Vocab) -> np.ndarray:
+        """The pipeline's vectors, float32 (rows, width), on the host."""
+        data = vocab.vectors.data
+        return data if isinstance(data, np.ndarray) else data.get()
+
+    def ids(self, words: list[str], vocab: Vocab) -> dict[str, np.ndarray]:
+        self._check(vocab)
+        rows = vocab.vectors.key2row
+        found = []
+        for word in words:
+            row = rows.get(get_string_id(word))
+            if row is None:
+                row = rows.get(get_string_id(word.lower()), -1)
+            found.append(row + 1)
+        return {self.name: np.array(found, dtype="int64")}
+
+    def finish(self, arrays: dict[str, np.ndarray], vocab: Vocab) -> dict[str, np.ndarray]:
+        if self.trained:
+            return arrays
+        ids = arrays[self.name]
+        vectors = self.table(vocab)[np.maximum(ids - 1, 0)]
+        vectors[ids == 0] = 0.0
+        return {self.name: vectors}
+
+    def _check(self, vocab: Vocab) -> None:
+        rows, width = vocab.vectors.shape
+        same = (rows, width) == self.shape if self.trained else width == self.shape[1]
+        if not same:
+            raise ValueError(
+                f"The model was trained with vectors of shape {self.shape[0]} x {self.shape[1]}, "
+                f"but the pipeline's vectors have shape {rows} x {width}. Load the pipeline with "
+                f"the vectors that it was trained with, or train it again with the new ones."
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"shape": list(self.shape)}
+
+    def from_dict(self, state: dict[str, Any]) -> None:
+        self.shape = (state["shape"][0], state["shape"][1])

@@ -1,0 +1,1 @@
+"""Registered architectures: config in, one thinc model around one torch module out."""

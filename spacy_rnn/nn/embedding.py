@@ -1,0 +1,152 @@
+"""The vector of a token: what is known of its word, concatenated.
+
+Every part is a function of the word alone. A batch therefore embeds each of its *distinct* words
+once, and a token only points at its word.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .dropout import drop_words
+from .rnn import Encoder, final_states
+
+#: a batch of words: named arrays with one row for each distinct word
+Words = dict[str, Tensor]
+
+
+class WordEmbedding(nn.Module):
+    """A trained vector a word; id 0 is the unknown word, which training words become at random.
+
+    n_words: size of the vocabulary, the unknown word included.
+    """
+
+    def __init__(self, name: str, n_words: int, width: int, unknown_dropout: float):
+        super().__init__()
+        self.name = name
+        self.unknown_dropout = unknown_dropout
+        self.table = nn.Embedding(n_words, width)
+        nn.init.normal_(self.table.weight, std=width**-0.5)
+        self.output_size = width
+
+    def forward(self, words: Words) -> Tensor:
+        return self.table(drop_words(words[self.name], self.unknown_dropout, self.training))
+
+
+class CharacterRNN(nn.Module):
+    """The last states of a bidirectional recurrent network over a word's characters.
+
+    Ling et al. 2015, "Finding function in form", section 3. The last state of the backward
+    direction is the one at the first character.
+
+    n_characters: size of the alphabet; id 0 pads, id 1 is the unknown character.
+    """
+
+    def __init__(self, name: str, n_characters: int, width: int, hidden_size: int, cell: str):
+        super().__init__()
+        self.name = name
+        self.table = nn.Embedding(n_characters, width)
+        nn.init.normal_(self.table.weight, std=width**-0.5)
+        self.encoder = Encoder(width, cell=cell, hidden_size=hidden_size, depth=1)
+        self.output_size = self.encoder.output_size
+
+    def forward(self, words: Words) -> Tensor:
+        ids, lengths = words[self.name], words[self.name + "_lengths"]
+        columns = torch.arange(ids.shape[1])
+        # shape: (U, L) -> flat (characters,)
+        flat = ids[(columns < lengths.unsqueeze(1)).to(ids.device)]
+        return final_states(self.encoder(self.table(flat), lengths), lengths, "both")
+
+
+class CharacterCNN(nn.Module):
+    """Convolutions over a word's characters, the maximum of each filter over the word.
+
+    Ma and Hovy 2016, section 2.1. What lies beyond a word's ends counts as zero, however long the
+    other words are. A word without characters gives zeros.
+    """
+
+    def __init__(self, name: str, n_characters: int, width: int, filters: int, kernel_size: int):
+        super().__init__()
+        self.name = name
+        self.table = nn.Embedding(n_characters, width, padding_idx=0)
+        with torch.no_grad():
+            nn.init.normal_(self.table.weight, std=width**-0.5)
+            self.table.weight[0].zero_()
+        self.convolution = nn.Conv1d(width, filters, kernel_size, padding=kernel_size // 2)
+        self.output_size = filters
+
+    def forward(self, words: Words) -> Tensor:
+        ids, lengths = words[self.name], words[self.name + "_lengths"].to(words[self.name].device)
+        # shape: (U, L, width) -> (U, filters, L)
+        features = self.convolution(self.table(ids).transpose(1, 2))
+        columns = torch.arange(ids.shape[1], device=ids.device)
+        padding = columns >= lengths.unsqueeze(1)
+        features = features.masked_fill(padding.unsqueeze(1), -torch.inf)
+        best = features.amax(dim=2).masked_fill((lengths == 0).unsqueeze(1), 0.0)
+        return torch.relu(best)
+
+
+class HashEmbedding(nn.Module):
+    """Vectors of hashed properties of a word (affixes, shape), one table for each, concatenated.
+
+    Svenstrup et al. 2017, "Hash embeddings", with one hash a property.
+    """
+
+    def __init__(self, name: str, n_properties: int, rows: int, width: int):
+        super().__init__()
+        self.name = name
+        self.table = nn.Embedding(n_properties * rows, width)
+        nn.init.normal_(self.table.weight, std=width**-0.5)
+        self.register_buffer("first_row", torch.arange(n_properties) * rows, persistent=False)
+        self.output_size = n_properties * width
+
+    def forward(self, words: Words) -> Tensor:
+        # shape: (U, properties) -> (U, properties * width)
+        return self.table(words[self.name] + self.first_row).flatten(1)
+
+
+class FrozenVectors(nn.Module):
+    """Pretrained vectors as they are; words without one have zeros."""
+
+    def __init__(self, name: str, width: int):
+        super().__init__()
+        self.name = name
+        self.output_size = width
+
+    def forward(self, words: Words) -> Tensor:
+        return words[self.name]
+
+
+class TrainedVectors(nn.Module):
+    """Pretrained vectors as the start of a trained table; id 0 is the unknown word.
+
+    vectors: (n, width) the table to start from, or its shape, where saved weights will follow.
+    """
+
+    def __init__(self, name: str, vectors: np.ndarray | tuple[int, int]):
+        super().__init__()
+        self.name = name
+        n, width = vectors if isinstance(vectors, tuple) else vectors.shape
+        self.table = nn.Embedding(n + 1, width)
+        nn.init.zeros_(self.table.weight)
+        if not isinstance(vectors, tuple):
+            with torch.no_grad():
+                self.table.weight[1:] = torch.from_numpy(vectors)
+        self.output_size = width
+
+    def forward(self, words: Words) -> Tensor:
+        return self.table(words[self.name])
+
+
+class TokenEmbedding(nn.Module):
+    """The parts' vectors concatenated: distinct words (U, ...) -> (U, output_size)."""
+
+    def __init__(self, parts: dict[str, nn.Module]):
+        super().__init__()
+        self.parts = nn.ModuleDict(parts)
+        self.output_size = sum(part.output_size for part in parts.values())
+
+    def forward(self, words: Words) -> Tensor:
+        return torch.cat([part(words) for part in self.parts.values()], dim=1)

@@ -1,0 +1,142 @@
+"""Where each token of a flat batch lies in the arrays that a recurrent kernel reads.
+
+Everywhere outside the kernels a batch of sequences is *flat*: the tokens of all sequences one
+after the other, ``(N, D)``, beside ``lengths (B,)`` on the CPU. Padding exists only in here, so it
+can leak nowhere: a sequence gets the same values alone and in any batch.
+
+A kernel reads its rows in *kernel order*, either as a padded time-major grid (``Padded``) or
+packed as `torch.nn.utils.rnn.pack_padded_sequence` packs (``Packed``). Both only hold indices:
+moving between flat and kernel order is one `index_select`, and a direction that runs from right to
+left reads every row reversed within its own length.
+"""
+
+from __future__ import annotations
+
+from typing import Union
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Padded:
+    """Rows of similar length in a ``(T, B)`` grid, longest row first.
+
+    lengths: int64 array (B,), descending, at least 1.
+    starts: int64 array (B,), the flat position at which each row starts.
+    """
+
+    def __init__(self, lengths: np.ndarray, starts: np.ndarray, device: torch.device):
+        self.lengths = lengths
+        self.steps, self.n_rows = int(lengths[0]), len(lengths)
+        # shape: (T, 1), (B,) -> (T, B)
+        time = np.arange(self.steps)[:, None]
+        real = time < lengths
+        # Padding repeats the row's last token: finite, never read again, without gradient.
+        self.source = _tensor(starts + np.minimum(time, lengths - 1), device)
+        rows = np.arange(self.n_rows)
+        reversed_time = np.where(real, lengths - 1 - time, time)
+        self._reverse = reversed_time * self.n_rows + rows
+        self._device = device
+        #: for each token of the rows, row after row, its position in kernel order
+        self.positions = (time * self.n_rows + rows).T[real.T]
+
+    def reverse(self, x: Tensor) -> Tensor:
+        """(T, B, D) -> (T, B, D), each row reversed within its own length."""
+        flat = x.reshape(self.steps * self.n_rows, -1)
+        return flat.index_select(0, _tensor(self._reverse, self._device)).view(x.shape)
+
+    def gather(self, x: Tensor) -> Tensor:
+        """Flat tokens (N, D) -> (T, B, D)."""
+        return x.index_select(0, self.source).view(self.steps, self.n_rows, x.shape[1])
+
+    def spread(self, mask: Tensor) -> Tensor:
+        """One vector a row (B, D), broadcastable over kernel order: (1, B, D)."""
+        return mask.unsqueeze(0)
+
+    @property
+    def size(self) -> int:
+        return self.steps * self.n_rows
+
+
+class Packed:
+    """Rows packed time step by time step, longest row first; no padding at all.
+
+    Same arguments as `Padded`; kernel order is one axis (N,).
+    """
+
+    def __init__(self, lengths: np.ndarray, starts: np.ndarray, device: torch.device):
+        self.lengths = lengths
+        self.n_rows = len(lengths)
+        time = np.arange(int(lengths[0]))[:, None]
+        real = time < lengths
+        self.batch_sizes = torch.from_numpy(real.sum(1))
+        step, row = np.nonzero(real)
+        self.source = _tensor(starts[row] + step, device)
+        self._rows = _tensor(row, device)
+        # Position of (step, row) in packed order: rows before it in the same step, all steps before.
+        first = np.cumsum(real.sum(1)) - real.sum(1)
+        self._reverse = _tensor(first[lengths[row] - 1 - step] + row, device)
+        self.positions = (first[:, None] + np.arange(self.n_rows)).T[real.T]
+
+    def reverse(self, x: Tensor) -> Tensor:
+        """(N, D) -> (N, D), each row reversed within its own length."""
+        return x.index_select(0, self._reverse)
+
+    def gather(self, x: Tensor) -> Tensor:
+        """Flat tokens (N, D) -> packed (N, D)."""
+        return x.index_select(0, self.source)
+
+    def spread(self, mask: Tensor) -> Tensor:
+        """One vector a row (B, D) -> one a packed token (N, D)."""
+        return mask.index_select(0, self._rows)
+
+    @property
+    def size(self) -> int:
+        return int(self.lengths.sum())
+
+
+Layout = Union[Padded, Packed]
+
+
+def offsets(lengths: np.ndarray) -> np.ndarray:
+    """Flat position at which each sequence starts: (B,) -> (B,)."""
+    return np.cumsum(lengths) - lengths
+
+
+def group_by_length(lengths: np.ndarray, overhead: float) -> list[np.ndarray]:
+    """Split rows into groups that are cheap to pad, as index arrays, longest rows first.
+
+    A padded group of n rows costs ``steps * (n + overhead)``: `overhead` is the price of one time
+    step in rows. Minimises the sum exactly, by dynamic programming over the distinct lengths.
+    Rows of length 0 are in no group.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    order = order[: np.count_nonzero(lengths)]
+    if not len(order):
+        return []
+    distinct, counts = np.unique(-lengths[order], return_counts=True)
+    distinct = -distinct  # descending
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    n = len(distinct)
+    best = np.zeros(n + 1)
+    cut = np.zeros(n + 1, dtype=np.int64)
+    for j in range(1, n + 1):
+        # A last group of the lengths i..j-1, for every i at once.
+        cost = best[:j] + distinct[:j] * (ends[j] - ends[:j] + overhead)
+        cut[j] = int(np.argmin(cost))
+        best[j] = cost[cut[j]]
+    groups: list[np.ndarray] = []
+    while n:
+        groups.append(order[ends[cut[n]] : ends[n]])
+        n = int(cut[n])
+    return groups[::-1]
+
+
+def group_by_equal_length(lengths: np.ndarray) -> list[np.ndarray]:
+    """Split rows into groups of one length each, longest first; rows of length 0 are in none."""
+    return [np.flatnonzero(lengths == n) for n in np.unique(lengths)[::-1] if n > 0]
+
+
+def _tensor(array: np.ndarray, device: torch.device) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array).reshape(-1)).to(device, non_blocking=True)

@@ -1,0 +1,297 @@
+"""The recurrent encoder: stacked layers of any cell, in one or both directions."""
+
+from __future__ import annotations
+
+from typing import Literal, Optional
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .dropout import LockedDropout, drop_weights
+from .init import init_recurrent
+from .layout import (
+    Layout,
+    Packed,
+    Padded,
+    group_by_equal_length,
+    group_by_length,
+    offsets,
+)
+
+Cell = Literal["rnn_tanh", "rnn_relu", "gru", "lstm", "none"]
+Direction = Literal["forward", "backward", "both"]
+Kernel = Literal["padded", "packed"]
+
+_MODULES = {"rnn_tanh": nn.RNN, "rnn_relu": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+_FUNCTIONS = {
+    "rnn_tanh": torch.rnn_tanh,
+    "rnn_relu": torch.rnn_relu,
+    "gru": torch.gru,
+    "lstm": torch.lstm,
+}
+
+
+def choose_kernel(cell: str, training: bool, device: torch.device) -> Kernel:
+    """The faster of two kernels that agree to 1e-5.
+
+    On a CPU torch runs a padded LSTM through oneDNN, much faster than the packed one wherever
+    lengths differ; other cells gain from padding in training only (benchmarks/kernels.py). On a
+    GPU, cuDNN takes packed rows as they are.
+    """
+    if device.type != "cpu" or cell == "none":
+        return "packed"
+    return "padded" if cell == "lstm" or training else "packed"
+
+
+def step_overhead(input_size: int, hidden_size: int) -> float:
+    """The fixed price of one time step of a padded kernel, in rows.
+
+    Starting a step costs about as much as the arithmetic of 8 rows in a wide layer and of 90 in a
+    narrow one (measured by benchmarks/kernels.py).
+    """
+    return 8.0 + 150_000.0 / (hidden_size * (input_size + hidden_size))
+
+
+class FeedForward(nn.Module):
+    """The cell without recurrence: y = tanh(W x + b), the floor of every comparison."""
+
+    def __init__(self, input_size: int, output_size: int):
+        super().__init__()
+        self.linear = nn.Linear(input_size, output_size)
+        nn.init.xavier_uniform_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(self.linear(x))
+
+
+class Encoder(nn.Module):
+    """Encode flat sequences: tokens (N, input_size) -> states (N, output_size).
+
+    input_size: width of a token's vector.
+    cell: ``rnn_tanh``, ``rnn_relu`` (Elman 1990), ``gru`` (Cho et al. 2014), ``lstm`` (Hochreiter
+        and Schmidhuber 1997, with the forget gate of Gers et al. 2000), or ``none``: a feed-forward
+        layer of the same width.
+    direction: ``forward``, ``backward`` or ``both`` (Schuster and Paliwal 1997), concatenated.
+    hidden_size: width of one direction's state.
+    depth: number of stacked layers.
+    recurrent_dropout: rate of weight-drop on hidden-to-hidden weights (Merity et al. 2018).
+    residual: add a layer's input to its output wherever both have the same width.
+    layer_norm: normalise each layer's output (Ba et al. 2016).
+    chrono_length: see `spacy_rnn.nn.init.init_recurrent`.
+
+    Locked dropout acts on the input of every layer and on the output of the last.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        *,
+        cell: Cell = "lstm",
+        direction: Direction = "both",
+        hidden_size: int = 200,
+        depth: int = 2,
+        recurrent_dropout: float = 0.0,
+        residual: bool = False,
+        layer_norm: bool = False,
+        chrono_length: int = 0,
+    ):
+        super().__init__()
+        self.cell = cell
+        self.direction = direction
+        self.hidden_size = hidden_size
+        self.recurrent_dropout = recurrent_dropout
+        self.residual = residual
+        self.input_size = input_size
+        self.output_size = hidden_size * (2 if direction == "both" else 1)
+        self.dropout = LockedDropout()
+        sizes = [input_size] + [self.output_size] * (depth - 1)
+        self.layers = nn.ModuleList(self._make_layer(size, chrono_length) for size in sizes)
+        self.norms = nn.ModuleList(
+            nn.LayerNorm(self.output_size) if layer_norm else nn.Identity() for _ in sizes
+        )
+        #: set to force one kernel; None lets `choose_kernel` decide
+        self.kernel: Optional[Kernel] = None
+
+    def _make_layer(self, input_size: int, chrono_length: int) -> nn.Module:
+        if self.cell == "none":
+            return FeedForward(input_size, self.output_size)
+        options = {"nonlinearity": self.cell[4:]} if self.cell.startswith("rnn_") else {}
+        layer = _MODULES[self.cell](
+            input_size, self.hidden_size, bidirectional=self.direction == "both", **options
+        )
+        init_recurrent(layer, self.cell, chrono_length)
+        return layer
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """x: (N, input_size), lengths: int64 (B,) on the CPU, summing to N. Zero is a length."""
+        kernel = self.kernel or choose_kernel(self.cell, self.training, x.device)
+        rows = lengths.numpy()
+        if kernel == "padded":
+            groups = group_by_length(rows, step_overhead(self.input_size, self.hidden_size))
+            layouts: list[Layout] = [
+                Padded(rows[g], offsets(rows)[g], x.device) for g in groups
+            ]
+        else:
+            order = np.argsort(-rows, kind="stable")[: np.count_nonzero(rows)]
+            groups = [order] if len(order) else []
+            layouts = [Packed(rows[g], offsets(rows)[g], x.device) for g in groups]
+        return self._encode(x, rows, groups, layouts, None)[0]
+
+    def step(
+        self, x: Tensor, lengths: Tensor, state: Optional[Tensor] = None
+    ) -> tuple[Tensor, Tensor]:
+        """Like `forward`, one direction only, from a state to a state, so that a long sequence can
+        come in pieces: forward cells take its pieces from the left, backward ones from the right.
+
+        state: (S, depth, B, H), where S is 2 for an LSTM (hidden and cell state), 1 for others;
+            None starts from zeros. Returns the encoded tokens and the state after each row's last
+            step; a row of length 0 keeps its state.
+        """
+        if self.direction == "both":
+            raise ValueError("A state can be carried in one direction only, not in both.")
+        rows = lengths.numpy()
+        if state is None:
+            state = x.new_zeros(self.state_size(len(rows)))
+        groups = group_by_equal_length(rows)
+        # Rows of one length all end at the kernel's last step, so that its state is theirs.
+        layouts: list[Layout] = [Padded(rows[g], offsets(rows)[g], x.device) for g in groups]
+        return self._encode(x, rows, groups, layouts, state)
+
+    def state_size(self, n_rows: int) -> tuple[int, int, int, int]:
+        """Shape of a state: (S, depth, B, H)."""
+        return (2 if self.cell == "lstm" else 1, len(self.layers), n_rows, self.hidden_size)
+
+    def _encode(
+        self,
+        x: Tensor,
+        rows: np.ndarray,
+        groups: list[np.ndarray],
+        layouts: list[Layout],
+        state: Optional[Tensor],
+    ) -> tuple[Tensor, Tensor]:
+        final = x.new_zeros(0) if state is None else state.clone()
+        if not layouts:
+            return x.new_zeros(len(x), self.output_size), final
+        weights = [self._weights(layer) for layer in self.layers]
+        outputs = []
+        positions = np.empty(len(x), dtype=np.int64)
+        base = 0
+        for group, layout in zip(groups, layouts):
+            group_state = None if state is None else state[:, :, torch.from_numpy(group)]
+            output, group_final = self._encode_group(layout, x, weights, group_state)
+            outputs.append(output.reshape(layout.size, self.output_size))
+            positions[_flat_positions(rows, group)] = layout.positions + base
+            base += layout.size
+            if group_final is not None:
+                final[:, :, torch.from_numpy(group)] = group_final
+        together = torch.cat(outputs) if len(outputs) > 1 else outputs[0]
+        return together.index_select(0, torch.from_numpy(positions).to(x.device)), final
+
+    def _weights(self, layer: nn.Module) -> list[list[Tensor]]:
+        """Per direction: input and hidden weights and biases, weight-drop applied."""
+        if self.cell == "none":
+            return []
+        return [
+            [w_ih, drop_weights(w_hh, self.recurrent_dropout, self.training), b_ih, b_hh]
+            for w_ih, w_hh, b_ih, b_hh in layer.all_weights
+        ]
+
+    def _encode_group(
+        self,
+        layout: Layout,
+        x: Tensor,
+        weights: list[list[list[Tensor]]],
+        state: Optional[Tensor],
+    ) -> tuple[Tensor, Optional[Tensor]]:
+        x = self._drop(layout, layout.gather(x))
+        finals = []
+        for k, (layer, norm) in enumerate(zip(self.layers, self.norms)):
+            if self.cell == "none":
+                y = layer(x)
+            else:
+                y, final = self._run(layout, x, weights[k], None if state is None else state[:, k])
+                finals.append(final)
+            y = norm(y)
+            if self.residual and y.shape == x.shape:
+                y = y + x
+            x = self._drop(layout, y)
+        if state is None:
+            return x, None
+        return x, torch.stack(finals, dim=1) if finals else state
+
+    def _drop(self, layout: Layout, x: Tensor) -> Tensor:
+        mask = self.dropout.mask(layout.n_rows, x.shape[-1], x)
+        return x if mask is None else x * layout.spread(mask)
+
+    def _run(
+        self, layout: Layout, x: Tensor, weights: list[list[Tensor]], state: Optional[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """One recurrent layer over one group; returns its output and its last states (S, B, H)."""
+        if isinstance(layout, Packed) and self.direction == "both":
+            return self._kernel(layout, x, weights[0] + weights[1], state)
+        outputs = []
+        last = x
+        reversals = {"forward": [False], "backward": [True], "both": [False, True]}
+        for reverse, direction_weights in zip(reversals[self.direction], weights):
+            source = layout.reverse(x) if reverse else x
+            output, last = self._kernel(layout, source, direction_weights, state)
+            outputs.append(layout.reverse(output) if reverse else output)
+        return (torch.cat(outputs, dim=-1) if len(outputs) > 1 else outputs[0]), last
+
+    def _kernel(
+        self, layout: Layout, x: Tensor, weights: list[Tensor], state: Optional[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """torch's own kernel of one layer. weights: of one direction, or of both in one list."""
+        directions = len(weights) // 4
+        n_states = 2 if self.cell == "lstm" else 1
+        if state is None:
+            zeros = x.new_zeros(directions, layout.n_rows, self.hidden_size)
+            states = [zeros] * n_states
+        else:
+            states = [part.unsqueeze(0) for part in state]
+        initial = tuple(states) if n_states == 2 else states[0]
+        function = _FUNCTIONS[self.cell]
+        bidirectional = directions == 2
+        if isinstance(layout, Packed):
+            output, *last = function(
+                x, layout.batch_sizes, initial, weights, True, 1, 0.0, self.training, bidirectional
+            )
+        else:
+            output, *last = function(
+                x, initial, weights, True, 1, 0.0, self.training, bidirectional, False
+            )
+        return output, torch.cat(last)
+
+
+def _flat_positions(lengths: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Flat positions of the tokens of the rows `group`, row after row."""
+    starts, sizes = offsets(lengths)[group], lengths[group]
+    within = np.arange(sizes.sum()) - np.repeat(offsets(sizes), sizes)
+    return np.repeat(starts, sizes) + within
+
+
+def final_states(x: Tensor, lengths: Tensor, direction: Direction) -> Tensor:
+    """The true last state of each direction: flat (N, H or 2H) -> (B, H or 2H).
+
+    A forward state is read at a row's last token, a backward one at its first. Empty rows give
+    zeros.
+    """
+    sizes = lengths.numpy()
+    if not len(x):
+        return x.new_zeros(len(sizes), x.shape[1])
+    first = np.minimum(offsets(sizes), len(x) - 1)
+    last = np.maximum(offsets(sizes) + sizes - 1, 0)
+    at_first, at_last = (
+        x.index_select(0, torch.from_numpy(index).to(x.device)) for index in (first, last)
+    )
+    half = x.shape[1] // 2
+    if direction == "forward":
+        states = at_last
+    elif direction == "backward":
+        states = at_first
+    else:
+        states = torch.cat([at_last[:, :half], at_first[:, half:]], dim=1)
+    empty = lengths.to(x.device).unsqueeze(1) == 0
+    return states.masked_fill(empty, 0.0)

@@ -1,0 +1,1 @@
+"""The components: what ``nlp.add_pipe`` gives."""

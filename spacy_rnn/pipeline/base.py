@@ -1,0 +1,126 @@
+"""What all components share: training, loading and its errors."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
+
+import numpy as np
+from spacy.attrs import ORTH
+from spacy.language import Language
+from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples
+from spacy.vocab import Vocab
+from srsly.msgpack import UnpackException
+from thinc.api import Model, Optimizer, set_dropout_rate
+
+from ..models.tagger import Gold, Training
+from ..training.shim import TorchShim
+
+
+class RNNPipe(TrainablePipe):
+    """Base of the components. A subclass says what it learns from (`get_gold`), predicts and sets."""
+
+    def __init__(
+        self, vocab: Vocab, model: Model, name: str, *, scorer: Optional[Callable], **cfg: Any
+    ):
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.scorer = scorer
+        self.cfg: Dict[str, Any] = cfg
+
+    @property
+    def shim(self) -> TorchShim:
+        """Holds the torch module."""
+        return self.model.shims[0]
+
+    def get_gold(self, examples: List[Example]) -> Gold:
+        """The annotation of a batch, as its loss takes it."""
+        raise NotImplementedError
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from a batch of examples.
+
+        examples (Iterable[Example]): A batch of Example objects.
+        drop (float): The rate of locked dropout.
+        sgd (thinc.api.Optimizer): The optimizer; without one, gradients add up until
+            finish_update.
+        losses (Dict[str, float]): Optional record of the loss, summed over tokens.
+        RETURNS (Dict[str, float]): The updated losses dictionary.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        validate_examples(examples, f"{type(self).__name__}.update")
+        annotated = [eg for eg in examples if len(eg.predicted)]
+        if not annotated:
+            return losses
+        set_dropout_rate(self.model, drop)
+        gold = self.get_gold(annotated)
+        if gold.n_items:
+            docs = [eg.predicted for eg in annotated]
+            loss, backprop = self.model.begin_update(Training(docs, gold))
+            backprop(1.0)
+            # One bad batch must not hide the losses of all later ones.
+            losses[self.name] += loss if np.isfinite(loss) else 0.0
+        if sgd not in (None, False):
+            self.finish_update(sgd)
+        return losses
+
+    def from_disk(self, path: Any, *, exclude: Iterable[str] = tuple()) -> RNNPipe:
+        """Load the component from a directory. Raises a ValueError where its files are damaged, of
+        a newer format, or do not fit the config."""
+        with self._loading(f"from {path}"):
+            return super().from_disk(path, exclude=exclude)
+
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = tuple()) -> RNNPipe:
+        """Load the component from bytes; raises as `from_disk` does."""
+        with self._loading("from bytes"):
+            return super().from_bytes(bytes_data, exclude=exclude)
+
+    @contextlib.contextmanager
+    def _loading(self, source: str) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, KeyError, TypeError, IndexError, UnpackException) as error:
+            raise ValueError(
+                f"Can't load the component '{self.name}' {source}: {error or 'incomplete file'}. "
+                f"If the files were copied or downloaded, do so again; else train again."
+            ) from error
+
+
+def aligned_values(example: Example, attribute: int) -> np.ndarray:
+    """The gold values of a token attribute for each predicted token, uint64; 0 where there is none
+    or where the tokens differ."""
+    predicted, reference = example.predicted, example.reference
+    words = predicted.to_array([ORTH])
+    if len(predicted) == len(reference) and (words == reference.to_array([ORTH])).all():
+        return reference.to_array([attribute]).reshape(-1)
+    values = example.get_aligned(attribute)
+    return np.array([0 if value is None else value for value in values], dtype="uint64")
+
+
+def set_doc_extension(name: str) -> None:
+    """Make ``doc._.NAME`` known, unless it is already."""
+    if not Doc.has_extension(name):
+        Doc.set_extension(name, default=None)
+
+
+def require_examples(examples: List[Example], component: str) -> None:
+    """Raise where there is nothing to initialise from."""
+    if not examples:
+        raise ValueError(
+            f"Can't initialise '{component}' without examples. Check that [corpora.train] is not "
+            f"empty, or pass a function that returns examples: nlp.initialize(lambda: examples)."
+        )
+
+
+__all__ = ["Language", "RNNPipe", "aligned_values", "require_examples", "set_doc_extension"]

@@ -1,0 +1,360 @@
+"""The tagger component."""
+
+from typing import Any, Callable, Dict, Iterable, List, Literal, Optional, Union
+
+import numpy as np
+from spacy.attrs import MORPH, POS, TAG
+from spacy.errors import Errors
+from spacy.language import Language
+from spacy.parts_of_speech import IDS as POS_IDS
+from spacy.tokens import Doc
+from spacy.training import Example, validate_get_examples
+from spacy.vocab import Vocab
+from thinc.api import Config, Model
+
+from ..models.tagger import Gold, predict_probabilities
+from ..nn.losses import MISSING
+from .base import RNNPipe, aligned_values, require_examples, set_doc_extension
+
+Target = Literal["tag", "pos", "morph"]
+Prediction = Dict[str, np.ndarray]
+
+ATTRIBUTES = {"tag": TAG, "pos": POS, "morph": MORPH}
+
+DEFAULT_MODEL = Config().from_str(
+    """
+    [model]
+    @architectures = "spacy_rnn.Tagger.v1"
+    mixed_precision = "none"
+    batch_tokens = 4096
+    window = 5000
+    overlap = 200
+
+    [model.embedding]
+    @architectures = "spacy_rnn.TokenEmbedding.v1"
+    affixes = null
+    vectors = null
+
+    [model.embedding.words]
+    @architectures = "spacy_rnn.WordEmbedding.v1"
+    width = 100
+    min_freq = 2
+    lowercase = true
+    unknown_dropout = 0.1
+
+    [model.embedding.characters]
+    @architectures = "spacy_rnn.CharacterRNN.v1"
+    width = 50
+    hidden_size = 25
+    cell = "lstm"
+    max_length = 24
+
+    [model.encoder]
+    @architectures = "spacy_rnn.RNNEncoder.v1"
+    cell = "lstm"
+    direction = "both"
+    hidden_size = 200
+    depth = 2
+    recurrent_dropout = 0.0
+    residual = false
+    layer_norm = false
+    chrono_length = 0
+    """
+)["model"]
+
+
+@Language.factory(
+    "rnn_tagger",
+    assigns=["token.tag", "token.pos", "token.morph"],
+    default_config={
+        "model": DEFAULT_MODEL,
+        "targets": ["tag"],
+        "overwrite": False,
+        "label_smoothing": 0.0,
+        "class_weights": None,
+        "threshold": 0.0,
+        "probabilities_attr": None,
+        "scorer": {"@scorers": "spacy_rnn.tagger_scorer.v1"},
+    },
+    default_score_weights={
+        "label_acc": 1.0,
+        "tag_acc": None,
+        "pos_acc": None,
+        "morph_acc": None,
+        "morph_per_feat": None,
+    },
+)
+def make_tagger(
+    nlp: Language,
+    name: str,
+    model: Model,
+    targets: List[Target],
+    overwrite: bool,
+    label_smoothing: float,
+    class_weights: Optional[Dict[str, float]],
+    threshold: float,
+    probabilities_attr: Optional[str],
+    scorer: Optional[Callable],
+) -> "RNNTagger":
+    """Make an RNN tagger; see `RNNTagger`."""
+    return RNNTagger(
+        nlp.vocab,
+        model,
+        name,
+        targets=targets,
+        overwrite=overwrite,
+        label_smoothing=label_smoothing,
+        class_weights=class_weights,
+        threshold=threshold,
+        probabilities_attr=probabilities_attr,
+        scorer=scorer,
+    )
+
+
+class RNNTagger(RNNPipe):
+    """Label each token with a recurrent network.
+
+    targets (List[str]): What is predicted: "tag" (`token.tag`), "pos" (`token.pos`), "morph"
+        (`token.morph`); several share one encoder.
+    overwrite (bool): Whether annotation that is already on a token is replaced.
+    label_smoothing (float): Share of the probability spread over all labels in training.
+    class_weights (Optional[Dict[str, float]]): Factors on the loss of labels; 1 for others.
+    threshold (float): Labels less probable than this are not set.
+    probabilities_attr (Optional[str]): Name of a Doc extension that receives the probability of
+        each label: a dict with, for each target, float32 (tokens, labels), columns in the order of
+        `labels_of(target)`.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model,
+        name: str = "rnn_tagger",
+        *,
+        targets: Iterable[Target] = ("tag",),
+        overwrite: bool = False,
+        label_smoothing: float = 0.0,
+        class_weights: Optional[Dict[str, float]] = None,
+        threshold: float = 0.0,
+        probabilities_attr: Optional[str] = None,
+        scorer: Optional[Callable] = None,
+    ):
+        targets = list(targets)
+        if not targets or len(set(targets)) < len(targets) or not set(targets) <= set(ATTRIBUTES):
+            raise ValueError(
+                f"'targets' of '{name}' must be one or more of {list(ATTRIBUTES)}, each once; got "
+                f"{targets}."
+            )
+        super().__init__(
+            vocab,
+            model,
+            name,
+            scorer=scorer,
+            targets=targets,
+            labels={target: [] for target in targets},
+            overwrite=overwrite,
+            label_smoothing=label_smoothing,
+            class_weights=class_weights,
+            threshold=threshold,
+            probabilities_attr=probabilities_attr,
+        )
+        if probabilities_attr is not None:
+            set_doc_extension(probabilities_attr)
+
+    # Labels
+
+    @property
+    def labels(self) -> tuple:
+        """All labels, each once, in the order of the targets (Tuple[str])."""
+        return tuple(dict.fromkeys(label for labels in self.cfg["labels"].values() for label in labels))
+
+    def labels_of(self, target: str) -> tuple:
+        """The labels of one target (Tuple[str])."""
+        return tuple(self.cfg["labels"][target])
+
+    @property
+    def label_data(self) -> Union[List[str], Dict[str, List[str]]]:
+        """What ``spacy init labels`` saves: a list of labels, or with several targets a dict."""
+        labels = self.cfg["labels"]
+        return labels if len(labels) > 1 else next(iter(labels.values()))
+
+    def add_label(self, label: str, target: Optional[str] = None) -> int:
+        """Add a label; a trained model makes room for it and keeps what it has learned.
+
+        label (str): The label; "_" is the empty morphology.
+        target (Optional[str]): Needed only where the component has several.
+        RETURNS (int): 0 if the label is already present, otherwise 1.
+        """
+        if not isinstance(label, str):
+            raise ValueError(Errors.E187)
+        targets = self.cfg["targets"]
+        if target is None and len(targets) == 1:
+            target = targets[0]
+        if target not in targets:
+            raise ValueError(
+                f"'{self.name}' predicts {targets}: say which one the label '{label}' belongs to, "
+                f"as in add_label({label!r}, target={targets[0]!r})."
+            )
+        labels = self.cfg["labels"][target]
+        if label in labels:
+            return 0
+        self._value(target, label)
+        labels.append(label)
+        if self.shim.is_built:
+            self.shim.resize(self._outputs())
+        return 1
+
+    def _value(self, target: str, label: str) -> int:
+        """The label as the token attribute stores it."""
+        if target == "tag":
+            return self.vocab.strings.add(label)
+        if target == "morph":
+            return self.vocab.morphology.add(label)
+        if label not in POS_IDS or not label:
+            raise ValueError(
+                f"'{label}' is no coarse part of speech: spaCy's token.pos takes those of Universal "
+                f"Dependencies (NOUN, VERB, ...). Use the target 'tag' for other tag sets."
+            )
+        return POS_IDS[label]
+
+    def _values(self, target: str) -> np.ndarray:
+        """The stored value of each label, uint64 (labels,)."""
+        return np.array([self._value(target, x) for x in self.cfg["labels"][target]], dtype="uint64")
+
+    def _outputs(self) -> Dict[str, int]:
+        return {target: len(labels) for target, labels in self.cfg["labels"].items()}
+
+    # Training
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        labels: Optional[Union[List[str], Dict[str, List[str]]]] = None,
+    ) -> None:
+        """Collect labels and vocabularies, and make the network.
+
+        get_examples (Callable[[], Iterable[Example]]): Returns the training examples. All of them
+            are read: what is not among their words is an unknown word later.
+        nlp (Language): The current nlp object.
+        labels: The labels, usually from ``spacy init labels``: a list, or with several targets a
+            dict of lists. Without, they are taken from the examples.
+        """
+        validate_get_examples(get_examples, "RNNTagger.initialize")
+        examples = list(get_examples())
+        require_examples(examples, self.name)
+        if labels is None:
+            found = {target: _labels_in(examples, target) for target in self.cfg["targets"]}
+        else:
+            found = labels if isinstance(labels, dict) else {self.cfg["targets"][0]: labels}
+        for target, names in found.items():
+            for label in names:
+                self.add_label(label, target)
+        for target, names in self.cfg["labels"].items():
+            if not names:
+                raise ValueError(
+                    f"'{self.name}' has no labels for its target '{target}'. Annotate token."
+                    f"{target} in the training data, add labels with add_label, or remove the "
+                    f"target from [components.{self.name}] targets."
+                )
+        self.model.initialize(X=[eg.x for eg in examples], Y=self._outputs())
+
+    def get_gold(self, examples: List[Example]) -> Gold:
+        """The label of each token of a batch; tokens without annotation have no loss."""
+        targets = {}
+        annotated = np.zeros(sum(len(eg.predicted) for eg in examples), dtype=bool)
+        for target in self.cfg["targets"]:
+            values = np.concatenate([aligned_values(eg, ATTRIBUTES[target]) for eg in examples])
+            targets[target] = self._label_ids(target, values)
+            annotated |= values != 0
+        return Gold(
+            targets, int(annotated.sum()), self.cfg["label_smoothing"], self._class_weights()
+        )
+
+    def _label_ids(self, target: str, values: np.ndarray) -> np.ndarray:
+        """Stored values -> label numbers, int64, `MISSING` for 0."""
+        known = self._values(target)
+        order = np.argsort(known)
+        place = np.minimum(np.searchsorted(known, values, sorter=order), len(known) - 1)
+        ids = order[place]
+        unknown = (known[ids] != values) & (values != 0)
+        if unknown.any():
+            value = int(values[unknown][0])
+            label = self.vocab.strings[value]
+            raise ValueError(
+                f"The training data has the {target} '{label}', which '{self.name}' does not know. "
+                f"Initialise with all of the training data ('spacy init labels' writes the labels "
+                f"of a corpus), or add it: nlp.get_pipe({self.name!r}).add_label({label!r})."
+            )
+        return np.where(values == 0, MISSING, ids).astype("int64")
+
+    def _class_weights(self) -> Dict[str, np.ndarray]:
+        factors = self.cfg["class_weights"]
+        if not factors:
+            return {}
+        unknown = [label for label in factors if label not in self.labels]
+        if unknown:
+            raise ValueError(
+                f"'class_weights' of '{self.name}' names {unknown}, which are none of its labels "
+                f"{list(self.labels)}."
+            )
+        return {
+            target: np.array([factors.get(label, 1.0) for label in labels], dtype="float32")
+            for target, labels in self.cfg["labels"].items()
+        }
+
+    # Prediction
+
+    def predict(self, docs: Iterable[Doc]) -> List[Prediction]:
+        """For each doc and target the label numbers (tokens,) and, as NAME_probability, their
+        probabilities; with `probabilities_attr` those of all labels too, as NAME_probabilities."""
+        docs = list(docs)
+        if not docs:
+            return []
+        if self.cfg["probabilities_attr"] is None:
+            return self.model.predict(docs)
+        predictions = []
+        for doc_probabilities in self.predict_probabilities(docs):
+            prediction = {}
+            for target, p in doc_probabilities.items():
+                prediction[target] = p.argmax(axis=1)
+                prediction[target + "_probability"] = p.max(axis=1)
+                prediction[target + "_probabilities"] = p
+            predictions.append(prediction)
+        return predictions
+
+    def predict_probabilities(self, docs: Iterable[Doc]) -> List[Dict[str, np.ndarray]]:
+        """For each doc and target the probability of each label, float32 (tokens, labels), columns
+        in the order of `labels_of(target)`."""
+        docs = list(docs)
+        return predict_probabilities(self.model, docs) if docs else []
+
+    def set_annotations(self, docs: Iterable[Doc], predictions: List[Prediction]) -> None:
+        """Write predictions to docs.
+
+        docs (Iterable[Doc]): The documents to modify.
+        predictions: What `predict` returned for them.
+        """
+        attributes = [ATTRIBUTES[target] for target in self.cfg["targets"]]
+        values = {target: self._values(target) for target in self.cfg["targets"]}
+        threshold, overwrite = self.cfg["threshold"], self.cfg["overwrite"]
+        name = self.cfg["probabilities_attr"]
+        for doc, prediction in zip(docs, predictions):
+            columns = np.stack([values[t][prediction[t]] for t in values], axis=1)
+            if threshold:
+                certain = [prediction[t + "_probability"] >= threshold for t in values]
+                columns[~np.stack(certain, axis=1)] = 0
+            present = doc.to_array(attributes).reshape(columns.shape)
+            keep = columns == 0 if overwrite else present != 0
+            doc.from_array(attributes, np.where(keep, present, columns))
+            if name is not None:
+                probabilities = {t: prediction[t + "_probabilities"] for t in values}
+                doc._.set(name, probabilities)
+
+
+def _labels_in(examples: List[Example], target: str) -> List[str]:
+    """The labels of a target in the gold annotation, sorted."""
+    values = {value for eg in examples for value in eg.y.to_array([ATTRIBUTES[target]]).tolist()}
+    strings = examples[0].y.vocab.strings
+    return sorted(strings[value] for value in values if value)

@@ -1,0 +1,1 @@
+"""The torch runtime under the models: the shim, the optimizer and threads."""

@@ -1,0 +1,150 @@
+"""AdamW for torch modules and thinc layers alike."""
+
+from collections.abc import Generator
+from typing import Dict, List, Union
+
+import torch
+from thinc.api import Optimizer
+from torch import nn
+
+from ..models.checks import at_least
+
+FloatOrSchedule = Union[float, List[float], Generator]
+
+
+class AdamW(Optimizer):
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2).
+
+    Torch modules are stepped in place by torch's own fused kernel; thinc's layers, of other
+    components of the same pipeline, by thinc's. Weight decay of torch modules leaves out biases,
+    norms and embeddings.
+
+    max_skipped_steps: how many steps in a row may be skipped because a loss or gradient was not
+        finite before training stops.
+    """
+
+    def __init__(
+        self,
+        learn_rate: FloatOrSchedule,
+        *,
+        weight_decay: FloatOrSchedule,
+        beta1: FloatOrSchedule,
+        beta2: FloatOrSchedule,
+        eps: FloatOrSchedule,
+        grad_clip: FloatOrSchedule,
+        use_averages: bool,
+        max_skipped_steps: int,
+    ):
+        super().__init__(
+            learn_rate,
+            L2=weight_decay,
+            beta1=beta1,
+            beta2=beta2,
+            eps=eps,
+            grad_clip=grad_clip,
+            use_averages=use_averages,
+            L2_is_weight_decay=True,
+        )
+        self.max_skipped_steps = max_skipped_steps
+        self._torch_optimizers: Dict[int, torch.optim.AdamW] = {}
+
+    def step_module(self, key: int, module: nn.Module) -> None:
+        """One step of the parameters of `module` by their gradients.
+
+        key: tells one module from another; its moments are kept under it.
+        """
+        optimizer = self._torch_optimizers.get(key)
+        if optimizer is None or not _owns(optimizer, module):
+            optimizer = self._torch_optimizers[key] = self._make(module, optimizer)
+        for group in optimizer.param_groups:
+            group["lr"] = self.learn_rate
+            group["betas"] = (self.b1, self.b2)
+            group["eps"] = self.eps
+            group["weight_decay"] = self.L2 if group["decays"] else 0.0
+        optimizer.step()
+
+    def update_averages(self, key: int, module: nn.Module) -> None:
+        """Move the running average of each parameter, where averages are kept.
+
+        The decay (1 + t) / (10 + t), as thinc's, averages over a span that grows with training.
+        """
+        if self.averages is None:
+            return
+        for name, parameter in module.named_parameters():
+            average_key = parameter_key(key, name)
+            self.nr_update[average_key] += 1
+            t = self.nr_update[average_key]
+            average = self.averages.get(average_key)
+            if average is None or average.shape != parameter.shape:
+                self.averages[average_key] = parameter.detach().clone()
+            else:
+                average.lerp_(parameter.detach(), 1.0 - min(0.9999, (1.0 + t) / (10.0 + t)))
+
+    def _make(self, module: nn.Module, old: "torch.optim.AdamW | None") -> torch.optim.AdamW:
+        decayed, others = [], []
+        for child in module.modules():
+            for name, parameter in child.named_parameters(recurse=False):
+                decays = parameter.ndim > 1 and not isinstance(child, nn.Embedding)
+                (decayed if decays else others).append(parameter)
+        groups = [{"params": decayed, "decays": True}, {"params": others, "decays": False}]
+        made = torch.optim.AdamW(
+            [group for group in groups if group["params"]], fused=_has_fused(module)
+        )
+        if old is not None:
+            # A layer was resized: all other parameters keep their moments.
+            for group in made.param_groups:
+                for parameter in group["params"]:
+                    if parameter in old.state:
+                        made.state[parameter] = old.state[parameter]
+        return made
+
+
+def parameter_key(module_key: int, name: str) -> tuple:
+    """Key of a torch parameter in a thinc optimizer; thinc's own keys are pairs."""
+    return ("torch", module_key, name)
+
+
+def _owns(optimizer: torch.optim.Optimizer, module: nn.Module) -> bool:
+    owned = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    return owned == {id(p) for p in module.parameters()}
+
+
+def _has_fused(module: nn.Module) -> bool:
+    """Whether torch has a fused kernel for the module's device; for a CPU it came with 2.4."""
+    device = next(module.parameters()).device.type
+    version = tuple(int(part) for part in torch.__version__.split(".")[:2])
+    return device == "cuda" or (device == "cpu" and version >= (2, 4))
+
+
+def make_adamw(
+    learn_rate: FloatOrSchedule = 0.001,
+    *,
+    weight_decay: FloatOrSchedule = 0.01,
+    beta1: FloatOrSchedule = 0.9,
+    beta2: FloatOrSchedule = 0.999,
+    eps: FloatOrSchedule = 1e-8,
+    grad_clip: FloatOrSchedule = 1.0,
+    use_averages: bool = True,
+    max_skipped_steps: int = 20,
+) -> Optimizer:
+    """spacy_rnn.AdamW.v1: see `AdamW`. Each number may be a schedule.
+
+    learn_rate: step size.
+    weight_decay: decoupled decay; 0 for none.
+    beta1, beta2, eps: as in Kingma and Ba 2015, algorithm 1.
+    grad_clip: largest norm of all gradients of a component together (Pascanu et al. 2013,
+        algorithm 1); 0 for none.
+    use_averages: evaluate and save running averages of the weights.
+    max_skipped_steps: see `AdamW`.
+    """
+    at_least(1, max_skipped_steps=max_skipped_steps)
+    return AdamW(
+        learn_rate,
+        weight_decay=weight_decay,
+        beta1=beta1,
+        beta2=beta2,
+        eps=eps,
+        grad_clip=grad_clip,
+        use_averages=use_averages,
+        max_skipped_steps=max_skipped_steps,
+    )
