@@ -20,7 +20,7 @@ from writing import forms, set_articles, text, to_conllu
 
 MAX_WORDS = 30
 
-# Forms of a verb: n and m agree with a noun phrase, f is any form.
+# The forms a verb can have: that of a noun phrase it agrees with (n, m), or any (f).
 FINITE = {"3s": 0.45, "3p": 0.45, "1s": 0.05, "1p": 0.05}
 VALUES = {
     "n": FINITE,

@@ -1,8 +1,8 @@
 """The words of the generated corpora, in categories: the terminal symbols of a grammar.
 
 A category that inflects carries its form behind a colon: `Na:3p` holds the plural animate
-nouns, `Vt:3s` the transitive verbs that go with a singular noun, in both tenses, `Vt:inf`
-their infinitives. Words are entries as in `inflection`.
+nouns, `Vt:3s` the transitive verbs in the form that goes with a singular noun, `Vt:inf` their
+infinitives. Words are written as entries of `inflection`.
 """
 
 from collections import defaultdict
@@ -100,10 +100,10 @@ Art:3s  DET   DT  Definite=Ind|PronType=Art  a an/a
 Dem:3s  DET   DT  Number=Sing|PronType=Dem   this that
 Dem:3p  DET   DT  Number=Plur|PronType=Dem   these/this those/that
 Every:3s DET  DT  PronType=Tot               every each
+Every:3p DET  DT  PronType=Tot               all
 Some:3s DET   DT  PronType=Neg               no
 Some:3s NUM   CD  NumForm=Word|NumType=Card  one
 Some:3p DET   DT  PronType=Ind               some
-Every:3p DET  DT  PronType=Tot               all
 Some:3p DET   DT  PronType=Neg               no
 Some:3p ADJ   JJ  Degree=Pos                 many several few
 Some:3p ADJ   JJR Degree=Cmp                 more
@@ -144,8 +144,12 @@ Often   ADV   RB  _                          often usually rarely
 Often   ADV   RB  PronType=Tot               always
 Often   ADV   RB  PronType=Neg               never
 Often   ADV   RB  PronType=Ind               sometimes
-How     ADV   RB  _                          quietly slowly happily carefully quickly gladly badly
-Once    ADV   RB  _                          then now soon today again
+How     ADV   RB  _                          quietly slowly happily carefully quickly gladly
+How     ADV   RB  Degree=Pos                 badly
+Once    ADV   RB  PronType=Dem               then now
+Once    ADV   RB  Degree=Pos                 soon
+Once    ADV   RB  _                          again
+Once    NOUN  NN  Number=Sing                today
 be/VB   AUX   VB  VerbForm=Inf               be
 been/VBN AUX  VBN Tense=Past|VerbForm=Part   been/be
 being/VBG AUX VBG Tense=Pres|VerbForm=Part   being/be
@@ -183,7 +187,7 @@ Do    do   Past  did did  did  did
 
 
 def lexicon(tense: str) -> dict[str, list[Word]]:
-    """The words by category, of the finite verbs only those of a tense (`Past` or `Pres`)."""
+    """The words by category; finite verbs are in one tense, `Past` or `Pres`."""
     words = defaultdict(list)
     for category, entries in NOUNS.items():
         for entry in entries.split():
@@ -211,7 +215,7 @@ def lexicon(tense: str) -> dict[str, list[Word]]:
         for entry in entries:
             form, _, lemma = entry.partition("/")
             word = Word(form, lemma or form, upos, xpos, feats)
-            for name in dict.fromkeys(category.replace("*", form) for form in AGREEMENT):
+            for name in dict.fromkeys(category.replace("*", value) for value in AGREEMENT):
                 words[name].append(word)
     add_pronouns(words)
     add_auxiliaries(words, tense)
@@ -219,7 +223,7 @@ def lexicon(tense: str) -> dict[str, list[Word]]:
 
 
 def add_pronouns(words: dict[str, list[Word]]) -> None:
-    """Add the personal pronouns and the possessives, which the treebank gives their own lemma."""
+    """Add the personal pronouns, and the possessives, whose lemma is their own form."""
     for line in PRONOUNS.strip().splitlines():
         agreement, person, nominative, accusative, possessive = line.split()
         for category, case, form, lemma, xpos in (

@@ -87,7 +87,7 @@ class Grammar:
         for form in filter(None, dict.fromkeys(rule.forms)):
             sharing = [i for i, other in enumerate(rule.forms) if other == form]
             subject = next((i for i in sharing if rule.symbols[i].startswith("N")), None)
-            open_verbs = [verb for i in sharing if i != subject for verb in phrases[i].verbs]
+            open_verbs = [verb for i in sharing for verb in phrases[i].verbs]
             if subject is not None:
                 for verb in open_verbs:
                     verb.subject = phrases[subject].head

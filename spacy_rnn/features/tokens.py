@@ -123,7 +123,7 @@ class _WordCache:
         grown = dict(self.arrays)
         for name, new in arrays.items():
             old = grown.get(name, new[:0])
-            if end > len(old):
+            if name not in grown or end > len(old):
                 shape = (max(end, 2 * len(old), 1024), *new.shape[1:])
                 grown[name] = np.zeros(shape, dtype=new.dtype)
                 grown[name][:start] = old[:start]

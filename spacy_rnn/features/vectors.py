@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from typing import Any
 
@@ -10,12 +11,15 @@ from spacy.strings import get_string_id
 from spacy.vectors import Mode
 from spacy.vocab import Vocab
 
+logger = logging.getLogger("spacy_rnn")
+
 
 class VectorRows:
     """``NAME``: the vectors themselves, float32 (U, width), or with `trained` their ids in a
     trained table, int64 (U,), 0 for a word without a vector.
 
-    A word is looked up as it is, then lower-cased.
+    A word is looked up as it is, then lower-cased. Where the pipeline has no vectors when training
+    starts, the part is left out with a warning: its width is 0.
     """
 
     def __init__(self, name: str, trained: bool):
@@ -31,12 +35,15 @@ class VectorRows:
                 f"pipeline's vectors are of mode '{vectors.mode}'. Make a table with "
                 f"'python -m spacy init vectors' without --mode, or set {self.name} = null."
             )
-        if not vectors.shape[0] or not vectors.shape[1]:
-            raise ValueError(
-                f"The embedding part '{self.name}' needs pretrained vectors, but the pipeline has "
-                f"none. Set [initialize] vectors to a pipeline with vectors (python -m spacy init "
-                f"vectors LANG FILE DIR), or set {self.name} = null in the model's embedding."
+        if not vectors.size:
+            logger.warning(
+                "The pipeline has no pretrained vectors: the embedding part '%s' is left out. To use "
+                "vectors, set [initialize] vectors to a pipeline that has some (python -m spacy init "
+                "vectors LANG FILE DIR).",
+                self.name,
             )
+            self.shape = (0, 0)
+            return
         if not np.isfinite(self.table(vocab)).all():
             raise ValueError(
                 "The pipeline's vectors hold values that are not finite (NaN or infinity). Clean "
@@ -51,7 +58,7 @@ class VectorRows:
 
     def ids(self, words: list[str], vocab: Vocab) -> dict[str, np.ndarray]:
         self._check(vocab)
-        rows = vocab.vectors.key2row
+        rows = vocab.vectors.key2row if self.shape[1] else {}
         found = []
         for word in words:
             row = rows.get(get_string_id(word))
@@ -61,14 +68,18 @@ class VectorRows:
         return {self.name: np.array(found, dtype="int64")}
 
     def finish(self, arrays: dict[str, np.ndarray], vocab: Vocab) -> dict[str, np.ndarray]:
+        ids = arrays[self.name]
+        if not self.shape[1]:
+            return {self.name: np.zeros((len(ids), 0), dtype="float32")}
         if self.trained:
             return arrays
-        ids = arrays[self.name]
         vectors = self.table(vocab)[np.maximum(ids - 1, 0)]
         vectors[ids == 0] = 0.0
         return {self.name: vectors}
 
     def _check(self, vocab: Vocab) -> None:
+        if not self.shape[1]:
+            return
         rows, width = vocab.vectors.shape
         same = (rows, width) == self.shape if self.trained else width == self.shape[1]
         if not same:

@@ -139,6 +139,8 @@ class AffixEmbedding:
 class VectorEmbedding:
     """spacy_rnn.VectorEmbedding.v1: the pipeline's pretrained vectors (``[initialize] vectors``).
 
+    Without any the part is left out, with a warning.
+
     trained: fine-tune a copy of the table, which is saved with the model. Otherwise the vectors
         are read from ``nlp.vocab.vectors``, where they are stored once for all components.
     """
@@ -149,7 +151,7 @@ class VectorEmbedding:
         return VectorRows(name, self.trained)
 
     def module(self, feature: VectorRows, vectors: Any) -> nn.Module:
-        if self.trained:
+        if self.trained and feature.shape[1]:
             return layers.TrainedVectors(
                 feature.name, feature.shape if vectors is None else vectors
             )

@@ -7,7 +7,6 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
 
 import numpy as np
 from spacy.attrs import ORTH
-from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
@@ -20,7 +19,13 @@ from ..training.shim import TorchShim
 
 
 class RNNPipe(TrainablePipe):
-    """Base of the components. A subclass says what it learns from (`get_gold`), predicts and sets."""
+    """Base of the components. A subclass says what it learns from (`get_gold`), predicts and sets.
+
+    `cfg` holds the settings of the config and what belongs to the weights: of a saved `cfg` only
+    the latter (`LEARNED`) is read again, so that the settings of config.cfg hold.
+    """
+
+    LEARNED = ("labels",)
 
     def __init__(
         self, vocab: Vocab, model: Model, name: str, *, scorer: Optional[Callable], **cfg: Any
@@ -88,8 +93,10 @@ class RNNPipe(TrainablePipe):
 
     @contextlib.contextmanager
     def _loading(self, source: str) -> Iterator[None]:
+        settings = {key: value for key, value in self.cfg.items() if key not in self.LEARNED}
         try:
             yield
+            self.cfg.update(settings)
         except (ValueError, KeyError, TypeError, IndexError, UnpackException) as error:
             raise ValueError(
                 f"Can't load the component '{self.name}' {source}: {error or 'incomplete file'}. "
@@ -113,14 +120,3 @@ def set_doc_extension(name: str) -> None:
     if not Doc.has_extension(name):
         Doc.set_extension(name, default=None)
 
-
-def require_examples(examples: List[Example], component: str) -> None:
-    """Raise where there is nothing to initialise from."""
-    if not examples:
-        raise ValueError(
-            f"Can't initialise '{component}' without examples. Check that [corpora.train] is not "
-            f"empty, or pass a function that returns examples: nlp.initialize(lambda: examples)."
-        )
-
-
-__all__ = ["Language", "RNNPipe", "aligned_values", "require_examples", "set_doc_extension"]

@@ -14,7 +14,7 @@ from thinc.api import Config, Model
 
 from ..models.tagger import Gold, predict_probabilities
 from ..nn.losses import MISSING
-from .base import RNNPipe, aligned_values, require_examples, set_doc_extension
+from .base import RNNPipe, aligned_values, set_doc_extension
 
 Target = Literal["tag", "pos", "morph"]
 Prediction = Dict[str, np.ndarray]
@@ -124,6 +124,8 @@ class RNNTagger(RNNPipe):
         each label: a dict with, for each target, float32 (tokens, labels), columns in the order of
         `labels_of(target)`.
     """
+
+    LEARNED = ("labels", "targets")
 
     def __init__(
         self,
@@ -243,7 +245,6 @@ class RNNTagger(RNNPipe):
         """
         validate_get_examples(get_examples, "RNNTagger.initialize")
         examples = list(get_examples())
-        require_examples(examples, self.name)
         if labels is None:
             found = {target: _labels_in(examples, target) for target in self.cfg["targets"]}
         else:

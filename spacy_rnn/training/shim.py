@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from ..features.tokens import TokenFeatures
 from ..nn.dropout import set_dropout_rate
+from . import threads  # noqa: F401  (makes forked processes safe)
 from .optimizer import AdamW, parameter_key
 
 logger = logging.getLogger("spacy_rnn")

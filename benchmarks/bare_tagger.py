@@ -1,0 +1,227 @@
+"""The yardstick: a tagger in plain torch, over batches that are prepared beforehand.
+
+The shapes are those of `rnn_tagger` with its default config: words 100 and characters 2 x 25 into
+two bidirectional LSTM layers of 200 and a linear layer. Every distinct word of a batch is embedded
+once. What a batch needs (sorting, padding, packing, indices) is made with the batch, so that a pass
+is nothing but the kernels.
+
+Each of the two recurrent parts, over characters and over words, takes one of two ways that give the
+same values: "packed" (`nn.LSTM` over a `PackedSequence`) and "padded" (each direction an `nn.LSTM`
+of its own over a padded grid, which on a CPU is oneDNN's, the backward one over reversed rows).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pack_sequence, pad_sequence
+
+WAYS = ("padded", "packed")
+#: label of the places of a padded grid that hold no token; they have no loss
+MISSING = -100
+
+
+class Padded:
+    """Sequences of ids in a (T, B) grid, the longest first."""
+
+    def __init__(self, sequences: Sequence[Tensor], device: str):
+        lengths = torch.tensor([len(sequence) for sequence in sequences])
+        ids = pad_sequence(list(sequences))
+        time = torch.arange(len(ids)).unsqueeze(1)
+        real = time < lengths
+        rows = torch.arange(len(lengths))
+        reverse = torch.where(real, lengths - 1 - time, time) * len(lengths) + rows
+        self.n_rows = len(lengths)
+        self.real = real.flatten().to(device)
+        self.ids = ids.to(device)
+        self.reverse = reverse.flatten().to(device)
+        #: where in the flattened grid each row's last id is
+        self.last = ((lengths - 1) * len(lengths) + rows).to(device)
+
+    def turned(self, x: Tensor) -> Tensor:
+        """Each row reversed within its length: (T, B, D) -> (T, B, D)."""
+        return x.flatten(0, 1).index_select(0, self.reverse).view_as(x)
+
+    def drop(self, x: Tensor, rate: float) -> Tensor:
+        keep = 1 - rate
+        mask = x.new_empty(1, self.n_rows, x.shape[-1]).bernoulli_(keep).div_(keep)
+        return x * mask
+
+    def flat(self, x: Tensor) -> Tensor:
+        return x.flatten(0, 1)
+
+
+class Packed:
+    """Sequences of ids packed step by step, the longest first."""
+
+    def __init__(self, sequences: Sequence[Tensor], device: str):
+        packed = pack_sequence(list(sequences))
+        rows = pack_sequence([torch.full_like(s, i) for i, s in enumerate(sequences)])
+        self.n_rows = len(sequences)
+        self.sizes = packed.batch_sizes
+        self.ids, self.rows = packed.data.to(device), rows.data.to(device)
+        self.real = torch.ones_like(self.ids, dtype=torch.bool)
+
+    def drop(self, x: Tensor, rate: float) -> Tensor:
+        keep = 1 - rate
+        mask = x.new_empty(self.n_rows, x.shape[-1]).bernoulli_(keep).div_(keep)
+        return x * mask.index_select(0, self.rows)
+
+    def flat(self, x: Tensor) -> Tensor:
+        return x
+
+
+Rows = Padded | Packed
+
+
+class BiLSTM(nn.Module):
+    """One layer; the way says which kernels run it."""
+
+    def __init__(self, way: str, input_size: int, hidden_size: int):
+        super().__init__()
+        if way == "packed":
+            self.both = nn.LSTM(input_size, hidden_size, bidirectional=True)
+        else:
+            self.forward_lstm = nn.LSTM(input_size, hidden_size)
+            self.backward_lstm = nn.LSTM(input_size, hidden_size)
+
+    def forward(self, x: Tensor, rows: Rows) -> Tensor:
+        if isinstance(rows, Packed):
+            return self.both(PackedSequence(x, rows.sizes))[0].data
+        ahead = self.forward_lstm(x)[0]
+        back = self.backward_lstm(rows.turned(x))[0]
+        return torch.cat([ahead, rows.turned(back)], dim=-1)
+
+    def last(self, x: Tensor, rows: Rows) -> Tensor:
+        """The last state of each direction, (B, 2H)."""
+        if isinstance(rows, Packed):
+            final = self.both(PackedSequence(x, rows.sizes))[1][0]
+            return torch.cat([final[0], final[1]], dim=-1)
+        ahead = self.forward_lstm(x)[0].flatten(0, 1)
+        back = self.backward_lstm(rows.turned(x))[0].flatten(0, 1)
+        return torch.cat([ahead[rows.last], back[rows.last]], dim=-1)
+
+
+class Batch(NamedTuple):
+    """words: (U,), the distinct words, the longest first. characters: theirs, in pieces. tokens:
+    which of the distinct words each token is. gold: its label, flat."""
+
+    words: Tensor
+    characters: list[Rows]
+    tokens: Rows
+    gold: Tensor
+
+
+class BareTagger(nn.Module):
+    """ways: of the characters and of the words."""
+
+    def __init__(self, ways: tuple[str, str], n_words: int, n_characters: int, n_labels: int):
+        super().__init__()
+        self.words = nn.Embedding(n_words, 100)
+        self.characters = nn.Embedding(n_characters, 50)
+        self.spelling = BiLSTM(ways[0], 50, 25)
+        self.layers = nn.ModuleList([BiLSTM(ways[1], 150, 200), BiLSTM(ways[1], 400, 200)])
+        self.labels = nn.Linear(400, n_labels)
+
+    def forward(self, batch: Batch, dropout: float = 0.0) -> Tensor:
+        """The logits of each token, or of each place in a padded grid."""
+        pieces = [self.spelling.last(self.characters(c.ids), c) for c in batch.characters]
+        distinct = torch.cat([self.words(batch.words), torch.cat(pieces)], dim=1)
+        x = distinct[batch.tokens.ids]
+        for layer in self.layers:
+            x = layer(batch.tokens.drop(x, dropout) if dropout else x, batch.tokens)
+        x = batch.tokens.drop(x, dropout) if dropout else x
+        return self.labels(batch.tokens.flat(x))
+
+
+def predict(tagger: BareTagger, batches: Sequence[Batch]) -> list[Tensor]:
+    """The label of each token or place, on the host."""
+    tagger.eval()
+    with torch.inference_mode():
+        return [tagger(batch).argmax(dim=1).cpu() for batch in batches]
+
+
+class Learner:
+    """A training loop: loss, gradient, clipping of its norm, torch's fused AdamW."""
+
+    def __init__(self, tagger: BareTagger, dropout: float):
+        self.tagger = tagger
+        self.dropout = dropout
+        self.optimizer = torch.optim.AdamW(tagger.parameters(), fused=True)
+
+    def update(self, batches: Sequence[Batch]) -> None:
+        self.tagger.train()
+        for batch in batches:
+            self.optimizer.zero_grad()
+            logits = self.tagger(batch, self.dropout)
+            nn.functional.cross_entropy(logits, batch.gold, ignore_index=MISSING).backward()
+            nn.utils.clip_grad_norm_(self.tagger.parameters(), 1.0)
+            self.optimizer.step()
+
+
+# Preparing batches
+
+Sentence = tuple[list[str], list[str]]
+
+
+class Preparation:
+    """Turns sentences, each its words and its tags, into batches. Ids as in the training data, 0
+    for what is not there."""
+
+    def __init__(self, train: Sequence[Sentence]):
+        words = [word for sentence, _ in train for word in sentence]
+        tags = [tag for _, sentence_tags in train for tag in sentence_tags]
+        self.words, self.characters, self.labels = map(_ids, (words, "".join(words), tags))
+
+    def tagger(self, ways: tuple[str, str]) -> BareTagger:
+        return BareTagger(
+            ways, *(len(ids) + 1 for ids in (self.words, self.characters, self.labels))
+        )
+
+    def batch(self, sentences: Sequence[Sentence], ways: tuple[str, str], device: str) -> Batch:
+        spelling, context = (Padded if way == "padded" else Packed for way in ways)
+        ordered = sorted(sentences, key=lambda sentence: -len(sentence[0]))
+        distinct = sorted({word for words, _ in ordered for word in words}, key=lambda w: -len(w))
+        number = _ids(distinct, first=0)
+        tokens = [torch.tensor([number[word] for word in words]) for words, _ in ordered]
+        tags = context([_tensor(self.labels, tags) for _, tags in ordered], device)
+        return Batch(
+            torch.tensor([self.words.get(word, 0) for word in distinct], device=device),
+            [
+                spelling([_tensor(self.characters, word) for word in piece], device)
+                for piece in (_pieces(distinct) if spelling is Padded else [distinct])
+            ],
+            context(tokens, device),
+            tags.ids.flatten().masked_fill(~tags.real, MISSING),
+        )
+
+
+def by_budget(sentences: Sequence[Sentence], padded_tokens: int) -> list[list[Sentence]]:
+    """Batches of similar length, the longest first, of at most so many tokens with padding."""
+    batches: list[list[Sentence]] = []
+    for sentence in sorted(sentences, key=lambda sentence: -len(sentence[0])):
+        if batches and len(batches[-1][0][0]) * (len(batches[-1]) + 1) <= padded_tokens:
+            batches[-1].append(sentence)
+        else:
+            batches.append([sentence])
+    return batches
+
+
+def _pieces(words: Sequence[str]) -> list[list[str]]:
+    """Words, the longest first, in pieces of similar length: little padding, few steps."""
+    pieces: list[list[str]] = []
+    for word in words:
+        if pieces and len(word) >= 0.75 * len(pieces[-1][0]):
+            pieces[-1].append(word)
+        else:
+            pieces.append([word])
+    return pieces
+
+
+def _ids(items: Iterable[str], first: int = 1) -> dict[str, int]:
+    return {item: i for i, item in enumerate(dict.fromkeys(items), start=first)}
+
+
+def _tensor(ids: dict[str, int], items: Iterable[str]) -> Tensor:
+    return torch.tensor([ids.get(item, 0) for item in items])

@@ -1,0 +1,192 @@
+"""What the benchmarks share: the data, timing by turns, and the report."""
+
+import argparse
+import gc
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import spacy
+import torch
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.vocab import Vocab
+from thinc.api import Config
+from wasabi import table
+
+HERE = Path(__file__).resolve().parent
+REPO = HERE.parent
+DATA = Path(os.environ.get("SPACY_RNN_DATA", REPO.parent / "shared" / "data"))
+TREEBANKS = {
+    "en": DATA / "ud-en-ewt" / "en_ewt-ud-{}.conllu.xz",
+    "pt": DATA / "ud-pt-bosque" / "pt_bosque-ud-{}.conllu.xz",
+    "cs": DATA / "ud-cs-cltt" / "cs_cltt-ud-{}.conllu.xz",
+}
+#: the batches of configs/tagger.cfg
+PADDED_TOKENS, BUFFER = 1200, 512
+DROPOUT = 0.4
+
+sys.path.insert(0, str(REPO / "corpora"))
+
+
+def parser(doc: str | None, gpu: bool = False) -> argparse.ArgumentParser:
+    """A parser of the arguments that all scripts have; `doc` is the script's docstring."""
+    made = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument("--quick", action="store_true", help="less of everything, within a minute")
+    if gpu:
+        made.add_argument("--gpu", action="store_true", help="run on a CUDA device")
+    return made
+
+
+def one_thread() -> dict[str, str]:
+    """Make torch use one thread; returns the environment in which a child process does too."""
+    torch.set_num_threads(1)
+    return {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def treebank(split: str, vocab: Vocab, limit: int | None = None, lang: str = "en") -> list[Doc]:
+    """The sentences of a treebank, each a gold document of its own."""
+    from conllu import to_docs
+
+    return list(islice(to_docs(str(TREEBANKS[lang]).format(split), vocab), limit))
+
+
+def words_of(doc: Doc) -> list[str]:
+    return [token.text for token in doc]
+
+
+def blank(doc: Doc, vocab: Vocab) -> Doc:
+    """The document's words without annotation."""
+    spaces = [bool(token.whitespace_) for token in doc]
+    return Doc(vocab, words=words_of(doc), spaces=spaces)
+
+
+def examples(docs: Sequence[Doc], vocab: Vocab) -> list[Example]:
+    """Examples with the gold tokens, as ``gold_preproc = true`` makes them."""
+    return [Example(blank(doc, vocab), doc) for doc in docs]
+
+
+def pipeline(
+    train: Sequence[Doc], factory: str, model: Config | None = None, **cfg: Any
+) -> Language:
+    """An initialised English pipeline of one component that predicts the documents' tags.
+
+    model: replaces the factory's default model.
+    """
+    nlp = spacy.blank("en")
+    nlp.add_pipe(factory, config={**({} if model is None else {"model": model}), **cfg})
+    gold = examples(train, nlp.vocab)
+    nlp.initialize(lambda: gold)
+    return nlp
+
+
+def padded_batches(items: Sequence[Example], size: int = PADDED_TOKENS) -> list[list[Example]]:
+    """Batches of sentences of similar length, as spaCy's batcher makes them."""
+    make = spacy.registry.get("batchers", "spacy.batch_by_padded.v1")
+    return list(make(size=size, buffer=BUFFER, discard_oversize=False)(items))
+
+
+# Timing
+
+
+def clock() -> float:
+    """Seconds. On a GPU those that pass, its work awaited; on a CPU those of this process, which
+    runs in one thread: the same on an idle machine, and steadier on a busy one."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+        return time.perf_counter()
+    return time.process_time()
+
+
+def speed(
+    n_words: int, run: Callable[..., Any], prepare: Callable[[], tuple] = tuple
+) -> Callable[[], float]:
+    """A round of a side: words/s of `run`; `prepare` makes its arguments, which is not timed."""
+
+    def round_() -> float:
+        arguments = prepare()
+        gc.collect()
+        start = clock()
+        run(*arguments)
+        return n_words / (clock() - start)
+
+    return round_
+
+
+def by_turns(sides: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Words/s of each side and round. After one round that warms up, each round runs every side
+    once, so that whatever else the machine does meets all of them."""
+    for run in sides.values():
+        run()
+    speeds: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, run in sides.items():
+            speeds[name].append(run())
+    return speeds
+
+
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """The median over rounds of one side's speed over the other's."""
+    return round(statistics.median(a / b for a, b in zip(ours, theirs, strict=True)), 3)
+
+
+def fastest(speeds: Mapping[str, Sequence[float]], prefix: str) -> str:
+    """The side with the highest median among those whose names start with `prefix`."""
+    sides = [name for name in speeds if name.startswith(prefix)]
+    return max(sides, key=lambda name: statistics.median(speeds[name]))
+
+
+# Other processes
+
+
+def output_of(command: Sequence[str | Path]) -> Any:
+    """The JSON in the last line that a script prints, run in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, *map(str, command)],
+        env=one_thread(),
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+# Report
+
+
+def show(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print a table; the first column is text, the others are numbers."""
+    print(f"\n{title}")
+    cells = [[_cell(value) for value in row] for row in rows]
+    aligns = ["l"] + ["r"] * (len(header) - 1)
+    print(table(cells, header=header, divider=True, aligns=aligns), flush=True)
+
+
+def show_speeds(title: str, speeds: Mapping[str, Sequence[float]], ours: str) -> None:
+    """Print each side's words/s and how many times as fast as it `ours` is."""
+    rows = [
+        [name, statistics.median(values), ratio(speeds[ours], values)]
+        for name, values in speeds.items()
+    ]
+    show(title, ["side", "words/s", f"{ours} / side"], rows)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return "-" if value is None else str(value)
+
+
+def finish(result: Mapping[str, Any]) -> None:
+    """Print the figures as the last line."""
+    print(json.dumps(result))

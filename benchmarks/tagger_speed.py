@@ -1,0 +1,253 @@
+"""How fast the tagger runs and trains, in words/s on UD English EWT with one thread, against
+
+* bare torch: benchmarks/bare_tagger.py, the same shapes over batches prepared beforehand, the
+  fastest of its ways. Ours is the whole `nlp.pipe` over new documents and the whole `nlp.update`;
+* Flair's SequenceTagger of the same shapes (--peer-python: a Python that can import flair);
+* spaCy's default tagger (HashEmbedCNN) and its TorchBiLSTMEncoder, for configs/tagger_small.cfg;
+
+and how much memory it takes. All sides of a comparison take turns; a figure is the median over
+rounds of ours divided by theirs. The keys are explained in benchmarks/README.md.
+
+    python benchmarks/tagger_speed.py [--quick] [--gpu] [--peer-python PATH] [--only PART ...]
+"""
+
+import importlib.util
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from itertools import chain, product
+from typing import Any, NamedTuple
+
+import bare_tagger
+import common
+import spacy
+from common import by_turns, fastest, ratio, show_speeds, speed
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+from thinc.api import Config, Optimizer
+
+PARTS = ("bare", "flair", "small", "memory")
+Result = dict[str, Any]
+
+
+class Size(NamedTuple):
+    """How much is measured: gold sentences that pipelines are made from, that are tagged, batches a
+    round of training, rounds."""
+
+    train: int | None
+    test: int | None
+    batches: int
+    rounds: int
+
+
+FULL, QUICK = Size(None, None, 20, 7), Size(2000, 500, 4, 3)
+
+
+def n_words(docs: Iterable[Doc]) -> int:
+    return sum(map(len, docs))
+
+
+def prediction(nlp: Language, gold: Sequence[Doc]) -> Callable[[], float]:
+    """A round of the whole pipeline over new documents."""
+    return speed(
+        n_words(gold),
+        lambda docs: list(nlp.pipe(docs)),
+        lambda: ([common.blank(doc, nlp.vocab) for doc in gold],),
+    )
+
+
+def training(
+    nlp: Language, batches: Sequence[Sequence[Doc]], optimizer: Optimizer, drop: float
+) -> Callable[[], float]:
+    """A round of updates on new examples."""
+
+    def update(prepared: Sequence[list[Example]]) -> None:
+        for batch in prepared:
+            nlp.update(batch, drop=drop, sgd=optimizer)
+
+    return speed(
+        n_words(chain(*batches)),
+        update,
+        lambda: ([common.examples(batch, nlp.vocab) for batch in batches],),
+    )
+
+
+def batches_of(train: Sequence[Doc], size: Size) -> list[list[Doc]]:
+    """Random ones of the batches that spaCy's batcher makes of the training data."""
+    batches = common.padded_batches(common.examples(train, train[0].vocab))
+    chosen = random.Random(0).sample(batches, size.batches)
+    return [[eg.reference for eg in batch] for batch in chosen]
+
+
+def adamw() -> Optimizer:
+    return spacy.registry.get("optimizers", "spacy_rnn.AdamW.v1")()
+
+
+def tagged(docs: Sequence[Doc]) -> list[bare_tagger.Sentence]:
+    return [(common.words_of(doc), [token.tag_ for token in doc]) for doc in docs]
+
+
+# Against bare torch
+
+
+def against_bare(train: list[Doc], test: list[Doc], size: Size, device: str) -> Result:
+    nlp = common.pipeline(train, "rnn_tagger")
+    batches = batches_of(train, size)
+    limit = nlp.get_pipe("rnn_tagger").model.attrs["limits"].batch_tokens
+    preparation = bare_tagger.Preparation(tagged(train))
+    predicting = {"nlp.pipe": prediction(nlp, test)}
+    updating = {"nlp.update": training(nlp, batches, adamw(), common.DROPOUT)}
+    for ways in product(bare_tagger.WAYS, repeat=2):
+        name = "bare, characters {}, words {}".format(*ways)
+        tagger = preparation.tagger(ways).to(device)
+        budgeted = bare_tagger.by_budget(tagged(test), limit)
+        test_batches = [preparation.batch(group, ways, device) for group in budgeted]
+        train_batches = [preparation.batch(tagged(batch), ways, device) for batch in batches]
+        learner = bare_tagger.Learner(tagger, common.DROPOUT)
+        predicting[name] = speed(n_words(test), partial(bare_tagger.predict, tagger, test_batches))
+        updating[name] = speed(n_words(chain(*batches)), partial(learner.update, train_batches))
+    suffix = "_gpu" if device == "cuda" else ""
+    result = {}
+    for key, sides in (("infer_ratio", predicting), ("train_ratio", updating)):
+        speeds = by_turns(sides, size.rounds)
+        ours = next(iter(sides))
+        show_speeds(f"{ours} against bare torch", speeds, ours)
+        result[key + suffix] = ratio(speeds[ours], speeds[fastest(speeds, "bare")])
+    return result
+
+
+# Against Flair
+
+
+@contextmanager
+def flair_process(python: str, data: Any) -> Iterator[Callable[[Any], Any]]:
+    """Ask benchmarks/peer_flair.py: a line of JSON there, a line back."""
+    process = subprocess.Popen(
+        [python, str(common.HERE / "peer_flair.py")],
+        env=common.one_thread(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+    def ask(question: Any) -> Any:
+        assert process.stdin and process.stdout
+        print(json.dumps(question), file=process.stdin, flush=True)
+        return json.loads(process.stdout.readline())
+
+    try:
+        ask(data)
+        yield ask
+    finally:
+        process.communicate()
+
+
+def against_flair(train: list[Doc], test: list[Doc], size: Size, python: str | None) -> Result:
+    if python is None:
+        print("\nFlair is left out: this Python cannot import it; give --peer-python PATH.")
+        return {"infer_vs_flair": None, "train_vs_flair": None}
+    nlp = common.pipeline(train, "rnn_tagger")
+    # Flair's usual batch is 32 sentences; here both sides learn from the same ones.
+    batches = [batch[:32] for batch in batches_of(train, size)[:10]]
+    test = test[: len(test) // 2]
+    data = {"train": list(map(tagged, batches)), "test": tagged(test)}
+    result = {}
+    with flair_process(python, data) as ask:
+        speeds = by_turns(
+            {"nlp.pipe": prediction(nlp, test), "flair": lambda: ask("predict")}, size.rounds
+        )
+        show_speeds("nlp.pipe against Flair", speeds, "nlp.pipe")
+        result["infer_vs_flair"] = ratio(speeds["nlp.pipe"], speeds["flair"])
+        ours = training(nlp, batches, adamw(), common.DROPOUT)
+        speeds = by_turns({"nlp.update": ours, "flair": lambda: ask("train")}, size.rounds)
+        show_speeds("nlp.update against Flair", speeds, "nlp.update")
+        result["train_vs_flair"] = ratio(speeds["nlp.update"], speeds["flair"])
+    return result
+
+
+# The small tagger against spaCy's own
+
+TORCH_BILSTM = Config().from_str(
+    """
+    [model]
+    @architectures = "spacy.Tagger.v2"
+
+    [model.tok2vec]
+    @architectures = "spacy.Tok2Vec.v2"
+
+    [model.tok2vec.embed]
+    @architectures = "spacy.MultiHashEmbed.v2"
+    width = 96
+    attrs = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
+    rows = [2000, 1000, 1000, 1000]
+    include_static_vectors = false
+
+    [model.tok2vec.encode]
+    @architectures = "spacy.TorchBiLSTMEncoder.v1"
+    width = 96
+    depth = 1
+    dropout = 0.0
+    """
+)["model"]
+
+
+def against_spacy(train: list[Doc], test: list[Doc], size: Size) -> Result:
+    config = Config().from_disk(common.REPO / "configs" / "tagger_small.cfg")
+    small = config["components"]["tagger"]["model"]
+    pipelines = {
+        "small": common.pipeline(train, "rnn_tagger", small),
+        "cnn": common.pipeline(train, "tagger"),
+        "torchbilstm": common.pipeline(train, "tagger", TORCH_BILSTM),
+    }
+    batches = batches_of(train, size)
+    dropout = config["training"]["dropout"]
+    predicting, updating = {}, {}
+    for name, nlp in pipelines.items():
+        optimizer = adamw() if name == "small" else nlp.create_optimizer()
+        predicting[name] = prediction(nlp, test)
+        updating[name] = training(nlp, batches, optimizer, dropout)
+    result = {}
+    for key, sides in (("infer", predicting), ("train", updating)):
+        speeds = by_turns(sides, size.rounds)
+        show_speeds(f"{key}: configs/tagger_small.cfg against spaCy's taggers", speeds, "small")
+        for other in ("cnn", "torchbilstm"):
+            result[f"small_{key}_vs_{other}"] = ratio(speeds["small"], speeds[other])
+    return result
+
+
+def main() -> None:
+    parser = common.parser(__doc__, gpu=True)
+    parser.add_argument("--peer-python", help="a Python that can import flair")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    options = parser.parse_args()
+    common.one_thread()
+    size = QUICK if options.quick else FULL
+    python = options.peer_python
+    if python is None and importlib.util.find_spec("flair"):
+        python = sys.executable
+    if options.gpu:
+        spacy.require_gpu()
+    vocab = spacy.blank("en").vocab
+    train = common.treebank("train", vocab, size.train)
+    test = common.treebank("test", vocab, size.test)
+    result: Result = {}
+    if "bare" in options.only:
+        result |= against_bare(train, test, size, "cuda" if options.gpu else "cpu")
+    if options.gpu:
+        common.finish(result)
+        return
+    if "flair" in options.only:
+        result |= against_flair(train, test, size, python)
+    if "small" in options.only:
+        result |= against_spacy(train, test, size)
+    common.finish(result)
+
+
+if __name__ == "__main__":
+    main()

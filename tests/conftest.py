@@ -1,0 +1,113 @@
+"""Small pipelines that every test of components uses."""
+
+import os
+from pathlib import Path
+
+import pytest
+import spacy
+import torch
+from spacy.tokens import Doc
+from spacy.training import Example
+from thinc.api import Config, use_ops
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+torch.set_num_threads(1)
+
+ROOT = Path(__file__).parent.parent
+
+SMALL_MODEL = Config().from_str(
+    """
+    [model]
+    @architectures = "spacy_rnn.Tagger.v1"
+
+    [model.embedding]
+    @architectures = "spacy_rnn.TokenEmbedding.v1"
+    affixes = null
+    vectors = null
+
+    [model.embedding.words]
+    @architectures = "spacy_rnn.WordEmbedding.v1"
+    width = 8
+    min_freq = 1
+    unknown_dropout = 0.0
+
+    [model.embedding.characters]
+    @architectures = "spacy_rnn.CharacterRNN.v1"
+    width = 4
+    hidden_size = 3
+
+    [model.encoder]
+    @architectures = "spacy_rnn.RNNEncoder.v1"
+    hidden_size = 8
+    depth = 1
+    """
+)
+
+#: words, tags, parts of speech, morphology
+SENTENCES = [
+    ("I like green eggs", "PRP VBP JJ NNS", "PRON VERB ADJ NOUN", "Number=Sing _ _ Number=Plur"),
+    ("She eats one ham .", "PRP VBZ CD NN .", "PRON VERB NUM NOUN PUNCT",
+     "Number=Sing Number=Sing _ Number=Sing _"),
+    ("They like blue ham", "PRP VBP JJ NN", "PRON VERB ADJ NOUN", "Number=Plur _ _ Number=Sing"),
+    ("Eggs !", "NNS .", "NOUN PUNCT", "Number=Plur _"),
+]
+
+
+def make_doc(vocab, words, tags=None, pos=None, morphs=None):
+    split = [None if part is None else part.split(" ") for part in (words, tags, pos, morphs)]
+    return Doc(vocab, words=split[0], tags=split[1], pos=split[2], morphs=split[3])
+
+
+def make_examples(nlp):
+    return [
+        Example(make_doc(nlp.vocab, sentence[0]), make_doc(nlp.vocab, *sentence))
+        for sentence in SENTENCES
+    ]
+
+
+def make_tagger(model=None, name="rnn_tagger", **config):
+    """A blank English pipeline with a small tagger."""
+    nlp = spacy.blank("en")
+    merged = SMALL_MODEL.merge({"model": model or {}})
+    nlp.add_pipe("rnn_tagger", name=name, config={**merged, **config})
+    return nlp
+
+
+def train(nlp, examples, steps=40, optimizer=None):
+    """Initialise and train to a perfect fit of a few examples."""
+    spacy.util.fix_random_seed(0)
+    default = nlp.initialize(lambda: examples)
+    optimizer = optimizer or default
+    optimizer.learn_rate = 0.03
+    for _ in range(steps):
+        losses = nlp.update(examples, sgd=optimizer)
+    return losses
+
+
+def tags(docs):
+    return [[token.tag_ for token in doc] for doc in docs]
+
+
+@pytest.fixture(params=["cpu", pytest.param("gpu", marks=pytest.mark.gpu)])
+def device(request):
+    """Runs a test on the CPU and, under ``pytest -m gpu``, on a GPU."""
+    if request.param == "cpu":
+        with use_ops("numpy"):
+            yield "cpu"
+    else:
+        spacy.require_gpu()
+        yield "gpu"
+        spacy.require_cpu()
+
+
+@pytest.fixture(scope="session")
+def trained_bytes():
+    """The bytes of a small trained pipeline; load them with `load`."""
+    nlp = make_tagger()
+    train(nlp, make_examples(nlp))
+    return nlp.to_bytes()
+
+
+@pytest.fixture
+def trained(trained_bytes):
+    return make_tagger().from_bytes(trained_bytes)

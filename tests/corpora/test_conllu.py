@@ -1,0 +1,251 @@
+"""Tests of the conversion of CoNLL-U to spaCy's format."""
+
+import importlib
+import lzma
+import sys
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.tokens import DocBin
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "corpora"))
+conllu = importlib.import_module("conllu")
+
+# Multi-word tokens that their words spell and do not, an empty node, missing values.
+TREEBANK = """\
+# sent_id = 1
+# text = I can't.
+1 I I PRON PRP Case=Nom|Number=Sing 2 nsubj _ _
+2-3 can't _ _ _ _ _ _ _ SpaceAfter=No
+2 ca can AUX MD VerbForm=Fin 0 root _ _
+3 n't not PART RB _ 2 advmod _ _
+3.1 go go VERB VB _ _ _ 0:root _
+4 . . PUNCT . _ 2 punct _ SpaceAfter=No
+
+# sent_id = 2
+1 Vou _ VERB _ PronType=Rel,Int|Number=Sing 0 root _ A=b|SpaceAfter=No
+2-3 da _ _ _ _ _ _ _ _
+2 de de _ _ _ 4 case _ _
+3 a o DET _ _ 4 det _ SpaceAfter=No
+4 _ _ NOUN _ _ 1 obl _ _
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text: str) -> Path:
+        """Write CoNLL-U in which blanks stand for tabs, outside of comments."""
+        lines = text.split("\n")
+        lines = [line if line.startswith("#") else line.replace(" ", "\t") for line in lines]
+        path = tmp_path / "treebank.conllu"
+        path.write_bytes("\n".join(lines).encode("utf-8"))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def vocab():
+    return spacy.blank("en").vocab
+
+
+def test_tokens_and_annotation(write, vocab):
+    first, second = conllu.to_docs(write(TREEBANK), vocab)
+    assert first.text == "I can't."
+    assert second.text == "Voude a _ "  # blanks between the words "da" is not spelled by
+    assert [token.text for token in first] == ["I", "ca", "n't", "."]
+    assert [token.tag_ for token in first] == ["PRP", "MD", "RB", "."]
+    assert [token.pos_ for token in first] == ["PRON", "AUX", "PART", "PUNCT"]
+    assert [token.lemma_ for token in first] == ["I", "can", "not", "."]
+    assert [str(token.morph) for token in first] == ["Case=Nom|Number=Sing", "VerbForm=Fin", "", ""]
+    assert [token.head.i for token in first] == [1, 1, 1, 1]
+    assert [token.dep_ for token in first] == ["nsubj", "ROOT", "advmod", "punct"]
+    assert [token.tag_ for token in second] == [""] * 4
+    assert [token.pos_ for token in second] == ["VERB", "", "DET", "NOUN"]
+    assert [token.lemma_ for token in second] == ["", "de", "o", "_"]
+    assert str(second[0].morph) == "Number=Sing|PronType=Int,Rel"
+    assert second[1].has_morph() and str(second[1].morph) == ""
+    assert not second.has_annotation("TAG")
+
+
+def test_blank_after_a_multi_word_token_is_that_of_its_line(write, vocab):
+    words = "1 do do AUX x _ _ _ _ SpaceAfter=No\n2 n't not PART x _ _ _ _ SpaceAfter=No\n"
+    rest = "3 go go VERB x _ _ _ _ _\n"
+    (doc,) = conllu.to_docs(write(f"1-2 don't _ _ _ _ _ _ _ _\n{words}{rest}"), vocab)
+    assert doc.text == "don't go "
+    (doc,) = conllu.to_docs(write(f"1-2 dont _ _ _ _ _ _ _ SpaceAfter=No\n{words}{rest}"), vocab)
+    assert doc.text == "do n'tgo "
+
+
+def test_sentences_are_grouped(write, vocab):
+    (doc,) = conllu.to_docs(write(TREEBANK), vocab, n_sents=2)
+    assert [sentence.text for sentence in doc.sents] == ["I can't.", "Voude a _"]
+    assert [token.head.i for token in doc] == [1, 1, 1, 1, 4, 7, 7, 4]
+    third = "\n" + TREEBANK.split("\n\n")[0].replace("sent_id = 1", "sent_id = 3") + "\n"
+    docs = list(conllu.to_docs(write(TREEBANK + third), vocab, n_sents=2))
+    assert [len(list(doc.sents)) for doc in docs] == [2, 1]
+
+
+@pytest.mark.parametrize("cells", ["_ _", "0 _", "_ root"])
+def test_documents_with_incomplete_trees_have_sentence_bounds_alone(write, vocab, cells):
+    incomplete = f"1 w w X x _ {cells} _ _\n2 w w X x _ 1 dep _ _\n"
+    complete = "1 w w X x _ 2 dep _ _\n2 w w X x _ 0 root _ _\n"
+    (doc,) = conllu.to_docs(write(f"{incomplete}\n{complete}"), vocab, n_sents=2)
+    assert [token.is_sent_start for token in doc] == [True, False, True, False]
+    assert not doc.has_annotation("DEP")
+
+
+def test_treebank_without_features_has_no_morph(write, vocab):
+    (doc,) = conllu.to_docs(write("1 a a X x _ _ _ _ _\n2 b b X x _ _ _ _ _\n"), vocab)
+    assert not doc.has_annotation("MORPH")
+    (doc,) = conllu.to_docs(write("1 a a X x _ _ _ _ _\n2 b b X x A=b _ _ _ _\n"), vocab)
+    assert doc[0].has_morph() and str(doc[0].morph) == ""
+
+
+def test_last_sentence_needs_no_empty_line_and_blank_lines_may_repeat(write):
+    text = "\n\n1 a a X x _ _ _ _ _\n\n# end\n\n \n1 b b X x _ _ _ _ _"
+    path = write(text)
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    sentences = list(conllu.read_sentences(path))
+    assert [[word.form for word in words] for words in sentences] == [["a"], ["b"]]
+    assert sentences[0][0].misc == "_"
+
+
+WORD = "1 a a X x _ _ _ _ _"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "line 1: no sentence"),
+        ("# text = a\n", "line 2: no sentence"),
+        (f"{WORD}\n2 b b X x _ _ _ _\n", "line 2: 9 columns"),
+        (f"{WORD} _\n", "line 1: 11 columns"),
+        (f"# a\n{WORD.replace('1', 'one')}\n", "line 2: ID 'one'"),
+        (f"{WORD}\n\n{WORD.replace('1', '2')}\n", "line 3: ID 2; the next word is 1"),
+        (WORD.replace("X", "ADJEKTIV"), "line 1: UPOS 'ADJEKTIV'"),
+        (WORD.replace("x _", "x Sing"), "line 1: FEATS 'Sing'"),
+        (WORD.replace("_ _ _ _ _", "_ up dep _ _"), "line 1: HEAD 'up'"),
+        (WORD.replace("_ _ _ _ _", "_ 7 dep _ _"), "line 2: HEAD"),
+        ("1 a a X x _ 0 root _ _\n2 b b X x _ 0 root _ _\n", "line 3: HEAD"),
+        (WORD.replace("X x", "X "), "line 1: an empty column"),
+        (f"1-2 ab _ _ _ _ _ _ _ _\n{WORD}\n", "line 3: ID 1-2; the sentence has 1 words"),
+    ],
+)
+def test_malformed_file_is_an_error_with_its_line(write, text, message):
+    path = write(text)
+    with pytest.raises(ValueError, match="treebank.conllu, ") as error:
+        list(conllu.read_sentences(path))
+    assert message in str(error.value)
+
+
+def test_unreadable_bytes_are_an_error(tmp_path, write):
+    line = write(WORD + "\n").read_bytes()
+    latin = tmp_path / "latin.conllu"
+    latin.write_bytes(line + line.replace(b"a", b"\xe9"))
+    with pytest.raises(ValueError, match="latin.conllu, line 2: .*convert it to UTF-8"):
+        list(conllu.read_sentences(latin))
+    damaged = tmp_path / "damaged.conllu.xz"
+    damaged.write_bytes(lzma.compress(line)[:-10])
+    with pytest.raises(ValueError, match="damaged.conllu.xz, after line .*fetch it again"):
+        list(conllu.read_sentences(damaged))
+
+
+def test_command_line_writes_docs_that_spacy_reads(write, tmp_path, capsys):
+    output = tmp_path / "new" / "out.spacy"
+    packed = tmp_path / "treebank.conllu.xz"
+    packed.write_bytes(lzma.compress(write(TREEBANK).read_bytes()))
+    conllu.main([str(packed), str(output), "--lang", "pt", "--n-sents", "2"])
+    assert capsys.readouterr().out == f"{output}: 1 docs, 2 sentences, 8 tokens\n"
+    (doc,) = DocBin().from_disk(output).get_docs(spacy.blank("pt").vocab)
+    assert [token.tag_ for token in doc] == ["PRP", "MD", "RB", ".", "", "", "", ""]
+    assert [token.lemma_ for token in doc] == ["I", "can", "not", ".", "", "de", "o", "_"]
+    assert [sentence.start for sentence in doc.sents] == [0, 4]
+    assert doc[3].has_morph() and str(doc[3].morph) == ""
+
+
+def test_merged_subtokens(write, tmp_path):
+    output = tmp_path / "out.spacy"
+    text = TREEBANK.replace("\n\n", "\n\n\n# note\n\n")
+    conllu.main([str(write(text)), str(output), "--merge-subtokens"])
+    first, second = DocBin().from_disk(output).get_docs(spacy.blank("en").vocab)
+    assert [token.text for token in first] == ["I", "can't", "."]
+    assert first[1].tag_ == "MD_RB" and first[1].lemma_ == "can not"
+    assert second.text == "Vouda _ "
+    assert [token.head.i for token in second] == [0, 2, 0]
+
+
+def test_merged_subtokens_need_trees(write):
+    with pytest.raises(ValueError, match="without --merge-subtokens"):
+        conllu.to_merged_docs(write(WORD))
+
+
+def test_number_of_sentences_must_be_positive(write, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        conllu.main([str(write(TREEBANK)), str(tmp_path / "out.spacy"), "--n-sents", "0"])
+    assert "--n-sents must be 1 or more" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "n_sentences", "n_words", "types_and_longest"),
+    [
+        # The last column: how many values of UPOS, XPOS and FEATS, words of the longest sentence.
+        ("ud-en-ewt/en_ewt-ud-train", 12544, 204577, (17, 49, 230, 159)),
+        ("ud-en-ewt/en_ewt-ud-dev", 2001, 25147, None),
+        ("ud-en-ewt/en_ewt-ud-test", 2077, 25094, None),
+        ("ud-pt-bosque/pt_bosque-ud-train", 7018, 171776, (17, 1, 334, 201)),
+        ("ud-pt-bosque/pt_bosque-ud-dev", 1172, 28447, None),
+        ("ud-pt-bosque/pt_bosque-ud-test", 1167, 27604, None),
+        ("ud-cs-cltt/cs_cltt-ud-train", 467, 13894, (15, 304, 316, 332)),
+        ("ud-cs-cltt/cs_cltt-ud-dev", 316, 10710, None),
+        ("ud-cs-cltt/cs_cltt-ud-test", 338, 11409, None),
+    ],
+)
+def test_real_treebanks_are_read_whole(data_dir, name, n_sentences, n_words, types_and_longest):
+    sentences = list(conllu.read_sentences(data_dir / f"{name}.conllu.xz"))
+    words = [word for sentence in sentences for word in sentence]
+    assert (len(sentences), len(words)) == (n_sentences, n_words)
+    if types_and_longest:
+        types = [len({getattr(word, tag) for word in words}) for tag in ("upos", "xpos", "feats")]
+        assert (*types, max(map(len, sentences))) == types_and_longest
+
+
+@pytest.mark.parametrize(
+    ("name", "n_multi_word_tokens"),
+    [
+        ("ud-en-ewt/en_ewt-ud-dev", None),
+        ("ud-pt-bosque/pt_bosque-ud-dev", 2063),
+        ("ud-cs-cltt/cs_cltt-ud-dev", None),
+    ],
+)
+def test_real_treebanks_survive_conversion(data_dir, vocab, name, n_multi_word_tokens):
+    path = data_dir / f"{name}.conllu.xz"
+    sentences = list(conllu.read_sentences(path))
+    docs = list(conllu.to_docs(path, vocab, n_sents=10))
+    spans = [span for doc in docs for span in doc.sents]
+    assert len(docs) == -(-len(sentences) // 10) and len(spans) == len(sentences)
+    for words, span in zip(sentences, spans, strict=True):
+        assert [word.form for word in words] == [token.text for token in span]
+        assert [word.upos for word in words] == [token.pos_ for token in span]
+        assert [word.xpos for word in words] == [token.tag_ or "_" for token in span]
+        assert [word.head for word in words] == [
+            0 if token.head == token else token.head.i - span.start + 1 for token in span
+        ]
+        # spaCy orders features by code point, the treebanks do not.
+        assert [set(word.feats.split("|")) for word in words] == [
+            set((str(token.morph) or "_").split("|")) for token in span
+        ]
+    if n_multi_word_tokens:  # of two words each
+        n_merged = sum(map(len, conllu.to_merged_docs(path)))
+        assert n_merged == sum(map(len, sentences)) - n_multi_word_tokens
+
+
+def test_real_text_is_that_of_the_treebank(data_dir, vocab):
+    """Where words spell their multi-word tokens, as in English, the text is kept."""
+    path = data_dir / "ud-en-ewt/en_ewt-ud-test.conllu.xz"
+    with lzma.open(path, "rt", encoding="utf-8") as file:
+        texts = [line.removeprefix("# text = ") for line in file if line.startswith("# text = ")]
+    docs = conllu.to_docs(path, vocab)
+    # Any white space of the treebank becomes one blank.
+    assert [doc.text.split() for doc in docs] == [text.split() for text in texts]

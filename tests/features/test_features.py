@@ -1,0 +1,410 @@
+"""From words to integers: each feature alone, and the arrays of a batch."""
+
+import copy
+import json
+import pickle
+import random
+import sys
+import threading
+from collections import Counter
+
+import numpy as np
+import pytest
+import spacy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spacy.strings import hash_string
+from spacy.tokens import Doc
+from spacy.vectors import Vectors
+from spacy.vocab import Vocab
+
+from spacy_rnn.features import tokens
+from spacy_rnn.features.affixes import AffixHashes
+from spacy_rnn.features.base import ranked
+from spacy_rnn.features.characters import CharacterIds
+from spacy_rnn.features.tokens import TokenFeatures
+from spacy_rnn.features.vectors import VectorRows
+from spacy_rnn.features.words import WordIds
+
+COUNTS = Counter({"The": 3, "the": 2, "cat": 4, "dog": 4, "Ox": 1, "ox": 1, "emu": 1})
+
+
+@pytest.fixture
+def vocab() -> Vocab:
+    return spacy.blank("en").vocab
+
+
+def through_json(feature, fresh):
+    """`fresh` after it has taken up what `feature` has learned."""
+    fresh.from_dict(json.loads(json.dumps(feature.to_dict())))
+    return fresh
+
+
+def assert_same_ids(one, other, words, vocab):
+    expected = one.ids(words, vocab)
+    actual = other.ids(words, vocab)
+    assert actual.keys() == expected.keys()
+    for name in expected:
+        np.testing.assert_array_equal(actual[name], expected[name])
+
+
+# Single features
+
+
+def test_ranked_by_frequency_then_spelling():
+    assert ranked(Counter(b=2, a=2, d=3, c=1), min_freq=2) == ["d", "a", "b"]
+
+
+@given(st.permutations(sorted(COUNTS.items())))
+@settings(deadline=None, max_examples=20)
+def test_vocabularies_do_not_depend_on_the_order_of_words(items):
+    for make in [lambda: WordIds("w", 1, True), lambda: CharacterIds("c", 5)]:
+        one, other = make(), make()
+        one.build(COUNTS, Vocab())
+        other.build(Counter(dict(items)), Vocab())
+        assert json.dumps(one.to_dict()) == json.dumps(other.to_dict())
+
+
+@pytest.mark.parametrize(
+    ("min_freq", "lowercase", "expected"),
+    [
+        (1, True, ["the", "cat", "dog", "ox", "emu"]),  # the: 5, ox: 2
+        (2, True, ["the", "cat", "dog", "ox"]),
+        (2, False, ["cat", "dog", "The", "the"]),
+        (9, True, []),
+    ],
+)
+def test_word_ids(min_freq, lowercase, expected, vocab):
+    feature = WordIds("w", min_freq, lowercase)
+    feature.build(COUNTS, vocab)
+    assert len(feature) == len(expected) + 1
+    known = feature.ids(expected, vocab)["w"]
+    assert known.tolist() == list(range(1, len(expected) + 1)) and known.dtype == np.int64
+    assert feature.ids(["unseen", ""], vocab)["w"].tolist() == [0, 0]
+    same = through_json(feature, WordIds("w", min_freq, lowercase))
+    assert_same_ids(feature, same, ["THE", "the", "Ox", "emu", "?"], vocab)
+
+
+def test_word_ids_of_another_case(vocab):
+    lower, exact = WordIds("w", 1, True), WordIds("w", 1, False)
+    for feature in (lower, exact):
+        feature.build(Counter({"the": 1}), vocab)
+    assert lower.ids(["THE"], vocab)["w"].tolist() == [1]
+    assert exact.ids(["THE"], vocab)["w"].tolist() == [0]
+
+
+def test_character_ids(vocab):
+    """Frequencies: a and b 4, c 2, x and z 1, so that these two are unknown."""
+    feature = CharacterIds("c", 4)
+    feature.build(Counter({"bab": 2, "c": 2, "xz": 1, "": 5}) + Counter({"aa": 1}), vocab)
+    assert len(feature) == 5
+    arrays = feature.ids(["abc", "zx", ""], vocab)
+    assert arrays["c"].tolist() == [[2, 3, 4, 0], [1, 1, 0, 0], [0, 0, 0, 0]]
+    assert arrays["c_lengths"].tolist() == [3, 2, 0]
+    assert_same_ids(feature, through_json(feature, CharacterIds("c", 4)), ["abc", "zx"], vocab)
+
+
+@pytest.mark.parametrize("max_length", [1, 2, 5, 6, 7, 8])
+def test_of_long_words_both_ends_are_kept(max_length, vocab):
+    feature = CharacterIds("c", max_length)
+    feature.build(Counter({"abcdefg": 2}), vocab)
+    arrays = feature.ids(["abcdefg"], vocab)
+    kept = "".join(" -abcdefg"[i] for i in arrays["c"][0, : arrays["c_lengths"][0]])
+    assert kept == {1: "a", 2: "ag", 5: "abcfg", 6: "abcefg"}.get(max_length, "abcdefg")
+
+
+@pytest.mark.parametrize(("words", "columns"), [(["ab", "abcd"], 4), (["ab"], 2), ([""], 1)])
+def test_character_columns_are_cut_to_the_longest_word_of_a_batch(words, columns, vocab):
+    feature = CharacterIds("c", 24)
+    feature.build(Counter({"abcd": 2}), vocab)
+    arrays = feature.finish(feature.ids(words, vocab), vocab)
+    assert arrays["c"].shape == (len(words), columns)
+
+
+def test_affix_hashes_are_those_of_spacys_attributes(vocab):
+    doc = Doc(vocab, words=["Running", "running", "4.5", "NOUN"])
+    feature = AffixHashes("a", 1000, prefixes=1, suffixes=3, shape=True)
+    expected = [
+        [
+            hash_string(string) % 1000
+            for string in (
+                token.lower_[0],
+                token.lower_[-1:],
+                token.lower_[-2:],
+                token.lower_[-3:],
+                token.shape_,
+            )
+        ]
+        for token in doc
+    ]
+    assert feature.n_properties == 5
+    assert feature.ids([token.text for token in doc], vocab)["a"].tolist() == expected
+
+
+@pytest.mark.parametrize(("prefixes", "suffixes", "shape"), [(0, 1, False), (2, 0, True)])
+def test_affix_hashes_have_a_column_for_each_property(prefixes, suffixes, shape, vocab):
+    feature = AffixHashes("a", 7, prefixes, suffixes, shape)
+    for words in (["one", "two"], []):
+        ids = feature.ids(words, vocab)["a"]
+        assert ids.shape == (len(words), feature.n_properties)
+        assert ids.dtype == np.int64 and (ids < 7).all() and (ids >= 0).all()
+    same = through_json(feature, AffixHashes("a", 7, prefixes, suffixes, shape))
+    assert_same_ids(feature, same, ["one", "two"], vocab)
+
+
+@pytest.fixture
+def vectors_vocab(vocab) -> Vocab:
+    vocab.reset_vectors(width=2)
+    vocab.set_vector("cat", np.array([1, 2], dtype="float32"))
+    vocab.set_vector("Cat", np.array([3, 4], dtype="float32"))
+    vocab.set_vector("dog", np.array([5, 6], dtype="float32"))
+    return vocab
+
+
+def build_vectors(vocab, trained=False):
+    feature = VectorRows("v", trained)
+    feature.build(Counter(), vocab)
+    return feature
+
+
+def test_frozen_vectors_exact_then_lower_case_then_zeros(vectors_vocab):
+    feature = build_vectors(vectors_vocab)
+    words = ["cat", "Cat", "CAT", "Dog", "emu"]
+    arrays = feature.finish(feature.ids(words, vectors_vocab), vectors_vocab)
+    assert arrays["v"].dtype == np.float32
+    assert arrays["v"].tolist() == [[1, 2], [3, 4], [1, 2], [5, 6], [0, 0]]
+
+
+def test_a_word_that_is_one_of_spacys_symbols_has_its_vector(vectors_vocab):
+    """Such as NOUN, whose key is a small number and no hash."""
+    vectors_vocab.set_vector("NOUN", np.array([7, 8], dtype="float32"))
+    features = TokenFeatures([build_vectors(vectors_vocab)])
+    batch = [Doc(vectors_vocab, words=["NOUN", "cat"]).to_array(["ORTH"])]
+    arrays = features(batch, vectors_vocab)
+    assert arrays.words["v"][arrays.tokens].tolist() == [[7, 8], [1, 2]]
+
+
+def test_trained_vectors_are_ids_of_rows_in_a_table_with_an_unknown_word(vectors_vocab):
+    feature = build_vectors(vectors_vocab, trained=True)
+    arrays = feature.finish(feature.ids(["dog", "emu"], vectors_vocab), vectors_vocab)
+    row = vectors_vocab.vectors.find(key="dog")
+    assert arrays["v"].tolist() == [row + 1, 0] and arrays["v"].dtype == np.int64
+    same = through_json(feature, VectorRows("v", True))
+    assert same.shape == feature.shape == vectors_vocab.vectors.shape
+
+
+def test_other_vectors_than_those_of_the_training_are_an_error(vectors_vocab):
+    trained, frozen = build_vectors(vectors_vocab, True), build_vectors(vectors_vocab)
+    more = Vocab()
+    more.vectors = Vectors(shape=(50, 2))
+    with pytest.raises(ValueError, match="shape 50 x 2"):
+        trained.ids(["cat"], more)
+    assert frozen.ids(["cat"], more)["v"].tolist() == [0]
+    more.vectors = Vectors(shape=(50, 3))
+    with pytest.raises(ValueError, match="shape 50 x 3"):
+        frozen.ids(["cat"], more)
+
+
+def test_without_vectors_the_part_is_left_out_with_a_warning(vocab, caplog):
+    feature = build_vectors(vocab)
+    assert "left out" in caplog.text and "'v'" in caplog.text
+    arrays = feature.finish(feature.ids(["cat", "dog"], vocab), vocab)
+    assert arrays["v"].shape == (2, 0)
+
+
+def test_vectors_that_are_not_finite_are_an_error(vectors_vocab):
+    vectors_vocab.set_vector("dog", np.array([np.nan, 0], dtype="float32"))
+    with pytest.raises(ValueError, match="not finite"):
+        build_vectors(vectors_vocab)
+
+
+def test_floret_vectors_are_an_error(vocab):
+    vocab.vectors = Vectors(
+        mode="floret", data=np.zeros((4, 2), dtype="float32"), hash_count=1, minn=2, maxn=3
+    )
+    with pytest.raises(ValueError, match="mode 'floret'"):
+        build_vectors(vocab)
+
+
+# Batches
+
+
+def hashes(vocab, words):
+    return np.array([vocab.strings.add(word) for word in words], dtype="uint64")
+
+
+def make_parts():
+    return [WordIds("w", 1, True), CharacterIds("c", 6), AffixHashes("a", 100, 1, 2, True)]
+
+
+def make_features(vocab, words=("The", "cat", "the", "dog"), parts=None):
+    features = TokenFeatures(make_parts() if parts is None else parts)
+    features.build([hashes(vocab, words)], vocab)
+    return features
+
+
+def assert_right(features, sequences, vocab):
+    """The rows that the tokens of a batch point at are the features of their words."""
+    arrays = features([hashes(vocab, words) for words in sequences], vocab)
+    words = [word for sequence in sequences for word in sequence]
+    assert arrays.lengths.tolist() == [len(sequence) for sequence in sequences]
+    assert len(arrays.tokens) == len(words)
+    for part in features.parts:
+        expected = part.finish(part.ids(words, vocab), vocab)
+        for name, rows in expected.items():
+            assert len(arrays.words[name]) == len(set(words))
+            np.testing.assert_array_equal(arrays.words[name][arrays.tokens], rows)
+
+
+def test_a_batch_points_at_its_distinct_words(vocab):
+    features = make_features(vocab)
+    arrays = features([hashes(vocab, ["cat", "a", "cat"]), hashes(vocab, ["a"])], vocab)
+    assert {name: len(array) for name, array in arrays.words.items()} == {
+        "w": 2,
+        "c": 2,
+        "c_lengths": 2,
+        "a": 2,
+    }
+    first, second, third, fourth = arrays.tokens
+    assert first == third != second == fourth
+    assert arrays.lengths.tolist() == [3, 1]
+    assert arrays.lengths.dtype == arrays.tokens.dtype == np.int64
+
+
+@given(st.lists(st.lists(st.text("aBc", min_size=1, max_size=7), max_size=6), max_size=5))
+@settings(deadline=None, max_examples=50)
+def test_a_batch_has_the_features_of_its_words(sequences):
+    vocab = Vocab()
+    features = make_features(vocab)
+    assert_right(features, [["dog"]], vocab)
+    assert_right(features, sequences, vocab)
+    assert_right(features, sequences[::-1], vocab)
+
+
+@pytest.mark.parametrize("sequences", [[], [[]], [[], []]])
+def test_the_first_batch_may_be_without_tokens(sequences, vocab):
+    features = make_features(vocab)
+    assert_right(features, sequences, vocab)
+    assert_right(features, [["cat"], []], vocab)
+
+
+def test_the_cache_grows_past_its_first_size_and_its_doubling(vocab):
+    features = make_features(vocab)
+    words = [f"w{i}" for i in range(5000)]
+    for end in (10, 1024, 1025, 2048, 2049, 5000):
+        assert_right(features, [words[:end]], vocab)
+    assert_right(features, [words[::-1]], vocab)
+
+
+def test_features_of_a_word_are_computed_once(vocab):
+    seen = []
+
+    class Spy(WordIds):
+        def ids(self, words, vocab):
+            seen.extend(words)
+            return super().ids(words, vocab)
+
+    features = make_features(vocab, parts=[Spy("w", 1, True)])
+    for _ in range(3):
+        features([hashes(vocab, ["cat", "dog"]), hashes(vocab, ["cat"])], vocab)
+    assert sorted(seen) == ["cat", "dog"]
+
+
+def test_a_full_cache_starts_anew(vocab, monkeypatch):
+    monkeypatch.setattr(tokens, "MAX_WORDS", 20)
+    features = make_features(vocab)
+    for start in (0, 8, 16, 0, 24):
+        assert_right(features, [[f"w{i}" for i in range(start, start + 8)]], vocab)
+        assert len(features._cache.rows) <= 20
+    # One batch with more words than fit is still right.
+    assert_right(features, [[f"w{i}" for i in range(50)]], vocab)
+    assert_right(features, [["w1", "w49"]], vocab)
+
+
+def test_new_vectors_are_seen(vectors_vocab):
+    features = make_features(vectors_vocab, parts=[VectorRows("v", False)])
+    vocab = vectors_vocab
+
+    def vector(word):
+        return features([hashes(vocab, [word])], vocab).words["v"][0].tolist()
+
+    assert vector("emu") == [0, 0]
+    vocab.set_vector("emu", np.array([7, 8], dtype="float32"))
+    assert vector("emu") == [7, 8]
+    vocab.set_vector("emu", np.array([9, 9], dtype="float32"))
+    assert vector("emu") == [9, 9]
+    # Another table with as many keys.
+    keys = list(vocab.vectors.keys())
+    data = np.tile(np.arange(len(keys), dtype="float32")[:, None], (1, 2))
+    vocab.vectors = Vectors(data=data, keys=keys[::-1])
+    assert vector("emu") == [keys[::-1].index(vocab.strings["emu"])] * 2
+
+
+def test_another_vocab_with_other_vectors(vectors_vocab):
+    features = make_features(vectors_vocab, parts=[VectorRows("v", False)])
+    other = Vocab()
+    other.vectors = Vectors(shape=(3, 2))
+    for vocab, expected in [(vectors_vocab, [1, 2]), (other, [0, 0]), (vectors_vocab, [1, 2])]:
+        assert features([hashes(vocab, ["cat"])], vocab).words["v"][0].tolist() == expected
+
+
+@pytest.mark.parametrize("max_words", [1 << 16, 300])
+def test_threads_get_the_right_rows(max_words, vocab, monkeypatch):
+    """Four threads look up random words while the cache grows and, with few words, is replaced."""
+    monkeypatch.setattr(tokens, "MAX_WORDS", max_words)
+    features = make_features(vocab)
+    words = [f"w{i}" for i in range(2500)]
+    hashes(vocab, words)
+    failures = []
+
+    def hammer(seed):
+        choose = random.Random(seed)
+        try:
+            for _ in range(100):
+                assert_right(features, [choose.sample(words, 40)], vocab)
+        except BaseException as error:  # an error in a thread would not fail the test
+            failures.append(error)
+
+    threads = [threading.Thread(target=hammer, args=(seed,)) for seed in range(4)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert not failures
+
+
+def test_saved_features_are_the_same(vocab):
+    features = make_features(vocab)
+    loaded = TokenFeatures(make_parts())
+    loaded([hashes(vocab, ["cat"])], vocab)  # what was kept before is outdated
+    through_json(features, loaded)
+    assert loaded.to_dict() == features.to_dict()
+    sequences = [hashes(vocab, ["The", "cat", "unseen"])]
+    expected, actual = features(sequences, vocab), loaded(sequences, vocab)
+    for name, array in expected.words.items():
+        np.testing.assert_array_equal(actual.words[name], array)
+
+
+def test_building_anew_forgets_what_was_kept(vocab):
+    features = make_features(vocab, words=["cat"])
+    assert_right(features, [["cat", "dog"]], vocab)
+    features.build([hashes(vocab, ["dog", "dog", "cat"])], vocab)
+    assert_right(features, [["cat", "dog"]], vocab)
+
+
+@pytest.mark.parametrize(
+    "duplicate", [copy.deepcopy, lambda features: pickle.loads(pickle.dumps(features))]
+)
+def test_copies(duplicate, vocab):
+    features = make_features(vocab)
+    assert_right(features, [["cat", "dog"]], vocab)
+    copied = duplicate(features)
+    assert copied.to_dict() == features.to_dict()
+    assert_right(copied, [["cat", "new"]], vocab)
+    copied.build([hashes(vocab, ["other"])], vocab)
+    assert len(features.parts[0]) == 4  # the, cat, dog and the unknown word

@@ -1,0 +1,189 @@
+"""Each part of a token's embedding, word by word."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from spacy_rnn.nn.embedding import (
+    CharacterCNN,
+    CharacterRNN,
+    FrozenVectors,
+    HashEmbedding,
+    TokenEmbedding,
+    TrainedVectors,
+    WordEmbedding,
+)
+
+WIDTH = 4
+
+#: words as lists of character ids, some without characters
+spellings = st.lists(st.lists(st.integers(1, 9), max_size=6), max_size=5)
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+
+
+def make_words(words, extra_columns=0):
+    """The arrays of words that are lists of character ids, padded to the longest of them."""
+    columns = max([1, *map(len, words)]) + extra_columns
+    ids = [word + [0] * (columns - len(word)) for word in words]
+    return {
+        "chars": torch.tensor(ids, dtype=torch.int64).reshape(-1, columns),
+        "chars_lengths": torch.tensor([len(word) for word in words], dtype=torch.int64),
+    }
+
+
+def assert_close(actual, expected):
+    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@given(words=spellings)
+@settings(deadline=None, max_examples=30)
+def test_character_rnn_is_torchs_last_states_word_by_word(cell, words):
+    part = CharacterRNN("chars", 10, WIDTH, 3, cell).eval()
+    alone = {"lstm": nn.LSTM, "gru": nn.GRU}[cell](WIDTH, 3, bidirectional=True)
+    alone.load_state_dict(part.encoder.layers[0].state_dict())
+    vectors = part(make_words(words))
+    assert vectors.shape == (len(words), part.output_size) == (len(words), 6)
+    for word, vector in zip(words, vectors, strict=True):
+        if word:
+            last = alone(part.table(torch.tensor(word)))[1]
+            h_n = last[0] if cell == "lstm" else last
+            assert_close(vector, torch.cat([h_n[0], h_n[1]]))
+        else:
+            assert not vector.any()
+
+
+def convolve(part, word):
+    """Each filter at each character of one word, zeros beyond its ends; the maximum, at least 0."""
+    table, weight, bias = (
+        tensor.detach().double().numpy()
+        for tensor in (part.table.weight, part.convolution.weight, part.convolution.bias)
+    )
+    if not word:
+        return np.zeros(len(bias))
+    size = weight.shape[2]
+    beyond = np.zeros((size // 2, WIDTH))
+    x = np.concatenate([beyond, table[word], beyond])
+    values = [
+        [bias[k] + (weight[k].T * x[i : i + size]).sum() for k in range(len(bias))]
+        for i in range(len(word))
+    ]
+    return np.maximum(np.max(values, axis=0), 0.0)
+
+
+@pytest.mark.parametrize("kernel_size", [1, 3, 5])
+@given(words=spellings, extra_columns=st.integers(0, 3))
+@settings(deadline=None, max_examples=30)
+def test_character_cnn_by_hand(kernel_size, words, extra_columns):
+    """Whatever the longest word of the batch is."""
+    part = CharacterCNN("chars", 10, WIDTH, 6, kernel_size).eval()
+    nn.init.normal_(part.convolution.bias)
+    vectors = part(make_words(words, extra_columns))
+    assert vectors.shape == (len(words), part.output_size) == (len(words), 6)
+    for word, vector in zip(words, vectors.detach().numpy(), strict=True):
+        np.testing.assert_allclose(vector, convolve(part, word), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("part_class", [CharacterRNN, CharacterCNN])
+def test_a_word_without_characters_has_no_gradient(part_class):
+    options = (3, "lstm") if part_class is CharacterRNN else (3, 3)
+    part = part_class("chars", 10, WIDTH, *options).train()
+    part(make_words([[], [2, 3]]))[0].sum().backward()
+    assert all(p.grad is None or not p.grad.any() for p in part.parameters())
+
+
+def test_the_padding_character_stays_zero():
+    part = CharacterCNN("chars", 10, WIDTH, 3, 3).train()
+    assert not part.table.weight[0].any()
+    part(make_words([[2], [3, 4, 5]])).sum().backward()
+    assert not part.table.weight.grad[0].any()
+    assert part.table.weight.grad[3].any()
+
+
+def test_word_embedding_looks_up_and_drops_to_the_unknown_word():
+    part = WordEmbedding("words", 50, WIDTH, 0.3).eval()
+    ids = torch.randint(1, 50, (5000,))
+    assert torch.equal(part({"words": ids}), part.table.weight[ids])
+    rows = part.train()({"words": ids})
+    unknown = (rows == part.table.weight[0]).all(dim=1)
+    assert unknown.float().mean() == pytest.approx(0.3, abs=0.03)
+    assert torch.equal(rows[~unknown], part.table.weight[ids][~unknown])
+
+
+def test_hash_embedding_has_a_table_for_each_property():
+    part = HashEmbedding("affixes", 2, 3, WIDTH)
+    tables = part.table.weight.split(3)
+    ids = [[0, 0], [2, 1], [1, 2]]
+    expected = torch.stack([torch.cat([tables[0][i], tables[1][j]]) for i, j in ids])
+    vectors = part({"affixes": torch.tensor(ids)})
+    assert torch.equal(vectors, expected)
+    assert vectors.shape[1] == part.output_size
+
+
+def test_hash_embedding_saves_only_its_table():
+    assert list(HashEmbedding("affixes", 2, 3, WIDTH).state_dict()) == ["table.weight"]
+
+
+def test_trained_vectors_start_from_a_copy_of_the_table():
+    vectors = np.arange(6, dtype="float32").reshape(3, 2) + 1
+    part = TrainedVectors("vectors", vectors)
+    ids = torch.tensor([0, 1, 3])
+    assert part({"vectors": ids}).tolist() == [[0, 0], [1, 2], [5, 6]]
+    with torch.no_grad():
+        part.table.weight += 1
+    assert vectors[0].tolist() == [1, 2]
+    part({"vectors": ids}).sum().backward()
+    assert part.table.weight.grad.sum(dim=1).tolist() == [2, 2, 0, 2]
+
+
+def test_trained_vectors_of_a_shape_take_saved_weights():
+    trained = TrainedVectors("vectors", np.ones((3, 2), dtype="float32"))
+    loaded = TrainedVectors("vectors", (3, 2))
+    loaded.load_state_dict(trained.state_dict())
+    assert torch.equal(loaded.table.weight, trained.table.weight)
+    assert loaded.output_size == 2
+
+
+def test_frozen_vectors_have_no_weights():
+    part = FrozenVectors("vectors", 2)
+    vectors = torch.randn(3, 2)
+    assert torch.equal(part({"vectors": vectors}), vectors)
+    assert not list(part.parameters())
+    assert part.output_size == 2
+
+
+def test_token_embedding_concatenates_in_the_order_of_its_parts():
+    words, vectors = WordEmbedding("words", 5, WIDTH, 0.0), FrozenVectors("vectors", 2)
+    batch = {"words": torch.tensor([3, 0]), "vectors": torch.randn(2, 2)}
+    one = TokenEmbedding({"words": words, "vectors": vectors})
+    assert torch.equal(one(batch), torch.cat([words(batch), batch["vectors"]], dim=1))
+    other = TokenEmbedding({"vectors": vectors, "words": words})
+    assert torch.equal(other(batch), torch.cat([batch["vectors"], words(batch)], dim=1))
+    assert one.output_size == other.output_size == WIDTH + 2
+
+
+def test_no_words():
+    part = TokenEmbedding(
+        {
+            "words": WordEmbedding("words", 5, WIDTH, 0.0),
+            "rnn": CharacterRNN("chars", 5, WIDTH, 3, "lstm"),
+            "cnn": CharacterCNN("chars", 5, WIDTH, 3, 3),
+            "affixes": HashEmbedding("affixes", 2, 3, WIDTH),
+            "vectors": FrozenVectors("vectors", 2),
+        }
+    )
+    no_ids = torch.zeros(0, dtype=torch.int64)
+    batch = {
+        **make_words([]),
+        "words": no_ids,
+        "affixes": no_ids.view(0, 2),
+        "vectors": torch.zeros(0, 2),
+    }
+    assert part(batch).shape == (0, part.output_size)

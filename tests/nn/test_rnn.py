@@ -1,0 +1,331 @@
+"""The encoder against torch's own modules, sequence by sequence, and against numpy."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from spacy_rnn.nn.rnn import Encoder, choose_kernel, final_states
+
+RECURRENT = ["rnn_tanh", "rnn_relu", "gru", "lstm"]
+CELLS = [*RECURRENT, "none"]
+DIRECTIONS = ["forward", "backward", "both"]
+KERNELS = ["padded", "packed"]
+LENGTHS = [3, 0, 7, 1, 3, 5]
+INPUT, HIDDEN = 4, 5
+
+some_lengths = st.lists(st.integers(0, 8), min_size=1, max_size=6)
+
+
+def make(seed=0, input_size=INPUT, **settings):
+    """An encoder in which no weight has a value that hides a mistake, such as 0."""
+    torch.manual_seed(seed)
+    encoder = Encoder(input_size, hidden_size=HIDDEN, **settings).eval()
+    for parameter in encoder.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    return encoder
+
+
+def make_tokens(lengths, size=INPUT, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(sum(lengths), size, generator=generator, dtype=dtype)
+
+
+def torch_modules(layer, cell):
+    """torch's own one-directional modules with the weights of each direction of a layer."""
+    module_class = {"lstm": nn.LSTM, "gru": nn.GRU}.get(cell, nn.RNN)
+    options = {"nonlinearity": cell[4:]} if module_class is nn.RNN else {}
+    weights = layer.state_dict()
+    modules = []
+    for suffix in ["_l0", "_l0_reverse"] if layer.bidirectional else ["_l0"]:
+        module = module_class(layer.input_size, layer.hidden_size, **options).to(
+            weights["weight_ih_l0"].dtype
+        )
+        names = [name + "_l0" for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+        module.load_state_dict({name: weights[name[:-3] + suffix] for name in names})
+        modules.append(module)
+    return modules
+
+
+def run_layer(layer, cell, direction, x):
+    """One layer over one sequence (n, size): its output and h_n (and c_n) of each direction."""
+    if cell == "none":
+        return torch.tanh(x @ layer.linear.weight.T + layer.linear.bias), []
+    outputs, states = [], []
+    backward = {"forward": [False], "backward": [True], "both": [False, True]}[direction]
+    for module, flip in zip(torch_modules(layer, cell), backward, strict=True):
+        y, state = module(x.flip(0) if flip else x)
+        outputs.append(y.flip(0) if flip else y)
+        states.append(torch.cat(state if isinstance(state, tuple) else (state,)))
+    return torch.cat(outputs, dim=1), states
+
+
+def run_alone(encoder, x):
+    """All layers over one sequence; the states of each layer and direction."""
+    states = []
+    for layer, norm in zip(encoder.layers, encoder.norms, strict=True):
+        y, state = run_layer(layer, encoder.cell, encoder.direction, x)
+        if isinstance(norm, nn.LayerNorm):
+            centred = y - y.mean(dim=1, keepdim=True)
+            y = centred / (centred.square().mean(dim=1, keepdim=True) + 1e-5).sqrt()
+            y = y * norm.weight + norm.bias
+        x = x + y if encoder.residual and x.shape == y.shape else y
+        states.append(state)
+    return x, states
+
+
+def reference(encoder, x, lengths):
+    rows = [run_alone(encoder, row)[0] for row in x.split(lengths) if len(row)]
+    return torch.cat(rows) if rows else x.new_zeros(0, encoder.output_size)
+
+
+def assert_close(actual, expected, tolerance=1e-5):
+    torch.testing.assert_close(actual, expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_equals_torch_sequence_by_sequence(cell, direction, depth, dtype):
+    encoder = make(cell=cell, direction=direction, depth=depth).to(dtype)
+    x = make_tokens(LENGTHS, dtype=dtype)
+    expected = reference(encoder, x, LENGTHS)
+    for encoder.kernel in [*KERNELS, None]:
+        y = encoder(x, torch.tensor(LENGTHS))
+        assert_close(y, expected, 1e-5 if dtype is torch.float32 else 1e-12)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("layer_norm", [False, True])
+@pytest.mark.parametrize("input_size", [INPUT, 2 * HIDDEN])
+def test_residual_and_layer_norm(kernel, residual, layer_norm, input_size):
+    encoder = make(input_size=input_size, depth=2, residual=residual, layer_norm=layer_norm)
+    encoder.kernel = kernel
+    x = make_tokens(LENGTHS, input_size)
+    assert_close(encoder(x, torch.tensor(LENGTHS)), reference(encoder, x, LENGTHS))
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_of_both_kernels_are_those_of_torch(cell, direction, training):
+    encoder = make(cell=cell, direction=direction, depth=2).train(training)
+    x = make_tokens(LENGTHS).requires_grad_()
+    weighting = torch.linspace(-1, 1, sum(LENGTHS) * encoder.output_size)
+    weighting = weighting.view(-1, encoder.output_size)
+    expected = torch.autograd.grad((reference(encoder, x, LENGTHS) * weighting).sum(), x)[0]
+    gradients = []
+    for encoder.kernel in KERNELS:
+        loss = (encoder(x, torch.tensor(LENGTHS)) * weighting).sum()
+        gradients.append(torch.autograd.grad(loss, [x, *encoder.parameters()]))
+        assert_close(gradients[-1][0], expected)
+    for padded, packed in zip(*gradients, strict=True):
+        assert padded.abs().max() > 0
+        assert_close(padded, packed)
+
+
+@given(
+    lengths=some_lengths,
+    cell=st.sampled_from(CELLS),
+    direction=st.sampled_from(DIRECTIONS),
+    kernel=st.sampled_from(KERNELS),
+)
+@settings(deadline=None, max_examples=100)
+def test_a_sequence_alone_gets_what_it_gets_in_any_batch(lengths, cell, direction, kernel):
+    encoder = make(cell=cell, direction=direction, depth=2)
+    encoder.kernel = kernel
+    x = make_tokens(lengths)
+    y = encoder(x, torch.tensor(lengths))
+    for row, n, expected in zip(x.split(lengths), lengths, y.split(lengths), strict=True):
+        assert_close(encoder(row, torch.tensor([n])), expected)
+
+
+@given(lengths=st.permutations([0, 1, 2, 2, 4, 9]), kernel=st.sampled_from(KERNELS))
+@settings(deadline=None, max_examples=30)
+def test_the_order_of_sequences_does_not_matter(lengths, kernel):
+    """Every token of a sequence of n is n in all its components, so that rows can be told apart."""
+    encoder = make()
+    encoder.kernel = kernel
+
+    def encode(sizes):
+        x = torch.cat([torch.full((n, INPUT), float(n)) for n in sizes])
+        return encoder(x, torch.tensor(sizes)).split(sizes)
+
+    in_order = dict(zip(sorted(lengths), encode(sorted(lengths)), strict=True))
+    for n, row in zip(lengths, encode(list(lengths)), strict=True):
+        assert_close(row, in_order[n])
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("lengths", [[], [0], [0, 0]])
+def test_a_batch_without_tokens(cell, kernel, lengths):
+    encoder = make(cell=cell)
+    encoder.kernel = kernel
+    y = encoder(torch.zeros(0, INPUT), torch.tensor(lengths, dtype=torch.int64))
+    assert y.shape == (0, 2 * HIDDEN)
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+@pytest.mark.parametrize("cell", CELLS)
+@given(lengths=some_lengths, data=st.data())
+@settings(deadline=None, max_examples=15)
+def test_steps_over_pieces_give_what_one_pass_gives(cell, direction, lengths, data):
+    """Each row is cut in three pieces, some of them empty, and read a piece at a time."""
+    encoder = make(cell=cell, direction=direction, depth=2, residual=True, layer_norm=True)
+    x = make_tokens(lengths)
+    cuts = [sorted(data.draw(st.tuples(*[st.integers(0, n)] * 2))) for n in lengths]
+    rows = [
+        row.split([first, second - first, n - second])
+        for row, n, (first, second) in zip(x.split(lengths), lengths, cuts, strict=True)
+    ]
+    encoded = [[] for _ in lengths]
+    state = None
+    for piece in [0, 1, 2] if direction == "forward" else [2, 1, 0]:
+        pieces = [row[piece] for row in rows]
+        sizes = [len(tokens) for tokens in pieces]
+        y, state = encoder.step(torch.cat(pieces), torch.tensor(sizes), state)
+        for row, part in zip(encoded, y.split(sizes), strict=True):
+            row.insert(piece if direction == "forward" else 0, part)
+    together = torch.cat([part for row in encoded for part in row])
+    assert_close(together, encoder(x, torch.tensor(lengths)))
+    assert_close(together, reference(encoder, x, lengths))
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+@pytest.mark.parametrize("cell", RECURRENT)
+def test_the_state_after_a_step_is_torchs_last_state(cell, direction):
+    encoder = make(cell=cell, direction=direction, depth=2)
+    x = make_tokens(LENGTHS)
+    _, state = encoder.step(x, torch.tensor(LENGTHS))
+    assert state.shape == encoder.state_size(len(LENGTHS))
+    for row, tokens in enumerate(x.split(LENGTHS)):
+        if not len(tokens):
+            assert not state[:, :, row].any()
+            continue
+        for k, (layer_states,) in enumerate(run_alone(encoder, tokens)[1]):
+            assert_close(state[:, k, row], layer_states)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_row_without_tokens_keeps_its_state(cell):
+    encoder = make(cell=cell, direction="forward")
+    before = torch.randn(encoder.state_size(2))
+    given_state = before.clone()
+    y, after = encoder.step(make_tokens([0, 2]), torch.tensor([0, 2]), given_state)
+    assert torch.equal(after[:, :, 0], before[:, :, 0])
+    assert torch.equal(given_state, before)
+    assert cell == "none" or not torch.equal(after[:, :, 1], before[:, :, 1])
+    y, after = encoder.step(make_tokens([]), torch.tensor([0, 0]), before)
+    assert y.shape == (0, HIDDEN) and torch.equal(after, before)
+
+
+def test_no_steps_in_both_directions():
+    with pytest.raises(ValueError, match="one direction"):
+        make(direction="both").step(make_tokens([2]), torch.tensor([2]))
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("cell", RECURRENT)
+def test_final_states_are_torchs_h_n(cell, direction):
+    encoder = make(cell=cell, direction=direction, depth=1)
+    lengths = [0, *LENGTHS, 0]
+    x = make_tokens(lengths)
+    states = final_states(encoder(x, torch.tensor(lengths)), torch.tensor(lengths), direction)
+    for state, row in zip(states, x.split(lengths), strict=True):
+        if len(row):
+            h_n = torch.cat([both[0] for both in run_alone(encoder, row)[1][0]])
+            assert_close(state, h_n)
+        else:
+            assert not state.any()
+
+
+def test_final_states_of_no_tokens_are_zeros():
+    states = final_states(torch.zeros(0, 6), torch.tensor([0, 0]), "both")
+    assert torch.equal(states, torch.zeros(2, 6))
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_cell_none_has_no_recurrence(kernel, direction):
+    encoder = make(cell="none", direction=direction)
+    encoder.kernel = kernel
+    x = make_tokens([4, 6])
+    order = torch.randperm(10)
+    y = encoder(x, torch.tensor([4, 6]))
+    assert_close(encoder(x[order], torch.tensor([4, 6])), y[order])
+    assert y.shape[1] == encoder.output_size == make(direction=direction).output_size
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def lstm_step(x, h, c, w_ih, w_hh, bias):
+    i, f, g, o = np.split(w_ih @ x + w_hh @ h + bias, 4)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
+
+
+def gru_step(x, h, w_ih, w_hh, b_ih, b_hh):
+    (r_x, z_x, n_x), (r_h, z_h, n_h) = np.split(w_ih @ x + b_ih, 3), np.split(w_hh @ h + b_hh, 3)
+    z = sigmoid(z_x + z_h)
+    return (1 - z) * np.tanh(n_x + sigmoid(r_x + r_h) * n_h) + z * h
+
+
+def numpy_weights(encoder):
+    names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+    weights = encoder.layers[0].state_dict()
+    return [weights[name].double().numpy() for name in names]
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_lstm_in_numpy(kernel):
+    encoder = make(cell="lstm", direction="forward", depth=1)
+    encoder.kernel = kernel
+    x = make_tokens([6])
+    w_ih, w_hh, b_ih, b_hh = numpy_weights(encoder)
+    h = c = np.zeros(HIDDEN)
+    expected = []
+    for token in x.double().numpy():
+        h, c = lstm_step(token, h, c, w_ih, w_hh, b_ih + b_hh)
+        expected.append(h)
+    y = encoder(x, torch.tensor([6])).detach().numpy()
+    np.testing.assert_allclose(y, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_gru_in_numpy(kernel):
+    encoder = make(cell="gru", direction="forward", depth=1)
+    encoder.kernel = kernel
+    x = make_tokens([6])
+    h = np.zeros(HIDDEN)
+    expected = []
+    for token in x.double().numpy():
+        h = gru_step(token, h, *numpy_weights(encoder))
+        expected.append(h)
+    y = encoder(x, torch.tensor([6])).detach().numpy()
+    np.testing.assert_allclose(y, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("cell", "training", "device", "expected"),
+    [
+        ("lstm", False, "cpu", "padded"),
+        ("lstm", True, "cpu", "padded"),
+        ("gru", False, "cpu", "packed"),
+        ("gru", True, "cpu", "padded"),
+        ("rnn_tanh", False, "cpu", "packed"),
+        ("rnn_relu", True, "cpu", "padded"),
+        ("none", False, "cpu", "packed"),
+        ("none", True, "cpu", "packed"),
+        ("lstm", False, "cuda", "packed"),
+        ("gru", True, "cuda", "packed"),
+    ],
+)
+def test_choose_kernel(cell, training, device, expected):
+    assert choose_kernel(cell, training, torch.device(device)) == expected

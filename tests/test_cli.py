@@ -1,0 +1,147 @@
+"""The commands of ``python -m spacy`` on a pipeline with an RNN component, without any --code."""
+
+import importlib.util
+import json
+import shutil
+
+import pytest
+import spacy
+import srsly
+from spacy.cli import app
+from spacy.tokens import DocBin
+from typer.testing import CliRunner
+
+from .conftest import ROOT
+
+CONFIG = ROOT / "configs" / "tagger_small.cfg"
+FAST = ["--training.max_steps", "60", "--training.eval_frequency", "30"]
+
+
+def run(*arguments, code=0):
+    """Run a spaCy command in this process; returns what it printed."""
+    setup_cli_once()
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == code, f"{arguments}\n{result.output}\n{result.exception!r}"
+    return result.output
+
+
+def setup_cli_once(done=[]):  # noqa: B006
+    if not done:
+        done.append(True)
+        spacy.util.registry.cli.get_all()
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """A folder with data as .spacy files and a pipeline trained on them by ``spacy train``."""
+    folder = tmp_path_factory.mktemp("cli")
+    path = ROOT / "corpora" / "conllu.py"
+    spec = importlib.util.spec_from_file_location("conllu", path)
+    conllu = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(conllu)
+    vocab = spacy.blank("en").vocab
+    for part in ("train", "dev"):
+        docs = list(conllu.to_docs(ROOT / "corpora" / "agreement" / f"{part}.conllu", vocab))
+        DocBin(docs=docs[:300]).to_disk(folder / f"{part}.spacy")
+    run("train", CONFIG, *paths(folder), "--output", folder / "run", *FAST)
+    return folder
+
+
+def paths(folder):
+    return ["--paths.train", folder / "train.spacy", "--paths.dev", folder / "dev.spacy"]
+
+
+def test_train_and_evaluate(work):
+    output = work / "scores.json"
+    printed = run("evaluate", work / "run/model-best", work / "dev.spacy", "--output", output)
+    assert json.loads(output.read_text())["tag_acc"] > 0.8
+    assert "TAG" in printed
+
+
+def test_train_streams_with_labels_and_stock_optimizer(work):
+    run("init", "labels", CONFIG, work / "labels", *paths(work))
+    labels = srsly.read_json(work / "labels" / "tagger.json")
+    assert "VBZ" in labels
+    config = spacy.util.load_config(CONFIG)
+    config["training"]["optimizer"] = {"@optimizers": "Adam.v1"}
+    config["training"]["max_epochs"] = -1
+    config["initialize"] = {
+        "components": {
+            "tagger": {
+                "labels": {"@readers": "spacy.read_labels.v1", "path": str(work / "labels/tagger.json")}
+            }
+        }
+    }
+    config.to_disk(work / "stream.cfg")
+    run("train", work / "stream.cfg", *paths(work), "--output", work / "stream", *FAST)
+    assert spacy.load(work / "stream/model-last").get_pipe("tagger").label_data == labels
+
+
+def test_fill_config_and_debug(work):
+    run("init", "fill-config", CONFIG, work / "filled.cfg")
+    filled = spacy.util.load_config(work / "filled.cfg")
+    model = filled["components"]["tagger"]["model"]
+    assert model["embedding"]["affixes"]["rows"] == 5000 and model["window"] == 5000
+    run("debug", "config", work / "filled.cfg", *paths(work))
+    run("debug", "data", work / "filled.cfg", *paths(work))
+    printed = run("debug", "model", work / "filled.cfg", "tagger", *paths(work), "-P0", "-P3")
+    assert "rnn_tagger" in printed or "Prediction" in printed
+
+
+def test_resume_by_source(work):
+    config = spacy.util.load_config(CONFIG)
+    config["components"]["tagger"] = {"source": str(work / "run/model-best")}
+    config.to_disk(work / "resume.cfg")
+    printed = run("train", work / "resume.cfg", *paths(work), "--output", work / "resumed", *FAST)
+    first = next(line.split() for line in printed.splitlines() if line.split()[:2] == ["0", "0"])
+    # It starts from what it knew: columns are epoch, step, loss, accuracy, score.
+    assert float(first[3]) > 80
+
+
+def test_frozen_by_source(work):
+    config = spacy.util.load_config(CONFIG)
+    config["components"]["tagger"] = {"source": str(work / "run/model-best")}
+    config["components"]["other"] = {"factory": "rnn_tagger", "targets": ["pos"]}
+    config["components"]["other"]["model"] = spacy.util.load_config(CONFIG)["components"]["tagger"][
+        "model"
+    ]
+    config["nlp"]["pipeline"] = ["tagger", "other"]
+    config["training"]["frozen_components"] = ["tagger"]
+    config["training"]["score_weights"] = {"pos_acc": 1.0}
+    config.to_disk(work / "frozen.cfg")
+    run("train", work / "frozen.cfg", *paths(work), "--output", work / "frozen", *FAST)
+    weights = [work / run / "model-last/tagger/model" for run in ("run", "frozen")]
+    best = work / "run/model-best/tagger/model"
+    assert weights[1].read_bytes() == best.read_bytes()
+    assert spacy.load(work / "frozen/model-last")("It was seen.")[0].pos_
+
+
+def test_assemble(work):
+    config = spacy.util.load_config(CONFIG)
+    config["components"]["tagger"] = {"source": str(work / "run/model-best")}
+    config.to_disk(work / "assemble.cfg")
+    run("assemble", work / "assemble.cfg", work / "assembled", *paths(work))
+    assert spacy.load(work / "assembled")("The cat was here.")[0].tag_ == "DT"
+
+
+def test_apply_benchmark_and_find_threshold(work):
+    (work / "texts.jsonl").write_text('{"text": "The cat was asleep."}\n{"text": "It saw us."}\n')
+    run("apply", work / "run/model-best", work / "texts.jsonl", work / "applied.spacy")
+    docs = list(DocBin().from_disk(work / "applied.spacy").get_docs(spacy.blank("en").vocab))
+    assert [doc[0].tag_ for doc in docs] == ["DT", "PRP"]
+    printed = run("benchmark", "speed", work / "run/model-best", work / "dev.spacy",
+                  "--batch-size", 8, "--batches", 30)
+    assert "words/s" in printed
+    printed = run("find-threshold", work / "run/model-best", work / "dev.spacy", "tagger",
+                  "threshold", "tag_acc", "--n_trials", 3)
+    assert "Best threshold: 0.0" in printed
+
+
+def test_package(work):
+    (work / "packages").mkdir(exist_ok=True)
+    run("package", work / "run/model-best", work / "packages", "--name", "demo", "--force",
+        "--build", "none")
+    (setup,) = work.glob("packages/*/setup.py")
+    meta = srsly.read_json(setup.parent / "meta.json")
+    assert any(name.startswith("spacy-rnn>=") for name in meta["requirements"])
+    shutil.rmtree(work / "packages")
