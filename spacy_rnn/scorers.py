@@ -2,7 +2,6 @@
 
 from typing import Any, Callable, Dict, Iterable, Sequence
 
-from spacy.morphology import Morphology
 from spacy.scorer import Scorer
 from spacy.tokens import Token
 from spacy.training import Example

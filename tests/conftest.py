@@ -111,3 +111,16 @@ def trained_bytes():
 @pytest.fixture
 def trained(trained_bytes):
     return make_tagger().from_bytes(trained_bytes)
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of real treebanks and vectors, `SPACY_RNN_DATA` or beside the repository."""
+    default = ROOT.parent / "shared" / "data"
+    path = Path(os.environ.get("SPACY_RNN_DATA", default))
+    if path.is_dir():
+        return path
+    reason = f"no folder {path}; set SPACY_RNN_DATA to the data folder"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)

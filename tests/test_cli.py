@@ -68,7 +68,10 @@ def test_train_streams_with_labels_and_stock_optimizer(work):
     config["initialize"] = {
         "components": {
             "tagger": {
-                "labels": {"@readers": "spacy.read_labels.v1", "path": str(work / "labels/tagger.json")}
+                "labels": {
+                    "@readers": "spacy.read_labels.v1",
+                    "path": str(work / "labels/tagger.json"),
+                }
             }
         }
     }

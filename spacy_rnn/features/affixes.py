@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from spacy.lang.lex_attrs import word_shape
-from spacy.strings import hash_string
+from spacy.strings import get_string_id
 from spacy.vocab import Vocab
 
 
@@ -40,7 +40,7 @@ class AffixHashes:
         pass
 
     def ids(self, words: list[str], vocab: Vocab) -> dict[str, np.ndarray]:
-        hashes = [[hash_string(p) % self.rows for p in self._properties(w)] for w in words]
+        hashes = [[get_string_id(p) % self.rows for p in self._properties(w)] for w in words]
         return {self.name: np.array(hashes, dtype="int64").reshape(len(words), self.n_properties)}
 
     def finish(self, arrays: dict[str, np.ndarray], vocab: Vocab) -> dict[str, np.ndarray]:

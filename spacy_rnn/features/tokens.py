@@ -31,8 +31,8 @@ class TokenArrays(NamedTuple):
 class TokenFeatures:
     """The features of tokens, all of them functions of the word alone.
 
-    A word's features are computed when it first comes up and kept, so that a batch costs one look-up
-    for each distinct word.
+    A word's features are computed when it first comes up and kept, so that a batch costs one
+    look-up for each distinct word.
     """
 
     def __init__(self, parts: Sequence[Feature]):
@@ -109,14 +109,15 @@ class _WordCache:
     """Rows of arrays that grow by doubling; a row never changes once `rows` names it."""
 
     def __init__(self, vocab: Optional[Vocab] = None):
-        self._vectors = None if vocab is None else vocab.vectors
-        self._n_vectors = 0 if vocab is None else vocab.vectors.n_keys
+        self._vectors: Any = None if vocab is None else vocab.vectors
+        self._n_vectors = 0 if self._vectors is None else self._vectors.n_keys
         self.rows: dict[int, int] = {}
         self.arrays: dict[str, np.ndarray] = {}
 
     def serves(self, vocab: Vocab) -> bool:
         """Whether the kept features still hold: they depend on the word and on the vectors."""
-        return self._vectors is vocab.vectors and self._n_vectors == vocab.vectors.n_keys
+        vectors: Any = vocab.vectors
+        return self._vectors is vectors and self._n_vectors == vectors.n_keys
 
     def add(self, keys: list[int], arrays: dict[str, np.ndarray]) -> None:
         start, end = len(self.rows), len(self.rows) + len(keys)

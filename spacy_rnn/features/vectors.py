@@ -37,9 +37,9 @@ class VectorRows:
             )
         if not vectors.size:
             logger.warning(
-                "The pipeline has no pretrained vectors: the embedding part '%s' is left out. To use "
-                "vectors, set [initialize] vectors to a pipeline that has some (python -m spacy init "
-                "vectors LANG FILE DIR).",
+                "The pipeline has no pretrained vectors: the embedding part '%s' is left out. To "
+                "use vectors, set [initialize] vectors to a pipeline that has some (python -m "
+                "spacy init vectors LANG FILE DIR).",
                 self.name,
             )
             self.shape = (0, 0)

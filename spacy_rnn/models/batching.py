@@ -33,7 +33,7 @@ class Limits:
 
 
 class Window(NamedTuple):
-    """Tokens [start, end) of a document are read, and the results of [keep_start, keep_end) kept."""
+    """Tokens [start, end) of a document are read, the results of [keep_start, keep_end) kept."""
 
     doc: int
     start: int

@@ -11,7 +11,6 @@ from typing import Any, Dict, Literal, Optional, Union
 from torch import nn
 
 from ..features.affixes import AffixHashes
-from ..features.base import Feature
 from ..features.characters import CharacterIds
 from ..features.tokens import TokenFeatures
 from ..features.vectors import VectorRows
@@ -199,7 +198,7 @@ class TokenEmbedding:
 
     def module(self, features: TokenFeatures, vectors: Any = None) -> layers.TokenEmbedding:
         """vectors: float32 (rows, width), the pipeline's table to start trained vectors from."""
-        named: Dict[str, Feature] = {feature.name: feature for feature in features.parts}
+        named: Dict[str, Any] = {feature.name: feature for feature in features.parts}
         return layers.TokenEmbedding(
             {name: part.module(named[name], vectors) for name, part in self._parts().items()}
         )

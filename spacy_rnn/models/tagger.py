@@ -87,7 +87,9 @@ def make_tagger_model(
     return Model("rnn_tagger", forward, init=init, attrs=attrs, shims=[shim])
 
 
-def init(model: Model, X: Optional[Sequence[Doc]] = None, Y: Optional[Dict[str, int]] = None) -> Model:
+def init(
+    model: Model, X: Optional[Sequence[Doc]] = None, Y: Optional[Dict[str, int]] = None
+) -> Model:
     """Build features and weights from all training docs and the number of labels a target."""
     if X is None or Y is None:
         return model
@@ -122,6 +124,5 @@ def forward(model: Model, X: Any, is_train: bool) -> Any:
 
 def predict_probabilities(model: Model, docs: Sequence[Doc]) -> List[Dict[str, np.ndarray]]:
     """For each doc and target the probability of each label, float32 (tokens, labels)."""
-    return predict_tokens(
-        model.shims[0], docs, model.attrs["limits"], nn_tagger.probabilities
-    )
+    shim: Any = model.shims[0]
+    return predict_tokens(shim, docs, model.attrs["limits"], nn_tagger.probabilities)

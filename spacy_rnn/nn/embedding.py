@@ -6,12 +6,14 @@ once, and a token only points at its word.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .dropout import drop_words
-from .rnn import Encoder, final_states
+from .rnn import Cell, Encoder, final_states
 
 #: a batch of words: named arrays with one row for each distinct word
 Words = dict[str, Tensor]
@@ -44,7 +46,7 @@ class CharacterRNN(nn.Module):
     n_characters: size of the alphabet; id 0 pads, id 1 is the unknown character.
     """
 
-    def __init__(self, name: str, n_characters: int, width: int, hidden_size: int, cell: str):
+    def __init__(self, name: str, n_characters: int, width: int, hidden_size: int, cell: Cell):
         super().__init__()
         self.name = name
         self.table = nn.Embedding(n_characters, width)
@@ -93,6 +95,8 @@ class HashEmbedding(nn.Module):
 
     Svenstrup et al. 2017, "Hash embeddings", with one hash a property.
     """
+
+    first_row: Tensor
 
     def __init__(self, name: str, n_properties: int, rows: int, width: int):
         super().__init__()
@@ -143,10 +147,10 @@ class TrainedVectors(nn.Module):
 class TokenEmbedding(nn.Module):
     """The parts' vectors concatenated: distinct words (U, ...) -> (U, output_size)."""
 
-    def __init__(self, parts: dict[str, nn.Module]):
+    def __init__(self, parts: dict[str, Any]):
         super().__init__()
         self.parts = nn.ModuleDict(parts)
-        self.output_size = sum(part.output_size for part in parts.values())
+        self.output_size: int = sum(part.output_size for part in parts.values())
 
     def forward(self, words: Words) -> Tensor:
         return torch.cat([part(words) for part in self.parts.values()], dim=1)

@@ -74,7 +74,7 @@ class Packed:
         step, row = np.nonzero(real)
         self.source = _tensor(starts[row] + step, device)
         self._rows = _tensor(row, device)
-        # Position of (step, row) in packed order: rows before it in the same step, all steps before.
+        # Position of (step, row) in packed order: all steps before, rows before it in its step.
         first = np.cumsum(real.sum(1)) - real.sum(1)
         self._reverse = _tensor(first[lengths[row] - 1 - step] + row, device)
         self.positions = (first[:, None] + np.arange(self.n_rows)).T[real.T]

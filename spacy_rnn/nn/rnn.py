@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Optional
+from typing import Any, Literal, Optional
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ Direction = Literal["forward", "backward", "both"]
 Kernel = Literal["padded", "packed"]
 
 _MODULES = {"rnn_tanh": nn.RNN, "rnn_relu": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
-_FUNCTIONS = {
+_FUNCTIONS: dict[str, Any] = {
     "rnn_tanh": torch.rnn_tanh,
     "rnn_relu": torch.rnn_relu,
     "gru": torch.gru,
@@ -178,7 +178,7 @@ class Encoder(nn.Module):
         outputs = []
         positions = np.empty(len(x), dtype=np.int64)
         base = 0
-        for group, layout in zip(groups, layouts):
+        for group, layout in zip(groups, layouts, strict=True):
             group_state = None if state is None else state[:, :, torch.from_numpy(group)]
             output, group_final = self._encode_group(layout, x, weights, group_state)
             outputs.append(output.reshape(layout.size, self.output_size))
@@ -189,7 +189,7 @@ class Encoder(nn.Module):
         together = torch.cat(outputs) if len(outputs) > 1 else outputs[0]
         return together.index_select(0, torch.from_numpy(positions).to(x.device)), final
 
-    def _weights(self, layer: nn.Module) -> list[list[Tensor]]:
+    def _weights(self, layer: Any) -> list[list[Tensor]]:
         """Per direction: input and hidden weights and biases, weight-drop applied."""
         if self.cell == "none":
             return []
@@ -207,7 +207,7 @@ class Encoder(nn.Module):
     ) -> tuple[Tensor, Optional[Tensor]]:
         x = self._drop(layout, layout.gather(x))
         finals = []
-        for k, (layer, norm) in enumerate(zip(self.layers, self.norms)):
+        for k, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
             if self.cell == "none":
                 y = layer(x)
             else:
@@ -234,7 +234,7 @@ class Encoder(nn.Module):
         outputs = []
         last = x
         reversals = {"forward": [False], "backward": [True], "both": [False, True]}
-        for reverse, direction_weights in zip(reversals[self.direction], weights):
+        for reverse, direction_weights in zip(reversals[self.direction], weights, strict=True):
             source = layout.reverse(x) if reverse else x
             output, last = self._kernel(layout, source, direction_weights, state)
             outputs.append(layout.reverse(output) if reverse else output)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 import torch
 from torch import Tensor, nn
@@ -36,11 +36,8 @@ class Tagger(nn.Module):
         self.embedding = embedding
         self.encoder = encoder
         self.heads = nn.ModuleDict(
-            {target: nn.Linear(encoder.output_size, n) for target, n in outputs.items()}
+            {target: _make_head(encoder.output_size, n) for target, n in outputs.items()}
         )
-        for head in self.heads.values():
-            nn.init.xavier_uniform_(head.weight)
-            nn.init.zeros_(head.bias)
 
     @property
     def direction(self) -> str:
@@ -76,13 +73,20 @@ class Tagger(nn.Module):
     def resize(self, outputs: dict[str, int]) -> None:
         """Make room for more labels; what was learned of the others stays as it is."""
         for target, n in outputs.items():
-            old = self.heads[target]
+            old: Any = self.heads[target]
             if n > old.out_features:
-                new = nn.Linear(old.in_features, n).to(old.weight.device)
+                new = _make_head(old.in_features, n).to(old.weight.device)
                 with torch.no_grad():
                     new.weight[: old.out_features] = old.weight
                     new.bias[: old.out_features] = old.bias
                 self.heads[target] = new
+
+
+def _make_head(input_size: int, output_size: int) -> nn.Linear:
+    head = nn.Linear(input_size, output_size)
+    nn.init.xavier_uniform_(head.weight)
+    nn.init.zeros_(head.bias)
+    return head
 
 
 def decode(logits: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
 import numpy as np
 from spacy.attrs import ORTH
@@ -25,7 +25,7 @@ class RNNPipe(TrainablePipe):
     the latter (`LEARNED`) is read again, so that the settings of config.cfg hold.
     """
 
-    LEARNED = ("labels",)
+    LEARNED: Tuple[str, ...] = ("labels",)
 
     def __init__(
         self, vocab: Vocab, model: Model, name: str, *, scorer: Optional[Callable], **cfg: Any
@@ -39,7 +39,8 @@ class RNNPipe(TrainablePipe):
     @property
     def shim(self) -> TorchShim:
         """Holds the torch module."""
-        return self.model.shims[0]
+        shim: Any = self.model.shims[0]
+        return shim
 
     def get_gold(self, examples: List[Example]) -> Gold:
         """The annotation of a batch, as its loss takes it."""
@@ -104,7 +105,7 @@ class RNNPipe(TrainablePipe):
             ) from error
 
 
-def aligned_values(example: Example, attribute: int) -> np.ndarray:
+def aligned_values(example: Example, attribute: Any) -> np.ndarray:
     """The gold values of a token attribute for each predicted token, uint64; 0 where there is none
     or where the tokens differ."""
     predicted, reference = example.predicted, example.reference

@@ -168,7 +168,7 @@ class RNNTagger(RNNPipe):
     @property
     def labels(self) -> tuple:
         """All labels, each once, in the order of the targets (Tuple[str])."""
-        return tuple(dict.fromkeys(label for labels in self.cfg["labels"].values() for label in labels))
+        return tuple(dict.fromkeys(x for labels in self.cfg["labels"].values() for x in labels))
 
     def labels_of(self, target: str) -> tuple:
         """The labels of one target (Tuple[str])."""
@@ -192,7 +192,7 @@ class RNNTagger(RNNPipe):
         targets = self.cfg["targets"]
         if target is None and len(targets) == 1:
             target = targets[0]
-        if target not in targets:
+        if target is None or target not in targets:
             raise ValueError(
                 f"'{self.name}' predicts {targets}: say which one the label '{label}' belongs to, "
                 f"as in add_label({label!r}, target={targets[0]!r})."
@@ -214,14 +214,15 @@ class RNNTagger(RNNPipe):
             return self.vocab.morphology.add(label)
         if label not in POS_IDS or not label:
             raise ValueError(
-                f"'{label}' is no coarse part of speech: spaCy's token.pos takes those of Universal "
+                f"'{label}' is no coarse part of speech: token.pos takes those of Universal "
                 f"Dependencies (NOUN, VERB, ...). Use the target 'tag' for other tag sets."
             )
         return POS_IDS[label]
 
     def _values(self, target: str) -> np.ndarray:
         """The stored value of each label, uint64 (labels,)."""
-        return np.array([self._value(target, x) for x in self.cfg["labels"][target]], dtype="uint64")
+        labels = self.cfg["labels"][target]
+        return np.array([self._value(target, label) for label in labels], dtype="uint64")
 
     def _outputs(self) -> Dict[str, int]:
         return {target: len(labels) for target, labels in self.cfg["labels"].items()}
@@ -341,14 +342,15 @@ class RNNTagger(RNNPipe):
         values = {target: self._values(target) for target in self.cfg["targets"]}
         threshold, overwrite = self.cfg["threshold"], self.cfg["overwrite"]
         name = self.cfg["probabilities_attr"]
-        for doc, prediction in zip(docs, predictions):
+        for doc, prediction in zip(docs, predictions, strict=True):
             columns = np.stack([values[t][prediction[t]] for t in values], axis=1)
             if threshold:
                 certain = [prediction[t + "_probability"] >= threshold for t in values]
                 columns[~np.stack(certain, axis=1)] = 0
             present = doc.to_array(attributes).reshape(columns.shape)
             keep = columns == 0 if overwrite else present != 0
-            doc.from_array(attributes, np.where(keep, present, columns))
+            values_to_set: Any = np.where(keep, present, columns)
+            doc.from_array(attributes, values_to_set)
             if name is not None:
                 probabilities = {t: prediction[t + "_probabilities"] for t in values}
                 doc._.set(name, probabilities)

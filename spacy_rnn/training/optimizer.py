@@ -1,10 +1,10 @@
 """AdamW for torch modules and thinc layers alike."""
 
-from collections.abc import Generator
-from typing import Dict, List, Union
+from typing import Any, Dict, List, Optional, Union
 
 import torch
 from thinc.api import Optimizer
+from thinc.types import Generator
 from torch import nn
 
 from ..models.checks import at_least
@@ -70,23 +70,26 @@ class AdamW(Optimizer):
         """
         if self.averages is None:
             return
+        averages: Dict[Any, Any] = self.averages
         for name, parameter in module.named_parameters():
             average_key = parameter_key(key, name)
             self.nr_update[average_key] += 1
             t = self.nr_update[average_key]
-            average = self.averages.get(average_key)
+            average = averages.get(average_key)
             if average is None or average.shape != parameter.shape:
-                self.averages[average_key] = parameter.detach().clone()
+                averages[average_key] = parameter.detach().clone()
             else:
                 average.lerp_(parameter.detach(), 1.0 - min(0.9999, (1.0 + t) / (10.0 + t)))
 
-    def _make(self, module: nn.Module, old: "torch.optim.AdamW | None") -> torch.optim.AdamW:
-        decayed, others = [], []
+    def _make(self, module: nn.Module, old: Optional[torch.optim.AdamW]) -> torch.optim.AdamW:
+        decayed: List[nn.Parameter] = []
+        others: List[nn.Parameter] = []
         for child in module.modules():
-            for name, parameter in child.named_parameters(recurse=False):
+            for parameter in child.parameters(recurse=False):
                 decays = parameter.ndim > 1 and not isinstance(child, nn.Embedding)
                 (decayed if decays else others).append(parameter)
-        groups = [{"params": decayed, "decays": True}, {"params": others, "decays": False}]
+        groups: List[Dict[str, Any]] = [{"params": decayed, "decays": True}]
+        groups.append({"params": others, "decays": False})
         made = torch.optim.AdamW(
             [group for group in groups if group["params"]], fused=_has_fused(module)
         )
@@ -99,7 +102,7 @@ class AdamW(Optimizer):
         return made
 
 
-def parameter_key(module_key: int, name: str) -> tuple:
+def parameter_key(module_key: int, name: str) -> Any:
     """Key of a torch parameter in a thinc optimizer; thinc's own keys are pairs."""
     return ("torch", module_key, name)
 

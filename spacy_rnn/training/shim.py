@@ -92,7 +92,8 @@ class TorchShim(Shim):
     def resize(self, outputs: dict[str, int]) -> None:
         """Make room for more labels."""
         self.outputs = dict(outputs)
-        self.module.resize(self.outputs)
+        module: Any = self.module
+        module.resize(self.outputs)
 
     @property
     def device(self) -> torch.device:
@@ -110,13 +111,13 @@ class TorchShim(Shim):
             return contextlib.nullcontext()
         return torch.autocast("cuda", dtype=dtype)
 
-    def predict(self, function: Callable[[nn.Module], Any]) -> Any:
+    def predict(self, function: Callable[[Any], Any]) -> Any:
         """`function` of the module, without gradients. Any number of threads may be in here."""
         with torch.inference_mode(), self._autocast():
             return function(self.module)
 
-    def begin_update(
-        self, function: Callable[[nn.Module], Tensor], n_items: float, dropout: float
+    def begin_update(  # type: ignore[override]
+        self, function: Callable[[Any], Tensor], n_items: float, dropout: float
     ) -> tuple[float, Callable[[float], None]]:
         """Compute a loss, summed over `n_items`, and a callback that adds its gradient up.
 
@@ -152,7 +153,7 @@ class TorchShim(Shim):
             return
         divisor = max(self._items, 1.0) * self._scale()
         self._items = 0.0
-        gradients = [p.grad for p in parameters]
+        gradients = [p.grad for p in parameters if p.grad is not None]
         norm = float(torch.linalg.vector_norm(torch.stack([g.norm() for g in gradients]))) / divisor
         if np.isfinite(norm):
             self._skip_ended()
@@ -174,7 +175,9 @@ class TorchShim(Shim):
         for name, parameter in self.module.named_parameters():
             if parameter.grad is not None:
                 key = parameter_key(self.id, name)
-                weights, _ = optimizer(key, torch2xp(parameter.data), torch2xp(parameter.grad))
+                data: Any = torch2xp(parameter.data)
+                gradient: Any = torch2xp(parameter.grad)
+                weights, _ = optimizer(key, data, gradient)
                 # Stays in the storage that cuDNN has flattened.
                 parameter.data.copy_(xp2torch(weights, device=parameter.device))
 

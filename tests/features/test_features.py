@@ -10,9 +10,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
-import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from spacy.lang.lex_attrs import LEX_ATTRS
 from spacy.strings import hash_string
 from spacy.tokens import Doc
 from spacy.vectors import Vectors
@@ -31,7 +31,7 @@ COUNTS = Counter({"The": 3, "the": 2, "cat": 4, "dog": 4, "Ox": 1, "ox": 1, "emu
 
 @pytest.fixture
 def vocab() -> Vocab:
-    return spacy.blank("en").vocab
+    return Vocab(lex_attr_getters=LEX_ATTRS)
 
 
 def through_json(feature, fresh):

@@ -134,7 +134,7 @@ def test_gradients_of_both_kernels_are_those_of_torch(cell, direction, training)
     direction=st.sampled_from(DIRECTIONS),
     kernel=st.sampled_from(KERNELS),
 )
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 def test_a_sequence_alone_gets_what_it_gets_in_any_batch(lengths, cell, direction, kernel):
     encoder = make(cell=cell, direction=direction, depth=2)
     encoder.kernel = kernel
@@ -173,7 +173,7 @@ def test_a_batch_without_tokens(cell, kernel, lengths):
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 @pytest.mark.parametrize("cell", CELLS)
 @given(lengths=some_lengths, data=st.data())
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=8)
 def test_steps_over_pieces_give_what_one_pass_gives(cell, direction, lengths, data):
     """Each row is cut in three pieces, some of them empty, and read a piece at a time."""
     encoder = make(cell=cell, direction=direction, depth=2, residual=True, layer_norm=True)

@@ -17,6 +17,7 @@ from thinc.api import Adam
 
 from ..conftest import SENTENCES, make_doc, make_examples, make_tagger, tags, train
 
+WITH_VECTORS = {"embedding": {"vectors": {"@architectures": "spacy_rnn.VectorEmbedding.v1"}}}
 TEXTS = ["I like green eggs", "She eats one ham .", "", "Eggs !", "They like blue ham", "x"]
 
 
@@ -310,12 +311,11 @@ def test_not_finite_gradients_stop_training(trained):
 
 
 def test_vectors_of_another_width():
-    model = {"embedding": {"vectors": {"@architectures": "spacy_rnn.VectorEmbedding.v1"}}}
-    nlp = make_tagger(model)
+    nlp = make_tagger(WITH_VECTORS)
     for word in ("eggs", "ham"):
         nlp.vocab.set_vector(word, np.ones(5, dtype="float32"))
     train(nlp, make_examples(nlp))
-    other = make_tagger(model).from_bytes(nlp.to_bytes())
+    other = make_tagger(WITH_VECTORS).from_bytes(nlp.to_bytes())
     other.vocab.reset_vectors(width=7)
     other.vocab.set_vector("eggs", np.ones(7, dtype="float32"))
     with pytest.raises(ValueError, match=r"vectors of shape \d+ x 5, .* \d+ x 7\\."):
@@ -323,14 +323,14 @@ def test_vectors_of_another_width():
 
 
 def test_vectors_that_are_not_finite():
-    nlp = make_tagger({"embedding": {"vectors": {"@architectures": "spacy_rnn.VectorEmbedding.v1"}}})
+    nlp = make_tagger(WITH_VECTORS)
     nlp.vocab.set_vector("eggs", np.array([1.0, np.nan], dtype="float32"))
     with pytest.raises(ValueError, match="not finite"):
         nlp.initialize(lambda: make_examples(nlp))
 
 
 def test_vectors_are_left_out_where_there_are_none(caplog):
-    nlp = make_tagger({"embedding": {"vectors": {"@architectures": "spacy_rnn.VectorEmbedding.v1"}}})
+    nlp = make_tagger(WITH_VECTORS)
     examples = make_examples(nlp)
     train(nlp, examples)
     assert "no pretrained vectors" in caplog.text

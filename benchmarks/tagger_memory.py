@@ -1,0 +1,90 @@
+"""How much memory the tagger takes: the most that a process holds while it tags UD English EWT test
+once or twenty times, and while it trains on batches of 1000, 2000 and 4000 padded tokens.
+
+    python benchmarks/tagger_memory.py [--quick]
+
+Each figure is of a process of its own, which this script starts as
+
+    python benchmarks/tagger_memory.py --measure pipe|train --amount N
+"""
+
+import argparse
+import resource
+import sys
+from collections.abc import Iterator
+
+import common
+import spacy
+from common import output_of, show
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+
+PASSES = 20
+SIZES = (1000, 2000, 4000)
+SENTENCES = 2000
+MEGABYTE = 1 << (20 if sys.platform == "darwin" else 10)
+
+
+def peak() -> float:
+    """The most memory that this process has held, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MEGABYTE
+
+
+def measure_pipe(passes: int) -> float:
+    """Tag a stream of documents, none of which is kept."""
+    train = common.treebank("train", Vocab(), SENTENCES)
+    test = common.treebank("test", Vocab())
+    nlp = common.pipeline(train, "rnn_tagger")
+
+    def stream() -> Iterator[Doc]:
+        for _ in range(passes):
+            for doc in test:
+                yield common.blank(doc, nlp.vocab)
+
+    for _ in nlp.pipe(stream()):
+        pass
+    return peak()
+
+
+def measure_train(padded_tokens: int) -> float:
+    """Train on sentences in batches of so many padded tokens."""
+    train = common.treebank("train", spacy.blank("en").vocab, SENTENCES)
+    nlp = common.pipeline(train, "rnn_tagger")
+    optimizer = spacy.registry.get("optimizers", "spacy_rnn.AdamW.v1")()
+    gold = common.examples(train, nlp.vocab)
+    for batch in common.padded_batches(gold, padded_tokens):
+        nlp.update(batch, drop=common.DROPOUT, sgd=optimizer)
+    return peak()
+
+
+def main() -> None:
+    parser = common.parser(__doc__)
+    parser.add_argument("--measure", choices=["pipe", "train"], help=argparse.SUPPRESS)
+    parser.add_argument("--amount", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    common.one_thread()
+    if options.measure:
+        measure = measure_pipe if options.measure == "pipe" else measure_train
+        common.finish({"peak": measure(options.amount)})
+        return
+
+    def run(what: str, amount: int) -> float:
+        return output_of([__file__, "--measure", what, "--amount", amount])["peak"]
+
+    passes = 5 if options.quick else PASSES
+    once, often = run("pipe", 1), run("pipe", passes)
+    show(
+        "Peak memory of nlp.pipe over EWT test",
+        ["passes", "MB"],
+        [["1", once], [str(passes), often]],
+    )
+    result = {"pipe_memory_ratio": round(often / once, 3)}
+    if not options.quick:
+        rows = [[str(size), run("train", size)] for size in SIZES]
+        show("Peak memory of training", ["padded tokens a batch", "MB"], rows)
+        result |= {f"train_memory_mb_{size}": round(mb) for size, mb in rows}
+    common.finish(result)
+
+
+if __name__ == "__main__":
+    main()

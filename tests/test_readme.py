@@ -1,0 +1,30 @@
+"""The README's Python blocks work when pasted."""
+
+import re
+
+import pytest
+import spacy
+
+from .conftest import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf8")
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("code", BLOCKS, ids=range(len(BLOCKS)))
+def test_block_runs(code, tmp_path, monkeypatch, trained):
+    monkeypatch.chdir(tmp_path)
+    if "en_agreement" in code:
+        # The package that the project makes; a small pipeline stands in for it here.
+        load = spacy.load
+        monkeypatch.setattr(
+            spacy, "load", lambda name: trained if name == "en_agreement" else load(name)
+        )
+    exec(compile(code, "README.md", "exec"), {})
+
+
+def test_there_are_blocks_and_two_commands():
+    assert len(BLOCKS) >= 3
+    commands = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+    assert "spacy project run all" in commands[0] and "pytest" in commands[1]
+    assert all(len(command.strip().splitlines()) == 1 for command in commands[:2])

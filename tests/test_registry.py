@@ -1,0 +1,81 @@
+"""Every public name resolves in a fresh pipeline, is documented, and is in this list."""
+
+import re
+import subprocess
+import sys
+from importlib.metadata import distribution
+
+import pytest
+import spacy
+
+from .conftest import ROOT
+
+REGISTERED = {
+    "spacy_factories": ["rnn_tagger"],
+    "spacy_architectures": [
+        "spacy_rnn.AffixEmbedding.v1",
+        "spacy_rnn.CharacterCNN.v1",
+        "spacy_rnn.CharacterRNN.v1",
+        "spacy_rnn.RNNEncoder.v1",
+        "spacy_rnn.Tagger.v1",
+        "spacy_rnn.TokenEmbedding.v1",
+        "spacy_rnn.VectorEmbedding.v1",
+        "spacy_rnn.WordEmbedding.v1",
+    ],
+    "spacy_scorers": ["spacy_rnn.tagger_scorer.v1"],
+    "spacy_callbacks": ["spacy_rnn.torch_threads.v1"],
+    "thinc_optimizers": ["spacy_rnn.AdamW.v1"],
+}
+NAMES = [(group, name) for group, names in REGISTERED.items() for name in names]
+
+
+def test_the_list_is_complete():
+    found = {}
+    for entry in distribution("spacy-rnn").entry_points:
+        found.setdefault(entry.group, set()).add(entry.name)
+    assert {group: sorted(names) for group, names in found.items()} == REGISTERED
+
+
+@pytest.mark.parametrize("group, name", [x for x in NAMES if x[0] != "spacy_factories"])
+def test_resolves(group, name):
+    registry = group.split("_", 1)[1]
+    assert callable(spacy.registry.get(registry, name))
+
+
+@pytest.mark.parametrize("group, name", NAMES)
+def test_is_documented(group, name):
+    (entry,) = [e for e in distribution("spacy-rnn").entry_points if e.name == name]
+    function = entry.load()
+    assert function.__doc__ and len(function.__doc__) > 20
+    if group != "spacy_factories":
+        assert re.match(rf"{re.escape(name)}: ", function.__doc__)
+    assert f"`{name}`" in (ROOT / "README.md").read_text(encoding="utf8")
+
+
+def test_blank_pipeline_stays_light():
+    """Loading the factory brings nothing that torch and spaCy do not bring themselves."""
+    code = (
+        "import spacy, sys; spacy.blank('en'); "
+        "print([m for m in ('datasets', 'sentencepiece', 'pandas', 'matplotlib', 'scipy') "
+        "if m in sys.modules])"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert output.strip() == "[]"
+
+
+def test_factory_is_there_without_an_import():
+    code = "import spacy; n = spacy.blank('en'); n.add_pipe('rnn_tagger'); print(n.pipe_names)"
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert output.strip() == "['rnn_tagger']"
+
+
+def test_networks_know_nothing_of_spacy():
+    """`spacy_rnn.nn` can be lifted out whole."""
+    for path in (ROOT / "spacy_rnn" / "nn").glob("*.py"):
+        text = path.read_text(encoding="utf8")
+        assert not re.search(r"^\s*(from|import) (spacy|thinc)\b", text, re.MULTILINE), path
+        assert not re.search(r"^\s*from \.\.", text, re.MULTILINE), path
