@@ -169,7 +169,7 @@ def show(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> No
     print(f"\n{title}")
     cells = [[_cell(value) for value in row] for row in rows]
     aligns = ["l"] + ["r"] * (len(header) - 1)
-    print(table(cells, header=header, divider=True, aligns=aligns), flush=True)
+    print(table(cells, header=header, divider=True, aligns=aligns, max_col=60), flush=True)
 
 
 def show_speeds(title: str, speeds: Mapping[str, Sequence[float]], ours: str) -> None:

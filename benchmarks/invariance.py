@@ -38,9 +38,7 @@ Probabilities = list[np.ndarray]
 
 def train(gold: Sequence[Doc], cell: str, direction: str, updates: int) -> Language:
     encoder = {"cell": cell, "direction": direction, "hidden_size": 100}
-    nlp = common.pipeline(
-        gold, "rnn_tagger", {"encoder": encoder}, probabilities_attr=ATTRIBUTE
-    )
+    nlp = common.pipeline(gold, "rnn_tagger", {"encoder": encoder}, probabilities_attr=ATTRIBUTE)
     optimizer = spacy.registry.get("optimizers", "spacy_rnn.AdamW.v1")(use_averages=False)
     batches = common.padded_batches(common.examples(gold, nlp.vocab))
     for batch in random.Random(0).choices(batches, k=updates):

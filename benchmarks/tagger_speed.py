@@ -45,7 +45,7 @@ class Size(NamedTuple):
     rounds: int
 
 
-FULL, QUICK = Size(None, None, 20, 7), Size(2000, 500, 4, 3)
+FULL, QUICK = Size(None, None, 20, 5), Size(1500, 400, 3, 2)
 
 
 def n_words(docs: Iterable[Doc]) -> int:
@@ -155,7 +155,6 @@ def against_flair(train: list[Doc], test: list[Doc], size: Size, python: str | N
     nlp = common.pipeline(train, "rnn_tagger")
     # Flair's usual batch is 32 sentences; here both sides learn from the same ones.
     batches = [batch[:32] for batch in batches_of(train, size)[:10]]
-    test = test[: len(test) // 2]
     data = {"train": list(map(tagged, batches)), "test": tagged(test)}
     result = {}
     with flair_process(python, data) as ask:

@@ -17,11 +17,15 @@ CONFIG = ROOT / "configs" / "tagger_small.cfg"
 FAST = ["--training.max_steps", "60", "--training.eval_frequency", "30"]
 
 
-def run(*arguments, code=0):
-    """Run a spaCy command in this process; returns what it printed."""
+def run(*arguments, code=0, message=""):
+    """Run a spaCy command in this process; returns what it printed.
+
+    message: what the exception that ends it says.
+    """
     setup_cli_once()
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == code, f"{arguments}\n{result.output}\n{result.exception!r}"
+    assert message in str(result.exception)
     return result.output
 
 
@@ -78,6 +82,11 @@ def test_train_streams_with_labels_and_stock_optimizer(work):
     config.to_disk(work / "stream.cfg")
     run("train", work / "stream.cfg", *paths(work), "--output", work / "stream", *FAST)
     assert spacy.load(work / "stream/model-last").get_pipe("tagger").label_data == labels
+
+
+@pytest.mark.skipif(importlib.util.find_spec("cupy") is not None, reason="CuPy is installed")
+def test_training_on_a_gpu_names_the_missing_extra(work):
+    run("train", CONFIG, *paths(work), "--gpu-id", 0, code=1, message="CuPy")
 
 
 def test_fill_config_and_debug(work):

@@ -10,6 +10,7 @@ import numpy as np
 from spacy.strings import get_string_id
 from spacy.vectors import Mode
 from spacy.vocab import Vocab
+from thinc.api import get_array_ops
 
 logger = logging.getLogger("spacy_rnn")
 
@@ -44,17 +45,13 @@ class VectorRows:
             )
             self.shape = (0, 0)
             return
-        if not np.isfinite(self.table(vocab)).all():
+        data: Any = vectors.data
+        if not get_array_ops(data).xp.isfinite(data).all():
             raise ValueError(
                 "The pipeline's vectors hold values that are not finite (NaN or infinity). Clean "
                 "the vectors file and run 'python -m spacy init vectors' again."
             )
         self.shape = vectors.shape
-
-    def table(self, vocab: Vocab) -> np.ndarray:
-        """The pipeline's vectors, float32 (rows, width), on the host."""
-        data = vocab.vectors.data
-        return data if isinstance(data, np.ndarray) else data.get()
 
     def ids(self, words: list[str], vocab: Vocab) -> dict[str, np.ndarray]:
         self._check(vocab)
@@ -73,9 +70,11 @@ class VectorRows:
             return {self.name: np.zeros((len(ids), 0), dtype="float32")}
         if self.trained:
             return arrays
-        vectors = self.table(vocab)[np.maximum(ids - 1, 0)]
-        vectors[ids == 0] = 0.0
-        return {self.name: vectors}
+        data: Any = vocab.vectors.data
+        ops = get_array_ops(data)
+        # Only the batch's rows leave a device that the vectors are on.
+        found = ops.to_numpy(data[ops.xp.asarray(np.maximum(ids - 1, 0))])
+        return {self.name: np.where(ids[:, None] == 0, np.float32(0.0), found)}
 
     def _check(self, vocab: Vocab) -> None:
         if not self.shape[1]:

@@ -56,9 +56,10 @@ class CharacterRNN(nn.Module):
 
     def forward(self, words: Words) -> Tensor:
         ids, lengths = words[self.name], words[self.name + "_lengths"]
-        columns = torch.arange(ids.shape[1])
+        # Which places hold characters is worked out on the host: a device would have to be awaited.
+        places = (torch.arange(ids.shape[1]) < lengths.unsqueeze(1)).flatten().nonzero().squeeze(1)
         # shape: (U, L) -> flat (characters,)
-        flat = ids[(columns < lengths.unsqueeze(1)).to(ids.device)]
+        flat = ids.flatten().index_select(0, places.to(ids.device))
         return final_states(self.encoder(self.table(flat), lengths), lengths, "both")
 
 

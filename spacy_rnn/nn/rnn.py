@@ -37,11 +37,11 @@ def choose_kernel(cell: str, training: bool, device: torch.device) -> Kernel:
 
     On a CPU torch runs a padded LSTM through oneDNN, much faster than the packed one wherever
     lengths differ; other cells gain from padding in training only (benchmarks/kernels.py). On a
-    GPU, cuDNN takes packed rows as they are.
+    CUDA device cuDNN takes packed rows as they are; other devices know padded ones only.
     """
-    if device.type != "cpu" or cell == "none":
+    if device.type == "cuda" or cell == "none":
         return "packed"
-    return "padded" if cell == "lstm" or training else "packed"
+    return "packed" if device.type == "cpu" and cell != "lstm" and not training else "padded"
 
 
 def step_overhead(input_size: int, hidden_size: int) -> float:

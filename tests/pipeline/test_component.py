@@ -92,6 +92,27 @@ def test_same_seed_same_bytes():
     assert run() == run()
 
 
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_mixed_precision_is_quietly_off_on_a_cpu(precision):
+    def run(precision):
+        nlp = make_tagger({"mixed_precision": precision})
+        train(nlp, make_examples(nlp), steps=5)
+        return nlp.get_pipe("rnn_tagger").model.to_bytes()
+
+    assert run(precision) == run("none")
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_mixed_precision_learns_on_a_gpu(precision):
+    spacy.require_gpu()
+    nlp = make_tagger({"mixed_precision": precision})
+    examples = make_examples(nlp)
+    train(nlp, examples)
+    assert nlp.evaluate(examples)["tag_acc"] == 1.0
+    spacy.require_cpu()
+
+
 def test_averages_are_what_evaluation_and_saving_use(trained):
     pipe = trained.get_pipe("rnn_tagger")
     optimizer = trained.resume_training()
@@ -318,7 +339,7 @@ def test_vectors_of_another_width():
     other = make_tagger(WITH_VECTORS).from_bytes(nlp.to_bytes())
     other.vocab.reset_vectors(width=7)
     other.vocab.set_vector("eggs", np.ones(7, dtype="float32"))
-    with pytest.raises(ValueError, match=r"vectors of shape \d+ x 5, .* \d+ x 7\\."):
+    with pytest.raises(ValueError, match=r"vectors of shape \d+ x 5, .* \d+ x 7\."):
         other("green eggs")
 
 

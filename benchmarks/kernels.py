@@ -1,0 +1,138 @@
+"""The padded against the packed kernel of the recurrent encoder: the tables behind `choose_kernel`
+and `step_overhead` in spacy_rnn/nn/rnn.py.
+
+First, words/s padded over packed, by cell, in training (forward and backward pass) and prediction,
+for batches of 64 sentences of UD English EWT, random or sorted so as to leave less padding, and for
+the characters of their distinct words. Fill is the share of a padded grid that is no padding; the
+padded kernel may cut a batch into groups that it pads less.
+
+Second, the fixed price of a time step of the padded LSTM, in rows: a step over n rows takes
+a + b n, the price is a / b.
+
+    python benchmarks/kernels.py [--quick]
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import common
+import numpy as np
+import spacy
+import torch
+from common import by_turns, ratio, show, speed
+
+from spacy_rnn.nn.rnn import Encoder, step_overhead
+
+CELLS = ("lstm", "gru", "rnn_tanh")
+SHAPES = ((50, 25), (100, 64), (150, 128), (150, 200), (400, 200))
+ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
+STEPS = 25
+SENTENCES = 64
+
+Lengths = np.ndarray
+
+
+def batches_of(lengths: Sequence[int], pool: int, n: int) -> list[Lengths]:
+    """Batches of 64 of a random order, sorted within pools of `pool` batches."""
+    order = random.Random(0).sample(lengths, len(lengths))
+    batches = []
+    for start in range(0, len(order) - pool * SENTENCES + 1, pool * SENTENCES):
+        ordered = sorted(order[start : start + pool * SENTENCES])
+        batches += [ordered[i : i + SENTENCES] for i in range(0, len(ordered), SENTENCES)]
+    return [np.array(batch) for batch in random.Random(1).sample(batches, n)]
+
+
+def characters_of(sentences: Sequence[Sequence[str]], n: int) -> list[Lengths]:
+    """The lengths of the distinct words of batches of 64 sentences."""
+    groups = [sentences[i * SENTENCES : (i + 1) * SENTENCES] for i in range(n)]
+    distinct = [sorted({word for words in group for word in words}) for group in groups]
+    return [np.array([min(len(word), 24) for word in words]) for words in distinct]
+
+
+def fill(batches: Sequence[Lengths]) -> float:
+    """Over all batches, the share of padded grids that is no padding."""
+    return sum(b.sum() for b in batches) / sum(b.max() * len(b) for b in batches)
+
+
+def run(encoder: Encoder, inputs: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
+    """One pass, with gradients if the encoder is in training mode."""
+    with torch.set_grad_enabled(encoder.training):
+        for x, lengths in inputs:
+            y = encoder(x, lengths)
+            if encoder.training:
+                y.sum().backward()
+
+
+def passes(
+    cell: str, shape: tuple[int, int], batches: Sequence[Lengths], training: bool
+) -> dict[str, Callable[[], float]]:
+    """A round of each kernel."""
+    encoder = Encoder(shape[0], cell=cell, hidden_size=shape[1], depth=1).train(training)
+    inputs = [(torch.randn(int(b.sum()), shape[0]), torch.from_numpy(b)) for b in batches]
+
+    def with_kernel(kernel: str) -> None:
+        encoder.kernel = kernel
+        run(encoder, inputs)
+
+    n_words = sum(int(b.sum()) for b in batches)
+    return {kernel: speed(n_words, partial(with_kernel, kernel)) for kernel in ("padded", "packed")}
+
+
+def measured_overhead(shape: tuple[int, int], training: bool, rounds: int) -> float:
+    """The price of a step in rows, fitted to the speed at several numbers of rows."""
+    encoder = Encoder(shape[0], hidden_size=shape[1], depth=1, direction="forward")
+    encoder.train(training).kernel = "padded"
+    sides = {}
+    for rows in ROWS:
+        inputs = [(torch.randn(rows * STEPS, shape[0]), torch.full((rows,), STEPS))] * 4
+        sides[str(rows)] = speed(rows, partial(run, encoder, inputs))
+    speeds = by_turns(sides, rounds)
+    seconds = np.array([n / max(speeds[str(n)]) for n in ROWS])
+    # Least squares of relative errors: (a + b n) / seconds = 1.
+    terms = np.stack([np.ones(len(ROWS)), np.array(ROWS)], axis=1) / seconds[:, None]
+    (a, b), *_ = np.linalg.lstsq(terms, np.ones(len(ROWS)), rcond=None)
+    return float(a / b)
+
+
+def main() -> None:
+    options = common.parser(__doc__).parse_args()
+    common.one_thread()
+    n, rounds = (2, 2) if options.quick else (6, 7)
+    docs = common.treebank("train", spacy.blank("en").vocab, 4000)
+    sentences = [common.words_of(doc) for doc in docs]
+    lengths = list(map(len, sentences))
+    word_shape, character_shape = (150, 200), (50, 25)
+    kinds = {
+        "random": (word_shape, batches_of(lengths, 1, n)),
+        "half_sorted": (word_shape, batches_of(lengths, 4, n)),
+        "sorted": (word_shape, batches_of(lengths, 40, n)),
+        "characters": (character_shape, characters_of(sentences, n)),
+    }
+    result: dict[str, float] = {}
+    rows = []
+    for cell in CELLS:
+        for kind, (shape, batches) in kinds.items():
+            ratios = []
+            for mode in ("train", "predict"):
+                speeds = by_turns(passes(cell, shape, batches, mode == "train"), rounds)
+                ratios.append(ratio(speeds["padded"], speeds["packed"]))
+                result[f"{cell}_{kind}_{mode}"] = ratios[-1]
+            rows.append([f"{cell}, {kind}", fill(batches), *ratios])
+    show("Words/s, padded over packed", ["", "fill", "train", "predict"], rows)
+    rows = []
+    for shape in SHAPES:
+        name = "{}x{}".format(*shape)
+        found = [measured_overhead(shape, mode, rounds) for mode in (True, False)]
+        result |= {f"overhead_{name}_train": found[0], f"overhead_{name}_predict": found[1]}
+        rows.append([name, *found, step_overhead(*shape)])
+    show(
+        "Price of a step, in rows",
+        ["input x hidden", "train", "predict", "step_overhead()"],
+        rows,
+    )
+    common.finish({key: round(value, 3) for key, value in result.items()})
+
+
+if __name__ == "__main__":
+    main()

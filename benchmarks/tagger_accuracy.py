@@ -1,0 +1,180 @@
+"""How accurate the tagger is: configs/tagger.cfg trained by `spacy train` on the training part of
+a treebank, the model selected on its dev part, scored once on its test part, with gold tokens.
+
+    python benchmarks/tagger_accuracy.py [--quick] [--only RUN ...] [--minutes N] [--work DIR]
+
+The runs: "xpos", "upos" and "morph" on UD English EWT with the GloVe vectors that lie beside it;
+"pt_upos" on UD Portuguese Bosque and "cs_upos" on UD Czech CLTT without vectors, all with the same
+config but for targets, language and paths; "small": configs/tagger_small.cfg against spaCy's default
+tagger (`spacy init config --pipeline tagger`), XPOS on EWT dev after the same minutes of training
+each (--minutes).
+"""
+
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import common
+import spacy
+from common import show
+from spacy.tokens import DocBin
+from spacy.training import Corpus
+
+TAGGER = common.REPO / "configs" / "tagger.cfg"
+SMALL = common.REPO / "configs" / "tagger_small.cfg"
+GLOVE = sorted((common.DATA / "vectors-glove").glob("*.txt.xz"))
+#: how --quick trains, and how many sentences of each part it reads
+QUICK = {"training.max_steps": "40", "training.eval_frequency": "20"}
+QUICK_SENTENCES = 400
+QUICK_MINUTES = 0.2
+
+
+class Run(NamedTuple):
+    """A training: on which treebank, what is predicted, whether with vectors."""
+
+    lang: str
+    target: str
+    vectors: bool
+
+
+RUNS = {
+    "xpos": Run("en", "tag", True),
+    "upos": Run("en", "pos", True),
+    "morph": Run("en", "morph", True),
+    "pt_upos": Run("pt", "pos", False),
+    "cs_upos": Run("cs", "pos", False),
+}
+
+
+def python(*arguments: str | Path, minutes: float | None = None) -> None:
+    """Run Python with arguments; after so many minutes interrupt it, as Ctrl+C does."""
+    process = subprocess.Popen(
+        [sys.executable, *map(str, arguments)], env=common.one_thread(), stdout=sys.stderr
+    )
+    try:
+        code = process.wait(None if minutes is None else 60 * minutes)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGINT)
+        process.wait()
+        return
+    if code:
+        raise SystemExit(f"'python {' '.join(map(str, arguments))}' failed.")
+
+
+class Workplace:
+    """Makes what trainings need in a directory, each thing once.
+
+    limit: sentences of each part of a treebank; None for all.
+    """
+
+    def __init__(self, directory: Path, limit: int | None):
+        self.directory = directory
+        self.limit = limit
+
+    def part(self, lang: str, split: str) -> Path:
+        """A part of a treebank in spaCy's format, a sentence a document."""
+        path = self.directory / f"{lang}-{split}.spacy"
+        if not path.exists():
+            docs = common.treebank(split, spacy.blank(lang).vocab, self.limit, lang)
+            DocBin(docs=docs).to_disk(path)
+        return path
+
+    def vectors(self) -> Path:
+        """A pipeline with all GloVe vectors side by side."""
+        path = self.directory / "vectors"
+        if not path.exists():
+            text = self.directory / "vectors.txt"
+            python(common.REPO / "corpora" / "vectors.py", *GLOVE, text)
+            python("-m", "spacy", "init", "vectors", "en", text, path)
+        return path
+
+    def train(
+        self, name: str, config: Path, lang: str, overrides: dict[str, str], minutes: float | None
+    ) -> tuple[Path, float]:
+        """Train; returns the best model and the minutes it took."""
+        output = self.directory / name
+        settings = {
+            "nlp.lang": lang,
+            "paths.train": str(self.part(lang, "train")),
+            "paths.dev": str(self.part(lang, "dev")),
+            **overrides,
+        }
+        arguments = [part for key, value in settings.items() for part in (f"--{key}", value)]
+        start = time.perf_counter()
+        python("-m", "spacy", "train", config, "--output", output, *arguments, minutes=minutes)
+        return output / "model-best", (time.perf_counter() - start) / 60
+
+    def score(self, model: Path, lang: str, split: str, target: str) -> float:
+        """The accuracy of a target, in percent."""
+        nlp = spacy.load(model)
+        examples = list(Corpus(self.part(lang, split), gold_preproc=True)(nlp))
+        return round(100 * nlp.evaluate(examples)[f"{target}_acc"], 2)
+
+
+def measure(work: Workplace, name: str, run: Run, quick: bool) -> dict[str, float]:
+    overrides = {
+        "components.tagger.targets": f'["{run.target}"]',
+        "training.score_weights.tag_acc": "0.0",
+        "training.score_weights.label_acc": "1.0",
+        **(QUICK if quick else {}),
+    }
+    if run.vectors:
+        overrides["paths.vectors"] = str(work.vectors())
+    model, minutes = work.train(name, TAGGER, run.lang, overrides, None)
+    dev, test = (work.score(model, run.lang, split, run.target) for split in ("dev", "test"))
+    show(name, ["", "dev", "test", "minutes"], [["accuracy, %", f"{dev}", f"{test}", minutes]])
+    return {f"{name}_test": test, f"{name}_dev": dev, f"{name}_minutes": round(minutes, 1)}
+
+
+def measure_small(work: Workplace, minutes: float, quick: bool) -> dict[str, float]:
+    """Both trained for the same time, then scored on dev."""
+    cnn = work.directory / "cnn.cfg"
+    python("-m", "spacy", "init", "config", "--force", "--lang", "en", "--pipeline", "tagger", cnn)
+    gold_tokens = {f"corpora.{part}.gold_preproc": "true" for part in ("train", "dev")}
+    endless = {"training.max_steps": "0", "training.patience": "0"}
+    result = {}
+    for name, config in (("small", SMALL), ("cnn", cnn)):
+        overrides = {**gold_tokens, **endless, **({**QUICK, **endless} if quick else {})}
+        model, _ = work.train(name, config, "en", overrides, minutes)
+        result[f"{name}_xpos_dev"] = work.score(model, "en", "dev", "tag")
+    rows = [[key, f"{value}"] for key, value in result.items()]
+    show(f"XPOS on dev, %, after {minutes} minutes", ["", "accuracy"], rows)
+    return result
+
+
+def run_all(work: Workplace, only: Sequence[str], minutes: float, quick: bool) -> dict[str, float]:
+    result: dict[str, float] = {}
+    for name, run in RUNS.items():
+        if name in only:
+            result |= measure(work, name, run, quick)
+    if "small" in only:
+        result |= measure_small(work, minutes, quick)
+    if "xpos" in only:
+        result["minutes"] = result.pop("xpos_minutes")
+    return result
+
+
+def main() -> None:
+    names = [*RUNS, "small"]
+    parser = common.parser(__doc__)
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="RUN")
+    parser.add_argument("--minutes", type=float, default=7.0, help="of each training of 'small'")
+    parser.add_argument("--work", type=Path, help="a directory to keep; else a temporary one")
+    options = parser.parse_args()
+    common.one_thread()
+    limit = QUICK_SENTENCES if options.quick else None
+    minutes = QUICK_MINUTES if options.quick else options.minutes
+    with tempfile.TemporaryDirectory() as temporary:
+        directory = options.work or Path(temporary)
+        directory.mkdir(parents=True, exist_ok=True)
+        work = Workplace(directory, limit)
+        common.finish(run_all(work, options.only, minutes, options.quick))
+
+
+if __name__ == "__main__":
+    main()
