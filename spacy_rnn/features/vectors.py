@@ -10,7 +10,7 @@ import numpy as np
 from spacy.strings import get_string_id
 from spacy.vectors import Mode
 from spacy.vocab import Vocab
-from thinc.api import get_array_ops
+from thinc.backends import get_array_ops
 
 logger = logging.getLogger("spacy_rnn")
 

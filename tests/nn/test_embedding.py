@@ -100,7 +100,7 @@ def test_a_word_without_characters_has_no_gradient(part_class):
 
 
 def test_the_padding_character_stays_zero():
-    part = CharacterCNN("chars", 10, WIDTH, 3, 3).train()
+    part = CharacterCNN("chars", 10, WIDTH, 12, 3).train()
     assert not part.table.weight[0].any()
     part(make_words([[2], [3, 4, 5]])).sum().backward()
     assert not part.table.weight.grad[0].any()
