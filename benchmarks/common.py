@@ -150,7 +150,8 @@ def fastest(speeds: Mapping[str, Sequence[float]], prefix: str) -> str:
 
 
 def output_of(command: Sequence[str | Path]) -> Any:
-    """The JSON in the last line that a script prints, run in a process of its own."""
+    """The JSON in the last line that a script prints, run in a process of its own; the lines before
+    it are printed here."""
     done = subprocess.run(
         [sys.executable, *map(str, command)],
         env=one_thread(),
@@ -158,7 +159,9 @@ def output_of(command: Sequence[str | Path]) -> Any:
         stdout=subprocess.PIPE,
         text=True,
     )
-    return json.loads(done.stdout.splitlines()[-1])
+    *lines, last = done.stdout.splitlines()
+    print("\n".join(lines), flush=True)
+    return json.loads(last)
 
 
 # Report

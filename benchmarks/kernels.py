@@ -98,14 +98,14 @@ def measured_overhead(shape: tuple[int, int], training: bool, rounds: int) -> fl
 def main() -> None:
     options = common.parser(__doc__).parse_args()
     common.one_thread()
-    n, rounds = (2, 2) if options.quick else (6, 7)
+    n, rounds = (2, 2) if options.quick else (12, 5)
     docs = common.treebank("train", spacy.blank("en").vocab, 4000)
     sentences = [common.words_of(doc) for doc in docs]
     lengths = list(map(len, sentences))
     word_shape, character_shape = (150, 200), (50, 25)
     kinds = {
         "random": (word_shape, batches_of(lengths, 1, n)),
-        "half_sorted": (word_shape, batches_of(lengths, 4, n)),
+        "half_sorted": (word_shape, batches_of(lengths, 6, n)),
         "sorted": (word_shape, batches_of(lengths, 40, n)),
         "characters": (character_shape, characters_of(sentences, n)),
     }

@@ -5,8 +5,9 @@
 * Flair's SequenceTagger of the same shapes (--peer-python: a Python that can import flair);
 * spaCy's default tagger (HashEmbedCNN) and its TorchBiLSTMEncoder, for configs/tagger_small.cfg;
 
-and how much memory it takes. All sides of a comparison take turns; a figure is the median over
-rounds of ours divided by theirs. The keys are explained in benchmarks/README.md.
+and, but for --quick, how much memory it takes (benchmarks/tagger_memory.py). All sides of a
+comparison take turns; a figure is the median over rounds of ours divided by theirs. The keys are
+explained in benchmarks/README.md.
 
     python benchmarks/tagger_speed.py [--quick] [--gpu] [--peer-python PATH] [--only PART ...]
 """
@@ -45,20 +46,26 @@ class Size(NamedTuple):
     rounds: int
 
 
-FULL, QUICK = Size(None, None, 20, 5), Size(1500, 400, 3, 2)
+#: documents in a batch of prediction at which spaCy's own taggers are fastest
+CNN_BATCH = 128
+FULL, QUICK = Size(None, None, 20, 5), Size(1200, 300, 3, 2)
 
 
 def n_words(docs: Iterable[Doc]) -> int:
     return sum(map(len, docs))
 
 
-def prediction(nlp: Language, gold: Sequence[Doc]) -> Callable[[], float]:
-    """A round of the whole pipeline over new documents."""
-    return speed(
-        n_words(gold),
-        lambda docs: list(nlp.pipe(docs)),
-        lambda: ([common.blank(doc, nlp.vocab) for doc in gold],),
-    )
+def prediction(
+    nlp: Language, gold: Sequence[Doc], batch_size: int | None = None
+) -> Callable[[], float]:
+    """A round of the whole pipeline over new documents, in a new order: kernels that are compiled
+    for the shape of a batch gain nothing from the round before."""
+    rng = random.Random(0)
+
+    def documents() -> tuple[list[Doc]]:
+        return ([common.blank(doc, nlp.vocab) for doc in rng.sample(gold, len(gold))],)
+
+    return speed(n_words(gold), lambda docs: list(nlp.pipe(docs, batch_size=batch_size)), documents)
 
 
 def training(
@@ -209,7 +216,7 @@ def against_spacy(train: list[Doc], test: list[Doc], size: Size) -> Result:
     predicting, updating = {}, {}
     for name, nlp in pipelines.items():
         optimizer = adamw() if name == "small" else nlp.create_optimizer()
-        predicting[name] = prediction(nlp, test)
+        predicting[name] = prediction(nlp, test, None if name == "small" else CNN_BATCH)
         updating[name] = training(nlp, batches, optimizer, dropout)
     result = {}
     for key, sides in (("infer", predicting), ("train", updating)):
@@ -245,6 +252,8 @@ def main() -> None:
         result |= against_flair(train, test, size, python)
     if "small" in options.only:
         result |= against_spacy(train, test, size)
+    if "memory" in options.only and not options.quick:
+        result |= common.output_of([common.HERE / "tagger_memory.py"])
     common.finish(result)
 
 

@@ -325,6 +325,8 @@ def test_gru_in_numpy(kernel):
         ("none", True, "cpu", "packed"),
         ("lstm", False, "cuda", "packed"),
         ("gru", True, "cuda", "packed"),
+        ("gru", False, "mps", "padded"),
+        ("none", False, "mps", "packed"),
     ],
 )
 def test_choose_kernel(cell, training, device, expected):
