@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_sequence, pad_sequence
 
+#: of the characters and of the words
+Ways = tuple[str, str]
 WAYS = ("padded", "packed")
 #: label of the places of a padded grid that hold no token; they have no loss
 MISSING = -100
@@ -114,9 +116,7 @@ class Batch(NamedTuple):
 
 
 class BareTagger(nn.Module):
-    """ways: of the characters and of the words."""
-
-    def __init__(self, ways: tuple[str, str], n_words: int, n_characters: int, n_labels: int):
+    def __init__(self, ways: Ways, n_words: int, n_characters: int, n_labels: int):
         super().__init__()
         self.words = nn.Embedding(n_words, 100)
         self.characters = nn.Embedding(n_characters, 50)
@@ -128,7 +128,7 @@ class BareTagger(nn.Module):
         """The logits of each token, or of each place in a padded grid."""
         pieces = [self.spelling.last(self.characters(c.ids), c) for c in batch.characters]
         distinct = torch.cat([self.words(batch.words), torch.cat(pieces)], dim=1)
-        x = distinct[batch.tokens.ids]
+        x = nn.functional.embedding(batch.tokens.ids, distinct)
         for layer in self.layers:
             x = layer(batch.tokens.drop(x, dropout) if dropout else x, batch.tokens)
         x = batch.tokens.drop(x, dropout) if dropout else x
@@ -174,12 +174,12 @@ class Preparation:
         tags = [tag for _, sentence_tags in train for tag in sentence_tags]
         self.words, self.characters, self.labels = map(_ids, (words, "".join(words), tags))
 
-    def tagger(self, ways: tuple[str, str]) -> BareTagger:
+    def tagger(self, ways: Ways) -> BareTagger:
         return BareTagger(
             ways, *(len(ids) + 1 for ids in (self.words, self.characters, self.labels))
         )
 
-    def batch(self, sentences: Sequence[Sentence], ways: tuple[str, str], device: str) -> Batch:
+    def batch(self, sentences: Sequence[Sentence], ways: Ways, device: str) -> Batch:
         spelling, context = (Padded if way == "padded" else Packed for way in ways)
         ordered = sorted(sentences, key=lambda sentence: -len(sentence[0]))
         distinct = sorted({word for words, _ in ordered for word in words}, key=lambda w: -len(w))

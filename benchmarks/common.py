@@ -19,7 +19,6 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
-from thinc.api import Config
 from wasabi import table
 
 HERE = Path(__file__).resolve().parent
@@ -77,7 +76,7 @@ def examples(docs: Sequence[Doc], vocab: Vocab) -> list[Example]:
 
 
 def pipeline(
-    train: Sequence[Doc], factory: str, model: Config | None = None, **cfg: Any
+    train: Sequence[Doc], factory: str, model: Mapping[str, Any] | None = None, **cfg: Any
 ) -> Language:
     """An initialised English pipeline of one component that predicts the documents' tags.
 
@@ -149,7 +148,7 @@ def fastest(speeds: Mapping[str, Sequence[float]], prefix: str) -> str:
 # Other processes
 
 
-def output_of(command: Sequence[str | Path]) -> Any:
+def output_of(command: Sequence[Any]) -> Any:
     """The JSON in the last line that a script prints, run in a process of its own; the lines before
     it are printed here."""
     done = subprocess.run(
@@ -171,7 +170,7 @@ def show(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> No
     """Print a table; the first column is text, the others are numbers."""
     print(f"\n{title}")
     cells = [[_cell(value) for value in row] for row in rows]
-    aligns = ["l"] + ["r"] * (len(header) - 1)
+    aligns = ("l", *("r" for _ in header[1:]))
     print(table(cells, header=header, divider=True, aligns=aligns, max_col=60), flush=True)
 
 

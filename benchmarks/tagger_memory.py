@@ -80,9 +80,10 @@ def main() -> None:
     )
     result = {"pipe_memory_ratio": round(often / once, 3)}
     if not options.quick:
-        rows = [[str(size), run("train", size)] for size in SIZES]
+        peaks = {size: run("train", size) for size in SIZES}
+        rows = [[str(size), mb] for size, mb in peaks.items()]
         show("Peak memory of training", ["padded tokens a batch", "MB"], rows)
-        result |= {f"train_memory_mb_{size}": round(mb) for size, mb in rows}
+        result |= {f"train_memory_mb_{size}": round(mb) for size, mb in peaks.items()}
     common.finish(result)
 
 

@@ -109,7 +109,7 @@ def against_bare(train: list[Doc], test: list[Doc], size: Size, device: str) -> 
     preparation = bare_tagger.Preparation(tagged(train))
     predicting = {"nlp.pipe": prediction(nlp, test)}
     updating = {"nlp.update": training(nlp, batches, adamw(), common.DROPOUT)}
-    for ways in product(bare_tagger.WAYS, repeat=2):
+    for ways in product(bare_tagger.WAYS, bare_tagger.WAYS):
         name = "bare, characters {}, words {}".format(*ways)
         tagger = preparation.tagger(ways).to(device)
         budgeted = bare_tagger.by_budget(tagged(test), limit)

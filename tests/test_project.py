@@ -38,9 +38,9 @@ def test_ud_workflow(data_dir, tmp_path):
     # Checksums of all nine files hold.
     project(clone, "assets", ".", "--extra", "--vars.mirror", mirror.as_uri())
     variables = ["--vars.treebank", "UD_Czech-CLTT", "--vars.ud_lang", "cs", "--vars.ud_targets",
-                 '["pos"]', "--vars.ud_steps", "20", "--vars.ud_config", "configs/tagger_small.cfg"]
+                 '["pos"]', "--vars.ud_steps", "60", "--vars.ud_config", "configs/tagger_small.cfg"]
     project(clone, "run", "ud", ".", *variables)
     scores = json.loads((clone / "metrics" / "UD_Czech-CLTT.json").read_text())
-    assert scores["pos_acc"] > 0.3
+    assert scores["pos_acc"] > 0.5
     # What has not changed is not done again.
     assert project(clone, "run", "ud", ".", *variables).count("Skipping") == 3

@@ -91,7 +91,7 @@ def test_documents_get_what_they_get_alone_in_their_order(shims, direction, leng
 
 
 @given(lengths=doc_lengths, batch_tokens=st.integers(1, 40))
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 def test_batches_keep_to_their_padded_size_and_read_every_token_once(shims, lengths, batch_tokens):
     docs = [make_doc(n, seed) for seed, n in enumerate(lengths)]
     with Spy(shims["both"]) as batches:
