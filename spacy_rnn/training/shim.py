@@ -149,10 +149,19 @@ class TorchShim(Shim):
         optimizer allows, a ValueError ends training. The weights are then the last good ones.
         """
         parameters = [p for p in self.module.parameters() if p.grad is not None]
-        if not parameters:
-            return
         divisor = max(self._items, 1.0) * self._scale()
         self._items = 0.0
+        if not parameters:
+            return
+        try:
+            self._step_or_skip(parameters, divisor, optimizer)
+        finally:
+            for parameter in parameters:
+                parameter.grad = None
+
+    def _step_or_skip(
+        self, parameters: list[nn.Parameter], divisor: float, optimizer: Optimizer
+    ) -> None:
         gradients = [p.grad for p in parameters if p.grad is not None]
         norm = float(torch.linalg.vector_norm(torch.stack([g.norm() for g in gradients]))) / divisor
         if np.isfinite(norm):
@@ -164,8 +173,6 @@ class TorchShim(Shim):
             self._step(optimizer)
         else:
             self._skip(optimizer)
-        for parameter in parameters:
-            parameter.grad = None
 
     def _step(self, optimizer: Optimizer) -> None:
         if isinstance(optimizer, AdamW):
@@ -177,6 +184,7 @@ class TorchShim(Shim):
                 key = parameter_key(self.id, name)
                 data: Any = torch2xp(parameter.data)
                 gradient: Any = torch2xp(parameter.grad)
+                _forget_resized(optimizer, key, data.size)
                 weights, _ = optimizer(key, data, gradient)
                 # Stays in the storage that cuDNN has flattened.
                 parameter.data.copy_(xp2torch(weights, device=parameter.device))
@@ -252,11 +260,11 @@ class TorchShim(Shim):
             weights = load_safetensors(data)
         except SafetensorError as error:
             raise _corrupt(error) from error
-        self.features.from_dict(state["features"])
-        self.build(state["outputs"])
         try:
+            self.features.from_dict(state["features"])
+            self.build(state["outputs"])
             self.module.load_state_dict(weights)
-        except RuntimeError as error:
+        except (KeyError, RuntimeError) as error:
             raise ValueError(
                 f"The saved weights do not fit the component's [model] config: use the config.cfg "
                 f"that was saved beside them. {error}"
@@ -279,6 +287,14 @@ def _corrupt(error: Exception) -> ValueError:
         f"The model's weights are damaged or incomplete ({error}). Copy or download the pipeline "
         f"again, or train it again."
     )
+
+
+def _forget_resized(optimizer: Optimizer, key: Any, size: int) -> None:
+    """Start anew the moments and averages of a layer that was resized."""
+    if key in optimizer.mom1 and optimizer.mom1[key].size != size:
+        for kept in (optimizer.mom1, optimizer.mom2, optimizer.averages, optimizer.nr_update):
+            if kept is not None:
+                kept.pop(key, None)
 
 
 def _as_tensor(array: Any) -> Tensor:
