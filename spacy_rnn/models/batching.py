@@ -1,7 +1,7 @@
 """Cutting documents into batches for prediction, and putting the results together again."""
 
 from dataclasses import dataclass
-from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence
+from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -72,21 +72,36 @@ def predict_tokens(
         carried = [i for i, s in enumerate(sequences) if len(s) > limits.window]
         windows = [Window(i, 0, len(s), 0, len(s)) for i, s in enumerate(sequences)]
         windows = [w for w in windows if w.doc not in set(carried)]
-    pieces: List[Dict[int, Outputs]] = [{} for _ in docs]
+    starts = np.cumsum([0] + [len(sequence) for sequence in sequences])
+    # All results in arrays made at once: kept piece by piece between the large arrays that come
+    # and go, they would keep the allocator from using the space of those again.
+    results: Outputs = {}
+
+    def keep(doc: int, start: int, end: int, outputs: Outputs) -> None:
+        for name, array in outputs.items():
+            if name not in results:
+                results[name] = np.empty((starts[-1], *array.shape[1:]), dtype=array.dtype)
+            results[name][starts[doc] + start : starts[doc] + end] = array
+
     for batch_windows in _batches(windows, limits.batch_tokens):
         parts = [sequences[w.doc][w.start : w.end] for w in batch_windows]
         batch = collate(shim, parts, docs)
         outputs = shim.predict(lambda module: _to_numpy(read(module(batch)[0])))  # noqa: B023
-        start = 0
+        first = 0
         for window in batch_windows:
-            keep = slice(start + window.keep_start - window.start,
-                         start + window.keep_end - window.start)
-            piece = {name: array[keep] for name, array in outputs.items()}
-            pieces[window.doc][window.keep_start] = piece
-            start += window.end - window.start
+            kept = slice(
+                first + window.keep_start - window.start, first + window.keep_end - window.start
+            )
+            mine = {name: array[kept] for name, array in outputs.items()}
+            keep(window.doc, window.keep_start, window.keep_end, mine)
+            first += window.end - window.start
     for i in carried:
-        pieces[i] = dict(enumerate(_carry(shim, sequences[i], docs, limits, read)))
-    return [_join([by_start[i] for i in sorted(by_start)]) for by_start in pieces]
+        for start, end, outputs in _carry(shim, sequences[i], docs, limits, read):
+            keep(i, start, end, outputs)
+    return [
+        {name: array[starts[i] : starts[i + 1]] for name, array in results.items()}
+        for i in range(len(docs))
+    ]
 
 
 def _overlapping(doc: int, n: int, limits: Limits) -> List[Window]:
@@ -125,28 +140,20 @@ def _carry(
     docs: Sequence[Doc],
     limits: Limits,
     read: Callable[[Dict[str, Tensor]], Dict[str, Tensor]],
-) -> Iterator[Outputs]:
-    """The outputs of a long sequence in pieces, the state carried from each to the next."""
-    pieces = [sequence[i : i + limits.window] for i in range(0, len(sequence), limits.window)]
-    backward = shim.module.direction == "backward"
-    outputs = []
+) -> Iterator[Tuple[int, int, Outputs]]:
+    """A long sequence in pieces, the state carried from each to the next: start, end, outputs."""
+    starts = range(0, len(sequence), limits.window)
     state = None
-    for piece in reversed(pieces) if backward else pieces:
+    for start in reversed(starts) if shim.module.direction == "backward" else starts:
+        piece = sequence[start : start + limits.window]
         batch = collate(shim, [piece], docs)
 
         def run(module: nn.Module, batch=batch, state=state):
             logits, after = module(batch, state, stateful=True)
             return _to_numpy(read(logits)), after
 
-        result, state = shim.predict(run)
-        outputs.append(result)
-    return reversed(outputs) if backward else iter(outputs)
-
-
-def _join(pieces: List[Outputs]) -> Outputs:
-    if len(pieces) == 1:
-        return pieces[0]
-    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+        outputs, state = shim.predict(run)
+        yield start, start + len(piece), outputs
 
 
 def _to_numpy(outputs: Dict[str, Tensor]) -> Outputs:

@@ -352,7 +352,8 @@ class RNNTagger(RNNPipe):
             values_to_set: Any = np.where(keep, present, columns)
             doc.from_array(attributes, values_to_set)
             if name is not None:
-                probabilities = {t: prediction[t + "_probabilities"] for t in values}
+                # Copies: a view would keep the whole batch alive with the doc.
+                probabilities = {t: prediction[t + "_probabilities"].copy() for t in values}
                 doc._.set(name, probabilities)
 
 
