@@ -33,24 +33,25 @@ _FUNCTIONS: dict[str, Any] = {
 
 
 def choose_kernel(cell: str, training: bool, device: torch.device) -> Kernel:
-    """The faster of two kernels that agree to 1e-5.
+    """The better of two kernels that agree to 1e-5.
 
-    On a CPU torch runs a padded LSTM through oneDNN, much faster than the packed one wherever
-    lengths differ; other cells gain from padding in training only (benchmarks/kernels.py). On a
-    CUDA device cuDNN takes packed rows as they are; other devices know padded ones only.
+    On a CPU training is up to twice as fast on padded rows, where torch runs oneDNN. Prediction
+    takes packed rows: oneDNN compiles a kernel for each new shape and keeps it, which costs memory,
+    and time wherever batches differ (benchmarks/kernels.py and tagger_memory.py). On a CUDA device
+    cuDNN takes packed rows as they are; other devices know padded ones only.
     """
     if device.type == "cuda" or cell == "none":
         return "packed"
-    return "packed" if device.type == "cpu" and cell != "lstm" and not training else "padded"
+    return "packed" if device.type == "cpu" and not training else "padded"
 
 
 def step_overhead(input_size: int, hidden_size: int) -> float:
     """The fixed price of one time step of a padded kernel, in rows.
 
-    Starting a step costs about as much as the arithmetic of 8 rows in a wide layer and of 90 in a
+    Starting a step costs about as much as the arithmetic of 6 rows in a wide layer and of 40 in a
     narrow one (measured by benchmarks/kernels.py).
     """
-    return 8.0 + 150_000.0 / (hidden_size * (input_size + hidden_size))
+    return 5.0 + 65_000.0 / (hidden_size * (input_size + hidden_size))
 
 
 class FeedForward(nn.Module):
