@@ -170,6 +170,8 @@ def main() -> None:
     options = parser.parse_args()
     only = options.only or (QUICK_RUNS if options.quick else names)
     common.one_thread()
+    # A job in the background ignores interrupts, and so would the trainings it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     limit = QUICK_SENTENCES if options.quick else None
     minutes = QUICK_MINUTES if options.quick else options.minutes
     with tempfile.TemporaryDirectory() as temporary:
