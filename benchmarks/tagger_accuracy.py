@@ -12,11 +12,7 @@ XPOS on EWT dev after the same minutes of training each (--minutes). --quick lea
 """
 
 import json
-import signal
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,10 +22,10 @@ import spacy
 from common import show
 from spacy.tokens import DocBin
 from spacy.training import Corpus
+from training import glove, mind_interrupts, python, train
 
 TAGGER = common.REPO / "configs" / "tagger.cfg"
 SMALL = common.REPO / "configs" / "tagger_small.cfg"
-GLOVE = sorted((common.DATA / "vectors-glove").glob("*.txt.xz"))
 #: how --quick trains, and how many sentences of each part it reads
 QUICK = {"training.max_steps": "40", "training.eval_frequency": "20"}
 QUICK_SENTENCES = 300
@@ -53,21 +49,6 @@ RUNS = {
 }
 
 
-def python(*arguments: str | Path, minutes: float | None = None) -> None:
-    """Run Python with arguments; after so many minutes interrupt it, as Ctrl+C does."""
-    process = subprocess.Popen(
-        [sys.executable, *map(str, arguments)], env=common.one_thread(), stdout=sys.stderr
-    )
-    try:
-        code = process.wait(None if minutes is None else 60 * minutes)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGINT)
-        process.wait()
-        return
-    if code:
-        raise SystemExit(f"'python {' '.join(map(str, arguments))}' failed.")
-
-
 class Workplace:
     """Makes what trainings need in a directory, each thing once.
 
@@ -86,30 +67,17 @@ class Workplace:
             DocBin(docs=docs).to_disk(path)
         return path
 
-    def vectors(self) -> Path:
-        """A pipeline with all GloVe vectors side by side."""
-        path = self.directory / "vectors"
-        if not path.exists():
-            text = self.directory / "vectors.txt"
-            python(common.REPO / "corpora" / "vectors.py", *GLOVE, text)
-            python("-m", "spacy", "init", "vectors", "en", text, path)
-        return path
-
     def train(
         self, name: str, config: Path, lang: str, overrides: dict[str, str], minutes: float | None
     ) -> tuple[Path, float]:
         """Train; returns the best model and the minutes it took."""
-        output = self.directory / name
         settings = {
             "nlp.lang": lang,
             "paths.train": str(self.part(lang, "train")),
             "paths.dev": str(self.part(lang, "dev")),
             **overrides,
         }
-        arguments = [part for key, value in settings.items() for part in (f"--{key}", value)]
-        start = time.perf_counter()
-        python("-m", "spacy", "train", config, "--output", output, *arguments, minutes=minutes)
-        return output / "model-best", (time.perf_counter() - start) / 60
+        return train(config, self.directory / name, settings, minutes)
 
     def scores(self, model: Path, lang: str, split: str) -> dict[str, Any]:
         nlp = spacy.load(model)
@@ -122,7 +90,7 @@ def measure(work: Workplace, name: str, run: Run, quick: bool) -> dict[str, floa
         **(QUICK if quick else {}),
     }
     if run.vectors:
-        overrides["paths.vectors"] = str(work.vectors())
+        overrides["paths.vectors"] = str(glove(work.directory))
     model, minutes = work.train(name, TAGGER, run.lang, overrides, None)
     scores = {split: work.scores(model, run.lang, split) for split in ("dev", "test")}
     result = {
@@ -170,8 +138,7 @@ def main() -> None:
     options = parser.parse_args()
     only = options.only or (QUICK_RUNS if options.quick else names)
     common.one_thread()
-    # A job in the background ignores interrupts, and so would the trainings it starts.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    mind_interrupts()
     limit = QUICK_SENTENCES if options.quick else None
     minutes = QUICK_MINUTES if options.quick else options.minutes
     with tempfile.TemporaryDirectory() as temporary:

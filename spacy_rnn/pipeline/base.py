@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import (
+    Any,
+    Callable,
+    Container,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import numpy as np
 from spacy.attrs import ORTH
+from spacy.errors import Errors
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
@@ -14,12 +26,13 @@ from spacy.vocab import Vocab
 from srsly.msgpack import UnpackException
 from thinc.api import Model, Optimizer, set_dropout_rate
 
-from ..models.tagger import Gold, Training
+from ..models.network import Gold, Training
 from ..training.shim import TorchShim
 
 
 class RNNPipe(TrainablePipe):
-    """Base of the components. A subclass says what it learns from (`get_gold`), predicts and sets.
+    """Base of the components. A subclass says what its network puts out (`outputs`), what it learns
+    from (`get_gold`), predicts and sets.
 
     `cfg` holds the settings of the config and what belongs to the weights: of a saved `cfg` only
     the latter (`LEARNED`) is read again, so that the settings of config.cfg hold.
@@ -41,6 +54,11 @@ class RNNPipe(TrainablePipe):
         """Holds the torch module."""
         shim: Any = self.model.shims[0]
         return shim
+
+    @property
+    def outputs(self) -> Dict[str, int]:
+        """How many outputs the network has for each target."""
+        raise NotImplementedError
 
     def get_gold(self, examples: List[Example]) -> Gold:
         """The annotation of a batch, as its loss takes it."""
@@ -80,6 +98,42 @@ class RNNPipe(TrainablePipe):
         if sgd not in (None, False):
             self.finish_update(sgd)
         return losses
+
+    # Labels
+
+    def _has_label(self, label: Any, labels: Container[str]) -> bool:
+        """Whether a label is among those there are. Raises a ValueError if it is no string."""
+        if not isinstance(label, str):
+            raise ValueError(Errors.E187)
+        return label in labels
+
+    def _labels_grew(self) -> None:
+        """Make room for new labels in a network that is there."""
+        if self.shim.is_built:
+            self.shim.resize(self.outputs)
+
+    def _unknown(self, what: str, label: str) -> ValueError:
+        """The error of a training example whose label is none of the component's."""
+        return ValueError(
+            f"The training data has the {what} '{label}', which '{self.name}' does not know. "
+            f"Initialise with all of the training data ('spacy init labels' writes the labels of a "
+            f"corpus), or add it: nlp.get_pipe({self.name!r}).add_label({label!r})."
+        )
+
+    def _weights_of(self, labels: Sequence[str]) -> Optional[np.ndarray]:
+        """The setting `class_weights` as float32 (labels,), None where it says nothing."""
+        factors = self.cfg["class_weights"]
+        if not factors:
+            return None
+        unknown = [label for label in factors if label not in self.labels]
+        if unknown:
+            raise ValueError(
+                f"'class_weights' of '{self.name}' names {unknown}, which are none of its labels "
+                f"{list(self.labels)}."
+            )
+        return np.array([factors.get(label, 1.0) for label in labels], dtype="float32")
+
+    # Storing
 
     def from_disk(self, path: Any, *, exclude: Iterable[str] = tuple()) -> RNNPipe:
         """Load the component from a directory. Raises a ValueError where its files are damaged, of

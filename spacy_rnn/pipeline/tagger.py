@@ -1,10 +1,10 @@
 """The tagger component."""
 
+from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Literal, Optional, Union
 
 import numpy as np
 from spacy.attrs import MORPH, POS, TAG
-from spacy.errors import Errors
 from spacy.language import Language
 from spacy.parts_of_speech import IDS as POS_IDS
 from spacy.tokens import Doc
@@ -12,8 +12,9 @@ from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
-from ..models.tagger import Gold, predict_probabilities
-from ..nn.losses import MISSING
+from ..models.network import Gold
+from ..models.tagger import predict_probabilities
+from ..nn.losses import MISSING, tagging_loss
 from .base import RNNPipe, aligned_values, set_doc_extension
 
 Target = Literal["tag", "pos", "morph"]
@@ -187,8 +188,6 @@ class RNNTagger(RNNPipe):
         target (Optional[str]): Needed only where the component has several.
         RETURNS (int): 0 if the label is already present, otherwise 1.
         """
-        if not isinstance(label, str):
-            raise ValueError(Errors.E187)
         targets = self.cfg["targets"]
         if target is None and len(targets) == 1:
             target = targets[0]
@@ -198,12 +197,11 @@ class RNNTagger(RNNPipe):
                 f"as in add_label({label!r}, target={targets[0]!r})."
             )
         labels = self.cfg["labels"][target]
-        if label in labels:
+        if self._has_label(label, labels):
             return 0
         self._value(target, label)
         labels.append(label)
-        if self.shim.is_built:
-            self.shim.resize(self._outputs())
+        self._labels_grew()
         return 1
 
     def _value(self, target: str, label: str) -> int:
@@ -224,7 +222,8 @@ class RNNTagger(RNNPipe):
         labels = self.cfg["labels"][target]
         return np.array([self._value(target, label) for label in labels], dtype="uint64")
 
-    def _outputs(self) -> Dict[str, int]:
+    @property
+    def outputs(self) -> Dict[str, int]:
         return {target: len(labels) for target, labels in self.cfg["labels"].items()}
 
     # Training
@@ -260,19 +259,21 @@ class RNNTagger(RNNPipe):
                     f"{target} in the training data, add labels with add_label, or remove the "
                     f"target from [components.{self.name}] targets."
                 )
-        self.model.initialize(X=[eg.x for eg in examples], Y=self._outputs())
+        self.model.initialize(X=[eg.x for eg in examples], Y=self.outputs)
 
     def get_gold(self, examples: List[Example]) -> Gold:
         """The label of each token of a batch; tokens without annotation have no loss."""
-        targets = {}
+        arrays = {}
         annotated = np.zeros(sum(len(eg.predicted) for eg in examples), dtype=bool)
-        for target in self.cfg["targets"]:
+        for target, labels in self.cfg["labels"].items():
             values = np.concatenate([aligned_values(eg, ATTRIBUTES[target]) for eg in examples])
-            targets[target] = self._label_ids(target, values)
+            arrays[target] = self._label_ids(target, values)
+            weights = self._weights_of(labels)
+            if weights is not None:
+                arrays[target + "_weights"] = weights
             annotated |= values != 0
-        return Gold(
-            targets, int(annotated.sum()), self.cfg["label_smoothing"], self._class_weights()
-        )
+        loss = partial(tagging_loss, label_smoothing=self.cfg["label_smoothing"])
+        return Gold(arrays, int(annotated.sum()), loss)
 
     def _label_ids(self, target: str, values: np.ndarray) -> np.ndarray:
         """Stored values -> label numbers, int64, `MISSING` for 0."""
@@ -282,29 +283,8 @@ class RNNTagger(RNNPipe):
         ids = order[place]
         unknown = (known[ids] != values) & (values != 0)
         if unknown.any():
-            value = int(values[unknown][0])
-            label = self.vocab.strings[value]
-            raise ValueError(
-                f"The training data has the {target} '{label}', which '{self.name}' does not know. "
-                f"Initialise with all of the training data ('spacy init labels' writes the labels "
-                f"of a corpus), or add it: nlp.get_pipe({self.name!r}).add_label({label!r})."
-            )
+            raise self._unknown(target, self.vocab.strings[int(values[unknown][0])])
         return np.where(values == 0, MISSING, ids).astype("int64")
-
-    def _class_weights(self) -> Dict[str, np.ndarray]:
-        factors = self.cfg["class_weights"]
-        if not factors:
-            return {}
-        unknown = [label for label in factors if label not in self.labels]
-        if unknown:
-            raise ValueError(
-                f"'class_weights' of '{self.name}' names {unknown}, which are none of its labels "
-                f"{list(self.labels)}."
-            )
-        return {
-            target: np.array([factors.get(label, 1.0) for label in labels], dtype="float32")
-            for target, labels in self.cfg["labels"].items()
-        }
 
     # Prediction
 

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from spacy_rnn.models.batching import Limits, collate, predict_tokens, word_hashes
+from spacy_rnn.models.batching import Limits
 from spacy_rnn.models.embedding import CharacterRNN, TokenEmbedding, WordEmbedding
 from spacy_rnn.models.encoder import RNNEncoder
-from spacy_rnn.models.tagger import TaggerNetwork
+from spacy_rnn.models.network import collate, word_hashes
+from spacy_rnn.models.tagger import TaggerArchitecture
 from spacy_rnn.training.shim import TorchShim
 
 VOCAB = Vocab()
@@ -32,7 +33,7 @@ def make_shim(direction="both", cell="lstm"):
         words=WordEmbedding(width=4, min_freq=1), characters=CharacterRNN(width=3, hidden_size=2)
     )
     encoder = RNNEncoder(cell=cell, direction=direction, hidden_size=4, depth=2, residual=True)
-    shim = TorchShim(TaggerNetwork(embedding, encoder))
+    shim = TorchShim(TaggerArchitecture(embedding, encoder))
     shim.features.build([word_hashes(make_doc(100))], VOCAB)
     shim.build({"tag": N_LABELS})
     for parameter in shim.module.parameters():
@@ -46,7 +47,9 @@ def shims():
 
 
 def predict(shim, docs, limits):
-    outputs = predict_tokens(shim, docs, limits, lambda logits: logits)
+    if not docs:
+        return []
+    outputs = shim.network.predict(shim, docs, limits, lambda logits: logits)
     assert all(output.keys() == {"tag"} for output in outputs)
     return [output["tag"] for output in outputs]
 
@@ -55,7 +58,7 @@ def one_pass(shim, doc, start=0, end=None):
     """The scores of some tokens of a document, read by themselves in one pass."""
     batch = collate(shim, [word_hashes(doc)[start:end]], [doc])
     with torch.no_grad():
-        return shim.module(batch)[0]["tag"].numpy()
+        return shim.module(batch)["tag"].numpy()
 
 
 def assert_close(actual, expected):
@@ -65,19 +68,27 @@ def assert_close(actual, expected):
 
 
 class Spy:
-    """Keeps the lengths of the rows in each batch that a module reads."""
+    """Keeps the lengths of the rows in each batch that an encoder reads."""
 
     def __init__(self, shim):
+        self.encoder = shim.module.encoder
         self.batches = []
-        self._handle = shim.module.register_forward_pre_hook(
-            lambda module, args: self.batches.append(args[0].lengths.tolist())
-        )
+
+    def _recorded(self, function):
+        def call(x, lengths, *state):
+            self.batches.append(lengths.tolist())
+            return function(x, lengths, *state)
+
+        return call
 
     def __enter__(self):
+        for name in ("forward", "step"):
+            setattr(self.encoder, name, self._recorded(getattr(self.encoder, name)))
         return self.batches
 
     def __exit__(self, *error):
-        self._handle.remove()
+        for name in ("forward", "step"):
+            delattr(self.encoder, name)
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)

@@ -156,7 +156,7 @@ def test_partial_annotation():
     losses = train(nlp, examples)
     assert losses["rnn_tagger"] < 5.0
     gold = nlp.get_pipe("rnn_tagger").get_gold(examples)
-    assert (gold.targets["tag"] == -100).sum() == 1 and gold.n_items == len(gold.targets["tag"]) - 1
+    assert (gold.arrays["tag"] == -100).sum() == 1 and gold.n_items == len(gold.arrays["tag"]) - 1
 
 
 def test_docs_without_any_annotation_change_nothing(trained):
@@ -172,7 +172,7 @@ def test_gold_is_aligned_to_other_tokens(trained):
     predicted = Doc(trained.vocab, words=["She", "eats", "green", "-", "eggs", "now now"])
     gold = trained.get_pipe("rnn_tagger").get_gold([Example(predicted, reference)])
     labels = trained.get_pipe("rnn_tagger").labels
-    named = [labels[i] if i >= 0 else None for i in gold.targets["tag"]]
+    named = [labels[i] if i >= 0 else None for i in gold.arrays["tag"]]
     expected = Example(predicted, reference).get_aligned("TAG", as_string=True)
     assert named == expected and named[:2] == ["PRP", "VBZ"]
 

@@ -11,10 +11,11 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Adam, Optimizer
 
-from spacy_rnn.models.batching import collate, word_hashes
 from spacy_rnn.models.embedding import AffixEmbedding, TokenEmbedding, WordEmbedding
 from spacy_rnn.models.encoder import RNNEncoder
-from spacy_rnn.models.tagger import TaggerNetwork
+from spacy_rnn.models.network import collate, word_hashes
+from spacy_rnn.models.tagger import TaggerArchitecture
+from spacy_rnn.nn.losses import tagging_loss
 from spacy_rnn.training.optimizer import make_adamw, parameter_key
 from spacy_rnn.training.shim import TorchShim
 
@@ -29,7 +30,7 @@ def make_network(hidden_size=4, affixes=False):
         words=WordEmbedding(width=3, min_freq=1, unknown_dropout=0.0),
         affixes=AffixEmbedding(width=2, rows=10) if affixes else None,
     )
-    return TaggerNetwork(embedding, RNNEncoder(hidden_size=hidden_size, depth=1))
+    return TaggerArchitecture(embedding, RNNEncoder(hidden_size=hidden_size, depth=1))
 
 
 def make_shim(network=None, seed=0, **options):
@@ -44,7 +45,7 @@ def make_loss(shim, docs):
     """The summed loss of docs as a function of the module, and their number of tokens."""
     batch = collate(shim, [word_hashes(doc) for doc in docs], docs)
     targets = {"tag": torch.tensor([len(token) % N_LABELS for doc in docs for token in doc])}
-    return lambda module: module.loss(batch, targets), sum(map(len, docs))
+    return lambda module: tagging_loss(module(batch), targets), sum(map(len, docs))
 
 
 def accumulate(shim, docs, factor=1.0, dropout=0.0):
@@ -61,7 +62,7 @@ def snapshot(shim):
 
 def logits(shim, docs=DOCS):
     batch = collate(shim, [word_hashes(doc) for doc in docs], docs)
-    return shim.predict(lambda module: module(batch)[0]["tag"].numpy())
+    return shim.predict(lambda module: module(batch)["tag"].numpy())
 
 
 def assert_equal(one, other):

@@ -1,0 +1,54 @@
+"""Trainings by `spacy train` in processes of their own."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import common
+
+
+def python(*arguments: str | Path, minutes: float | None = None) -> None:
+    """Run Python with arguments; after so many minutes interrupt it, as Ctrl+C does."""
+    process = subprocess.Popen(
+        [sys.executable, *map(str, arguments)], env=common.one_thread(), stdout=sys.stderr
+    )
+    try:
+        code = process.wait(None if minutes is None else 60 * minutes)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGINT)
+        process.wait()
+        return
+    if code:
+        raise SystemExit(f"'python {' '.join(map(str, arguments))}' failed.")
+
+
+def train(
+    config: Path, output: Path, settings: Mapping[str, str], minutes: float | None = None
+) -> tuple[Path, float]:
+    """Train with settings of a config; returns the best model and the minutes it took.
+
+    minutes: interrupt the training after this time; its best model so far counts.
+    """
+    arguments = [part for key, value in settings.items() for part in (f"--{key}", value)]
+    start = time.perf_counter()
+    python("-m", "spacy", "train", config, "--output", output, *arguments, minutes=minutes)
+    return output / "model-best", (time.perf_counter() - start) / 60
+
+
+def glove(directory: Path) -> Path:
+    """A pipeline with all GloVe vectors side by side, made once in the directory."""
+    path = directory / "vectors"
+    if not path.exists():
+        text = directory / "vectors.txt"
+        sources = sorted((common.DATA / "vectors-glove").glob("*.txt.xz"))
+        python(common.REPO / "corpora" / "vectors.py", *sources, text)
+        python("-m", "spacy", "init", "vectors", "en", text, path)
+    return path
+
+
+def mind_interrupts() -> None:
+    """A job in the background ignores interrupts, and so would the trainings it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,0 +1,174 @@
+"""Convert corpora of classified or rated texts to spaCy's binary format.
+
+    python corpora/texts.py FORMAT IN_DIR OUT_DIR [--lang en]
+
+writes `train.spacy`, `dev.spacy` and `test.spacy`. IN_DIR holds the files as they are published:
+plain, packed with xz, or inside a zip or tar archive.
+
+FORMAT     files                                  a text's annotation, and how the texts are split
+reviews    {train,dev,test}.jsonl (reviews.py)    `doc.cats` and a rating; as the files are
+polarity   rt-polarity.pos, rt-polarity.neg       `doc.cats`; by a hash of the line
+banking    train.csv, test.csv                    `doc.cats`; a tenth of train, by hash, is dev
+emotions   {train,dev,test}.tsv                   `doc.cats`, any number of labels; as the files are
+ratings    {amazon,movie}ReviewSnippets_GroundTruth.txt   a rating; by a hash of the review
+
+A rating stands in the extension `doc._.regression`, {"rating": -1.5}, where `rnn_regressor` looks
+for it. With a hash, a tenth of the texts is test and a tenth dev, always the same ones.
+"""
+
+import argparse
+import csv
+import hashlib
+import io
+import json
+import lzma
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+
+PARTS = ("train", "dev", "test")
+EXTENSION = "regression"
+#: in the order of their numbers in GoEmotions
+EMOTIONS = """admiration amusement anger annoyance approval caring confusion curiosity desire
+    disappointment disapproval disgust embarrassment excitement fear gratitude grief joy love
+    nervousness optimism pride realization relief remorse sadness surprise neutral""".split()
+
+
+class Text(NamedTuple):
+    """A text, the part it belongs to, and its annotation."""
+
+    part: str
+    text: str
+    cats: dict[str, float]
+    rating: float | None = None
+
+
+def content(directory: Path, name: str) -> str:
+    """The text of a file, wherever it lies in the directory.
+
+    RAISES (FileNotFoundError): If no file or archive has it.
+    """
+    if (directory / name).exists():
+        return (directory / name).read_bytes().decode("utf-8")
+    if (directory / f"{name}.xz").exists():
+        return lzma.open(directory / f"{name}.xz").read().decode("utf-8")
+    for path in sorted(directory.glob("*")):
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                for member in archive.namelist():
+                    if Path(member).name == name:
+                        return archive.read(member).decode("utf-8")
+        elif path.is_file() and tarfile.is_tarfile(path):
+            with tarfile.open(path) as archive:
+                for member in archive.getnames():
+                    file = archive.extractfile(member) if Path(member).name == name else None
+                    if file:
+                        return file.read().decode("utf-8")
+    raise FileNotFoundError(
+        f"{directory} has no file {name}, neither plain, nor packed with xz, nor in a zip or tar "
+        f"archive; download it there (python -m spacy project assets)"
+    )
+
+
+def part_of(key: str, test: bool = True) -> str:
+    """The part that a text belongs to, by the SHA-1 of a key."""
+    number = int(hashlib.sha1(key.encode("utf8")).hexdigest(), 16) % 10
+    return "test" if number == 0 and test else "dev" if number == 1 else "train"
+
+
+def reviews(directory: Path) -> Iterator[Text]:
+    for part in PARTS:
+        for line in content(directory, f"{part}.jsonl").splitlines():
+            review = json.loads(line)
+            yield Text(part, review["text"], review["cats"], review["rating"])
+
+
+def polarity(directory: Path) -> Iterator[Text]:
+    labels = {"pos": "POSITIVE", "neg": "NEGATIVE"}
+    for suffix, label in labels.items():
+        for line in content(directory, f"rt-polarity.{suffix}").split("\n"):
+            if line.strip():
+                cats = {other: float(other == label) for other in labels.values()}
+                yield Text(part_of(line), line.strip(), cats)
+
+
+def banking(directory: Path) -> Iterator[Text]:
+    rows = {
+        split: list(csv.DictReader(io.StringIO(content(directory, f"{split}.csv"), newline="")))
+        for split in ("train", "test")
+    }
+    labels = sorted({row["category"] for row in rows["train"]})
+    for split, split_rows in rows.items():
+        for row in split_rows:
+            part = split if split == "test" else part_of(row["text"], test=False)
+            cats = {label: float(label == row["category"]) for label in labels}
+            yield Text(part, row["text"].strip(), cats)
+
+
+def emotions(directory: Path) -> Iterator[Text]:
+    for part in PARTS:
+        # Not a csv: quotes are part of the text.
+        for line in content(directory, f"{part}.tsv").splitlines():
+            text, numbers, _ = line.split("\t")
+            found = {EMOTIONS[int(number)] for number in numbers.split(",")}
+            yield Text(part, text, {label: float(label in found) for label in EMOTIONS})
+
+
+def ratings(directory: Path) -> Iterator[Text]:
+    for kind in ("amazon", "movie"):
+        for line in content(directory, f"{kind}ReviewSnippets_GroundTruth.txt").splitlines():
+            number, rating, text = line.split("\t")
+            # Sentences of one review stay together.
+            key = f"{kind} {number.partition('_')[0]}"
+            yield Text(part_of(key), text.strip(), {}, float(rating))
+
+
+FORMATS: dict[str, Callable[[Path], Iterator[Text]]] = {
+    function.__name__: function for function in (reviews, polarity, banking, emotions, ratings)
+}
+
+
+def to_doc(text: Text, nlp: Language) -> Doc:
+    """The text as a gold document."""
+    doc = nlp.make_doc(text.text)
+    doc.cats = text.cats
+    if text.rating is not None:
+        if not Doc.has_extension(EXTENSION):
+            Doc.set_extension(EXTENSION, default=None)
+        doc._.set(EXTENSION, {"rating": text.rating})
+    return doc
+
+
+def convert(format_name: str, source: Path, target: Path, lang: str = "en") -> dict[str, int]:
+    """Convert a corpus; returns how many texts each part has."""
+    nlp = spacy.blank(lang)
+    bins = {part: DocBin(store_user_data=True) for part in PARTS}
+    for text in FORMATS[format_name](source):
+        bins[text.part].add(to_doc(text, nlp))
+    target.mkdir(parents=True, exist_ok=True)
+    for part, docs in bins.items():
+        docs.to_disk(target / f"{part}.spacy")
+    return {part: len(docs) for part, docs in bins.items()}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("format", choices=FORMATS)
+    parser.add_argument("source", type=Path, metavar="IN_DIR")
+    parser.add_argument("target", type=Path, metavar="OUT_DIR")
+    parser.add_argument("--lang", default="en")
+    options = parser.parse_args(arguments)
+    sizes = convert(options.format, options.source, options.target, options.lang)
+    print(*(f"{part}: {size} texts" for part, size in sizes.items()), sep="\n")
+
+
+if __name__ == "__main__":
+    main()

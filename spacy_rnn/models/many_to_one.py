@@ -1,0 +1,207 @@
+"""The architecture of text classifiers and regressors."""
+
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, Literal, Optional, Sequence, Tuple
+
+import numpy as np
+from spacy.attrs import SENT_START
+from spacy.tokens import Doc
+from thinc.api import Model
+from torch import Tensor
+
+from ..features.tokens import TokenFeatures
+from ..nn.layout import offsets
+from ..nn.many_to_one import ManyToOne
+from ..nn.network import Batch
+from ..nn.pooling import PooledEncoder
+from ..training.shim import TorchShim
+from .batching import (
+    Limits,
+    Source,
+    lengths_of,
+    pool_sequences,
+    predict_rows,
+    vectors_source,
+    words_source,
+)
+from .checks import at_least
+from .embedding import TokenEmbedding
+from .encoder import RNNEncoder
+from .network import Precision, collate, make_model, word_hashes
+from .pooling import Pooling, SentenceEncoder
+
+Keep = Literal["head", "tail", "both"]
+
+
+@dataclass(frozen=True)
+class ManyToOneArchitecture:
+    """The parts of a network that reads texts; see `spacy_rnn.models.network.Architecture`."""
+
+    embedding: TokenEmbedding
+    encoder: RNNEncoder
+    pooling: Pooling
+    sentences: Optional[SentenceEncoder]
+    max_length: int
+    keep: Keep
+
+    def features(self) -> TokenFeatures:
+        return self.embedding.features()
+
+    def module(
+        self,
+        features: TokenFeatures,
+        outputs: Dict[str, int],
+        vectors: Optional[np.ndarray] = None,
+    ) -> ManyToOne:
+        embedding = self.embedding.module(features, vectors)
+        tokens = self.pooling.module(self.encoder.module(embedding.output_size))
+        sentences = None if self.sentences is None else self.sentences.module(tokens.output_size)
+        return ManyToOne(embedding, tokens, sentences, outputs)
+
+    def batch(self, shim: TorchShim, docs: Sequence[Doc]) -> Batch:
+        sequences, counts = self._sequences(docs)
+        return collate(shim, sequences, docs, counts)
+
+    def predict(self, shim: TorchShim, docs: Sequence[Doc], limits: Limits) -> np.ndarray:
+        """The outputs for each doc, float32 (docs, outputs), before any softmax or sigmoid."""
+        sequences, counts = self._sequences(docs)
+        source, lengths = words_source(shim, sequences, docs[0].vocab), lengths_of(sequences)
+        vectors = pool_sequences(shim, _tokens, lengths, source, limits)
+        if self.sentences is not None:
+            source = vectors_source(vectors, counts)
+            vectors = pool_sequences(shim, _sentences, counts, source, limits)
+        (outputs,) = shim.predict(lambda module: module.outputs(vectors)).values()
+        return outputs.float().cpu().numpy()
+
+    def attention(self, shim: TorchShim, docs: Sequence[Doc], limits: Limits) -> List[np.ndarray]:
+        """The weight of each token of each doc, float32 (tokens,); they sum to 1. By sentences, it
+        is that within the sentence times that of the sentence. Tokens that are not read have 0."""
+        sequences, counts = self._sequences(docs)
+        source, lengths = words_source(shim, sequences, docs[0].vocab), lengths_of(sequences)
+        weights = _attention(shim, _tokens, lengths, source, limits)
+        if self.sentences is not None:
+            vectors = pool_sequences(shim, _tokens, lengths, source, limits)
+            source = vectors_source(vectors, counts)
+            of_sentences = _attention(shim, _sentences, counts, source, limits)
+            factors = np.concatenate(of_sentences)
+            weights = [part * factor for part, factor in zip(weights, factors, strict=True)]
+        found = []
+        for doc, start, n in zip(docs, offsets(counts), counts, strict=True):
+            array = np.zeros(len(doc), dtype="float32")
+            array[self._kept(len(doc))] = np.concatenate(weights[start : start + n])
+            found.append(array)
+        return found
+
+    def _sequences(self, docs: Sequence[Doc]) -> Tuple[List[np.ndarray], np.ndarray]:
+        """The word hashes of each sequence, and how many sequences each doc has: one, or one a
+        sentence."""
+        sequences: List[np.ndarray] = []
+        counts = []
+        for doc in docs:
+            kept = self._kept(len(doc))
+            parts = [word_hashes(doc)[kept]]
+            if self.sentences is not None:
+                parts = np.split(parts[0], _sentence_starts(doc, kept))
+            sequences += parts
+            counts.append(len(parts))
+        return sequences, np.array(counts, dtype="int64")
+
+    def _kept(self, n: int) -> np.ndarray:
+        """The tokens that are read of a text of n tokens."""
+        tokens = np.arange(n)
+        if not self.max_length or n <= self.max_length:
+            return tokens
+        head = {"head": self.max_length, "tail": 0, "both": (self.max_length + 1) // 2}[self.keep]
+        return np.concatenate([tokens[:head], tokens[n - (self.max_length - head) :]])
+
+
+def make_many_to_one_model(
+    embedding: TokenEmbedding,
+    encoder: RNNEncoder,
+    pooling: Pooling,
+    sentences: Optional[SentenceEncoder] = None,
+    max_length: int = 0,
+    keep: Keep = "head",
+    mixed_precision: Precision = "none",
+    batch_tokens: int = 4096,
+    window: int = 5000,
+    overlap: int = 200,
+) -> Model:
+    """spacy_rnn.ManyToOne.v1: a network that reads a text into one vector, and outputs from it.
+
+    embedding: spacy_rnn.TokenEmbedding.v1.
+    encoder: spacy_rnn.RNNEncoder.v1.
+    pooling: spacy_rnn.Pooling.v1.
+    sentences: spacy_rnn.SentenceEncoder.v1 to read a text by sentences: encoder and pooling make a
+        vector of each, from which this makes that of the text. null reads it as one sequence.
+        Sentences must be set, as by a "sentencizer" before the component, which in training must be
+        among [training] annotating_components.
+    max_length: of longer texts only so many tokens are read; 0 for all.
+    keep: which ones: the "head", the "tail", or half of them at "both" ends.
+    mixed_precision: train and predict in half precision on a GPU; quietly off on a CPU.
+    batch_tokens: tokens in a batch of prediction, padding counted. Bounds memory; results do not
+        depend on it.
+    window: longer texts are read in windows of this many tokens when predicting.
+    overlap: tokens of context on both sides of a window. With an encoder of one direction windows
+        carry the state on instead and give exactly what the whole text gives.
+
+    The model predicts, for a list of docs, float32 (docs, outputs).
+    """
+    at_least(0, max_length=max_length)
+    architecture = ManyToOneArchitecture(embedding, encoder, pooling, sentences, max_length, keep)
+    return make_model(architecture, mixed_precision, batch_tokens, window, overlap)
+
+
+def predict_attention(model: Model, docs: Sequence[Doc]) -> List[np.ndarray]:
+    """The attention to each token of each doc, float32 (tokens,), which sums to 1."""
+    shim: Any = model.shims[0]
+    return shim.network.attention(shim, docs, model.attrs["limits"])
+
+
+def _tokens(module: Any) -> PooledEncoder:
+    return module.tokens
+
+
+def _sentences(module: Any) -> PooledEncoder:
+    return module.sentences
+
+
+def _attention(
+    shim: TorchShim,
+    level: Callable[[Any], PooledEncoder],
+    lengths: np.ndarray,
+    source: Source,
+    limits: Limits,
+) -> List[np.ndarray]:
+    """The weights within each sequence, float32 (length,)."""
+    if "attention" not in level(shim.module).pooling.ways:
+        raise ValueError(
+            "The model pools without attention, so there are no weights to show. Add \"attention\" "
+            "to 'ways' of spacy_rnn.Pooling.v1 and train again, or set attention_attr = null."
+        )
+
+    def scores(module: Any, states: Tensor) -> Dict[str, Tensor]:
+        attention: Any = level(module).pooling.ways["attention"]
+        return {"score": attention.scores(states.float()).float()}
+
+    rows = predict_rows(shim, lambda module: level(module).encoder, lengths, source, limits, scores)
+    return [_softmax(row["score"][:, 0]) for row in rows]
+
+
+def _softmax(scores: np.ndarray) -> np.ndarray:
+    exponentials = np.exp(scores - scores.max(initial=-np.inf)) if len(scores) else scores
+    return exponentials / max(1.0, exponentials.sum())
+
+
+def _sentence_starts(doc: Doc, kept: np.ndarray) -> np.ndarray:
+    """Where, among the tokens that are read, a new sentence starts after the first one."""
+    if len(doc) > 1 and not doc.has_annotation("SENT_START"):
+        raise ValueError(
+            "A text is to be read by sentences, but has none. Put a component that sets them, such "
+            "as \"sentencizer\", before this one, and for training name it in [training] "
+            "annotating_components; or set 'sentences' of spacy_rnn.ManyToOne.v1 to null."
+        )
+    starts = doc.to_array([SENT_START]).reshape(-1)[kept] == 1
+    # Where tokens are left out, what follows is no part of the sentence before.
+    gaps = np.diff(kept, prepend=-1) > 1
+    return np.flatnonzero((starts | gaps)[1:]) + 1

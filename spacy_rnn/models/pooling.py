@@ -1,0 +1,52 @@
+"""How sequences become vectors, as it is written in a config."""
+
+from dataclasses import dataclass
+from typing import List, Literal
+
+from ..nn import pooling as layers
+from ..nn.pooling import PooledEncoder
+from ..nn.rnn import Encoder
+from .checks import at_least
+from .encoder import RNNEncoder
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """spacy_rnn.Pooling.v1: one vector from the states of a sequence, in one or more ways.
+
+    ways: "last", the true last state of each direction; "mean"; "max", the largest value of each
+        dimension; "attention", a mean weighted by what is learned to matter.
+    attention_size: width of the attention's hidden layer.
+    """
+
+    ways: List[Literal["last", "mean", "max", "attention"]]
+    attention_size: int = 64
+
+    def __post_init__(self) -> None:
+        at_least(1, attention_size=self.attention_size)
+        if not self.ways or len(set(self.ways)) < len(self.ways):
+            raise ValueError(
+                f"'ways' of spacy_rnn.Pooling.v1 must be one or more of 'last', 'mean', 'max' and "
+                f"'attention', each once; got {self.ways}."
+            )
+
+    def module(self, encoder: Encoder) -> PooledEncoder:
+        """The encoder with this pooling of its states."""
+        size, direction = encoder.output_size, encoder.direction
+        pooling = layers.Pooling(size, direction, self.ways, self.attention_size)
+        return PooledEncoder(encoder, pooling)
+
+
+@dataclass(frozen=True)
+class SentenceEncoder:
+    """spacy_rnn.SentenceEncoder.v1: reads the vectors of a text's sentences into one vector.
+
+    encoder: spacy_rnn.RNNEncoder.v1.
+    pooling: spacy_rnn.Pooling.v1.
+    """
+
+    encoder: RNNEncoder
+    pooling: Pooling
+
+    def module(self, input_size: int) -> PooledEncoder:
+        return self.pooling.module(self.encoder.module(input_size))

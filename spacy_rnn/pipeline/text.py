@@ -1,0 +1,141 @@
+"""What components that read a text as a whole share."""
+
+from typing import Any, Callable, Iterable, List, NamedTuple, Optional
+
+import numpy as np
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.vocab import Vocab
+from thinc.api import Config, Model
+
+from ..models.many_to_one import predict_attention
+from .base import RNNPipe, set_doc_extension
+
+#: the one target of the network
+TARGET = "text"
+
+DEFAULT_MODEL = Config().from_str(
+    """
+    [model]
+    @architectures = "spacy_rnn.ManyToOne.v1"
+    sentences = null
+    max_length = 0
+    keep = "head"
+    mixed_precision = "none"
+    batch_tokens = 4096
+    window = 5000
+    overlap = 200
+
+    [model.embedding]
+    @architectures = "spacy_rnn.TokenEmbedding.v1"
+    characters = null
+    affixes = null
+    vectors = null
+
+    [model.embedding.words]
+    @architectures = "spacy_rnn.WordEmbedding.v1"
+    width = 100
+    min_freq = 2
+    lowercase = true
+    unknown_dropout = 0.1
+
+    [model.encoder]
+    @architectures = "spacy_rnn.RNNEncoder.v1"
+    cell = "lstm"
+    direction = "both"
+    hidden_size = 100
+    depth = 1
+    recurrent_dropout = 0.0
+    residual = false
+    layer_norm = false
+    chrono_length = 0
+
+    [model.pooling]
+    @architectures = "spacy_rnn.Pooling.v1"
+    ways = ["max", "mean"]
+    attention_size = 64
+    """
+)["model"]
+
+
+class TextPrediction(NamedTuple):
+    """scores: float32 (docs, labels). attention: on request, float32 (tokens,) of each doc."""
+
+    scores: np.ndarray
+    attention: Optional[List[np.ndarray]] = None
+
+
+class TextPipe(RNNPipe):
+    """Base of the components that predict numbers for a text.
+
+    A subclass says how outputs of the network become scores (`to_scores`) and where they are set
+    (`set_scores`).
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model,
+        name: str,
+        *,
+        attention_attr: Optional[str],
+        scorer: Optional[Callable],
+        **cfg: Any,
+    ):
+        super().__init__(vocab, model, name, scorer=scorer, attention_attr=attention_attr, **cfg)
+        if attention_attr is not None:
+            set_doc_extension(attention_attr)
+
+    @property
+    def labels(self) -> tuple:
+        """The labels, in the order of the scores (Tuple[str])."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def label_data(self) -> Any:
+        """What ``spacy init labels`` saves."""
+        return self.cfg["labels"]
+
+    @property
+    def outputs(self) -> dict:
+        return {TARGET: len(self.labels)}
+
+    def to_scores(self, outputs: np.ndarray) -> np.ndarray:
+        """Scores from the network's outputs, both (docs, labels)."""
+        raise NotImplementedError
+
+    def set_scores(self, doc: Doc, scores: List[float]) -> None:
+        """Write the score of each label to a document."""
+        raise NotImplementedError
+
+    def predict(self, docs: Iterable[Doc]) -> TextPrediction:
+        """The score of each label for each doc. Texts without tokens get the network's answer to
+        no evidence."""
+        docs = list(docs)
+        if not docs:
+            return TextPrediction(np.zeros((0, len(self.labels)), dtype="float32"))
+        attention = None if self.cfg["attention_attr"] is None else self.predict_attention(docs)
+        return TextPrediction(self.to_scores(self.model.predict(docs)), attention)
+
+    def predict_attention(self, docs: Iterable[Doc]) -> List[np.ndarray]:
+        """How much each token of each doc counts, float32 (tokens,), for a model that pools by
+        attention."""
+        docs = list(docs)
+        return predict_attention(self.model, docs) if docs else []
+
+    def set_annotations(self, docs: Iterable[Doc], prediction: TextPrediction) -> None:
+        """Write predictions to docs.
+
+        docs (Iterable[Doc]): The documents to modify.
+        prediction: What `predict` returned for them.
+        """
+        for i, (doc, scores) in enumerate(zip(docs, prediction.scores.tolist(), strict=True)):
+            self.set_scores(doc, scores)
+            if prediction.attention is not None:
+                doc._.set(self.cfg["attention_attr"], prediction.attention[i])
+
+
+def excerpt(example: Example, length: int = 60) -> str:
+    """The beginning of an example's text, for messages."""
+    text = example.reference.text
+    return repr(text if len(text) <= length else text[:length] + "...")
