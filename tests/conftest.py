@@ -15,47 +15,57 @@ torch.set_num_threads(1)
 
 ROOT = Path(__file__).parent.parent
 
-SMALL_MODEL = Config().from_str(
+SMALL_EMBEDDING = Config().from_str(
     """
-    [model]
-    @architectures = "spacy_rnn.Tagger.v1"
-
-    [model.embedding]
+    [embedding]
     @architectures = "spacy_rnn.TokenEmbedding.v1"
     affixes = null
     vectors = null
 
-    [model.embedding.words]
+    [embedding.words]
     @architectures = "spacy_rnn.WordEmbedding.v1"
     width = 8
     min_freq = 1
     unknown_dropout = 0.0
 
-    [model.embedding.characters]
+    [embedding.characters]
     @architectures = "spacy_rnn.CharacterRNN.v1"
     width = 4
     hidden_size = 3
-
-    [model.encoder]
-    @architectures = "spacy_rnn.RNNEncoder.v1"
-    hidden_size = 8
-    depth = 1
     """
-)
+)["embedding"]
+SMALL_MODEL = {
+    "embedding": SMALL_EMBEDDING,
+    "encoder": {
+        "@architectures": "spacy_rnn.RNNEncoder.v1",
+        "hidden_size": 8,
+        "depth": 1,
+    },
+}
 
-#: words, tags, parts of speech, morphology
+#: words, tags, parts of speech, morphology, category, rating
 SENTENCES = [
-    ("I like green eggs", "PRP VBP JJ NNS", "PRON VERB ADJ NOUN", "Number=Sing _ _ Number=Plur"),
+    ("I like green eggs", "PRP VBP JJ NNS", "PRON VERB ADJ NOUN", "Number=Sing _ _ Number=Plur",
+     "LIKE", 2.5),
     ("She eats one ham .", "PRP VBZ CD NN .", "PRON VERB NUM NOUN PUNCT",
-     "Number=Sing Number=Sing _ Number=Sing _"),
-    ("They like blue ham", "PRP VBP JJ NN", "PRON VERB ADJ NOUN", "Number=Plur _ _ Number=Sing"),
-    ("Eggs !", "NNS .", "NOUN PUNCT", "Number=Plur _"),
+     "Number=Sing Number=Sing _ Number=Sing _", "EAT", -1.0),
+    ("They like blue ham", "PRP VBP JJ NN", "PRON VERB ADJ NOUN", "Number=Plur _ _ Number=Sing",
+     "LIKE", 1.5),
+    ("Eggs !", "NNS .", "NOUN PUNCT", "Number=Plur _", "EAT", -3.0),
 ]
+CATEGORIES = ("EAT", "LIKE")
 
 
-def make_doc(vocab, words, tags=None, pos=None, morphs=None):
+def make_doc(vocab, words, tags=None, pos=None, morphs=None, category=None, rating=None):
     split = [None if part is None else part.split(" ") for part in (words, tags, pos, morphs)]
-    return Doc(vocab, words=split[0], tags=split[1], pos=split[2], morphs=split[3])
+    doc = Doc(vocab, words=split[0], tags=split[1], pos=split[2], morphs=split[3])
+    if category is not None:
+        doc.cats = {other: float(other == category) for other in CATEGORIES}
+    if rating is not None:
+        if not Doc.has_extension("regression"):
+            Doc.set_extension("regression", default=None)
+        doc._.regression = {"rating": rating}
+    return doc
 
 
 def make_examples(nlp):
@@ -65,12 +75,21 @@ def make_examples(nlp):
     ]
 
 
+def make_pipeline(factory, model=None, name=None, **config):
+    """A blank English pipeline with one small component."""
+    architecture = "spacy_rnn.Tagger.v1" if factory == "rnn_tagger" else "spacy_rnn.ManyToOne.v1"
+    small = {"@architectures": architecture, **SMALL_MODEL}
+    if factory != "rnn_tagger":
+        small["pooling"] = {"@architectures": "spacy_rnn.Pooling.v1", "ways": ["mean", "max"]}
+    nlp = spacy.blank("en")
+    merged = Config({"model": small}).merge({"model": model or {}})
+    nlp.add_pipe(factory, name=name or factory, config={**merged, **config})
+    return nlp
+
+
 def make_tagger(model=None, name="rnn_tagger", **config):
     """A blank English pipeline with a small tagger."""
-    nlp = spacy.blank("en")
-    merged = SMALL_MODEL.merge({"model": model or {}})
-    nlp.add_pipe("rnn_tagger", name=name, config={**merged, **config})
-    return nlp
+    return make_pipeline("rnn_tagger", model, name, **config)
 
 
 def train(nlp, examples, steps=40, optimizer=None):

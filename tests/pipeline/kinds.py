@@ -1,0 +1,68 @@
+"""The components as the tests of what all of them promise see them."""
+
+from dataclasses import dataclass
+from typing import Any, Callable
+
+import numpy as np
+import pytest
+
+from ..conftest import make_pipeline
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A component under test.
+
+    score: what training maximises; 1 for a perfect fit.
+    outputs: of the pipe and docs, an array of numbers for each doc.
+    annotation: what was set on a doc, as comparable numbers.
+    """
+
+    factory: str
+    score: str
+    outputs: Callable[[Any, list], list]
+    annotation: Callable[[Any], np.ndarray]
+
+    def make(self, model=None, name=None, **config):
+        return make_pipeline(self.factory, model, name, **config)
+
+    def pipe(self, nlp):
+        return nlp.get_pipe(self.factory)
+
+    def output(self, nlp, docs):
+        return self.outputs(self.pipe(nlp), docs)
+
+    def fits(self, nlp, examples):
+        """Whether the examples were learned by heart."""
+        return nlp.evaluate(examples)[self.score] == pytest.approx(1.0, abs=0.02)
+
+
+def _tag_probabilities(pipe, docs):
+    return [found["tag"] for found in pipe.predict_probabilities(docs)]
+
+
+def _scores(pipe, docs):
+    return list(pipe.predict(docs).scores)
+
+
+def _tags(doc):
+    return doc.to_array(["TAG"]).astype("float64").reshape(-1)
+
+
+def _cats(doc):
+    return np.array([doc.cats[label] for label in sorted(doc.cats)])
+
+
+def _values(doc):
+    return np.array(list(doc._.regression.values()))
+
+
+KINDS = {
+    kind.factory: kind
+    for kind in (
+        Kind("rnn_tagger", "tag_acc", _tag_probabilities, _tags),
+        Kind("rnn_textcat", "cats_micro_f", _scores, _cats),
+        Kind("rnn_textcat_multilabel", "cats_micro_f", _scores, _cats),
+        Kind("rnn_regressor", "regression_pearson", _scores, _values),
+    )
+}
