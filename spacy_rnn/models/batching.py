@@ -1,14 +1,14 @@
 """Reading documents of any length in bounded memory, and putting the results together again."""
 
-from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple
+from dataclasses import dataclass, fields, replace
+from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 import torch
 from spacy.vocab import Vocab
 from torch import Tensor
 
-from ..nn.layout import offsets
+from ..nn.layout import offsets, spans
 from ..nn.pooling import PooledEncoder, Summaries
 from ..nn.rnn import Encoder
 from ..training.shim import TorchShim
@@ -36,22 +36,32 @@ class Limits:
     overlap: int
 
 
-class Window(NamedTuple):
-    """Rows [start, end) of a sequence are read, the results of [keep_start, keep_end) kept."""
+@dataclass(frozen=True)
+class Windows:
+    """Stretches of sequences, int64 arrays with one row each: rows [start, end) of a sequence are
+    read, the results of [keep_start, keep_end) kept."""
 
-    sequence: int
-    start: int
-    end: int
-    keep_start: int
-    keep_end: int
+    sequence: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    keep_start: np.ndarray
+    keep_end: np.ndarray
 
     @property
-    def size(self) -> int:
+    def size(self) -> np.ndarray:
         return self.end - self.start
 
+    @property
+    def kept(self) -> np.ndarray:
+        """How many rows are kept."""
+        return self.keep_end - self.keep_start
 
-#: gives the input (N, D) of each of several batches of windows
-Source = Callable[[Sequence[List[Window]]], Iterator[Tensor]]
+    def take(self, rows: np.ndarray) -> "Windows":
+        return Windows(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+#: gives the input (N, D) of several batches, each from the places of its rows among all sequences
+Source = Callable[[Sequence[np.ndarray]], Iterator[Tensor]]
 
 
 def lengths_of(sequences: Sequence[np.ndarray]) -> np.ndarray:
@@ -62,27 +72,24 @@ def lengths_of(sequences: Sequence[np.ndarray]) -> np.ndarray:
 def words_source(shim: TorchShim, sequences: Sequence[np.ndarray], vocab: Vocab) -> Source:
     """The vectors of words, from sequences of their hashes. Each distinct word of several batches
     is embedded once."""
+    keys = np.concatenate(sequences)
 
-    def source(batches: Sequence[List[Window]]) -> Iterator[Tensor]:
-        parts = [sequences[w.sequence][w.start : w.end] for batch in batches for w in batch]
-        arrays = shim.features(parts, vocab)
+    def source(places: Sequence[np.ndarray]) -> Iterator[Tensor]:
+        arrays = shim.features([keys[np.concatenate(places)]], vocab)
         embedded = _embed(shim, arrays.words)
-        ends = np.cumsum([sum(window.size for window in batch) for batch in batches])
+        ends = np.cumsum(lengths_of(places))
         for tokens in np.split(arrays.tokens, ends[:-1]):
             yield embedded.index_select(0, torch.from_numpy(tokens).to(shim.device))
 
     return source
 
 
-def vectors_source(vectors: Tensor, lengths: np.ndarray) -> Source:
-    """Sequences of vectors that are there: (N, D), rows of one sequence after those of another."""
-    starts = offsets(lengths)
+def vectors_source(vectors: Tensor) -> Source:
+    """Vectors that are there: (N, D), rows of one sequence after those of another."""
 
-    def source(batches: Sequence[List[Window]]) -> Iterator[Tensor]:
-        for batch in batches:
-            places = [np.arange(w.start, w.end) + starts[w.sequence] for w in batch]
-            index = torch.from_numpy(np.concatenate(places)).to(vectors.device)
-            yield vectors.index_select(0, index)
+    def source(places: Sequence[np.ndarray]) -> Iterator[Tensor]:
+        for index in places:
+            yield vectors.index_select(0, torch.from_numpy(index).to(vectors.device))
 
     return source
 
@@ -94,7 +101,7 @@ def read_sequences(
     source: Source,
     limits: Limits,
     read: Callable[[Any, Tensor, Tensor], Any],
-) -> Iterator[Tuple[List[Window], Any]]:
+) -> Iterator[Tuple[Windows, Any]]:
     """Encode sequences of these lengths, batch by batch; yields windows and what `read` makes of
     them, in no particular order.
 
@@ -107,24 +114,25 @@ def read_sequences(
         has, int64 on the CPU.
     """
     both = encoder_of(shim.module).direction == "both"
-    windows, carried = [], []
-    for i, n in enumerate(lengths.tolist()):
-        if n > limits.window and not both:
-            carried.append(i)
-        else:
-            windows += _overlapping(i, n, limits)
-    batches = list(_batches(windows, limits.batch_tokens))
+    long = lengths > limits.window
+    short = np.flatnonzero(~long)
+    windows = [Windows(short, short * 0, lengths[short], short * 0, lengths[short])]
+    if both:
+        windows += [_overlapping(i, int(lengths[i]), limits) for i in np.flatnonzero(long).tolist()]
+    starts = offsets(lengths)
+    batches = _batches(_together(windows), limits.batch_tokens)
     for first in range(0, len(batches), CHUNK_BATCHES):
         chunk = batches[first : first + CHUNK_BATCHES]
-        for batch, x in zip(chunk, source(chunk), strict=True):
-            sizes = torch.tensor([window.size for window in batch])
+        places = [spans(starts[batch.sequence] + batch.start, batch.size) for batch in chunk]
+        for batch, x in zip(chunk, source(places), strict=True):
 
-            def run(module: Any, batch=batch, x=x, sizes=sizes) -> Any:
-                return read(module, *_kept(batch, encoder_of(module)(x, sizes)))
+            def run(module: Any, batch=batch, x=x) -> Any:
+                states = encoder_of(module)(x, torch.from_numpy(batch.size))
+                return read(module, *_kept(batch, states))
 
             yield batch, shim.predict(run)
-    for i in carried:
-        yield from _carry(shim, encoder_of, i, int(lengths[i]), source, limits, read)
+    for i in [] if both else np.flatnonzero(long).tolist():
+        yield from _carry(shim, encoder_of, i, lengths, source, limits, read)
 
 
 def predict_rows(
@@ -149,9 +157,7 @@ def predict_rows(
         lambda module, states, sizes: read(module, states),
     )
     for windows, outputs in batches:
-        places = np.concatenate(
-            [np.arange(w.keep_start, w.keep_end) + starts[w.sequence] for w in windows]
-        )
+        places = spans(starts[windows.sequence] + windows.keep_start, windows.kept)
         for name, tensor in outputs.items():
             array = tensor.cpu().numpy()
             if name not in results:
@@ -159,7 +165,7 @@ def predict_rows(
             results[name][places] = array
     return [
         {name: array[start : start + n] for name, array in results.items()}
-        for start, n in zip(starts, lengths, strict=True)
+        for start, n in zip(starts.tolist(), lengths.tolist(), strict=True)
     ]
 
 
@@ -174,28 +180,26 @@ def pool_sequences(
 
     level: what reads the sequences, inside the torch module.
     """
-    windows: List[Window] = []
-    parts: List[Summaries] = []
-    batches = read_sequences(
-        shim,
-        lambda module: level(module).encoder,
-        lengths,
-        source,
-        limits,
-        lambda module, states, sizes: level(module).pooling.summarize(states, sizes),
+    read = list(
+        read_sequences(
+            shim,
+            lambda module: level(module).encoder,
+            lengths,
+            source,
+            limits,
+            lambda module, states, sizes: level(module).pooling.summarize(states, sizes),
+        )
     )
-    for batch, summaries in batches:
-        windows += batch
-        parts.append(summaries)
-    order = sorted(range(len(windows)), key=lambda i: windows[i][:2])
-    counts = np.bincount([window.sequence for window in windows], minlength=len(lengths))
+    windows = _together([batch for batch, _ in read])
+    parts: List[Summaries] = [summaries for _, summaries in read]
+    order = torch.from_numpy(np.lexsort((windows.start, windows.sequence))).to(shim.device)
+    counts = np.bincount(windows.sequence, minlength=len(lengths))
 
     def put_together(module: Any) -> Tensor:
         pooling = level(module).pooling
-        index = torch.tensor(order, device=shim.device)
         summaries = {
             way: {
-                name: torch.cat([part[way][name] for part in parts]).index_select(0, index)
+                name: torch.cat([part[way][name] for part in parts]).index_select(0, order)
                 for name in parts[0][way]
             }
             for way in parts[0]
@@ -231,70 +235,66 @@ def to_tensors(words: Dict[str, np.ndarray], device: torch.device) -> Dict[str, 
     return tensors
 
 
-def _overlapping(sequence: int, n: int, limits: Limits) -> List[Window]:
-    if n <= limits.window:
-        return [Window(sequence, 0, n, 0, n)]
-    return [
-        Window(
-            sequence,
-            max(0, start - limits.overlap),
-            min(n, start + limits.window + limits.overlap),
-            start,
-            min(n, start + limits.window),
-        )
-        for start in range(0, n, limits.window)
-    ]
+def _overlapping(sequence: int, n: int, limits: Limits) -> Windows:
+    """The windows of a long sequence."""
+    keep_start = np.arange(0, n, limits.window)
+    keep_end = np.minimum(n, keep_start + limits.window)
+    start = np.maximum(0, keep_start - limits.overlap)
+    end = np.minimum(n, keep_end + limits.overlap)
+    return Windows(np.full(len(start), sequence), start, end, keep_start, keep_end)
 
 
-def _batches(windows: List[Window], batch_tokens: int) -> Iterator[List[Window]]:
+def _together(windows: Sequence[Windows]) -> Windows:
+    return Windows(
+        *(np.concatenate([getattr(w, field.name) for w in windows]) for field in fields(Windows))
+    )
+
+
+def _batches(windows: Windows, batch_tokens: int) -> List[Windows]:
     """Batches of windows of similar length, longest first, of at most `batch_tokens` padded tokens
     (or one window)."""
-    batch: List[Window] = []
-    for window in sorted(windows, key=lambda w: -w.size):
-        if batch and batch[0].size * (len(batch) + 1) > batch_tokens:
-            yield batch
-            batch = []
-        batch.append(window)
-    if batch:
-        yield batch
+    order = np.argsort(-windows.size, kind="stable")
+    cuts, first = [], 0
+    sizes = windows.size[order].tolist()
+    for i in range(len(sizes)):
+        if i > first and sizes[first] * (i - first + 1) > batch_tokens:
+            cuts.append(i)
+            first = i
+    return [windows.take(rows) for rows in np.split(order, cuts) if len(rows)]
 
 
-def _kept(windows: List[Window], states: Tensor) -> Tuple[Tensor, Tensor]:
+def _kept(windows: Windows, states: Tensor) -> Tuple[Tensor, Tensor]:
     """Of the states of windows those that are kept, and how many each window has."""
-    sizes = np.array([w.keep_end - w.keep_start for w in windows], dtype="int64")
-    if sizes.sum() < len(states):
-        starts = offsets(np.array([w.size for w in windows]))
-        places = [
-            np.arange(w.keep_start - w.start, w.keep_end - w.start) + start
-            for w, start in zip(windows, starts, strict=True)
-        ]
-        index = torch.from_numpy(np.concatenate(places)).to(states.device)
+    if windows.kept.sum() < len(states):
+        starts = offsets(windows.size) + windows.keep_start - windows.start
+        index = torch.from_numpy(spans(starts, windows.kept)).to(states.device)
         states = states.index_select(0, index)
-    return states, torch.from_numpy(sizes)
+    return states, torch.from_numpy(windows.kept)
 
 
 def _carry(
     shim: TorchShim,
     encoder_of: Callable[[Any], Encoder],
     sequence: int,
-    n: int,
+    lengths: np.ndarray,
     source: Source,
     limits: Limits,
     read: Callable[[Any, Tensor, Tensor], Any],
-) -> Iterator[Tuple[List[Window], Any]]:
+) -> Iterator[Tuple[Windows, Any]]:
     """A long sequence in pieces, the state carried from each to the next."""
-    starts = range(0, n, limits.window)
-    state = None
+    first, n = int(offsets(lengths)[sequence]), int(lengths[sequence])
+    windows = _overlapping(sequence, n, replace(limits, overlap=0))
+    pieces = range(len(windows.start))
     backward = encoder_of(shim.module).direction == "backward"
-    for start in reversed(starts) if backward else starts:
-        end = min(n, start + limits.window)
-        windows = [Window(sequence, start, end, start, end)]
-        (x,) = source([windows])
-        sizes = torch.tensor([end - start])
+    state = None
+    for i in reversed(pieces) if backward else pieces:
+        piece = windows.take(np.array([i]))
+        (x,) = source([spans(first + piece.start, piece.size)])
 
-        def run(module: Any, x=x, sizes=sizes, state=state) -> Tuple[Any, Tensor]:
+        def run(module: Any, piece=piece, x=x, state=state) -> Tuple[Any, Tensor]:
+            sizes = torch.from_numpy(piece.size)
             states, after = encoder_of(module).step(x, sizes, state)
             return read(module, states, sizes), after
 
         outputs, state = shim.predict(run)
-        yield windows, outputs
+        yield piece, outputs

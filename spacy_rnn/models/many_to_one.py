@@ -68,7 +68,7 @@ class ManyToOneArchitecture:
         source, lengths = words_source(shim, sequences, docs[0].vocab), lengths_of(sequences)
         vectors = pool_sequences(shim, _tokens, lengths, source, limits)
         if self.sentences is not None:
-            source = vectors_source(vectors, counts)
+            source = vectors_source(vectors)
             vectors = pool_sequences(shim, _sentences, counts, source, limits)
         (outputs,) = shim.predict(lambda module: module.outputs(vectors)).values()
         return outputs.float().cpu().numpy()
@@ -81,7 +81,7 @@ class ManyToOneArchitecture:
         weights = _attention(shim, _tokens, lengths, source, limits)
         if self.sentences is not None:
             vectors = pool_sequences(shim, _tokens, lengths, source, limits)
-            source = vectors_source(vectors, counts)
+            source = vectors_source(vectors)
             of_sentences = _attention(shim, _sentences, counts, source, limits)
             factors = np.concatenate(of_sentences)
             weights = [part * factor for part, factor in zip(weights, factors, strict=True)]
@@ -98,10 +98,11 @@ class ManyToOneArchitecture:
         sequences: List[np.ndarray] = []
         counts = []
         for doc in docs:
-            kept = self._kept(len(doc))
-            parts = [word_hashes(doc)[kept]]
+            parts = [word_hashes(doc)]
+            if self.max_length:
+                parts = [parts[0][self._kept(len(doc))]]
             if self.sentences is not None:
-                parts = np.split(parts[0], _sentence_starts(doc, kept))
+                parts = np.split(parts[0], _sentence_starts(doc, self._kept(len(doc))))
             sequences += parts
             counts.append(len(parts))
         return sequences, np.array(counts, dtype="int64")

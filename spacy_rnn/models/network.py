@@ -105,7 +105,7 @@ def forward(model: Model, X: Any, is_train: bool) -> Any:
 
 def word_hashes(doc: Doc) -> np.ndarray:
     """The hash of each token's text, uint64 (tokens,)."""
-    return doc.to_array([ORTH]).reshape(-1)
+    return doc.to_array(ORTH)
 
 
 def collate(

@@ -104,6 +104,11 @@ def offsets(lengths: np.ndarray) -> np.ndarray:
     return np.cumsum(lengths) - lengths
 
 
+def spans(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """The places of stretches of rows, one stretch after the other: (B,), (B,) -> (N,)."""
+    return np.repeat(starts - offsets(sizes), sizes) + np.arange(sizes.sum())
+
+
 def group_by_length(lengths: np.ndarray, overhead: float) -> list[np.ndarray]:
     """Split rows into groups that are cheap to pad, as index arrays, longest rows first.
 

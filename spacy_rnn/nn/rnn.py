@@ -17,6 +17,7 @@ from .layout import (
     group_by_equal_length,
     group_by_length,
     offsets,
+    spans,
 )
 
 Cell = Literal["rnn_tanh", "rnn_relu", "gru", "lstm", "none"]
@@ -178,12 +179,13 @@ class Encoder(nn.Module):
         weights = [self._weights(layer) for layer in self.layers]
         outputs = []
         positions = np.empty(len(x), dtype=np.int64)
+        starts = offsets(rows)
         base = 0
         for group, layout in zip(groups, layouts, strict=True):
             group_state = None if state is None else state[:, :, torch.from_numpy(group)]
             output, group_final = self._encode_group(layout, x, weights, group_state)
             outputs.append(output.reshape(layout.size, self.output_size))
-            positions[_flat_positions(rows, group)] = layout.positions + base
+            positions[spans(starts[group], rows[group])] = layout.positions + base
             base += layout.size
             if group_final is not None:
                 final[:, :, torch.from_numpy(group)] = group_final
@@ -264,13 +266,6 @@ class Encoder(nn.Module):
                 x, initial, weights, True, 1, 0.0, self.training, bidirectional, False
             )
         return output, torch.cat(last)
-
-
-def _flat_positions(lengths: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Flat positions of the tokens of the rows `group`, row after row."""
-    starts, sizes = offsets(lengths)[group], lengths[group]
-    within = np.arange(sizes.sum()) - np.repeat(offsets(sizes), sizes)
-    return np.repeat(starts, sizes) + within
 
 
 def final_states(x: Tensor, lengths: Tensor, direction: Direction) -> Tensor:
