@@ -11,7 +11,7 @@ of its own over a padded grid, which on a CPU is oneDNN's, the backward one over
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -135,34 +135,36 @@ class BareTagger(nn.Module):
         return self.labels(batch.tokens.flat(x))
 
 
-def predict(tagger: BareTagger, batches: Sequence[Batch]) -> list[Tensor]:
+def predict(network: nn.Module, batches: Sequence[Any]) -> list[Tensor]:
     """The label of each token or place, on the host."""
-    tagger.eval()
+    network.eval()
     with torch.inference_mode():
-        return [tagger(batch).argmax(dim=1).cpu() for batch in batches]
+        return [network(batch).argmax(dim=1).cpu() for batch in batches]
 
 
 class Learner:
     """A training loop: loss, gradient, clipping of its norm, torch's fused AdamW."""
 
-    def __init__(self, tagger: BareTagger, dropout: float):
-        self.tagger = tagger
+    def __init__(self, network: nn.Module, dropout: float):
+        self.network = network
         self.dropout = dropout
-        self.optimizer = torch.optim.AdamW(tagger.parameters(), fused=True)
+        self.optimizer = torch.optim.AdamW(network.parameters(), fused=True)
 
-    def update(self, batches: Sequence[Batch]) -> None:
-        self.tagger.train()
+    def update(self, batches: Sequence[Any]) -> None:
+        self.network.train()
         for batch in batches:
             self.optimizer.zero_grad()
-            logits = self.tagger(batch, self.dropout)
+            logits = self.network(batch, self.dropout)
             nn.functional.cross_entropy(logits, batch.gold, ignore_index=MISSING).backward()
-            nn.utils.clip_grad_norm_(self.tagger.parameters(), 1.0)
+            nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
             self.optimizer.step()
 
 
 # Preparing batches
 
 Sentence = tuple[list[str], list[str]]
+#: a sentence, or whatever has its words first
+Item = TypeVar("Item", bound=tuple)
 
 
 class Preparation:
@@ -197,14 +199,14 @@ class Preparation:
         )
 
 
-def by_budget(sentences: Sequence[Sentence], padded_tokens: int) -> list[list[Sentence]]:
+def by_budget(items: Sequence[Item], padded_tokens: int) -> list[list[Item]]:
     """Batches of similar length, the longest first, of at most so many tokens with padding."""
-    batches: list[list[Sentence]] = []
-    for sentence in sorted(sentences, key=lambda sentence: -len(sentence[0])):
+    batches: list[list[Item]] = []
+    for item in sorted(items, key=lambda item: -len(item[0])):
         if batches and len(batches[-1][0][0]) * (len(batches[-1]) + 1) <= padded_tokens:
-            batches[-1].append(sentence)
+            batches[-1].append(item)
         else:
-            batches.append([sentence])
+            batches.append([item])
     return batches
 
 

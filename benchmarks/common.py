@@ -4,21 +4,25 @@ import argparse
 import gc
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import spacy
 import torch
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
+from spacy.vectors import Vectors
 from spacy.vocab import Vocab
+from thinc.api import Optimizer
 from wasabi import table
 
 HERE = Path(__file__).resolve().parent
@@ -32,6 +36,8 @@ TREEBANKS = {
 #: the batches of configs/tagger.cfg
 PADDED_TOKENS, BUFFER = 1200, 512
 DROPOUT = 0.4
+#: documents in a batch of prediction of spaCy's own components; its taggers are fastest with it
+SPACY_BATCH = 128
 
 sys.path.insert(0, str(REPO / "corpora"))
 
@@ -60,8 +66,34 @@ def treebank(split: str, vocab: Vocab, limit: int | None = None, lang: str = "en
     return list(islice(to_docs(str(TREEBANKS[lang]).format(split), vocab), limit))
 
 
+def polarity(split: str, limit: int | None = None) -> list[Doc]:
+    """The texts of sentence polarity in a random order, tokenized and classified."""
+    from texts import polarity as read
+    from texts import to_doc
+
+    nlp = spacy.blank("en")
+    texts = [text for text in read(DATA / "textcat-sentence-polarity") if text.part == split]
+    random.Random(0).shuffle(texts)
+    return [to_doc(text, nlp) for text in texts[:limit]]
+
+
+def glove() -> Vectors:
+    """All GloVe vectors side by side."""
+    from vectors import join, read_vectors
+
+    sources = sorted((DATA / "vectors-glove").glob("*.txt.xz"))
+    header, *lines = join([read_vectors(path) for path in sources])
+    rows = [line.rsplit(" ", int(header.split(" ")[1])) for line in lines]
+    data = np.array([numbers for _, *numbers in rows], dtype="float32")
+    return Vectors(data=data, keys=[word for word, *_ in rows])
+
+
 def words_of(doc: Doc) -> list[str]:
     return [token.text for token in doc]
+
+
+def n_words(docs: Iterable[Doc]) -> int:
+    return sum(map(len, docs))
 
 
 def blank(doc: Doc, vocab: Vocab) -> Doc:
@@ -76,26 +108,60 @@ def examples(docs: Sequence[Doc], vocab: Vocab) -> list[Example]:
 
 
 def pipeline(
-    train: Sequence[Doc], factory: str, model: Mapping[str, Any] | None = None, **cfg: Any
+    train: Sequence[Doc],
+    factory: str,
+    model: Mapping[str, Any] | None = None,
+    vectors: Vectors | None = None,
+    **cfg: Any,
 ) -> Language:
-    """An initialised English pipeline of one component that predicts the documents' tags.
+    """An initialised English pipeline of one component that predicts the documents' annotation.
 
     model: replaces the factory's default model.
+    vectors: pretrained ones.
     """
     nlp = spacy.blank("en")
+    if vectors is not None:
+        nlp.vocab.vectors = vectors
     nlp.add_pipe(factory, config={**({} if model is None else {"model": model}), **cfg})
     gold = examples(train, nlp.vocab)
     nlp.initialize(lambda: gold)
     return nlp
 
 
-def padded_batches(items: Sequence[Example], size: int = PADDED_TOKENS) -> list[list[Example]]:
+def padded_batches(
+    items: Sequence[Example], size: int = PADDED_TOKENS, buffer: int = BUFFER
+) -> list[list[Example]]:
     """Batches of sentences of similar length, as spaCy's batcher makes them."""
     make = spacy.registry.get("batchers", "spacy.batch_by_padded.v1")
-    return list(make(size=size, buffer=BUFFER, discard_oversize=False)(items))
+    return list(make(size=size, buffer=buffer, discard_oversize=False)(items))
+
+
+def some_batches(
+    train: Sequence[Doc], n: int, size: int = PADDED_TOKENS, buffer: int = BUFFER
+) -> list[list[Doc]]:
+    """Random ones of the batches that spaCy's batcher makes of the training data."""
+    batches = padded_batches(examples(train, train[0].vocab), size, buffer)
+    return [[eg.reference for eg in batch] for batch in random.Random(0).sample(batches, n)]
+
+
+def adamw() -> Optimizer:
+    return spacy.registry.get("optimizers", "spacy_rnn.AdamW.v1")()
 
 
 # Timing
+
+#: what runs a round of a side, and returns its words/s
+Side = Callable[[], float]
+
+
+class Size(NamedTuple):
+    """How much is measured: gold documents that pipelines are made from, that are predicted,
+    batches a round of training, rounds."""
+
+    train: int | None
+    test: int | None
+    batches: int
+    rounds: int
 
 
 def clock() -> float:
@@ -107,9 +173,7 @@ def clock() -> float:
     return time.process_time()
 
 
-def speed(
-    n_words: int, run: Callable[..., Any], prepare: Callable[[], tuple] = tuple
-) -> Callable[[], float]:
+def speed(n_words: int, run: Callable[..., Any], prepare: Callable[[], tuple] = tuple) -> Side:
     """A round of a side: words/s of `run`; `prepare` makes its arguments, which is not timed."""
 
     def round_() -> float:
@@ -122,7 +186,34 @@ def speed(
     return round_
 
 
-def by_turns(sides: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+def prediction(nlp: Language, gold: Sequence[Doc], batch_size: int | None = None) -> Side:
+    """A round of the whole pipeline over new documents, in a new order: kernels that are compiled
+    for the shape of a batch gain nothing from the round before."""
+    rng = random.Random(0)
+
+    def documents() -> tuple[list[Doc]]:
+        return ([blank(doc, nlp.vocab) for doc in rng.sample(gold, len(gold))],)
+
+    return speed(n_words(gold), lambda docs: list(nlp.pipe(docs, batch_size=batch_size)), documents)
+
+
+def training(
+    nlp: Language, batches: Sequence[Sequence[Doc]], optimizer: Optimizer, drop: float
+) -> Side:
+    """A round of updates on new examples."""
+
+    def update(prepared: Sequence[list[Example]]) -> None:
+        for batch in prepared:
+            nlp.update(batch, drop=drop, sgd=optimizer)
+
+    return speed(
+        n_words(chain(*batches)),
+        update,
+        lambda: ([examples(batch, nlp.vocab) for batch in batches],),
+    )
+
+
+def by_turns(sides: Mapping[str, Side], rounds: int) -> dict[str, list[float]]:
     """Words/s of each side and round. After one round that warms up, each round runs every side
     once, so that whatever else the machine does meets all of them."""
     for run in sides.values():
@@ -143,6 +234,44 @@ def fastest(speeds: Mapping[str, Sequence[float]], prefix: str) -> str:
     """The side with the highest median among those whose names start with `prefix`."""
     sides = [name for name in speeds if name.startswith(prefix)]
     return max(sides, key=lambda name: statistics.median(speeds[name]))
+
+
+def over_bare(
+    predicting: Mapping[str, Side], updating: Mapping[str, Side], rounds: int, suffix: str
+) -> dict[str, float]:
+    """The figures `infer_ratio` and `train_ratio`: the first side over the fastest of the others.
+
+    suffix: of the figures' names.
+    """
+    result = {}
+    for key, sides in (("infer_ratio", predicting), ("train_ratio", updating)):
+        speeds = by_turns(sides, rounds)
+        ours = next(iter(sides))
+        show_speeds(f"{ours} against bare torch", speeds, ours)
+        result[key + suffix] = ratio(speeds[ours], speeds[fastest(speeds, "bare")])
+    return result
+
+
+def over_peers(
+    config: str,
+    predicting: Mapping[str, Side],
+    updating: Mapping[str, Side],
+    rounds: int,
+    prefix: str = "",
+) -> dict[str, float]:
+    """The figures `infer_vs_PEER` and `train_vs_PEER`: the first side over each of the others,
+    which are spaCy's.
+
+    config: what the first side runs. prefix: of the figures' names.
+    """
+    result = {}
+    for key, sides in (("infer", predicting), ("train", updating)):
+        speeds = by_turns(sides, rounds)
+        ours, *peers = sides
+        show_speeds(f"{key}: configs/{config} against spaCy's own", speeds, ours)
+        for peer in peers:
+            result[f"{prefix}{key}_vs_{peer}"] = ratio(speeds[ours], speeds[peer])
+    return result
 
 
 # Other processes

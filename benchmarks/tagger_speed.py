@@ -14,85 +14,35 @@ explained in benchmarks/README.md.
 
 import importlib.util
 import json
-import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain, product
-from typing import Any, NamedTuple
+from typing import Any
 
 import bare_tagger
 import common
 import spacy
-from common import by_turns, fastest, ratio, show_speeds, speed
-from spacy.language import Language
+from common import (
+    Size,
+    adamw,
+    by_turns,
+    n_words,
+    prediction,
+    ratio,
+    show_speeds,
+    some_batches,
+    speed,
+    training,
+)
 from spacy.tokens import Doc
-from spacy.training import Example
-from thinc.api import Config, Optimizer
+from thinc.api import Config
 
 PARTS = ("bare", "flair", "small", "memory")
-Result = dict[str, Any]
-
-
-class Size(NamedTuple):
-    """How much is measured: gold sentences that pipelines are made from, that are tagged, batches a
-    round of training, rounds."""
-
-    train: int | None
-    test: int | None
-    batches: int
-    rounds: int
-
-
-#: documents in a batch of prediction at which spaCy's own taggers are fastest
-CNN_BATCH = 128
 FULL, QUICK = Size(None, None, 20, 5), Size(1200, 300, 3, 2)
-
-
-def n_words(docs: Iterable[Doc]) -> int:
-    return sum(map(len, docs))
-
-
-def prediction(
-    nlp: Language, gold: Sequence[Doc], batch_size: int | None = None
-) -> Callable[[], float]:
-    """A round of the whole pipeline over new documents, in a new order: kernels that are compiled
-    for the shape of a batch gain nothing from the round before."""
-    rng = random.Random(0)
-
-    def documents() -> tuple[list[Doc]]:
-        return ([common.blank(doc, nlp.vocab) for doc in rng.sample(gold, len(gold))],)
-
-    return speed(n_words(gold), lambda docs: list(nlp.pipe(docs, batch_size=batch_size)), documents)
-
-
-def training(
-    nlp: Language, batches: Sequence[Sequence[Doc]], optimizer: Optimizer, drop: float
-) -> Callable[[], float]:
-    """A round of updates on new examples."""
-
-    def update(prepared: Sequence[list[Example]]) -> None:
-        for batch in prepared:
-            nlp.update(batch, drop=drop, sgd=optimizer)
-
-    return speed(
-        n_words(chain(*batches)),
-        update,
-        lambda: ([common.examples(batch, nlp.vocab) for batch in batches],),
-    )
-
-
-def batches_of(train: Sequence[Doc], size: Size) -> list[list[Doc]]:
-    """Random ones of the batches that spaCy's batcher makes of the training data."""
-    batches = common.padded_batches(common.examples(train, train[0].vocab))
-    chosen = random.Random(0).sample(batches, size.batches)
-    return [[eg.reference for eg in batch] for batch in chosen]
-
-
-def adamw() -> Optimizer:
-    return spacy.registry.get("optimizers", "spacy_rnn.AdamW.v1")()
+Result = dict[str, Any]
 
 
 def tagged(docs: Sequence[Doc]) -> list[bare_tagger.Sentence]:
@@ -104,7 +54,7 @@ def tagged(docs: Sequence[Doc]) -> list[bare_tagger.Sentence]:
 
 def against_bare(train: list[Doc], test: list[Doc], size: Size, device: str) -> Result:
     nlp = common.pipeline(train, "rnn_tagger")
-    batches = batches_of(train, size)
+    batches = some_batches(train, size.batches)
     limit = nlp.get_pipe("rnn_tagger").model.attrs["limits"].batch_tokens
     preparation = bare_tagger.Preparation(tagged(train))
     predicting = {"nlp.pipe": prediction(nlp, test)}
@@ -119,13 +69,7 @@ def against_bare(train: list[Doc], test: list[Doc], size: Size, device: str) -> 
         predicting[name] = speed(n_words(test), partial(bare_tagger.predict, tagger, test_batches))
         updating[name] = speed(n_words(chain(*batches)), partial(learner.update, train_batches))
     suffix = "_gpu" if device == "cuda" else ""
-    result = {}
-    for key, sides in (("infer_ratio", predicting), ("train_ratio", updating)):
-        speeds = by_turns(sides, size.rounds)
-        ours = next(iter(sides))
-        show_speeds(f"{ours} against bare torch", speeds, ours)
-        result[key + suffix] = ratio(speeds[ours], speeds[fastest(speeds, "bare")])
-    return result
+    return common.over_bare(predicting, updating, size.rounds, suffix)
 
 
 # Against Flair
@@ -161,7 +105,7 @@ def against_flair(train: list[Doc], test: list[Doc], size: Size, python: str | N
         return {"infer_vs_flair": None, "train_vs_flair": None}
     nlp = common.pipeline(train, "rnn_tagger")
     # Flair's usual batch is 32 sentences; here both sides learn from the same ones.
-    batches = [batch[:32] for batch in batches_of(train, size)[:10]]
+    batches = [batch[:32] for batch in some_batches(train, size.batches)[:10]]
     data = {"train": list(map(tagged, batches)), "test": tagged(test)}
     result = {}
     with flair_process(python, data) as ask:
@@ -211,20 +155,14 @@ def against_spacy(train: list[Doc], test: list[Doc], size: Size) -> Result:
         "cnn": common.pipeline(train, "tagger"),
         "torchbilstm": common.pipeline(train, "tagger", TORCH_BILSTM),
     }
-    batches = batches_of(train, size)
+    batches = some_batches(train, size.batches)
     dropout = config["training"]["dropout"]
     predicting, updating = {}, {}
     for name, nlp in pipelines.items():
         optimizer = adamw() if name == "small" else nlp.create_optimizer()
-        predicting[name] = prediction(nlp, test, None if name == "small" else CNN_BATCH)
+        predicting[name] = prediction(nlp, test, None if name == "small" else common.SPACY_BATCH)
         updating[name] = training(nlp, batches, optimizer, dropout)
-    result = {}
-    for key, sides in (("infer", predicting), ("train", updating)):
-        speeds = by_turns(sides, size.rounds)
-        show_speeds(f"{key}: configs/tagger_small.cfg against spaCy's taggers", speeds, "small")
-        for other in ("cnn", "torchbilstm"):
-            result[f"small_{key}_vs_{other}"] = ratio(speeds["small"], speeds[other])
-    return result
+    return common.over_peers("tagger_small.cfg", predicting, updating, size.rounds, "small_")
 
 
 def main() -> None:

@@ -34,6 +34,8 @@ from spacy.tokens import Doc, DocBin
 
 PARTS = ("train", "dev", "test")
 EXTENSION = "regression"
+#: what reading a damaged file raises
+DAMAGE = (EOFError, ValueError, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError)
 #: in the order of their numbers in GoEmotions
 EMOTIONS = """admiration amusement anger annoyance approval caring confusion curiosity desire
     disappointment disapproval disgust embarrassment excitement fear gratitude grief joy love
@@ -53,27 +55,43 @@ def content(directory: Path, name: str) -> str:
     """The text of a file, wherever it lies in the directory.
 
     RAISES (FileNotFoundError): If no file or archive has it.
+    RAISES (ValueError): If what has it is damaged.
     """
-    if (directory / name).exists():
-        return (directory / name).read_bytes().decode("utf-8")
-    if (directory / f"{name}.xz").exists():
-        return lzma.open(directory / f"{name}.xz").read().decode("utf-8")
-    for path in sorted(directory.glob("*")):
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                for member in archive.namelist():
-                    if Path(member).name == name:
-                        return archive.read(member).decode("utf-8")
-        elif path.is_file() and tarfile.is_tarfile(path):
-            with tarfile.open(path) as archive:
-                for member in archive.getnames():
-                    file = archive.extractfile(member) if Path(member).name == name else None
-                    if file:
-                        return file.read().decode("utf-8")
+    for path in [directory / name, directory / f"{name}.xz", *sorted(directory.glob("*.*"))]:
+        try:
+            data = read(path, name) if path.is_file() else None
+            if data is not None:
+                return data.decode("utf-8")
+        except DAMAGE as error:
+            raise ValueError(f"{path} is damaged ({error}); download it again") from error
     raise FileNotFoundError(
         f"{directory} has no file {name}, neither plain, nor packed with xz, nor in a zip or tar "
         f"archive; download it there (python -m spacy project assets)"
     )
+
+
+def read(path: Path, name: str) -> bytes | None:
+    """The content of a file, if the path is that of it, of it packed with xz or of an archive that
+    has it."""
+    if path.name == name:
+        return path.read_bytes()
+    if path.name == f"{name}.xz":
+        return lzma.open(path).read()
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            members = [member for member in archive.namelist() if Path(member).name == name]
+            return archive.read(members[0]) if members else None
+    if ".tar" in path.suffixes:
+        with tarfile.open(path) as archive:
+            for member in archive.getmembers():
+                if member.isfile() and Path(member.name).name == name:
+                    return archive.extractfile(member).read()
+    return None
+
+
+def lines(text: str) -> list[str]:
+    """The lines that are not empty. Only line ends end one: texts may hold U+2028 and the like."""
+    return [line.removesuffix("\r") for line in text.split("\n") if line.strip()]
 
 
 def part_of(key: str, test: bool = True) -> str:
@@ -84,7 +102,7 @@ def part_of(key: str, test: bool = True) -> str:
 
 def reviews(directory: Path) -> Iterator[Text]:
     for part in PARTS:
-        for line in content(directory, f"{part}.jsonl").splitlines():
+        for line in lines(content(directory, f"{part}.jsonl")):
             review = json.loads(line)
             yield Text(part, review["text"], review["cats"], review["rating"])
 
@@ -92,10 +110,9 @@ def reviews(directory: Path) -> Iterator[Text]:
 def polarity(directory: Path) -> Iterator[Text]:
     labels = {"pos": "POSITIVE", "neg": "NEGATIVE"}
     for suffix, label in labels.items():
-        for line in content(directory, f"rt-polarity.{suffix}").split("\n"):
-            if line.strip():
-                cats = {other: float(other == label) for other in labels.values()}
-                yield Text(part_of(line), line.strip(), cats)
+        for line in lines(content(directory, f"rt-polarity.{suffix}")):
+            cats = {other: float(other == label) for other in labels.values()}
+            yield Text(part_of(line), line.strip(), cats)
 
 
 def banking(directory: Path) -> Iterator[Text]:
@@ -103,7 +120,7 @@ def banking(directory: Path) -> Iterator[Text]:
         split: list(csv.DictReader(io.StringIO(content(directory, f"{split}.csv"), newline="")))
         for split in ("train", "test")
     }
-    labels = sorted({row["category"] for row in rows["train"]})
+    labels = sorted({row["category"] for split_rows in rows.values() for row in split_rows})
     for split, split_rows in rows.items():
         for row in split_rows:
             part = split if split == "test" else part_of(row["text"], test=False)
@@ -114,15 +131,15 @@ def banking(directory: Path) -> Iterator[Text]:
 def emotions(directory: Path) -> Iterator[Text]:
     for part in PARTS:
         # Not a csv: quotes are part of the text.
-        for line in content(directory, f"{part}.tsv").splitlines():
+        for line in lines(content(directory, f"{part}.tsv")):
             text, numbers, _ = line.split("\t")
             found = {EMOTIONS[int(number)] for number in numbers.split(",")}
-            yield Text(part, text, {label: float(label in found) for label in EMOTIONS})
+            yield Text(part, text.strip(), {label: float(label in found) for label in EMOTIONS})
 
 
 def ratings(directory: Path) -> Iterator[Text]:
     for kind in ("amazon", "movie"):
-        for line in content(directory, f"{kind}ReviewSnippets_GroundTruth.txt").splitlines():
+        for line in lines(content(directory, f"{kind}ReviewSnippets_GroundTruth.txt")):
             number, rating, text = line.split("\t")
             # Sentences of one review stay together.
             key = f"{kind} {number.partition('_')[0]}"

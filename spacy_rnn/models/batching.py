@@ -60,8 +60,9 @@ class Windows:
         return Windows(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
-#: gives the input (N, D) of several batches, each from the places of its rows among all sequences
-Source = Callable[[Sequence[np.ndarray]], Iterator[Tensor]]
+#: gives the input of several batches, each from the places of its rows among all sequences:
+#: vectors (U, D), and which of them each row is, int64 (N,)
+Source = Callable[[Sequence[np.ndarray]], Iterator[Tuple[Tensor, Tensor]]]
 
 
 def lengths_of(sequences: Sequence[np.ndarray]) -> np.ndarray:
@@ -74,12 +75,12 @@ def words_source(shim: TorchShim, sequences: Sequence[np.ndarray], vocab: Vocab)
     is embedded once."""
     keys = np.concatenate(sequences)
 
-    def source(places: Sequence[np.ndarray]) -> Iterator[Tensor]:
+    def source(places: Sequence[np.ndarray]) -> Iterator[Tuple[Tensor, Tensor]]:
         arrays = shim.features([keys[np.concatenate(places)]], vocab)
         embedded = _embed(shim, arrays.words)
         ends = np.cumsum(lengths_of(places))
         for tokens in np.split(arrays.tokens, ends[:-1]):
-            yield embedded.index_select(0, torch.from_numpy(tokens).to(shim.device))
+            yield embedded, torch.from_numpy(tokens).to(shim.device)
 
     return source
 
@@ -87,9 +88,9 @@ def words_source(shim: TorchShim, sequences: Sequence[np.ndarray], vocab: Vocab)
 def vectors_source(vectors: Tensor) -> Source:
     """Vectors that are there: (N, D), rows of one sequence after those of another."""
 
-    def source(places: Sequence[np.ndarray]) -> Iterator[Tensor]:
+    def source(places: Sequence[np.ndarray]) -> Iterator[Tuple[Tensor, Tensor]]:
         for index in places:
-            yield vectors.index_select(0, torch.from_numpy(index).to(vectors.device))
+            yield vectors, torch.from_numpy(index).to(vectors.device)
 
     return source
 
@@ -124,10 +125,10 @@ def read_sequences(
     for first in range(0, len(batches), CHUNK_BATCHES):
         chunk = batches[first : first + CHUNK_BATCHES]
         places = [spans(starts[batch.sequence] + batch.start, batch.size) for batch in chunk]
-        for batch, x in zip(chunk, source(places), strict=True):
+        for batch, (x, tokens) in zip(chunk, source(places), strict=True):
 
-            def run(module: Any, batch=batch, x=x) -> Any:
-                states = encoder_of(module)(x, torch.from_numpy(batch.size))
+            def run(module: Any, batch=batch, x=x, tokens=tokens) -> Any:
+                states = encoder_of(module)(x, torch.from_numpy(batch.size), tokens)
                 return read(module, *_kept(batch, states))
 
             yield batch, shim.predict(run)
@@ -289,11 +290,11 @@ def _carry(
     state = None
     for i in reversed(pieces) if backward else pieces:
         piece = windows.take(np.array([i]))
-        (x,) = source([spans(first + piece.start, piece.size)])
+        ((x, tokens),) = source([spans(first + piece.start, piece.size)])
 
-        def run(module: Any, piece=piece, x=x, state=state) -> Tuple[Any, Tensor]:
+        def run(module: Any, piece=piece, x=x, tokens=tokens, state=state) -> Tuple[Any, Tensor]:
             sizes = torch.from_numpy(piece.size)
-            states, after = encoder_of(module).step(x, sizes, state)
+            states, after = encoder_of(module).step(x, sizes, tokens, state)
             return read(module, states, sizes), after
 
         outputs, state = shim.predict(run)

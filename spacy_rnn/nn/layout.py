@@ -12,7 +12,7 @@ left reads every row reversed within its own length.
 
 from __future__ import annotations
 
-from typing import Union
+from typing import Optional, Union
 
 import numpy as np
 import torch
@@ -46,9 +46,9 @@ class Padded:
         flat = x.reshape(self.steps * self.n_rows, -1)
         return flat.index_select(0, _tensor(self._reverse, self._device)).view(x.shape)
 
-    def gather(self, x: Tensor) -> Tensor:
-        """Flat tokens (N, D) -> (T, B, D)."""
-        return x.index_select(0, self.source).view(self.steps, self.n_rows, x.shape[1])
+    def gather(self, x: Tensor, tokens: Optional[Tensor] = None) -> Tensor:
+        """Rows of x (U, D), one a flat token or those that `tokens` names -> (T, B, D)."""
+        return _rows(x, self.source, tokens).view(self.steps, self.n_rows, x.shape[1])
 
     def spread(self, mask: Tensor) -> Tensor:
         """One vector a row (B, D), broadcastable over kernel order: (1, B, D)."""
@@ -83,9 +83,9 @@ class Packed:
         """(N, D) -> (N, D), each row reversed within its own length."""
         return x.index_select(0, self._reverse)
 
-    def gather(self, x: Tensor) -> Tensor:
-        """Flat tokens (N, D) -> packed (N, D)."""
-        return x.index_select(0, self.source)
+    def gather(self, x: Tensor, tokens: Optional[Tensor] = None) -> Tensor:
+        """Rows of x (U, D), one a flat token or those that `tokens` names -> packed (N, D)."""
+        return _rows(x, self.source, tokens)
 
     def spread(self, mask: Tensor) -> Tensor:
         """One vector a row (B, D) -> one a packed token (N, D)."""
@@ -97,6 +97,10 @@ class Packed:
 
 
 Layout = Union[Padded, Packed]
+
+
+def _rows(x: Tensor, source: Tensor, tokens: Optional[Tensor]) -> Tensor:
+    return x.index_select(0, source if tokens is None else tokens.index_select(0, source))
 
 
 def offsets(lengths: np.ndarray) -> np.ndarray:

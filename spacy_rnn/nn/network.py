@@ -37,10 +37,6 @@ class Network(nn.Module):
         self.embedding = embedding
         self.heads = nn.ModuleDict({target: _make_head(size, n) for target, n in outputs.items()})
 
-    def embed(self, batch: Batch) -> Tensor:
-        """The vector of each token: (N, D)."""
-        return self.embedding(batch.words).index_select(0, batch.tokens)
-
     def outputs(self, x: Tensor) -> dict[str, Tensor]:
         """The outputs of each target: (N, size) -> (N, outputs)."""
         return {target: head(x) for target, head in self.heads.items()}

@@ -8,7 +8,7 @@ without tokens gives zeros.
 
 from __future__ import annotations
 
-from typing import Literal, Sequence
+from typing import Literal, Optional, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -169,9 +169,9 @@ class PooledEncoder(nn.Module):
         self.pooling = pooling
         self.output_size = pooling.output_size
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """(N, D), lengths (B,) on the CPU -> (B, output_size)."""
-        return self.pooling(self.encoder(x, lengths), lengths)
+    def forward(self, x: Tensor, lengths: Tensor, tokens: Optional[Tensor] = None) -> Tensor:
+        """The arguments are those of `Encoder.forward`; returns (B, output_size)."""
+        return self.pooling(self.encoder(x, lengths, tokens), lengths)
 
 
 def _sums(summary: Summary, counts: Tensor) -> Summary:

@@ -69,7 +69,11 @@ class FeedForward(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Encode flat sequences: tokens (N, input_size) -> states (N, output_size).
+    """Encode flat sequences: the vectors of their tokens -> states (N, output_size).
+
+    The vectors come as x (U, input_size), of distinct words, and tokens, int64 (N,), the row of x
+    of each token: so each vector is copied once, to where a kernel reads it. Without `tokens` each
+    token has its own row.
 
     input_size: width of a token's vector.
     cell: ``rnn_tanh``, ``rnn_relu`` (Elman 1990), ``gru`` (Cho et al. 2014), ``lstm`` (Hochreiter
@@ -126,8 +130,8 @@ class Encoder(nn.Module):
         init_recurrent(layer, self.cell, chrono_length)
         return layer
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """x: (N, input_size), lengths: int64 (B,) on the CPU, summing to N. Zero is a length."""
+    def forward(self, x: Tensor, lengths: Tensor, tokens: Optional[Tensor] = None) -> Tensor:
+        """lengths: int64 (B,) on the CPU, summing to N. Zero is a length."""
         kernel = self.kernel or choose_kernel(self.cell, self.training, x.device)
         rows = lengths.numpy()
         if kernel == "padded":
@@ -139,10 +143,14 @@ class Encoder(nn.Module):
             order = np.argsort(-rows, kind="stable")[: np.count_nonzero(rows)]
             groups = [order] if len(order) else []
             layouts = [Packed(rows[g], offsets(rows)[g], x.device) for g in groups]
-        return self._encode(x, rows, groups, layouts, None)[0]
+        return self._encode(x, rows, tokens, groups, layouts, None)[0]
 
     def step(
-        self, x: Tensor, lengths: Tensor, state: Optional[Tensor] = None
+        self,
+        x: Tensor,
+        lengths: Tensor,
+        tokens: Optional[Tensor] = None,
+        state: Optional[Tensor] = None,
     ) -> tuple[Tensor, Tensor]:
         """Like `forward`, one direction only, from a state to a state, so that a long sequence can
         come in pieces: forward cells take its pieces from the left, backward ones from the right.
@@ -159,7 +167,7 @@ class Encoder(nn.Module):
         groups = group_by_equal_length(rows)
         # Rows of one length all end at the kernel's last step, so that its state is theirs.
         layouts: list[Layout] = [Padded(rows[g], offsets(rows)[g], x.device) for g in groups]
-        return self._encode(x, rows, groups, layouts, state)
+        return self._encode(x, rows, tokens, groups, layouts, state)
 
     def state_size(self, n_rows: int) -> tuple[int, int, int, int]:
         """Shape of a state: (S, depth, B, H)."""
@@ -169,21 +177,23 @@ class Encoder(nn.Module):
         self,
         x: Tensor,
         rows: np.ndarray,
+        tokens: Optional[Tensor],
         groups: list[np.ndarray],
         layouts: list[Layout],
         state: Optional[Tensor],
     ) -> tuple[Tensor, Tensor]:
         final = x.new_zeros(0) if state is None else state.clone()
         if not layouts:
-            return x.new_zeros(len(x), self.output_size), final
+            return x.new_zeros(0, self.output_size), final
         weights = [self._weights(layer) for layer in self.layers]
         outputs = []
-        positions = np.empty(len(x), dtype=np.int64)
+        positions = np.empty(rows.sum(), dtype=np.int64)
         starts = offsets(rows)
         base = 0
         for group, layout in zip(groups, layouts, strict=True):
             group_state = None if state is None else state[:, :, torch.from_numpy(group)]
-            output, group_final = self._encode_group(layout, x, weights, group_state)
+            vectors = layout.gather(x, tokens)
+            output, group_final = self._encode_group(layout, vectors, weights, group_state)
             outputs.append(output.reshape(layout.size, self.output_size))
             positions[spans(starts[group], rows[group])] = layout.positions + base
             base += layout.size
@@ -208,7 +218,7 @@ class Encoder(nn.Module):
         weights: list[list[list[Tensor]]],
         state: Optional[Tensor],
     ) -> tuple[Tensor, Optional[Tensor]]:
-        x = self._drop(layout, layout.gather(x))
+        x = self._drop(layout, x)
         finals = []
         for k, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
             if self.cell == "none":

@@ -21,7 +21,9 @@ class Tagger(Network):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Logits (N, labels) of each target."""
-        return self.outputs(self.encoder(self.embed(batch), batch.lengths))
+        return self.outputs(
+            self.encoder(self.embedding(batch.words), batch.lengths, batch.tokens)
+        )
 
 
 def decode(logits: dict[str, Tensor]) -> dict[str, Tensor]:

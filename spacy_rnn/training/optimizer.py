@@ -71,15 +71,18 @@ class AdamW(Optimizer):
         if self.averages is None:
             return
         averages: Dict[Any, Any] = self.averages
+        self.nr_update[parameter_key(key, "")] += 1
+        t = self.nr_update[parameter_key(key, "")]
+        moved, towards = [], []
         for name, parameter in module.named_parameters():
-            average_key = parameter_key(key, name)
-            self.nr_update[average_key] += 1
-            t = self.nr_update[average_key]
-            average = averages.get(average_key)
+            average = averages.get(parameter_key(key, name))
             if average is None or average.shape != parameter.shape:
-                averages[average_key] = parameter.detach().clone()
+                averages[parameter_key(key, name)] = parameter.detach().clone()
             else:
-                average.lerp_(parameter.detach(), 1.0 - min(0.9999, (1.0 + t) / (10.0 + t)))
+                moved.append(average)
+                towards.append(parameter.detach())
+        if moved:
+            torch._foreach_lerp_(moved, towards, 1.0 - min(0.9999, (1.0 + t) / (10.0 + t)))
 
     def _make(self, module: nn.Module, old: Optional[torch.optim.AdamW]) -> torch.optim.AdamW:
         decayed: List[nn.Parameter] = []

@@ -163,13 +163,13 @@ class TorchShim(Shim):
         self, parameters: list[nn.Parameter], divisor: float, optimizer: Optimizer
     ) -> None:
         gradients = [p.grad for p in parameters if p.grad is not None]
-        norm = float(torch.linalg.vector_norm(torch.stack([g.norm() for g in gradients]))) / divisor
+        norms = torch.stack(torch._foreach_norm(gradients))
+        norm = float(torch.linalg.vector_norm(norms)) / divisor
         if np.isfinite(norm):
             self._skip_ended()
             limit = optimizer.grad_clip
             factor = min(1.0, limit / (norm + 1e-6)) if limit else 1.0
-            for gradient in gradients:
-                gradient.mul_(factor / divisor)
+            torch._foreach_mul_(gradients, factor / divisor)
             self._step(optimizer)
         else:
             self._skip(optimizer)

@@ -75,9 +75,9 @@ class Spy:
         self.batches = []
 
     def _recorded(self, function):
-        def call(x, lengths, *state):
+        def call(x, lengths, *others):
             self.batches.append(lengths.tolist())
-            return function(x, lengths, *state)
+            return function(x, lengths, *others)
 
         return call
 

@@ -165,3 +165,11 @@ def test_group_by_equal_length(lengths):
         for length in sorted(set(lengths) - {0}, reverse=True)
     ]
     assert [group.tolist() for group in groups] == expected
+
+
+@pytest.mark.parametrize("layout_class", [Padded, Packed])
+def test_gather_takes_the_rows_that_tokens_name(layout_class):
+    layout = layout_class(np.array([3, 1]), np.array([0, 3]), torch.device("cpu"))
+    words = torch.randn(5, 2)
+    tokens = torch.tensor([4, 0, 4, 2])
+    assert torch.equal(layout.gather(words, tokens), layout.gather(words[tokens]))

@@ -1,4 +1,4 @@
-"""Cross-entropy against worked values and a formula in numpy."""
+"""The losses against worked values and formulas in numpy."""
 
 import math
 
@@ -8,7 +8,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_rnn.nn.losses import MISSING, cross_entropy
+from spacy_rnn.nn.losses import (
+    MISSING,
+    cross_entropy,
+    exclusive_loss,
+    multilabel_loss,
+    squared_error,
+    tagging_loss,
+)
 
 
 def formula(logits, targets, smoothing=0.0, weights=None):
@@ -96,3 +103,204 @@ def test_float16_logits_have_a_finite_loss_and_gradient(smoothing):
     assert loss.item() == pytest.approx(expected, rel=1e-3)
     assert logits.grad.isfinite().all()
     assert logits.grad[0, 0] == pytest.approx(1 - smoothing / 2, rel=1e-3)
+
+
+# Several targets
+
+
+@given(st.lists(st.sampled_from([MISSING, 0, 1, 2]), max_size=6), st.sampled_from([0.0, 0.2]))
+@settings(deadline=None, max_examples=30)
+def test_the_loss_of_several_targets_is_their_sum(targets, smoothing):
+    """Only the first one's classes have weights."""
+    torch.manual_seed(len(targets))
+    logits = {"tag": torch.randn(len(targets), 3), "pos": torch.randn(len(targets), 4)}
+    tags = torch.tensor(targets, dtype=torch.int64)
+    weights = torch.tensor([0.5, 1.0, 3.0])
+    gold = {"pos": tags.flip(0), "tag": tags, "tag_weights": weights}
+    expected = formula(logits["tag"], tags, smoothing, weights)
+    expected += formula(logits["pos"], tags.flip(0), smoothing)
+    loss = tagging_loss(logits, gold, smoothing)
+    assert loss.item() == pytest.approx(expected, rel=1e-5, abs=1e-5)
+
+
+# Classes of which one is right
+
+#: of each text the label, or which of its three classes are possible
+some_texts = st.lists(
+    st.sampled_from([MISSING, 0, 1, 2])
+    | st.sets(st.integers(0, 2), min_size=1).map(lambda classes: tuple(sorted(classes))),
+    max_size=7,
+)
+
+
+def exclusive_gold(texts, weights=None):
+    doubtful = [i for i, text in enumerate(texts) if isinstance(text, tuple)]
+    labels = [MISSING if isinstance(text, tuple) else text for text in texts]
+    gold = {"label": torch.tensor(labels, dtype=torch.int64)}
+    if weights is not None:
+        gold["weights"] = weights
+    if doubtful:
+        gold["doubtful"] = torch.tensor(doubtful)
+        gold["possible"] = torch.tensor([[c in texts[i] for c in range(3)] for i in doubtful])
+    return gold
+
+
+def softmax(scores):
+    exponentials = [math.exp(score - max(scores)) for score in scores]
+    return [e / sum(exponentials) for e in exponentials]
+
+
+@given(texts=some_texts, smoothing=st.sampled_from([0.0, 0.3]), weighted=st.booleans())
+@settings(deadline=None, max_examples=80)
+def test_exclusive_classes_by_their_probabilities(texts, smoothing, weighted):
+    torch.manual_seed(len(texts))
+    logits = torch.randn(len(texts), 3) * 3
+    weights = torch.tensor([0.5, 1.0, 3.0]) if weighted else None
+    gold = exclusive_gold(texts, weights)
+    expected = formula(logits, gold["label"], smoothing, weights)
+    for scores, text in zip(logits.double().tolist(), texts, strict=True):
+        if isinstance(text, tuple):
+            expected -= math.log(sum(softmax(scores)[c] for c in text))
+    loss = exclusive_loss({"text": logits}, gold, smoothing)
+    assert loss.item() == pytest.approx(expected, rel=1e-5, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (2, math.log(8)),
+        ((2,), math.log(8)),
+        ((0, 2), math.log(8 / 5)),
+        ((1, 2), math.log(2)),
+        ((0, 1, 2), 0.0),
+        (MISSING, 0.0),
+    ],
+)
+def test_worked_values_of_exclusive_classes(text, expected):
+    """Probabilities of 4/8, 3/8 and 1/8."""
+    logits = torch.tensor([[math.log(4), math.log(3), 0.0]])
+    loss = exclusive_loss({"text": logits}, exclusive_gold([text]))
+    assert loss.item() == pytest.approx(expected, rel=1e-6, abs=1e-6)
+
+
+@given(texts=some_texts)
+@settings(deadline=None, max_examples=40)
+def test_the_gradient_of_exclusive_classes(texts):
+    """The probabilities less those among the classes that are possible; 0 where all are."""
+    torch.manual_seed(len(texts))
+    logits = (torch.randn(len(texts), 3) * 2).requires_grad_()
+    exclusive_loss({"text": logits}, exclusive_gold(texts)).backward()
+    for scores, text, gradient in zip(logits.tolist(), texts, logits.grad.tolist(), strict=True):
+        if text == MISSING:
+            assert gradient == [0.0] * 3
+            continue
+        possible = text if isinstance(text, tuple) else (text,)
+        p = softmax(scores)
+        among = [p[c] / sum(p[d] for d in possible) if c in possible else 0.0 for c in range(3)]
+        assert gradient == pytest.approx([a - b for a, b in zip(p, among, strict=True)], abs=1e-5)
+
+
+def test_possible_classes_of_no_probability_have_a_finite_loss_and_gradient():
+    logits = torch.tensor([[60000.0, -60000.0, -60000.0]] * 2, dtype=torch.float16)
+    logits.requires_grad_()
+    loss = exclusive_loss({"text": logits}, exclusive_gold([(1, 2), (0, 1)]))
+    loss.backward()
+    assert loss.item() == pytest.approx(120_000, rel=1e-2)
+    assert logits.grad[0].tolist() == pytest.approx([1.0, -0.5, -0.5], abs=0.01)
+    assert logits.grad[1].tolist() == [0.0, 0.0, 0.0]
+
+
+# Classes of which any number are right
+
+NAN = float("nan")
+some_truth = st.lists(st.tuples(*[st.sampled_from([0.0, 1.0, NAN])] * 3), max_size=6)
+
+
+def as_rows(rows):
+    return torch.tensor(rows, dtype=torch.float32).view(-1, 3)
+
+
+@given(truth=some_truth, smoothing=st.sampled_from([0.0, 0.2]), weighted=st.booleans())
+@settings(deadline=None, max_examples=60)
+def test_labels_of_any_number_by_their_probabilities(truth, smoothing, weighted):
+    torch.manual_seed(len(truth))
+    logits = torch.randn(len(truth), 3) * 3
+    weights = [0.5, 1.0, 4.0] if weighted else [1.0] * 3
+    gold = {"truth": as_rows(truth), **({"weights": torch.tensor(weights)} if weighted else {})}
+    expected = 0.0
+    for scores, targets in zip(logits.double().tolist(), truth, strict=True):
+        for score, target, weight in zip(scores, targets, weights, strict=True):
+            if not math.isnan(target):
+                q = target * (1 - smoothing) + smoothing / 2
+                p = 1 / (1 + math.exp(-score))
+                expected -= weight * q * math.log(p) + (1 - q) * math.log(1 - p)
+    loss = multilabel_loss({"text": logits}, gold, smoothing)
+    assert loss.item() == pytest.approx(expected, rel=1e-5, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("target", "smoothing", "weight", "expected"),
+    [
+        (1.0, 0.0, None, math.log(4 / 3)),
+        (0.0, 0.0, None, math.log(4)),
+        (1.0, 0.0, 2.5, 2.5 * math.log(4 / 3)),
+        (0.0, 0.0, 2.5, math.log(4)),
+        # a target of .9
+        (1.0, 0.2, None, 0.9 * math.log(4 / 3) + 0.1 * math.log(4)),
+        (1.0, 0.2, 3.0, 2.7 * math.log(4 / 3) + 0.1 * math.log(4)),
+        (NAN, 0.2, 3.0, 0.0),
+    ],
+)
+def test_worked_values_of_one_label(target, smoothing, weight, expected):
+    """A probability of 3/4."""
+    gold = {"truth": torch.tensor([[target]])}
+    if weight is not None:
+        gold["weights"] = torch.tensor([weight])
+    loss = multilabel_loss({"text": torch.tensor([[math.log(3)]])}, gold, smoothing)
+    assert loss.item() == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_labels_that_are_not_known_have_no_gradient(smoothing):
+    logits = torch.randn(3, 3, requires_grad=True)
+    truth = as_rows([(NAN, 1.0, 0.0), (NAN, NAN, NAN), (0.0, NAN, 1.0)])
+    gold = {"truth": truth, "weights": torch.tensor([1.0, 2.0, 3.0])}
+    multilabel_loss({"text": logits}, gold, smoothing).backward()
+    assert torch.equal(logits.grad != 0, ~truth.isnan())
+
+
+@pytest.mark.parametrize("target", [0.0, 1.0, NAN])
+def test_float16_outputs_of_labels_have_a_finite_loss_and_gradient(target):
+    logits = torch.tensor([[60000.0, -60000.0]] * 2, dtype=torch.float16, requires_grad=True)
+    loss = multilabel_loss({"text": logits}, {"truth": torch.full((2, 2), target)})
+    loss.backward()
+    assert loss.item() == pytest.approx(0.0 if math.isnan(target) else 120_000, rel=1e-3)
+    assert logits.grad.isfinite().all()
+
+
+# Numbers
+
+
+def test_squared_errors_are_summed():
+    values = torch.tensor([[1.0, -2.0], [0.5, 3.0]], requires_grad=True)
+    truth = torch.tensor([[2.0, -2.0], [-1.0, NAN]])
+    loss = squared_error({"text": values}, {"truth": truth})
+    loss.backward()
+    assert loss.item() == 1.0 + 0.0 + 2.25
+    assert values.grad.tolist() == [[-2.0, 0.0], [3.0, 0.0]]
+
+
+@given(truth=some_truth)
+@settings(deadline=None, max_examples=40)
+def test_numbers_that_are_not_known_have_no_loss_and_no_gradient(truth):
+    values = torch.randn(len(truth), 3, requires_grad=True)
+    loss = squared_error({"text": values}, {"truth": as_rows(truth)})
+    loss.backward()
+    errors = (values.detach().double() - as_rows(truth).double()).numpy()
+    assert loss.item() == pytest.approx(np.nansum(errors**2), rel=1e-5, abs=1e-6)
+    np.testing.assert_allclose(values.grad, np.nan_to_num(2 * errors), rtol=1e-5, atol=1e-6)
+
+
+def test_squared_errors_of_float16_outputs_do_not_overflow():
+    values = torch.full((1, 1), 300.0, dtype=torch.float16)
+    assert squared_error({"text": values}, {"truth": torch.tensor([[-300.0]])}).item() == 360_000

@@ -188,7 +188,7 @@ def test_steps_over_pieces_give_what_one_pass_gives(cell, direction, lengths, da
     for piece in [0, 1, 2] if direction == "forward" else [2, 1, 0]:
         pieces = [row[piece] for row in rows]
         sizes = [len(tokens) for tokens in pieces]
-        y, state = encoder.step(torch.cat(pieces), torch.tensor(sizes), state)
+        y, state = encoder.step(torch.cat(pieces), torch.tensor(sizes), state=state)
         for row, part in zip(encoded, y.split(sizes), strict=True):
             row.insert(piece if direction == "forward" else 0, part)
     together = torch.cat([part for row in encoded for part in row])
@@ -216,11 +216,11 @@ def test_a_row_without_tokens_keeps_its_state(cell):
     encoder = make(cell=cell, direction="forward")
     before = torch.randn(encoder.state_size(2))
     given_state = before.clone()
-    y, after = encoder.step(make_tokens([0, 2]), torch.tensor([0, 2]), given_state)
+    y, after = encoder.step(make_tokens([0, 2]), torch.tensor([0, 2]), state=given_state)
     assert torch.equal(after[:, :, 0], before[:, :, 0])
     assert torch.equal(given_state, before)
     assert cell == "none" or not torch.equal(after[:, :, 1], before[:, :, 1])
-    y, after = encoder.step(make_tokens([]), torch.tensor([0, 0]), before)
+    y, after = encoder.step(make_tokens([]), torch.tensor([0, 0]), state=before)
     assert y.shape == (0, HIDDEN) and torch.equal(after, before)
 
 
