@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -19,5 +21,23 @@ def segment_sum(x: Tensor, sequences: Tensor, n: int) -> Tensor:
 def segment_max(x: Tensor, sequences: Tensor, n: int) -> Tensor:
     """The maximum of each sequence's rows: (N, D) -> (n, D); the lowest number where it has none
     (no infinity, whose difference to itself is no number)."""
-    lowest = x.new_full((n, x.shape[1]), torch.finfo(x.dtype).min)
-    return lowest.scatter_reduce(0, sequences.unsqueeze(1).expand_as(x), x, "amax")
+    return _SegmentMax.apply(x, sequences, n)  # type: ignore[no-untyped-call]
+
+
+class _SegmentMax(torch.autograd.Function):
+    """`scatter_reduce` by "amax", with a backward pass of half its price. The gradient of a maximum
+    is shared by the rows that attain it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, sequences: Tensor, n: int) -> Tensor:
+        lowest = x.new_full((n, x.shape[1]), torch.finfo(x.dtype).min)
+        largest = lowest.scatter_reduce(0, sequences.unsqueeze(1).expand_as(x), x, "amax")
+        ctx.save_for_backward(x, sequences, largest)
+        return largest
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        x, sequences, largest = ctx.saved_tensors
+        attains = (x == largest.index_select(0, sequences)).to(x.dtype)
+        share = gradient / segment_sum(attains, sequences, len(largest)).clamp(min=1.0)
+        return attains * share.index_select(0, sequences), None, None

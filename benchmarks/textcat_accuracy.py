@@ -1,0 +1,167 @@
+"""How accurate the text classifiers and the regressor are: the shipped configs trained by
+`spacy train`, side by side with spaCy's text classifiers on the same texts. The model is selected
+on the dev part and scored once on the test part.
+
+    python benchmarks/textcat_accuracy.py [--quick] [--only CORPUS ...] [--minutes N] [--work DIR]
+
+The corpora: "polarity", film-review sentences of two classes; "banking", questions of 77 intents;
+"emotions", comments with any of 28 labels; "ratings", the mean rating of review sentences, beside
+the mean of the training ratings as the floor. Ours use the GloVe vectors that lie beside the texts,
+and so does TextCatEnsemble. spaCy's are made by `spacy init config --pipeline textcat` (or
+textcat_multilabel): `--optimize accuracy` gives TextCatEnsemble, `--optimize efficiency`
+TextCatBOW. They train for --minutes at most. What is trained already in --work is only scored.
+
+Accuracy where classes are exclusive. For "emotions" the macro-averaged F-score, for every side at
+the threshold that is best on dev.
+"""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import common
+import numpy as np
+import spacy
+from common import show
+from spacy.training import Corpus, Example
+from training import glove, mind_interrupts, python, train
+
+CORPORA = {
+    "polarity": "textcat-sentence-polarity",
+    "banking": "textcat-banking77",
+    "emotions": "textcat-goemotions",
+    "ratings": "regression-vader",
+}
+QUICK = {"training.max_steps": "20", "training.eval_frequency": "10"}
+QUICK_MINUTES = 0.15
+QUICK_TEXTS = 300
+THRESHOLDS = np.linspace(0.02, 0.9, 45)
+
+
+class Side(NamedTuple):
+    """A training: the end of its figure's name, its config, what is changed in it, and the most
+    minutes it takes."""
+
+    name: str
+    config: Path
+    settings: dict[str, str]
+    minutes: float | None = None
+
+
+class Scores(NamedTuple):
+    """Probabilities or values of the texts of a part, and the gold ones: (texts, labels)."""
+
+    predicted: np.ndarray
+    gold: np.ndarray
+
+
+def sides(corpus: str, work: Path, minutes: float) -> list[Side]:
+    """Ours first."""
+    vectors = {"paths.vectors": str(glove(work))}
+    configs = common.REPO / "configs"
+    if corpus == "ratings":
+        return [Side("pearson", configs / "regressor.cfg", vectors)]
+    pipeline = "textcat_multilabel" if corpus == "emotions" else "textcat"
+    ours = [Side("f" if corpus == "emotions" else "acc", configs / f"{pipeline}.cfg", vectors)]
+    if corpus == "polarity":
+        ours.append(Side("small", configs / "textcat_small.cfg", vectors))
+    peers = []
+    for name, optimize, settings in (("bow", "efficiency", {}), ("ensemble", "accuracy", vectors)):
+        config = work / f"{pipeline}-{name}.cfg"
+        options = ["--lang", "en", "--pipeline", pipeline, "--optimize", optimize, "--force"]
+        python("-m", "spacy", "init", "config", *options, config)
+        peers.append(Side(name, config, settings, minutes))
+    return ours + peers
+
+
+def scores(model: Path, part: Path, limit: int) -> Scores:
+    """What a trained pipeline says of the texts of a part."""
+    nlp = spacy.load(model)
+    gold: list[Example] = list(Corpus(part, limit=limit)(nlp))
+    labels = nlp.get_pipe(nlp.pipe_names[-1]).labels  # type: ignore[attr-defined]
+    docs = list(nlp.pipe([example.predicted for example in gold]))
+
+    def values(doc: Any) -> list[float]:
+        found = doc.cats or doc._.regression
+        return [found[label] for label in labels]
+
+    return Scores(
+        np.array([values(doc) for doc in docs]), np.array([values(eg.reference) for eg in gold])
+    )
+
+
+def accuracy(dev: Scores, test: Scores) -> float:
+    return float((test.predicted.argmax(1) == test.gold.argmax(1)).mean())
+
+
+def macro_f(found: Scores, threshold: float) -> float:
+    positive = found.predicted >= threshold
+    both = (positive * found.gold).sum(0)
+    either = positive.sum(0) + found.gold.sum(0)
+    return float((2 * both / np.maximum(either, 1)).mean())
+
+
+def best_macro_f(dev: Scores, test: Scores) -> float:
+    return macro_f(test, max(THRESHOLDS, key=lambda threshold: macro_f(dev, threshold)))
+
+
+def pearson(dev: Scores, test: Scores) -> float:
+    return float(np.corrcoef(test.predicted[:, 0], test.gold[:, 0])[0, 1])
+
+
+METRICS = {"emotions": best_macro_f, "ratings": pearson}
+
+
+def measure(corpus: str, work: Path, minutes: float, quick: bool) -> dict[str, Any]:
+    from texts import convert
+
+    data = work / corpus
+    if not data.exists():
+        convert(corpus, common.DATA / CORPORA[corpus], data)
+    result: dict[str, Any] = {}
+    rows = []
+    for side in sides(corpus, work, minutes):
+        output = work / f"{corpus}-{side.name}"
+        paths = {f"paths.{part}": str(data / f"{part}.spacy") for part in ("train", "dev")}
+        settings: Mapping[str, str] = {**paths, **side.settings, **(QUICK if quick else {})}
+        took = None
+        if not (output / "model-best").exists():
+            _, took = train(side.config, output, settings, side.minutes)
+        limit = QUICK_TEXTS if quick else 0
+        dev, test = (
+            scores(output / "model-best", data / f"{part}.spacy", limit) for part in ("dev", "test")
+        )
+        figure = METRICS.get(corpus, accuracy)(dev, test)
+        result[f"{corpus}_{side.name}"] = round(figure, 4)
+        rows.append([side.name, f"{figure:.4f}", took])
+        if corpus == "ratings":
+            errors = test.predicted - test.gold, dev.gold.mean() - test.gold
+            for name, error in zip(("ratings_rmse", "ratings_rmse_mean"), errors, strict=True):
+                result[name] = round(float(np.sqrt((error**2).mean())), 4)
+                rows.append([name, f"{result[name]:.4f}", None])
+    show(corpus, ["", "test", "minutes"], rows)
+    return result
+
+
+def main() -> None:
+    parser = common.parser(__doc__)
+    parser.add_argument("--only", nargs="+", choices=CORPORA, metavar="CORPUS")
+    parser.add_argument("--minutes", type=float, default=15.0, help="of each of spaCy's trainings")
+    parser.add_argument("--work", type=Path, help="a directory to keep; else a temporary one")
+    options = parser.parse_args()
+    common.one_thread()
+    mind_interrupts()
+    only: Sequence[str] = options.only or (["polarity"] if options.quick else list(CORPORA))
+    minutes = QUICK_MINUTES if options.quick else options.minutes
+    with tempfile.TemporaryDirectory() as temporary:
+        work = options.work or Path(temporary)
+        work.mkdir(parents=True, exist_ok=True)
+        result: dict[str, Any] = {}
+        for corpus in only:
+            result |= measure(corpus, work, minutes, options.quick)
+        common.finish(result)
+
+
+if __name__ == "__main__":
+    main()
