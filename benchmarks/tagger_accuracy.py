@@ -22,7 +22,7 @@ import spacy
 from common import show
 from spacy.tokens import DocBin
 from spacy.training import Corpus
-from training import glove, mind_interrupts, python, train
+from spacy_train import glove, mind_interrupts, python, train
 
 TAGGER = common.REPO / "configs" / "tagger.cfg"
 SMALL = common.REPO / "configs" / "tagger_small.cfg"

@@ -25,7 +25,7 @@ import numpy as np
 import spacy
 from common import show
 from spacy.training import Corpus, Example
-from training import glove, mind_interrupts, python, train
+from spacy_train import glove, mind_interrupts, python, train
 
 CORPORA = {
     "polarity": "textcat-sentence-polarity",
@@ -33,9 +33,13 @@ CORPORA = {
     "emotions": "textcat-goemotions",
     "ratings": "regression-vader",
 }
-QUICK = {"training.max_steps": "20", "training.eval_frequency": "10"}
-QUICK_MINUTES = 0.15
-QUICK_TEXTS = 300
+QUICK_TEXTS = 100
+QUICK = {
+    "training.max_steps": "10",
+    "training.eval_frequency": "10",
+    "corpora.train.limit": str(QUICK_TEXTS),
+    "corpora.dev.limit": str(QUICK_TEXTS),
+}
 THRESHOLDS = np.linspace(0.02, 0.9, 45)
 
 
@@ -153,13 +157,12 @@ def main() -> None:
     common.one_thread()
     mind_interrupts()
     only: Sequence[str] = options.only or (["polarity"] if options.quick else list(CORPORA))
-    minutes = QUICK_MINUTES if options.quick else options.minutes
     with tempfile.TemporaryDirectory() as temporary:
         work = options.work or Path(temporary)
         work.mkdir(parents=True, exist_ok=True)
         result: dict[str, Any] = {}
         for corpus in only:
-            result |= measure(corpus, work, minutes, options.quick)
+            result |= measure(corpus, work, options.minutes, options.quick)
         common.finish(result)
 
 

@@ -35,14 +35,18 @@ def setup_cli_once(done=[]):  # noqa: B006
         spacy.util.registry.cli.get_all()
 
 
+def corpora_module(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "corpora" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):
     """A folder with data as .spacy files and a pipeline trained on them by ``spacy train``."""
     folder = tmp_path_factory.mktemp("cli")
-    path = ROOT / "corpora" / "conllu.py"
-    spec = importlib.util.spec_from_file_location("conllu", path)
-    conllu = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(conllu)
+    conllu = corpora_module("conllu")
     vocab = spacy.blank("en").vocab
     for part in ("train", "dev"):
         docs = list(conllu.to_docs(ROOT / "corpora" / "agreement" / f"{part}.conllu", vocab))
@@ -89,6 +93,12 @@ def test_training_on_a_gpu_names_the_missing_extra(work):
     run("train", CONFIG, *paths(work), "--gpu-id", 0, code=1, message="CuPy")
 
 
+def test_the_accurate_tagger_makes_an_optimizer():
+    config = spacy.util.load_config(ROOT / "configs/tagger.cfg")
+    nlp = spacy.util.load_model_from_config(config, auto_fill=True)
+    assert nlp.create_optimizer().grad_clip == 1.0
+
+
 def test_fill_config_and_debug(work):
     run("init", "fill-config", CONFIG, work / "filled.cfg")
     filled = spacy.util.load_config(work / "filled.cfg")
@@ -97,7 +107,7 @@ def test_fill_config_and_debug(work):
     run("debug", "config", work / "filled.cfg", *paths(work))
     run("debug", "data", work / "filled.cfg", *paths(work))
     printed = run("debug", "model", work / "filled.cfg", "tagger", *paths(work), "-P0", "-P3")
-    assert "rnn_tagger" in printed or "Prediction" in printed
+    assert "rnn_tagger" in printed
 
 
 def test_resume_by_source(work):
@@ -157,3 +167,43 @@ def test_package(work):
     meta = srsly.read_json(setup.parent / "meta.json")
     assert any(name.startswith("spacy-rnn>=") for name in meta["requirements"])
     shutil.rmtree(work / "packages")
+
+
+TEXT_CONFIGS = {
+    "textcat": "cats_micro_f",
+    "textcat_small": "cats_micro_f",
+    "textcat_multilabel": "cats_macro_auc",
+    "regressor": "regression_pearson",
+}
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory):
+    """A folder with the reviews as .spacy files."""
+    folder = tmp_path_factory.mktemp("texts")
+    corpora_module("texts").convert("reviews", ROOT / "corpora" / "reviews", folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", TEXT_CONFIGS)
+def test_text_components_on_the_command_line(texts, name):
+    config, model = ROOT / "configs" / f"{name}.cfg", texts / name / "model-best"
+    component = name.removesuffix("_small").removesuffix("_multilabel")
+    limits = ["--corpora.train.limit", "200", "--corpora.dev.limit", "50"]
+    run("init", "labels", config, texts / "labels", *paths(texts), *limits)
+    assert srsly.read_json(texts / "labels" / f"{component}.json")
+    run("init", "fill-config", config, texts / "filled.cfg")
+    run("debug", "config", texts / "filled.cfg", *paths(texts))
+    run("debug", "data", texts / "filled.cfg", *paths(texts))
+    run("train", config, *paths(texts), *limits, "--output", texts / name, *FAST)
+    output = texts / "scores.json"
+    run("evaluate", model, texts / "dev.spacy", "--output", output)
+    assert 0.05 < json.loads(output.read_text())[TEXT_CONFIGS[name]] <= 1.0
+    # The saved config makes an optimizer again.
+    assert spacy.load(model).resume_training().grad_clip == 1.0
+    if name == "textcat_multilabel":
+        run("find-threshold", model, texts / "dev.spacy", component, "threshold", "cats_macro_f",
+            "--n_trials", 3)
+    run("package", model, texts, "--name", name, "--force", "--build", "none")
+    (meta,) = texts.glob(f"en_{name}-*/meta.json")
+    assert any(each.startswith("spacy-rnn>=") for each in srsly.read_json(meta)["requirements"])

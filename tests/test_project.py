@@ -1,10 +1,16 @@
-"""The project's workflow for treebanks, from a mirror in a local folder."""
+"""The project's workflows for public corpora, from a mirror in a local folder."""
 
 import json
 import lzma
 import shutil
 import subprocess
 import sys
+import tarfile
+import zipfile
+
+import pytest
+import srsly
+from spacy.tokens import DocBin
 
 from .conftest import ROOT
 
@@ -13,6 +19,23 @@ TREEBANKS = {
     "ud-pt-bosque": "UD_Portuguese-Bosque/r2.16",
     "ud-cs-cltt": "UD_Czech-CLTT/r2.17",
 }
+
+
+#: of the texts, where the mirror has them
+TEXTS = {
+    "textcat-banking77": "PolyAI-LDN/task-specific-datasets/"
+    "57ec275d8078af65b7731c2a98be812d844a6d6b/banking_data",
+    "textcat-goemotions": "monologg/GoEmotions-pytorch/b75f9d3a8b76bc1060687925b04ca98a1b8ea66b"
+    "/data/original",
+}
+POLARITY = (
+    "nltk/nltk_data/5db857e6f7df11eabb5e5665836db9ec8df07e28/packages/corpora/"
+    "sentence_polarity.zip"
+)
+RATINGS = (
+    "cjhutto/vaderSentiment/44fc044cd877310ee8278a0eadf34bcd50d41d06/additional_resources/"
+    "hutto_ICWSM_2014.tar.gz"
+)
 
 
 def project(folder, *arguments):
@@ -24,19 +47,37 @@ def project(folder, *arguments):
     return done.stdout
 
 
-def test_ud_workflow(data_dir, tmp_path):
-    mirror = tmp_path / "mirror"
-    for folder, address in TREEBANKS.items():
+@pytest.fixture(scope="module")
+def clone(data_dir, tmp_path_factory):
+    """The project's files in a folder, with its assets fetched from a mirror of packed ones."""
+    mirror = tmp_path_factory.mktemp("mirror")
+    addresses = {folder: f"UniversalDependencies/{name}" for folder, name in TREEBANKS.items()}
+    for folder, address in {**addresses, **TEXTS}.items():
         (mirror / address).mkdir(parents=True)
-        for packed in (data_dir / folder).glob("*.conllu.xz"):
+        for packed in (data_dir / folder).glob("*.xz"):
             (mirror / address / packed.stem).write_bytes(lzma.open(packed).read())
-    clone = tmp_path / "clone"
-    clone.mkdir()
-    shutil.copy(ROOT / "project.yml", clone)
-    for folder in ("configs", "corpora"):
-        shutil.copytree(ROOT / folder, clone / folder)
-    # Checksums of all nine files hold.
-    project(clone, "assets", ".", "--extra", "--vars.mirror", mirror.as_uri())
+    (mirror / POLARITY).parent.mkdir(parents=True)
+    with zipfile.ZipFile(mirror / POLARITY, "w") as archive:
+        for packed in (data_dir / "textcat-sentence-polarity").glob("*.xz"):
+            archive.writestr(f"sentence_polarity/{packed.stem}", lzma.open(packed).read())
+    (mirror / RATINGS).parent.mkdir(parents=True)
+    with tarfile.open(mirror / RATINGS, "w:gz") as archive:
+        for packed in (data_dir / "regression-vader").glob("*.xz"):
+            member = tarfile.TarInfo(f"hutto_ICWSM_2014/{packed.stem}")
+            content = lzma.open(packed)
+            member.size = len(content.read())
+            content.seek(0)
+            archive.addfile(member, content)
+    folder = tmp_path_factory.mktemp("clone")
+    shutil.copy(ROOT / "project.yml", folder)
+    for name in ("configs", "corpora"):
+        shutil.copytree(ROOT / name, folder / name)
+    # The checksums of all files that have one hold.
+    project(folder, "assets", ".", "--extra", "--vars.mirror", mirror.as_uri())
+    return folder
+
+
+def test_ud_workflow(clone):
     variables = {
         "treebank": "UD_Czech-CLTT",
         "ud_lang": "cs",
@@ -51,3 +92,29 @@ def test_ud_workflow(data_dir, tmp_path):
     assert scores["pos_acc"] > 0.5
     # What has not changed is not done again.
     assert project(clone, "run", "ud", ".", *overrides).count("Skipping") == 3
+
+
+@pytest.mark.parametrize(
+    "workflow, corpus, score, least",
+    [
+        ("sentiment", "polarity", "cats_micro_f", 0.5),
+        ("intents", "banking", "cats_micro_f", 0.02),
+        ("ratings", "ratings", "regression_pearson", 0.1),
+    ],
+)
+def test_text_workflows(clone, workflow, corpus, score, least):
+    """On a part of the texts: what is learned in a few steps is better than chance."""
+    config = clone / "configs" / ("regressor.cfg" if workflow == "ratings" else "textcat.cfg")
+    few = config.read_text().replace("eval_frequency = 100", "eval_frequency = 20")
+    few = few.replace("max_length = 0\n\n[corpora.dev]", "limit = 800\n\n[corpora.dev]")
+    config.write_text(few)
+    overrides = ["--vars.text_steps", "40"]
+    project(clone, "run", workflow, ".", *overrides)
+    assert srsly.read_json(clone / "metrics" / f"{corpus}.json")[score] > least
+    assert project(clone, "run", workflow, ".", *overrides).count("Skipping") == 3
+
+
+def test_emotions_are_converted(clone):
+    project(clone, "run", "emotions-corpus", ".")
+    docs = DocBin().from_disk(clone / "corpus/emotions/test.spacy")
+    assert len(docs) == 5427

@@ -11,18 +11,21 @@ import spacy
 from .conftest import ROOT
 
 REGISTERED = {
-    "spacy_factories": ["rnn_tagger"],
+    "spacy_factories": ["rnn_regressor", "rnn_tagger", "rnn_textcat", "rnn_textcat_multilabel"],
     "spacy_architectures": [
         "spacy_rnn.AffixEmbedding.v1",
         "spacy_rnn.CharacterCNN.v1",
         "spacy_rnn.CharacterRNN.v1",
+        "spacy_rnn.ManyToOne.v1",
+        "spacy_rnn.Pooling.v1",
         "spacy_rnn.RNNEncoder.v1",
+        "spacy_rnn.SentenceEncoder.v1",
         "spacy_rnn.Tagger.v1",
         "spacy_rnn.TokenEmbedding.v1",
         "spacy_rnn.VectorEmbedding.v1",
         "spacy_rnn.WordEmbedding.v1",
     ],
-    "spacy_scorers": ["spacy_rnn.tagger_scorer.v1"],
+    "spacy_scorers": ["spacy_rnn.regression_scorer.v1", "spacy_rnn.tagger_scorer.v1"],
     "spacy_callbacks": ["spacy_rnn.torch_threads.v1"],
     "thinc_optimizers": ["spacy_rnn.AdamW.v1"],
 }
@@ -65,12 +68,16 @@ def test_blank_pipeline_stays_light():
     assert output.strip() == "[]"
 
 
-def test_factory_is_there_without_an_import():
-    code = "import spacy; n = spacy.blank('en'); n.add_pipe('rnn_tagger'); print(n.pipe_names)"
+def test_factories_are_there_without_an_import():
+    names = REGISTERED["spacy_factories"]
+    code = (
+        f"import spacy; nlp = spacy.blank('en'); [nlp.add_pipe(x) for x in {names}]; "
+        "print(nlp.pipe_names)"
+    )
     output = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
-    assert output.strip() == "['rnn_tagger']"
+    assert output.strip() == str(names)
 
 
 def test_networks_know_nothing_of_spacy():

@@ -150,7 +150,9 @@ def make_many_to_one_model(
     """
     at_least(0, max_length=max_length)
     architecture = ManyToOneArchitecture(embedding, encoder, pooling, sentences, max_length, keep)
-    return make_model(architecture, mixed_precision, batch_tokens, window, overlap)
+    return make_model(
+        "rnn_many_to_one", architecture, mixed_precision, batch_tokens, window, overlap
+    )
 
 
 def predict_attention(model: Model, docs: Sequence[Doc]) -> List[np.ndarray]:

@@ -60,18 +60,19 @@ class Architecture(Protocol):
 
 
 def make_model(
+    name: str,
     architecture: Architecture,
     mixed_precision: Precision,
     batch_tokens: int,
     window: int,
     overlap: int,
 ) -> Model:
-    """A thinc model around the architecture's module; see `Limits` for the numbers."""
+    """A thinc model of this name around the architecture's module; see `Limits` for the numbers."""
     at_least(1, batch_tokens=batch_tokens, window=window)
     at_least(0, overlap=overlap)
     shim = TorchShim(architecture, mixed_precision)
     attrs = {"dropout_rate": 0.0, "limits": Limits(batch_tokens, window, overlap)}
-    return Model("rnn", forward, init=init, attrs=attrs, shims=[shim])
+    return Model(name, forward, init=init, attrs=attrs, shims=[shim])
 
 
 def init(

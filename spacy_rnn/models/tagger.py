@@ -83,7 +83,7 @@ def make_tagger_model(
     and, under NAME_probability, its probability.
     """
     architecture = TaggerArchitecture(embedding, encoder)
-    return make_model(architecture, mixed_precision, batch_tokens, window, overlap)
+    return make_model("rnn_tagger", architecture, mixed_precision, batch_tokens, window, overlap)
 
 
 def predict_probabilities(model: Model, docs: Sequence[Doc]) -> List[Dict[str, np.ndarray]]:

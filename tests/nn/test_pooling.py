@@ -342,3 +342,19 @@ def test_segments_against_loops(dtype, lengths):
             values = row[:, column].tolist()
             assert total[column].item() == pytest.approx(sum(values), rel=1e-5, abs=1e-6)
             assert largest[column].item() == max(values, default=torch.finfo(dtype).min)
+
+
+@given(lengths=some_lengths)
+@settings(deadline=None, max_examples=20)
+def test_the_gradient_of_a_maximum_is_that_of_scatter_reduce(lengths):
+    """Ties included: the rows that attain a maximum share its gradient."""
+    torch.manual_seed(0)
+    sequences = sequence_of(torch.tensor(lengths, dtype=torch.int64), torch.device("cpu"))
+    x = torch.randint(-2, 3, (len(sequences), 3)).double().requires_grad_()
+    weights = torch.rand(len(lengths), 3).double()
+    gradients = []
+    lowest = x.new_full((len(lengths), 3), torch.finfo(x.dtype).min)
+    index = sequences.unsqueeze(1).expand_as(x)
+    for y in (segment_max(x, sequences, len(lengths)), lowest.scatter_reduce(0, index, x, "amax")):
+        gradients.append(torch.autograd.grad((y * weights).sum(), x)[0])
+    torch.testing.assert_close(*gradients)
