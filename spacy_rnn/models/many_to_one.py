@@ -27,25 +27,21 @@ from .batching import (
 from .checks import at_least
 from .embedding import TokenEmbedding
 from .encoder import RNNEncoder
-from .network import Precision, collate, make_model, word_hashes
+from .network import Architecture, Precision, collate, make_model, word_hashes
 from .pooling import Pooling, SentenceEncoder
 
 Keep = Literal["head", "tail", "both"]
 
 
 @dataclass(frozen=True)
-class ManyToOneArchitecture:
-    """The parts of a network that reads texts; see `spacy_rnn.models.network.Architecture`."""
+class ManyToOneArchitecture(Architecture):
+    """The parts of a network that reads texts."""
 
-    embedding: TokenEmbedding
     encoder: RNNEncoder
     pooling: Pooling
     sentences: Optional[SentenceEncoder]
     max_length: int
     keep: Keep
-
-    def features(self) -> TokenFeatures:
-        return self.embedding.features()
 
     def module(
         self,

@@ -1,6 +1,7 @@
 """What all architectures share: a thinc model around one torch module, which computes its loss."""
 
-from typing import Any, Callable, Dict, List, Literal, NamedTuple, Optional, Protocol, Sequence
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, Literal, NamedTuple, Optional, Sequence
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from ..nn.network import Batch, Network
 from ..training.shim import TorchShim
 from .batching import Limits, to_tensors
 from .checks import at_least
+from .embedding import TokenEmbedding
 
 Precision = Literal["none", "bf16", "fp16"]
 
@@ -38,11 +40,15 @@ class Training(NamedTuple):
     gold: Gold
 
 
-class Architecture(Protocol):
-    """The parts of a network, as the config names them."""
+@dataclass(frozen=True)
+class Architecture:
+    """The parts of a network, as the config names them: base of the architectures."""
+
+    embedding: TokenEmbedding
 
     def features(self) -> TokenFeatures:
         """What turns words into arrays, not yet built."""
+        return self.embedding.features()
 
     def module(
         self,
@@ -51,12 +57,15 @@ class Architecture(Protocol):
         vectors: Optional[np.ndarray] = None,
     ) -> Network:
         """The torch module, for features that are built."""
+        raise NotImplementedError
 
     def batch(self, shim: TorchShim, docs: Sequence[Doc]) -> Batch:
         """Documents as the module takes them in training."""
+        raise NotImplementedError
 
     def predict(self, shim: TorchShim, docs: Sequence[Doc], limits: Limits) -> Any:
         """The model's prediction for documents."""
+        raise NotImplementedError
 
 
 def make_model(

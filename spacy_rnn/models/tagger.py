@@ -15,20 +15,16 @@ from ..training.shim import TorchShim
 from .batching import Limits, Outputs, lengths_of, predict_rows, words_source
 from .embedding import TokenEmbedding
 from .encoder import RNNEncoder
-from .network import Precision, collate, make_model, word_hashes
+from .network import Architecture, Precision, collate, make_model, word_hashes
 
 Read = Callable[[Dict[str, Tensor]], Dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
-class TaggerArchitecture:
-    """The parts of a tagger; see `spacy_rnn.models.network.Architecture`."""
+class TaggerArchitecture(Architecture):
+    """The parts of a tagger."""
 
-    embedding: TokenEmbedding
     encoder: RNNEncoder
-
-    def features(self) -> TokenFeatures:
-        return self.embedding.features()
 
     def module(
         self,

@@ -1,7 +1,7 @@
 """The text classifiers: exclusive classes, and any number of labels."""
 
 from functools import partial
-from typing import Callable, Dict, Iterable, List, Optional
+from typing import Any, Callable, Dict, Iterable, List, Optional
 
 import numpy as np
 from spacy.errors import Errors
@@ -101,6 +101,30 @@ def make_textcat_multilabel(
 class _Categorizer(TextPipe):
     """What both classifiers share: labels and annotation in `doc.cats`."""
 
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model,
+        name: str,
+        *,
+        label_smoothing: float = 0.0,
+        class_weights: Optional[Dict[str, float]] = None,
+        attention_attr: Optional[str] = None,
+        scorer: Optional[Callable] = None,
+        **cfg: Any,
+    ):
+        super().__init__(
+            vocab,
+            model,
+            name,
+            labels=[],
+            label_smoothing=label_smoothing,
+            class_weights=class_weights,
+            attention_attr=attention_attr,
+            scorer=scorer,
+            **cfg,
+        )
+
     def add_label(self, label: str) -> int:
         """Add a label; a trained model makes room for it and keeps what it has learned.
 
@@ -164,28 +188,8 @@ class RNNTextCategorizer(_Categorizer):
 
     LEARNED = ("labels", "positive_label")
 
-    def __init__(
-        self,
-        vocab: Vocab,
-        model: Model,
-        name: str = "rnn_textcat",
-        *,
-        label_smoothing: float = 0.0,
-        class_weights: Optional[Dict[str, float]] = None,
-        attention_attr: Optional[str] = None,
-        scorer: Optional[Callable] = None,
-    ):
-        super().__init__(
-            vocab,
-            model,
-            name,
-            labels=[],
-            positive_label=None,
-            label_smoothing=label_smoothing,
-            class_weights=class_weights,
-            attention_attr=attention_attr,
-            scorer=scorer,
-        )
+    def __init__(self, vocab: Vocab, model: Model, name: str = "rnn_textcat", **settings: Any):
+        super().__init__(vocab, model, name, positive_label=None, **settings)
 
     def initialize(
         self,
@@ -273,22 +277,9 @@ class RNNMultiLabelTextCategorizer(_Categorizer):
         name: str = "rnn_textcat_multilabel",
         *,
         threshold: float = 0.5,
-        label_smoothing: float = 0.0,
-        class_weights: Optional[Dict[str, float]] = None,
-        attention_attr: Optional[str] = None,
-        scorer: Optional[Callable] = None,
+        **settings: Any,
     ):
-        super().__init__(
-            vocab,
-            model,
-            name,
-            labels=[],
-            threshold=threshold,
-            label_smoothing=label_smoothing,
-            class_weights=class_weights,
-            attention_attr=attention_attr,
-            scorer=scorer,
-        )
+        super().__init__(vocab, model, name, threshold=threshold, **settings)
 
     def initialize(
         self,
