@@ -18,7 +18,7 @@ Outputs = Dict[str, np.ndarray]
 #: batches whose distinct words are embedded together, once
 CHUNK_BATCHES = 16
 #: distinct words embedded at a time
-MAX_WORDS = 8192
+MAX_WORDS = 2048
 
 
 @dataclass(frozen=True)
