@@ -97,24 +97,20 @@ def test_ud_workflow(clone):
 @pytest.mark.parametrize(
     "workflow, corpus, score, least",
     [
-        ("sentiment", "polarity", "cats_micro_f", 0.5),
-        ("intents", "banking", "cats_micro_f", 0.02),
+        ("sentiment", "polarity", "cats_micro_f", 0.52),
         ("ratings", "ratings", "regression_pearson", 0.1),
     ],
 )
 def test_text_workflows(clone, workflow, corpus, score, least):
-    """On a part of the texts: what is learned in a few steps is better than chance."""
+    """What is learned in a few steps is better than chance."""
     config = clone / "configs" / ("regressor.cfg" if workflow == "ratings" else "textcat.cfg")
-    few = config.read_text().replace("eval_frequency = 100", "eval_frequency = 20")
-    few = few.replace("max_length = 0\n\n[corpora.dev]", "limit = 800\n\n[corpora.dev]")
-    config.write_text(few)
-    overrides = ["--vars.text_steps", "40"]
+    config.write_text(config.read_text().replace("eval_frequency = 100", "eval_frequency = 90"))
+    overrides = ["--vars.text_steps", "100"]
     project(clone, "run", workflow, ".", *overrides)
     assert srsly.read_json(clone / "metrics" / f"{corpus}.json")[score] > least
     assert project(clone, "run", workflow, ".", *overrides).count("Skipping") == 3
 
 
-def test_emotions_are_converted(clone):
-    project(clone, "run", "emotions-corpus", ".")
-    docs = DocBin().from_disk(clone / "corpus/emotions/test.spacy")
-    assert len(docs) == 5427
+def test_intents_are_converted(clone):
+    project(clone, "run", "intents-corpus", ".")
+    assert len(DocBin().from_disk(clone / "corpus/banking/test.spacy")) == 3080
