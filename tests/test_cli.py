@@ -170,7 +170,6 @@ def test_package(work):
 
 
 TEXT_CONFIGS = {
-    "textcat": "cats_micro_f",
     "textcat_small": "cats_micro_f",
     "textcat_multilabel": "cats_macro_auc",
     "regressor": "regression_pearson",
