@@ -6,7 +6,7 @@ on the dev part and scored once on the test part.
 
 The corpora: "polarity", film-review sentences of two classes; "banking", questions of 77 intents;
 "emotions", comments with any of 28 labels; "ratings", the mean rating of review sentences, beside
-the mean of the training ratings as the floor. Ours use the GloVe vectors that lie beside the texts,
+the mean of the dev ratings as the floor. Ours use the GloVe vectors that lie beside the texts,
 and so does TextCatEnsemble. spaCy's are made by `spacy init config --pipeline textcat` (or
 textcat_multilabel): `--optimize accuracy` gives TextCatEnsemble, `--optimize efficiency`
 TextCatBOW. They train for --minutes at most. What is trained already in --work is only scored.
