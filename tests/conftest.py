@@ -43,22 +43,24 @@ SMALL_MODEL = {
     },
 }
 
-#: words, tags, parts of speech, morphology, category, rating
+#: words, tags, parts of speech, morphology, category, rating, entities
 SENTENCES = [
     ("I like green eggs", "PRP VBP JJ NNS", "PRON VERB ADJ NOUN", "Number=Sing _ _ Number=Plur",
-     "LIKE", 2.5),
+     "LIKE", 2.5, "O O B-FOOD I-FOOD"),
     ("She eats one ham .", "PRP VBZ CD NN .", "PRON VERB NUM NOUN PUNCT",
-     "Number=Sing Number=Sing _ Number=Sing _", "EAT", -1.0),
+     "Number=Sing Number=Sing _ Number=Sing _", "EAT", -1.0, "B-PERSON O O B-FOOD O"),
     ("They like blue ham", "PRP VBP JJ NN", "PRON VERB ADJ NOUN", "Number=Plur _ _ Number=Sing",
-     "LIKE", 1.5),
-    ("Eggs !", "NNS .", "NOUN PUNCT", "Number=Plur _", "EAT", -3.0),
+     "LIKE", 1.5, "B-PERSON O B-FOOD I-FOOD"),
+    ("Eggs !", "NNS .", "NOUN PUNCT", "Number=Plur _", "EAT", -3.0, "B-FOOD O"),
 ]
 CATEGORIES = ("EAT", "LIKE")
 
 
-def make_doc(vocab, words, tags=None, pos=None, morphs=None, category=None, rating=None):
-    split = [None if part is None else part.split(" ") for part in (words, tags, pos, morphs)]
-    doc = Doc(vocab, words=split[0], tags=split[1], pos=split[2], morphs=split[3])
+def make_doc(
+    vocab, words, tags=None, pos=None, morphs=None, category=None, rating=None, ents=None
+):
+    columns = {"words": words, "tags": tags, "pos": pos, "morphs": morphs, "ents": ents}
+    doc = Doc(vocab, **{name: text.split(" ") for name, text in columns.items() if text})
     if category is not None:
         doc.cats = {other: float(other == category) for other in CATEGORIES}
     if rating is not None:
@@ -77,9 +79,12 @@ def make_examples(nlp):
 
 def make_pipeline(factory, model=None, name=None, **config):
     """A blank English pipeline with one small component."""
-    architecture = "spacy_rnn.Tagger.v1" if factory == "rnn_tagger" else "spacy_rnn.ManyToOne.v1"
+    labels_tokens = factory in ("rnn_tagger", "rnn_ner")
+    architecture = "spacy_rnn.Tagger.v1" if labels_tokens else "spacy_rnn.ManyToOne.v1"
     small = {"@architectures": architecture, **SMALL_MODEL}
-    if factory != "rnn_tagger":
+    if factory == "rnn_ner":
+        small["decoder"] = "crf"
+    if not labels_tokens:
         small["pooling"] = {"@architectures": "spacy_rnn.Pooling.v1", "ways": ["mean", "max"]}
     nlp = spacy.blank("en")
     merged = Config({"model": small}).merge({"model": model or {}})

@@ -70,6 +70,19 @@ def lengths_of(sequences: Sequence[np.ndarray]) -> np.ndarray:
     return np.array([len(sequence) for sequence in sequences], dtype="int64")
 
 
+def batches_of(lengths: np.ndarray, batch_tokens: int) -> List[np.ndarray]:
+    """Batches of sequences of similar length, longest first, of at most `batch_tokens` padded
+    tokens (or one sequence), as index arrays."""
+    order = np.argsort(-lengths, kind="stable")
+    cuts, first = [], 0
+    sizes = lengths[order].tolist()
+    for i in range(len(sizes)):
+        if i > first and sizes[first] * (i - first + 1) > batch_tokens:
+            cuts.append(i)
+            first = i
+    return [batch for batch in np.split(order, cuts) if len(batch)]
+
+
 def words_source(shim: TorchShim, sequences: Sequence[np.ndarray], vocab: Vocab) -> Source:
     """The vectors of words, from sequences of their hashes. Each distinct word of several batches
     is embedded once."""
@@ -121,7 +134,8 @@ def read_sequences(
     if both:
         windows += [_overlapping(i, int(lengths[i]), limits) for i in np.flatnonzero(long).tolist()]
     starts = offsets(lengths)
-    batches = _batches(_together(windows), limits.batch_tokens)
+    all_windows = _together(windows)
+    batches = [all_windows.take(rows) for rows in batches_of(all_windows.size, limits.batch_tokens)]
     for first in range(0, len(batches), CHUNK_BATCHES):
         chunk = batches[first : first + CHUNK_BATCHES]
         places = [spans(starts[batch.sequence] + batch.start, batch.size) for batch in chunk]
@@ -249,19 +263,6 @@ def _together(windows: Sequence[Windows]) -> Windows:
     return Windows(
         *(np.concatenate([getattr(w, field.name) for w in windows]) for field in fields(Windows))
     )
-
-
-def _batches(windows: Windows, batch_tokens: int) -> List[Windows]:
-    """Batches of windows of similar length, longest first, of at most `batch_tokens` padded tokens
-    (or one window)."""
-    order = np.argsort(-windows.size, kind="stable")
-    cuts, first = [], 0
-    sizes = windows.size[order].tolist()
-    for i in range(len(sizes)):
-        if i > first and sizes[first] * (i - first + 1) > batch_tokens:
-            cuts.append(i)
-            first = i
-    return [windows.take(rows) for rows in np.split(order, cuts) if len(rows)]
 
 
 def _kept(windows: Windows, states: Tensor) -> Tuple[Tensor, Tensor]:

@@ -30,7 +30,7 @@ class Gold(NamedTuple):
 
     arrays: Dict[str, np.ndarray]
     n_items: int
-    loss: Callable[[Dict[str, Tensor], Dict[str, Tensor]], Tensor]
+    loss: Callable[[Dict[str, Any], Dict[str, Tensor]], Tensor]
 
 
 class Training(NamedTuple):

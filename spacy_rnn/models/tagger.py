@@ -1,30 +1,33 @@
-"""The tagger's architecture."""
+"""The architecture of components that label tokens."""
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
+import torch
 from spacy.tokens import Doc
 from thinc.api import Model
 from torch import Tensor
 
 from ..features.tokens import TokenFeatures
 from ..nn import tagger as nn_tagger
+from ..nn.crf import Chain
 from ..nn.network import Batch
 from ..training.shim import TorchShim
-from .batching import Limits, Outputs, lengths_of, predict_rows, words_source
+from .batching import Limits, Outputs, batches_of, lengths_of, predict_rows, words_source
 from .embedding import TokenEmbedding
 from .encoder import RNNEncoder
 from .network import Architecture, Precision, collate, make_model, word_hashes
 
-Read = Callable[[Dict[str, Tensor]], Dict[str, Tensor]]
+Decode = Callable[[Dict[str, Chain]], Dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
 class TaggerArchitecture(Architecture):
-    """The parts of a tagger."""
+    """The parts of a network that labels tokens."""
 
     encoder: RNNEncoder
+    decoder: nn_tagger.Decoder
 
     def module(
         self,
@@ -33,7 +36,8 @@ class TaggerArchitecture(Architecture):
         vectors: Optional[np.ndarray] = None,
     ) -> nn_tagger.Tagger:
         embedding = self.embedding.module(features, vectors)
-        return nn_tagger.Tagger(embedding, self.encoder.module(embedding.output_size), outputs)
+        encoder = self.encoder.module(embedding.output_size)
+        return nn_tagger.Tagger(embedding, encoder, outputs, self.decoder)
 
     def batch(self, shim: TorchShim, docs: Sequence[Doc]) -> Batch:
         return collate(shim, [word_hashes(doc) for doc in docs], docs)
@@ -43,7 +47,42 @@ class TaggerArchitecture(Architecture):
         shim: TorchShim,
         docs: Sequence[Doc],
         limits: Limits,
-        read: Read = nn_tagger.decode,
+        decode: Decode = nn_tagger.decode,
+    ) -> List[Outputs]:
+        if self.decoder == "softmax":
+            return self._predict_rows(
+                shim,
+                docs,
+                limits,
+                # Every token is decoded by itself, in whatever window it lies.
+                lambda module, states: decode(
+                    module.chains(module.outputs(states), torch.tensor([len(states)]))
+                ),
+            )
+        scores = self.scores(shim, docs, limits)
+        outputs: List[Outputs] = [{} for _ in docs]
+        for places, sizes, found in decode_chains(shim, scores, limits, decode):
+            for name, tensor in found.items():
+                pieces = np.split(tensor.cpu().numpy(), np.cumsum(sizes)[:-1])
+                for place, piece in zip(places, pieces, strict=True):
+                    outputs[place][name] = piece
+        return outputs
+
+    def scores(self, shim: TorchShim, docs: Sequence[Doc], limits: Limits) -> List[Outputs]:
+        """The scores of the labels of each token, for each target (tokens, labels)."""
+        return self._predict_rows(
+            shim,
+            docs,
+            limits,
+            lambda module, states: {n: x.float() for n, x in module.outputs(states).items()},
+        )
+
+    def _predict_rows(
+        self,
+        shim: TorchShim,
+        docs: Sequence[Doc],
+        limits: Limits,
+        read: Callable[[Any, Tensor], Dict[str, Tensor]],
     ) -> List[Outputs]:
         sequences = [word_hashes(doc) for doc in docs]
         return predict_rows(
@@ -52,13 +91,36 @@ class TaggerArchitecture(Architecture):
             lengths_of(sequences),
             words_source(shim, sequences, docs[0].vocab),
             limits,
-            lambda module, states: read(module.outputs(states)),
+            read,
         )
+
+
+def decode_chains(
+    shim: TorchShim,
+    scores: Sequence[Outputs],
+    limits: Limits,
+    decode: Callable[[Dict[str, Chain]], Any],
+) -> Iterator[Tuple[List[int], List[int], Any]]:
+    """Decode whole documents from the scores of their tokens; yields, batch by batch and in no
+    particular order, which documents, their lengths, and what `decode` makes of their chains."""
+    lengths = np.array([len(next(iter(doc_scores.values()))) for doc_scores in scores])
+    for places in batches_of(lengths, limits.batch_tokens):
+        rows = {
+            name: torch.from_numpy(np.concatenate([scores[i][name] for i in places]))
+            for name in scores[0]
+        }
+
+        def run(module: Any, places=places, rows=rows) -> Any:
+            on_device = {name: x.to(shim.device) for name, x in rows.items()}
+            return decode(module.chains(on_device, torch.from_numpy(lengths[places])))
+
+        yield places.tolist(), lengths[places].tolist(), shim.predict(run)
 
 
 def make_tagger_model(
     embedding: TokenEmbedding,
     encoder: RNNEncoder,
+    decoder: nn_tagger.Decoder = "softmax",
     mixed_precision: Precision = "none",
     batch_tokens: int = 4096,
     window: int = 5000,
@@ -68,6 +130,8 @@ def make_tagger_model(
 
     embedding: spacy_rnn.TokenEmbedding.v1.
     encoder: spacy_rnn.RNNEncoder.v1.
+    decoder: "softmax" chooses the label of each token alone; "crf", a conditional random field,
+        learns which labels follow each other and chooses those of a document together.
     mixed_precision: train and predict in half precision on a GPU; quietly off on a CPU.
     batch_tokens: tokens in a batch of prediction, padding counted. Bounds memory; results do not
         depend on it.
@@ -75,14 +139,41 @@ def make_tagger_model(
     overlap: tokens of context on both sides of a window. With an encoder of one direction windows
         carry the state on instead and give exactly what the whole document gives.
 
-    The model predicts, for a list of docs, a list of dicts: for each target the label of each token
-    and, under NAME_probability, its probability.
+    The model predicts, for a list of docs, a list of dicts: for each target the label of each
+    token.
     """
-    architecture = TaggerArchitecture(embedding, encoder)
+    architecture = TaggerArchitecture(embedding, encoder, decoder)
     return make_model("rnn_tagger", architecture, mixed_precision, batch_tokens, window, overlap)
 
 
-def predict_probabilities(model: Model, docs: Sequence[Doc]) -> List[Dict[str, np.ndarray]]:
-    """For each doc and target the probability of each label, float32 (tokens, labels)."""
+def decoder_of(model: Model) -> nn_tagger.Decoder:
+    """How the model chooses labels."""
     shim: Any = model.shims[0]
-    return shim.network.predict(shim, docs, model.attrs["limits"], nn_tagger.probabilities)
+    return shim.network.decoder
+
+
+def predict_probabilities(model: Model, docs: Sequence[Doc]) -> List[Outputs]:
+    """For each doc and target its labels, NAME (tokens,), and the probability of each label,
+    NAME_probabilities, float32 (tokens, labels)."""
+    shim: Any = model.shims[0]
+    return shim.network.predict(
+        shim, docs, model.attrs["limits"], nn_tagger.decode_with_probabilities
+    )
+
+
+def predict_chains(
+    model: Model,
+    docs: Sequence[Doc],
+    decode: Callable[[Dict[str, Chain]], Any],
+    prepare: Callable[[Doc, Outputs], None],
+) -> Iterator[Tuple[List[int], List[int], Any]]:
+    """Decode documents whole; see `decode_chains`.
+
+    prepare: may change the scores of a document before, as to rule labels out.
+    """
+    shim: Any = model.shims[0]
+    limits = model.attrs["limits"]
+    scores = shim.network.scores(shim, docs, limits)
+    for doc, doc_scores in zip(docs, scores, strict=True):
+        prepare(doc, doc_scores)
+    return decode_chains(shim, scores, limits, decode)

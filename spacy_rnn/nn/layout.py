@@ -91,6 +91,10 @@ class Packed:
         """One vector a row (B, D) -> one a packed token (N, D)."""
         return mask.index_select(0, self._rows)
 
+    def total(self, x: Tensor) -> Tensor:
+        """One number a packed token (N,) -> their sum in each row (B,)."""
+        return x.new_zeros(self.n_rows).index_add(0, self._rows, x)
+
     @property
     def size(self) -> int:
         return int(self.lengths.sum())

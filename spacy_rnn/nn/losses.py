@@ -33,21 +33,6 @@ def cross_entropy(
     )
 
 
-def tagging_loss(
-    logits: dict[str, Tensor], gold: dict[str, Tensor], label_smoothing: float = 0.0
-) -> Tensor:
-    """Cross-entropy summed over tokens and targets.
-
-    gold: under the name of each target its labels (N,), and where its classes have weights, those
-        as NAME_weights (C,).
-    """
-    losses = [
-        cross_entropy(scores, gold[name], label_smoothing, gold.get(name + "_weights"))
-        for name, scores in logits.items()
-    ]
-    return torch.stack(losses).sum()
-
-
 def exclusive_loss(
     logits: dict[str, Tensor], gold: dict[str, Tensor], label_smoothing: float = 0.0
 ) -> Tensor:

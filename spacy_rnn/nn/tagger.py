@@ -1,41 +1,102 @@
-"""Many to many: a label for each token."""
+"""Many to many: a label for each token, chosen alone (softmax) or with its neighbours (CRF)."""
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import Literal, Optional
 
+import torch
+from torch import Tensor, nn
+
+from .chain import marginals, viterbi
+from .crf import CRF, Chain, Constraints, crf_loss
 from .embedding import TokenEmbedding
+from .losses import cross_entropy
 from .network import Batch, Network
 from .rnn import Encoder
+
+Decoder = Literal["softmax", "crf"]
 
 
 class Tagger(Network):
     """Label each token, for one or several targets from one encoder.
 
     outputs: number of labels of each target.
+    decoder: "crf" learns which labels follow each other.
     """
 
-    def __init__(self, embedding: TokenEmbedding, encoder: Encoder, outputs: dict[str, int]):
+    def __init__(
+        self,
+        embedding: TokenEmbedding,
+        encoder: Encoder,
+        outputs: dict[str, int],
+        decoder: Decoder = "softmax",
+    ):
         super().__init__(embedding, encoder.output_size, outputs)
         self.encoder = encoder
+        learned = outputs if decoder == "crf" else {}
+        self.crfs = nn.ModuleDict({target: CRF(n) for target, n in learned.items()})
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Logits (N, labels) of each target."""
-        return self.outputs(
-            self.encoder(self.embedding(batch.words), batch.lengths, batch.tokens)
-        )
+    def forward(self, batch: Batch) -> dict[str, Chain]:
+        """The scores of the labels of each target."""
+        states = self.encoder(self.embedding(batch.words), batch.lengths, batch.tokens)
+        return self.chains(self.outputs(states), batch.lengths)
+
+    def chains(self, scores: dict[str, Tensor], lengths: Tensor) -> dict[str, Chain]:
+        """Scores (N, labels) of each target as chains, for sequences of these lengths (B,)."""
+        crfs: dict = dict(self.crfs.items())
+        return {name: Chain(x, lengths, crfs.get(name)) for name, x in scores.items()}
+
+    def resize(self, outputs: dict[str, int]) -> None:
+        super().resize(outputs)
+        for target, crf in self.crfs.items():
+            assert isinstance(crf, CRF)
+            crf.resize(outputs[target])
 
 
-def decode(logits: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The best label of each token and its probability: ``NAME`` (N,) and ``NAME_probability``."""
-    decoded = {}
-    for name, scores in logits.items():
-        probability, label = scores.float().softmax(dim=-1).max(dim=-1)
-        decoded[name] = label
-        decoded[name + "_probability"] = probability
+def tagging_loss(
+    chains: dict[str, Chain],
+    gold: dict[str, Tensor],
+    label_smoothing: float = 0.0,
+    constraints: Optional[Constraints] = None,
+) -> Tensor:
+    """Cross-entropy of tokens, or of sequences where there is a CRF, summed over the targets.
+
+    gold: under the name of each target its labels (N,), and where its classes have weights, those
+        as NAME_weights (C,). Weights and smoothing are of the cross-entropy of tokens alone.
+    constraints: which labels a CRF gives no probability.
+    """
+    losses = [
+        cross_entropy(chain.scores, gold[name], label_smoothing, gold.get(name + "_weights"))
+        if chain.crf is None
+        else crf_loss(chain, gold[name], constraints)
+        for name, chain in chains.items()
+    ]
+    return torch.stack(losses).sum()
+
+
+def decode(chains: dict[str, Chain]) -> dict[str, Tensor]:
+    """The best labels of each target: ``NAME`` (N,)."""
+    return {name: best(chain) for name, chain in chains.items()}
+
+
+def decode_with_probabilities(chains: dict[str, Chain]) -> dict[str, Tensor]:
+    """The best labels, ``NAME`` (N,), and the probability of each label, ``NAME_probabilities``
+    (N, labels)."""
+    decoded = decode(chains)
+    for name, chain in chains.items():
+        decoded[name + "_probabilities"] = probabilities(chain)
     return decoded
 
 
-def probabilities(logits: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The probability of each label: ``NAME`` (N, labels)."""
-    return {name: scores.float().softmax(dim=-1) for name, scores in logits.items()}
+def best(scores: Chain, constraints: Optional[Constraints] = None) -> Tensor:
+    """The best labels (N,): of each token where nothing binds it to others, else of the chain."""
+    if scores.crf is None and constraints is None:
+        return scores.scores.argmax(dim=1)
+    return viterbi(scores.potentials(constraints), scores.scores, scores.lengths)
+
+
+def probabilities(scores: Chain, constraints: Optional[Constraints] = None) -> Tensor:
+    """The probability of each label (N, labels), over all labels of the other tokens."""
+    if scores.crf is None and constraints is None:
+        return scores.scores.float().softmax(dim=1)
+    return marginals(scores.potentials(constraints), scores.scores, scores.lengths)

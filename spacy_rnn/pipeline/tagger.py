@@ -13,8 +13,9 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
 from ..models.network import Gold
-from ..models.tagger import predict_probabilities
-from ..nn.losses import MISSING, tagging_loss
+from ..models.tagger import decoder_of, predict_probabilities
+from ..nn.losses import MISSING
+from ..nn.tagger import tagging_loss
 from .base import RNNPipe, aligned_values, set_doc_extension
 
 Target = Literal["tag", "pos", "morph"]
@@ -26,6 +27,7 @@ DEFAULT_MODEL = Config().from_str(
     """
     [model]
     @architectures = "spacy_rnn.Tagger.v1"
+    decoder = "softmax"
     mixed_precision = "none"
     batch_tokens = 4096
     window = 5000
@@ -147,6 +149,12 @@ class RNNTagger(RNNPipe):
             raise ValueError(
                 f"'targets' of '{name}' must be one or more of {list(ATTRIBUTES)}, each once; got "
                 f"{targets}."
+            )
+        if decoder_of(model) == "crf" and (label_smoothing or class_weights):
+            raise ValueError(
+                f"'label_smoothing' and 'class_weights' of '{name}' change the loss of single "
+                f"tokens; a CRF has one of whole sequences. Leave them at 0.0 and null, or set "
+                f"[components.{name}.model] decoder to \"softmax\"."
             )
         super().__init__(
             vocab,
@@ -289,28 +297,22 @@ class RNNTagger(RNNPipe):
     # Prediction
 
     def predict(self, docs: Iterable[Doc]) -> List[Prediction]:
-        """For each doc and target the label numbers (tokens,) and, as NAME_probability, their
-        probabilities; with `probabilities_attr` those of all labels too, as NAME_probabilities."""
+        """For each doc and target the label numbers, NAME (tokens,); where probabilities are needed
+        those of all labels too, NAME_probabilities (tokens, labels)."""
         docs = list(docs)
         if not docs:
             return []
-        if self.cfg["probabilities_attr"] is None:
-            return self.model.predict(docs)
-        predictions = []
-        for doc_probabilities in self.predict_probabilities(docs):
-            prediction = {}
-            for target, p in doc_probabilities.items():
-                prediction[target] = p.argmax(axis=1)
-                prediction[target + "_probability"] = p.max(axis=1)
-                prediction[target + "_probabilities"] = p
-            predictions.append(prediction)
-        return predictions
+        if self.cfg["threshold"] or self.cfg["probabilities_attr"] is not None:
+            return predict_probabilities(self.model, docs)
+        return self.model.predict(docs)
 
     def predict_probabilities(self, docs: Iterable[Doc]) -> List[Dict[str, np.ndarray]]:
         """For each doc and target the probability of each label, float32 (tokens, labels), columns
         in the order of `labels_of(target)`."""
         docs = list(docs)
-        return predict_probabilities(self.model, docs) if docs else []
+        predictions = predict_probabilities(self.model, docs) if docs else []
+        targets = self.cfg["targets"]
+        return [{t: found[t + "_probabilities"] for t in targets} for found in predictions]
 
     def set_annotations(self, docs: Iterable[Doc], predictions: List[Prediction]) -> None:
         """Write predictions to docs.
@@ -325,8 +327,9 @@ class RNNTagger(RNNPipe):
         for doc, prediction in zip(docs, predictions, strict=True):
             columns = np.stack([values[t][prediction[t]] for t in values], axis=1)
             if threshold:
-                certain = [prediction[t + "_probability"] >= threshold for t in values]
-                columns[~np.stack(certain, axis=1)] = 0
+                for column, t in zip(columns.T, values, strict=True):
+                    labels, p = prediction[t], prediction[t + "_probabilities"]
+                    column[p[np.arange(len(p)), labels] < threshold] = 0
             present = doc.to_array(attributes).reshape(columns.shape)
             keep = columns == 0 if overwrite else present != 0
             values_to_set: Any = np.where(keep, present, columns)

@@ -33,7 +33,7 @@ def make_shim(direction="both", cell="lstm"):
         words=WordEmbedding(width=4, min_freq=1), characters=CharacterRNN(width=3, hidden_size=2)
     )
     encoder = RNNEncoder(cell=cell, direction=direction, hidden_size=4, depth=2, residual=True)
-    shim = TorchShim(TaggerArchitecture(embedding, encoder))
+    shim = TorchShim(TaggerArchitecture(embedding, encoder, "softmax"))
     shim.features.build([word_hashes(make_doc(100))], VOCAB)
     shim.build({"tag": N_LABELS})
     for parameter in shim.module.parameters():

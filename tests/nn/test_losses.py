@@ -8,14 +8,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spacy_rnn.nn.crf import Chain
 from spacy_rnn.nn.losses import (
     MISSING,
     cross_entropy,
     exclusive_loss,
     multilabel_loss,
     squared_error,
-    tagging_loss,
 )
+from spacy_rnn.nn.tagger import tagging_loss
 
 
 def formula(logits, targets, smoothing=0.0, weights=None):
@@ -119,7 +120,8 @@ def test_the_loss_of_several_targets_is_their_sum(targets, smoothing):
     gold = {"pos": tags.flip(0), "tag": tags, "tag_weights": weights}
     expected = formula(logits["tag"], tags, smoothing, weights)
     expected += formula(logits["pos"], tags.flip(0), smoothing)
-    loss = tagging_loss(logits, gold, smoothing)
+    chains = {name: Chain(x, torch.tensor([len(x)])) for name, x in logits.items()}
+    loss = tagging_loss(chains, gold, smoothing)
     assert loss.item() == pytest.approx(expected, rel=1e-5, abs=1e-5)
 
 

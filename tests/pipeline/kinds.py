@@ -41,6 +41,14 @@ def _tag_probabilities(pipe, docs):
     return [found["tag"] for found in pipe.predict_probabilities(docs)]
 
 
+def _entity_probabilities(pipe, docs):
+    return pipe.predict_probabilities(docs)
+
+
+def _entities(doc):
+    return doc.to_array(["ENT_IOB", "ENT_TYPE"]).astype("float64").reshape(-1)
+
+
 def _scores(pipe, docs):
     return list(pipe.predict(docs).scores)
 
@@ -61,6 +69,7 @@ KINDS = {
     kind.factory: kind
     for kind in (
         Kind("rnn_tagger", "tag_acc", _tag_probabilities, _tags),
+        Kind("rnn_ner", "ents_f", _entity_probabilities, _entities),
         Kind("rnn_textcat", "cats_micro_f", _scores, _cats),
         Kind("rnn_textcat_multilabel", "cats_micro_f", _scores, _cats),
         Kind("rnn_regressor", "regression_pearson", _scores, _values),

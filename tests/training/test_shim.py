@@ -15,7 +15,7 @@ from spacy_rnn.models.embedding import AffixEmbedding, TokenEmbedding, WordEmbed
 from spacy_rnn.models.encoder import RNNEncoder
 from spacy_rnn.models.network import collate, word_hashes
 from spacy_rnn.models.tagger import TaggerArchitecture
-from spacy_rnn.nn.losses import tagging_loss
+from spacy_rnn.nn.tagger import tagging_loss
 from spacy_rnn.training.optimizer import make_adamw, parameter_key
 from spacy_rnn.training.shim import TorchShim
 
@@ -30,7 +30,9 @@ def make_network(hidden_size=4, affixes=False):
         words=WordEmbedding(width=3, min_freq=1, unknown_dropout=0.0),
         affixes=AffixEmbedding(width=2, rows=10) if affixes else None,
     )
-    return TaggerArchitecture(embedding, RNNEncoder(hidden_size=hidden_size, depth=1))
+    return TaggerArchitecture(
+        embedding, RNNEncoder(hidden_size=hidden_size, depth=1), "softmax"
+    )
 
 
 def make_shim(network=None, seed=0, **options):

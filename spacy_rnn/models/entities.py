@@ -1,0 +1,138 @@
+"""Entities of documents: prediction with a tagger whose labels are the tags of a scheme."""
+
+from functools import partial
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+from spacy.tokens import Doc
+from thinc.api import Model
+from torch import Tensor
+
+from ..features.scheme import Scheme
+from ..nn import chain as nn_chain
+from ..nn import tagger as nn_tagger
+from ..nn.crf import Chain, Constraints
+from .tagger import predict_chains
+
+#: the network's only target
+TARGET = "ner"
+
+#: sets scores (tokens, tags) of a document to -inf that it rules out
+RuleOut = Callable[[Doc, np.ndarray], None]
+
+
+class Entities(NamedTuple):
+    """The entities of a document: of each the first token, the token after the last, and the
+    number of the label, int64 (E,); where they are asked for, the probability of each entity (E,)
+    and of each tag of each token (tokens, tags)."""
+
+    starts: np.ndarray
+    ends: np.ndarray
+    labels: np.ndarray
+    confidences: Optional[np.ndarray] = None
+    probabilities: Optional[np.ndarray] = None
+
+
+def entities_loss(chains: Dict[str, Chain], gold: Dict[str, Tensor]) -> Tensor:
+    """The loss of tags, gold[TARGET] (N,), under the constraints that lie beside them."""
+    constraints = Constraints(*(gold[name] for name in Constraints._fields))
+    return nn_tagger.tagging_loss(chains, gold, constraints=constraints)
+
+
+def predict_entities(
+    model: Model,
+    docs: Sequence[Doc],
+    scheme: Scheme,
+    rule_out: RuleOut,
+    confidences: bool = False,
+    probabilities: bool = False,
+) -> List[Entities]:
+    """The entities of each doc in its most probable reading."""
+    decode = partial(_decode, scheme, confidences, probabilities)
+    predictions = []
+    for decoded in _predict(model, docs, rule_out, decode):
+        starts, ends, labels = scheme.decode(decoded["tags"])
+        p = decoded["confidences"][starts] if confidences else None
+        predictions.append(Entities(starts, ends, labels, p, decoded.get("probabilities")))
+    return predictions
+
+
+def predict_readings(
+    model: Model, docs: Sequence[Doc], scheme: Scheme, rule_out: RuleOut, n: int
+) -> List[List[Tuple[float, Entities]]]:
+    """The n most probable readings of each doc, best first, with their probabilities."""
+    return [
+        [
+            (float(p), Entities(*scheme.decode(tags)))
+            for tags, p in zip(decoded["tags"].T, decoded["probability"], strict=True)
+            if p > 0
+        ]
+        for decoded in _predict(model, docs, rule_out, partial(_n_best, scheme, n))
+    ]
+
+
+def _predict(
+    model: Model,
+    docs: Sequence[Doc],
+    rule_out: RuleOut,
+    decode: Callable[[Chain], Dict[str, Any]],
+) -> List[Dict[str, Any]]:
+    """What `decode` makes of each doc: its part of the tensors, which have a row a token, and its
+    item of the lists, which have one a doc."""
+    if not docs:
+        return []
+    found: List[Dict[str, Any]] = [{} for _ in docs]
+    batches = predict_chains(
+        model,
+        docs,
+        lambda chains: decode(chains[TARGET]),
+        lambda doc, scores: rule_out(doc, scores[TARGET]),
+    )
+    for places, sizes, decoded in batches:
+        for name, values in decoded.items():
+            if isinstance(values, Tensor):
+                values = np.split(values.cpu().numpy(), np.cumsum(sizes)[:-1])
+            for place, value in zip(places, values, strict=True):
+                found[place][name] = value
+    return found
+
+
+def _constraints(scheme: Scheme, device: torch.device) -> Constraints:
+    arrays = scheme.constraints()
+    return Constraints(*(torch.from_numpy(arrays[n]).to(device) for n in Constraints._fields))
+
+
+def _decode(
+    scheme: Scheme, confidences: bool, probabilities: bool, chain: Chain
+) -> Dict[str, Tensor]:
+    """The best tags (N,); at the first token of each entity its probability (N,); the probability
+    of each tag (N, tags)."""
+    device = chain.scores.device
+    constraints = _constraints(scheme, device)
+    tags = nn_tagger.best(chain, constraints)
+    decoded = {"tags": tags}
+    if confidences:
+        found = scheme.decode(tags.cpu().numpy())
+        starts, ends, _ = (torch.from_numpy(array).to(device) for array in found)
+        p = nn_chain.span_probabilities(
+            chain.potentials(constraints),
+            chain.scores,
+            chain.lengths,
+            tags,
+            starts,
+            ends,
+            constraints.continues,
+        )
+        decoded["confidences"] = p.new_zeros(len(tags)).index_copy(0, starts, p)
+    if probabilities:
+        decoded["probabilities"] = nn_tagger.probabilities(chain, constraints)
+    return decoded
+
+
+def _n_best(scheme: Scheme, n: int, chain: Chain) -> Dict[str, Any]:
+    """The n best sequences of tags (N, n), and of each document their probabilities (n,)."""
+    potentials = chain.potentials(_constraints(scheme, chain.scores.device))
+    tags, scores = nn_chain.n_best(potentials, chain.scores, chain.lengths, n)
+    log_z = nn_chain.log_partition(potentials, chain.scores, chain.lengths)
+    return {"tags": tags, "probability": list((scores - log_z.unsqueeze(1)).exp().cpu().numpy())}

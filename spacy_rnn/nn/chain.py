@@ -1,0 +1,316 @@
+"""Exact inference over chains of tags.
+
+A linear chain gives the tags y of a sequence of n tokens the score
+
+    start[y_1] + sum_t emissions[t, y_t] + sum_t transitions[y_t, y_t+1] + end[y_n]
+
+and, over all sequences of tags, the probability exp(score) / Z (Lafferty et al. 2001, section 3). A
+score of -inf rules out. Sequences are flat, as everywhere: emissions (N, C) beside lengths (B,) on
+the CPU; an empty sequence has one reading, of score 0.
+
+All recursions run over time for all sequences at once. Tokens are packed for them, time step by
+time step, the longest sequence first, so that those that have not ended are the first of each step;
+and they come last, (C, N), where kernels read them side by side. Recursions are in log space and
+float32, whatever the network ran in, and scores are kept near 0 from step to step, so that a
+document of a million tokens is read as exactly as a sentence.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .layout import Packed, offsets, spans
+
+#: steps of the Viterbi recursion after which scores are brought back to 0
+RESCALE = 32
+
+
+class Potentials(NamedTuple):
+    """Scores of tags at the borders of a sequence, (C,), and next to each other, (C from, C to)."""
+
+    start: Tensor
+    transitions: Tensor
+    end: Tensor
+
+
+class Steps:
+    """Flat sequences packed, as above, without the empty ones."""
+
+    def __init__(self, lengths: Tensor, device: torch.device):
+        sizes = lengths.numpy()
+        order = np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]
+        #: where the sequences lie in the batch, (B,), longest first
+        self.rows = torch.from_numpy(order).to(device)
+        self.n = int(sizes.max(initial=0))
+        if not self.n:
+            return
+        self._layout = Packed(sizes[order], offsets(sizes)[order], device)
+        #: how many sequences there are at each step
+        self.active = self._layout.batch_sizes.tolist()
+        first = offsets(np.array(self.active))
+        rank = np.zeros(len(sizes), dtype="int64")
+        rank[order] = np.arange(len(order))
+        time = spans(np.zeros_like(sizes), sizes)
+        self._places = torch.from_numpy(first[time] + np.repeat(rank, sizes)).to(device)
+        self._last = torch.from_numpy(first[sizes[order] - 1] + np.arange(len(order))).to(device)
+
+    def gather(self, x: Tensor) -> Tensor:
+        """Flat (N, C) -> packed (C, N), float32."""
+        return self._layout.gather(x.float()).T.contiguous()
+
+    def split(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Packed (..., N) -> of each step (..., n)."""
+        return x.split(self.active, dim=-1)
+
+    def flat(self, x: Tensor) -> Tensor:
+        """Packed (..., N) -> flat (N, ...)."""
+        return x.movedim(-1, 0).index_select(0, self._places)
+
+    def reverse(self, x: Tensor) -> Tensor:
+        """(C, N) -> (C, N), each sequence reversed."""
+        return self._layout.reverse(x.T).T
+
+    def at_last(self, x: Tensor) -> Tensor:
+        """(..., N) -> (..., B), of each sequence the last token."""
+        return x.index_select(-1, self._last)
+
+    def total(self, x: Tensor) -> Tensor:
+        """(N,) -> (B,), the sum over each sequence."""
+        return self._layout.total(x)
+
+
+class ForwardBackward(NamedTuple):
+    """Sums over all tags of the tokens on one side, for each tag of a token.
+
+    x: the emissions, packed, (C, N).
+    before: log of the sum over the tokens before it, with the transition to the tag, less the
+        scale of the token and of those before, (C, N).
+    after: the same of the tokens after it, less another constant of the token.
+    scale: (N,).
+    log_z: log of the sum over all tags of a sequence, (B,), in the order of the steps.
+    """
+
+    x: Tensor
+    before: Tensor
+    after: Tensor
+    scale: Tensor
+    log_z: Tensor
+
+    def marginals(self) -> Tensor:
+        """Probability of each tag at each token, (C, N)."""
+        return (self.before + self.x + self.after).softmax(dim=0)
+
+
+def forward_backward(potentials: Potentials, emissions: Tensor, steps: Steps) -> ForwardBackward:
+    """The forward-backward algorithm (Rabiner 1989, sections III A and B, scaled as in V A), both
+    directions at once: the backward one is the forward one over sequences reversed."""
+    start, transitions, end = potentials
+    # shape: (C, N)
+    x = steps.gather(emissions)
+    # shape: (C, 2, N)
+    both = torch.stack([x, steps.reverse(x)], dim=1)
+    # shape: (C from, C to, 2, 1)
+    scores = torch.stack([transitions, transitions.T], dim=2).unsqueeze(3)
+    sums = [torch.stack([start, end], dim=1).unsqueeze(2).expand(-1, -1, steps.active[0])]
+    scale = [x.new_zeros(steps.active[0])]
+    for n, emission in zip(steps.active[1:], steps.split(both), strict=False):
+        # shape: (C, 2, n), (2, n)
+        reached = (sums[-1] + emission)[..., :n]
+        top = _top(reached)
+        sums.append(torch.logsumexp((reached - top).unsqueeze(1) + scores, dim=0))
+        scale.append(top[0])
+    before, after = torch.cat(sums, dim=2).unbind(1)
+    after, constants = steps.reverse(after), torch.cat(scale)
+    log_z = steps.total(constants)
+    log_z = log_z + torch.logsumexp(steps.at_last(before + x) + end.unsqueeze(1), dim=0)
+    return ForwardBackward(x, before, after, constants, log_z)
+
+
+def _top(scores: Tensor) -> Tensor:
+    """The largest score (C, ...) -> (...); a finite number even where all are -inf."""
+    return scores.amax(dim=0).clamp(min=torch.finfo(scores.dtype).min)
+
+
+class _LogPartition(torch.autograd.Function):
+    """log Z of each sequence; its gradient is the expected count of each potential, which needs no
+    graph of the recursion."""
+
+    @staticmethod
+    def forward(ctx: Any, start, transitions, end, emissions, steps: Steps) -> Tensor:
+        sums = forward_backward(Potentials(start, transitions, end), emissions, steps)
+        ctx.save_for_backward(transitions, *sums)
+        ctx.steps = steps
+        return sums.log_z
+
+    @staticmethod
+    def backward(ctx: Any, d_log_z: Tensor) -> tuple:  # type: ignore[override]
+        steps: Steps = ctx.steps
+        transitions, *saved = ctx.saved_tensors
+        sums = ForwardBackward(*saved)
+        # shape: (C, N)
+        marginals = sums.marginals() * torch.cat([d_log_z[:n] for n in steps.active])
+        left, right = sums.before + sums.x, sums.x + sums.after
+        # What makes the probabilities of all pairs of a token and the one before add up to 1.
+        right = right - (torch.logsumexp(sums.before + right, dim=0) + sums.scale)
+        d_transitions = torch.zeros_like(transitions)
+        for before, after in zip(steps.split(left), steps.split(right)[1:], strict=False):
+            n = after.shape[1]
+            # shape: (C, 1, n), (1, C, n) -> (C, C, n)
+            pairs = before[:, :n].unsqueeze(1) + after
+            pairs = (pairs + transitions.unsqueeze(2)).exp()
+            d_transitions += pairs @ d_log_z[:n]
+        d_start = steps.split(marginals)[0].sum(1)
+        d_end = steps.at_last(marginals).sum(1)
+        return d_start, d_transitions, d_end, steps.flat(marginals), None
+
+
+def log_partition(potentials: Potentials, emissions: Tensor, lengths: Tensor) -> Tensor:
+    """log Z of each sequence, (B,), differentiable."""
+    steps = Steps(lengths, emissions.device)
+    log_z = emissions.new_zeros(len(lengths), dtype=torch.float32)
+    if not steps.n:
+        return log_z
+    return log_z.index_copy(0, steps.rows, _LogPartition.apply(*potentials, emissions, steps))
+
+
+def path_scores(
+    potentials: Potentials, emissions: Tensor, lengths: Tensor, tags: Tensor
+) -> Tensor:
+    """The score of each sequence's tags (N,), (B,), differentiable."""
+    start, transitions, end = potentials
+    sizes = lengths.numpy()
+    first = offsets(sizes)[sizes > 0]
+    starts = torch.from_numpy(first).to(tags.device)
+    ends = torch.from_numpy(first + sizes[sizes > 0] - 1).to(tags.device)
+    rows = torch.from_numpy(np.repeat(np.arange(len(sizes)), sizes)).to(tags.device)
+    scores = emissions.float().gather(1, tags.unsqueeze(1)).squeeze(1)
+    scores = scores + _transition_scores(transitions, tags, starts)
+    scores = scores.index_add(0, starts, start.index_select(0, tags.index_select(0, starts)))
+    scores = scores.index_add(0, ends, end.index_select(0, tags.index_select(0, ends)))
+    return scores.new_zeros(len(sizes)).index_add(0, rows, scores)
+
+
+def _transition_scores(transitions: Tensor, tags: Tensor, starts: Tensor) -> Tensor:
+    """The score of the transition to each tag (N,), 0 at the starts of sequences."""
+    pairs = tags.roll(1) * len(transitions) + tags
+    return transitions.flatten().index_select(0, pairs).index_fill(0, starts, 0.0)
+
+
+def marginals(potentials: Potentials, emissions: Tensor, lengths: Tensor) -> Tensor:
+    """Probability of each tag at each token over all readings, (N, C)."""
+    steps = Steps(lengths, emissions.device)
+    if not steps.n:
+        return emissions.float()
+    return steps.flat(forward_backward(potentials, emissions, steps).marginals())
+
+
+def viterbi(potentials: Potentials, emissions: Tensor, lengths: Tensor) -> Tensor:
+    """The best tags of each sequence, int64 (N,) (Viterbi 1967)."""
+    start, transitions, end = potentials
+    steps = Steps(lengths, emissions.device)
+    if not steps.n:
+        return torch.zeros(0, dtype=torch.int64, device=emissions.device)
+    # The score of the best way to each tag; the way itself is found again on the way back, for
+    # the one tag that counts. shape: (C, n) of each step
+    x = steps.split(steps.gather(emissions))
+    best = [start.unsqueeze(1) + x[0]]
+    scores = transitions.unsqueeze(2)
+    for t in range(1, steps.n):
+        # shape: (C from, C to, n) -> (C, n)
+        ways = best[-1][:, : steps.active[t]].unsqueeze(1) + scores
+        reached = ways.amax(dim=0) + x[t]
+        best.append(reached - _top(reached) if t % RESCALE == 0 else reached)
+    tags: list[Tensor] = []
+    for found in reversed(best):
+        ahead = tags[-1] if tags else None
+        going_on = 0 if ahead is None else len(ahead)
+        parts = []
+        if ahead is not None:
+            onward = transitions.index_select(1, ahead)
+            parts.append((found[:, :going_on] + onward).argmax(dim=0))
+        if going_on < found.shape[1]:
+            parts.append((found[:, going_on:] + end.unsqueeze(1)).argmax(dim=0))
+        tags.append(torch.cat(parts) if len(parts) > 1 else parts[0])
+    return steps.flat(torch.cat(tags[::-1]))
+
+
+def n_best(
+    potentials: Potentials, emissions: Tensor, lengths: Tensor, n: int
+) -> tuple[Tensor, Tensor]:
+    """The n best readings of each sequence, best first: tags, int64 (N, n), and scores (B, n),
+    -inf where a sequence has fewer readings."""
+    start, transitions, end = potentials
+    n_tags = len(start)
+    steps = Steps(lengths, emissions.device)
+    scores = torch.full((len(lengths), n), -torch.inf, device=emissions.device)
+    scores[:, 0] = 0.0
+    if not steps.n:
+        return torch.zeros((0, n), dtype=torch.int64, device=emissions.device), scores
+    x = steps.split(steps.gather(emissions))
+    # The n best ways to each tag, and where each came from, as k * C + tag. shape: (n, C, m)
+    best = [x[0].new_full((n, n_tags, steps.active[0]), -torch.inf)]
+    best[0][0] = start.unsqueeze(1) + x[0]
+    came_from: list[Tensor] = []
+    scale = [x[0].new_zeros(steps.active[0])]
+    for t in range(1, steps.n):
+        # shape: (n, C from, C to, m) -> (n * C, C, m) -> (n, C, m)
+        ways = best[-1][..., : steps.active[t]].unsqueeze(2) + transitions.unsqueeze(2)
+        found, place = ways.flatten(0, 1).topk(n, dim=0)
+        reached = found + x[t]
+        scale.append(_top(reached.flatten(0, 1)))
+        best.append(reached - scale[-1])
+        came_from.append(place)
+    # shape: (n, C, B) -> (n * C, B) -> (n, B)
+    ends = (steps.at_last(torch.cat(best, dim=2)) + end.unsqueeze(1)).flatten(0, 1)
+    found, last = ends.topk(n, dim=0)
+    scores[steps.rows] = (found + steps.total(torch.cat(scale))).T
+    places = [last[:, : steps.active[-1]]]
+    for t in reversed(range(steps.n - 1)):
+        back = came_from[t].flatten(0, 1).gather(0, places[-1])
+        ended = last[:, steps.active[t + 1] : steps.active[t]]
+        places.append(torch.cat([back, ended], dim=1))
+    return steps.flat(torch.cat(places[::-1], dim=1) % n_tags), scores
+
+
+def span_probabilities(
+    potentials: Potentials,
+    emissions: Tensor,
+    lengths: Tensor,
+    tags: Tensor,
+    starts: Tensor,
+    ends: Tensor,
+    continues: Tensor,
+) -> Tensor:
+    """The probability of spans: that the tokens [start, end) have just the given tags, and the tag
+    after them does not continue the last one; a sum over all readings of the rest (Culotta and
+    McCallum 2004, section 3, constrained forward-backward).
+
+    tags: of all tokens, int64 (N,). starts, ends: places among all tokens, int64 (E,); no span is
+    empty or crosses the border of a sequence. continues: bool (C, C). -> (E,)
+    """
+    steps = Steps(lengths, emissions.device)
+    if not steps.n:
+        return emissions.new_zeros(0, dtype=torch.float32)
+    sums = forward_backward(potentials, emissions, steps)
+    first = tags.index_select(0, starts)
+    p_first = steps.flat(sums.marginals()).index_select(0, starts).gather(1, first.unsqueeze(1))
+    # The probability of each tag of the next token, given a token's tag. shape: (N, C)
+    ahead = steps.flat(sums.x + sums.after).roll(-1, dims=0)
+    onward = (potentials.transitions.index_select(0, tags) + ahead).log_softmax(dim=1)
+    # Of the span's own tags. shape: (N,) -> (E,)
+    own = onward.gather(1, tags.roll(-1).unsqueeze(1)).squeeze(1)
+    sizes = (ends - starts).cpu().numpy()
+    inner = torch.from_numpy(spans(starts.cpu().numpy(), sizes - 1)).to(tags.device)
+    which = torch.from_numpy(np.repeat(np.arange(len(sizes)), sizes - 1)).to(tags.device)
+    inside = own.new_zeros(len(sizes)).index_add(0, which, own.index_select(0, inner))
+    # Of any tag that continues it, after the last one; nothing does at the end of a sequence.
+    last = ends - 1
+    on = onward.index_select(0, last).exp()
+    goes_on = (on * continues.index_select(0, tags.index_select(0, last))).sum(1)
+    sequence_ends = lengths.cumsum(0).to(tags.device)
+    goes_on = goes_on.masked_fill(torch.isin(ends, sequence_ends), 0.0)
+    return p_first.squeeze(1) * inside.exp() * (1.0 - goes_on)
