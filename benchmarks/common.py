@@ -77,6 +77,14 @@ def polarity(split: str, limit: int | None = None) -> list[Doc]:
     return [to_doc(text, nlp) for text in texts[:limit]]
 
 
+def wnut17(split: str, limit: int | None = None) -> list[Doc]:
+    """The sentences of WNUT17, each a gold document of its own."""
+    from entities import wnut17 as read
+
+    parts = read(DATA / "ner-wnut17", spacy.blank("en"))
+    return list(islice((doc for part, doc in parts if part == split), limit))
+
+
 def glove() -> Vectors:
     """All GloVe vectors side by side."""
     from vectors import join, read_vectors
@@ -144,8 +152,8 @@ def some_batches(
     return [[eg.reference for eg in batch] for batch in random.Random(0).sample(batches, n)]
 
 
-def adamw() -> Optimizer:
-    return spacy.registry.get("optimizers", "spacy_rnn.AdamW.v1")()
+def adamw(**settings: Any) -> Optimizer:
+    return spacy.registry.get("optimizers", "spacy_rnn.AdamW.v1")(**settings)
 
 
 # Timing
@@ -277,11 +285,11 @@ def over_peers(
 # Other processes
 
 
-def output_of(command: Sequence[Any]) -> Any:
+def output_of(command: Sequence[Any], python: str = sys.executable) -> Any:
     """The JSON in the last line that a script prints, run in a process of its own; the lines before
     it are printed here."""
     done = subprocess.run(
-        [sys.executable, *map(str, command)],
+        [python, *map(str, command)],
         env=one_thread(),
         check=True,
         stdout=subprocess.PIPE,

@@ -3,8 +3,10 @@
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import common
@@ -38,6 +40,22 @@ def train(
     return output / "model-best", (time.perf_counter() - start) / 60
 
 
+def train_once(
+    config: Path, output: Path, settings: Mapping[str, str], minutes: float | None = None
+) -> tuple[Path, float | None]:
+    """The same; what is trained already stays as it is, and took no minutes that are known."""
+    if (output / "model-best").exists():
+        return output / "model-best", None
+    return train(config, output, settings, minutes)
+
+
+def stock_config(path: Path, pipeline: str, optimize: str) -> Path:
+    """Write the config that spaCy recommends for an English pipeline of one component."""
+    options = ["--lang", "en", "--pipeline", pipeline, "--optimize", optimize, "--force"]
+    python("-m", "spacy", "init", "config", *options, path)
+    return path
+
+
 def glove(directory: Path) -> Path:
     """A pipeline with all GloVe vectors side by side, made once in the directory."""
     path = directory / "vectors"
@@ -47,6 +65,17 @@ def glove(directory: Path) -> Path:
         python(common.REPO / "corpora" / "vectors.py", *sources, text)
         python("-m", "spacy", "init", "vectors", "en", text, path)
     return path
+
+
+@contextmanager
+def workplace(directory: Path | None) -> Iterator[Path]:
+    """The directory, made if need be; without one a temporary directory."""
+    if directory is not None:
+        directory.mkdir(parents=True, exist_ok=True)
+        yield directory
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        yield Path(temporary)
 
 
 def mind_interrupts() -> None:

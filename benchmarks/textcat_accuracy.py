@@ -15,7 +15,6 @@ Accuracy where classes are exclusive. For "emotions" the macro-averaged F-score,
 the threshold that is best on dev.
 """
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +24,7 @@ import numpy as np
 import spacy
 from common import show
 from spacy.training import Corpus, Example
-from spacy_train import glove, mind_interrupts, python, train
+from spacy_train import glove, mind_interrupts, stock_config, train_once, workplace
 
 CORPORA = {
     "polarity": "textcat-sentence-polarity",
@@ -72,9 +71,7 @@ def sides(corpus: str, work: Path, minutes: float) -> list[Side]:
         ours.append(Side("small", configs / "textcat_small.cfg", vectors))
     peers = []
     for name, optimize, settings in (("bow", "efficiency", {}), ("ensemble", "accuracy", vectors)):
-        config = work / f"{pipeline}-{name}.cfg"
-        options = ["--lang", "en", "--pipeline", pipeline, "--optimize", optimize, "--force"]
-        python("-m", "spacy", "init", "config", *options, config)
+        config = stock_config(work / f"{pipeline}-{name}.cfg", pipeline, optimize)
         peers.append(Side(name, config, settings, minutes))
     return ours + peers
 
@@ -129,13 +126,9 @@ def measure(corpus: str, work: Path, minutes: float, quick: bool) -> dict[str, A
         output = work / f"{corpus}-{side.name}"
         paths = {f"paths.{part}": str(data / f"{part}.spacy") for part in ("train", "dev")}
         settings: Mapping[str, str] = {**paths, **side.settings, **(QUICK if quick else {})}
-        took = None
-        if not (output / "model-best").exists():
-            _, took = train(side.config, output, settings, side.minutes)
+        model, took = train_once(side.config, output, settings, side.minutes)
         limit = QUICK_TEXTS if quick else 0
-        dev, test = (
-            scores(output / "model-best", data / f"{part}.spacy", limit) for part in ("dev", "test")
-        )
+        dev, test = (scores(model, data / f"{part}.spacy", limit) for part in ("dev", "test"))
         figure = METRICS.get(corpus, accuracy)(dev, test)
         result[f"{corpus}_{side.name}"] = round(figure, 4)
         rows.append([side.name, f"{figure:.4f}", took])
@@ -157,9 +150,7 @@ def main() -> None:
     common.one_thread()
     mind_interrupts()
     only: Sequence[str] = options.only or (["polarity"] if options.quick else list(CORPORA))
-    with tempfile.TemporaryDirectory() as temporary:
-        work = options.work or Path(temporary)
-        work.mkdir(parents=True, exist_ok=True)
+    with workplace(options.work) as work:
         result: dict[str, Any] = {}
         for corpus in only:
             result |= measure(corpus, work, options.minutes, options.quick)

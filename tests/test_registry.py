@@ -11,7 +11,13 @@ import spacy
 from .conftest import ROOT
 
 REGISTERED = {
-    "spacy_factories": ["rnn_regressor", "rnn_tagger", "rnn_textcat", "rnn_textcat_multilabel"],
+    "spacy_factories": [
+        "rnn_ner",
+        "rnn_regressor",
+        "rnn_tagger",
+        "rnn_textcat",
+        "rnn_textcat_multilabel",
+    ],
     "spacy_architectures": [
         "spacy_rnn.AffixEmbedding.v1",
         "spacy_rnn.CharacterCNN.v1",

@@ -1,5 +1,6 @@
 """Entities of documents: prediction with a tagger whose labels are the tags of a scheme."""
 
+import math
 from functools import partial
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -64,9 +65,9 @@ def predict_readings(
     """The n most probable readings of each doc, best first, with their probabilities."""
     return [
         [
-            (float(p), Entities(*scheme.decode(tags)))
-            for tags, p in zip(decoded["tags"].T, decoded["probability"], strict=True)
-            if p > 0
+            (math.exp(log_p), Entities(*scheme.decode(tags)))
+            for tags, log_p in zip(decoded["tags"].T, decoded["log_p"].tolist(), strict=True)
+            if log_p > -math.inf
         ]
         for decoded in _predict(model, docs, rule_out, partial(_n_best, scheme, n))
     ]
@@ -131,8 +132,9 @@ def _decode(
 
 
 def _n_best(scheme: Scheme, n: int, chain: Chain) -> Dict[str, Any]:
-    """The n best sequences of tags (N, n), and of each document their probabilities (n,)."""
+    """The n best sequences of tags (N, n), and of each document the logs of their probabilities
+    (n,)."""
     potentials = chain.potentials(_constraints(scheme, chain.scores.device))
     tags, scores = nn_chain.n_best(potentials, chain.scores, chain.lengths, n)
     log_z = nn_chain.log_partition(potentials, chain.scores, chain.lengths)
-    return {"tags": tags, "probability": list((scores - log_z.unsqueeze(1)).exp().cpu().numpy())}
+    return {"tags": tags, "log_p": list((scores - log_z.unsqueeze(1)).cpu().numpy())}

@@ -316,7 +316,8 @@ class RNNEntityRecognizer(RNNPipe):
         spans = []
         columns = (column.tolist() for column in entities[:3])
         for start, end, label in zip(*columns, strict=True):
-            while doc[end - 1].is_space:
+            # Not of an entity that was there: it stays as it is.
+            while doc[end - 1].is_space and not doc[end - 1].ent_type:
                 end -= 1
             spans.append(Span(doc, start, end, label=names[label]))
         return spans
@@ -331,7 +332,7 @@ class RNNEntityRecognizer(RNNPipe):
         for doc, entities in zip(docs, predictions, strict=True):
             spans = self._spans(doc, entities)
             iob = doc.to_array(ENT_IOB)
-            new = [i for i, span in enumerate(spans) if not iob[span.start]]
+            new = [i for i, span in enumerate(spans) if iob[span.start] in (UNKNOWN, OUT)]
             if iob.any():
                 doc.set_ents([spans[i] for i in new], default="unmodified")
                 _set_outside(doc)
@@ -379,5 +380,6 @@ def _aligned_entities(example: Example) -> Tuple[np.ndarray, np.ndarray, np.ndar
         hashes = np.array(
             [strings.as_int(tag[2:]) if tag and tag != "O" else 0 for tag in tags], dtype="uint64"
         )
-    iob[(iob == UNKNOWN) & spaces] = OUT
+    if iob.any():
+        iob[(iob == UNKNOWN) & spaces] = OUT
     return iob, hashes, spaces

@@ -1,0 +1,259 @@
+"""How accurate the entity recognizer is, and how well it knows: configs/ner.cfg trained by
+`spacy train`, side by side with spaCy's `ner` on the same sentences and tokens. The model is
+selected on the dev part and scored once on the test part: the F-score of entities whose tokens and
+label are both right.
+
+    python benchmarks/ner_accuracy.py [--quick] [--only RUN ...] [--minutes N] [--work DIR]
+        [--plot FILE]
+
+The runs: "wnut", WNUT17 split as it is published, and "wikigold"; both without pretrained vectors,
+and as "wnut_vectors" and "wikigold_vectors" with the GloVe vectors that lie beside them. Wikigold
+is published in one piece. It is split by a hash of the first line of each article, a tenth of the
+articles being test and a tenth dev (corpora/entities.py): always the same ones, but not those of
+anybody else's figures.
+
+spaCy's configs are made by `spacy init config --pipeline ner`: `--optimize efficiency` without
+vectors, `--optimize accuracy`, which reads them, with vectors. Both sides have the tokens of the
+corpora, and train for --minutes at most. What is trained already in --work is only scored.
+
+Calibration: of the entities that ours predicts on test, the probabilities that it gives them
+(`confidence_attr`) against how many are right, in ten bins of equal width, over all runs; and the
+expected calibration error, the mean over entities of the gap between the two in their bin. --plot
+draws the bins (it needs matplotlib).
+"""
+
+import importlib.util
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import common
+import numpy as np
+import spacy
+from common import show
+from spacy.language import Language
+from spacy.scorer import get_ner_prf
+from spacy.training import Corpus, Example
+from spacy_train import glove, mind_interrupts, stock_config, train_once, workplace
+
+NER = common.REPO / "configs" / "ner.cfg"
+#: of each corpus the format of corpora/entities.py and the folder of its files
+CORPORA = {"wnut": ("wnut17", "ner-wnut17"), "wikigold": ("wikigold", "ner-wikigold")}
+BINS = 10
+CONFIDENCE = "confidence"
+WITH_CONFIDENCE = {"components": {"ner": {"confidence_attr": CONFIDENCE}}}
+QUICK_SENTENCES = 200
+QUICK = {
+    "training.max_steps": "30",
+    "training.eval_frequency": "30",
+    "corpora.train.limit": str(QUICK_SENTENCES),
+    "corpora.dev.limit": str(QUICK_SENTENCES),
+}
+QUICK_RUNS = ["wnut"]
+
+
+class Run(NamedTuple):
+    """A corpus, with or without vectors; suffix: of the names of its figures."""
+
+    corpus: str
+    suffix: str
+
+    def key(self, figure: str) -> str:
+        return f"{self.corpus}_{figure}{self.suffix}"
+
+
+RUNS = {
+    f"{corpus}{suffix}": Run(corpus, suffix) for corpus in CORPORA for suffix in ("", "_vectors")
+}
+
+
+class Believed(NamedTuple):
+    """Predicted entities: the probability of each, and whether it is right, (E,)."""
+
+    confidence: np.ndarray
+    right: np.ndarray
+
+
+class Bin(NamedTuple):
+    """Entities of similar probability; the means are nan without entities."""
+
+    low: float
+    high: float
+    entities: int
+    confidence: float
+    precision: float
+
+
+# Scores
+
+
+def predicted(nlp: Language, part: Path, limit: int) -> list[Example]:
+    """The sentences of a part, with what the pipeline says of them."""
+    examples: list[Example] = list(Corpus(part, gold_preproc=True, limit=limit)(nlp))
+    docs = nlp.pipe([eg.predicted for eg in examples])
+    return [Example(doc, eg.reference) for doc, eg in zip(docs, examples, strict=True)]
+
+
+def f_score(examples: Sequence[Example]) -> float:
+    """That of spaCy's scorer; 0 where nothing is predicted."""
+    return float(get_ner_prf(examples)["ents_f"] or 0.0)
+
+
+def believed(examples: Sequence[Example]) -> Believed:
+    confidence, right = [], []
+    for eg in examples:
+        gold = {(span.start, span.end, span.label_) for span in eg.reference.ents}
+        for span in eg.predicted.ents:
+            confidence.append(span._.get(CONFIDENCE))
+            right.append((span.start, span.end, span.label_) in gold)
+    return Believed(np.array(confidence, dtype="float64"), np.array(right, dtype="float64"))
+
+
+def pool(found: Sequence[Believed]) -> Believed:
+    return Believed(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
+
+
+def bins_of(found: Believed) -> list[Bin]:
+    number = np.minimum((found.confidence * BINS).astype("int64"), BINS - 1)
+    bins = []
+    for i in range(BINS):
+        inside = number == i
+        means = (float(x[inside].mean()) if inside.any() else math.nan for x in found)
+        bins.append(Bin(i / BINS, (i + 1) / BINS, int(inside.sum()), *means))
+    return bins
+
+
+def calibration_error(found: Believed) -> float | None:
+    """The expected calibration error; None without entities."""
+    n = len(found.confidence)
+    if not n:
+        return None
+    gaps = (b.entities * abs(b.confidence - b.precision) for b in bins_of(found) if b.entities)
+    return round(sum(gaps) / n, 4)
+
+
+# The bins on paper
+
+
+def show_bins(bins: Sequence[Bin]) -> None:
+    rows = [
+        [f"{b.low:.1f} to {b.high:.1f}", *map(fraction, (b.confidence, b.precision)), b.entities]
+        for b in bins
+    ]
+    header = ["confidence", "mean", "precision", "entities"]
+    show("Confidence and precision of the entities of all runs", header, rows)
+
+
+def fraction(value: float) -> str | None:
+    return None if math.isnan(value) else f"{value:.3f}"
+
+
+def plot(bins: Sequence[Bin], error: float | None, path: Path) -> None:
+    """A reliability diagram: the precision of each bin, and below how many entities it has."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, (upper, lower) = pyplot.subplots(
+        2, 1, sharex=True, figsize=(5, 6), height_ratios=(3, 1), layout="constrained"
+    )
+    places = [(b.low + b.high) / 2 for b in bins]
+    precision = [b.precision for b in bins]
+    upper.bar(places, precision, 0.9 / BINS, color="tab:blue")
+    upper.plot([0, 1], [0, 1], color="black", linestyle="--", label="precision = confidence")
+    confidence = [b.confidence for b in bins]
+    upper.plot(confidence, precision, "o", color="tab:orange", label="mean confidence of the bin")
+    upper.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="precision")
+    if error is not None:
+        upper.set_title(f"expected calibration error {error:.3f}")
+    upper.legend(loc="upper left")
+    bars = lower.bar(places, [b.entities for b in bins], 0.9 / BINS, color="tab:gray")
+    lower.bar_label(bars, fontsize="small")
+    lower.margins(y=0.25)
+    lower.set(xlabel="confidence", ylabel="entities")
+    figure.savefig(path)
+    pyplot.close(figure)
+
+
+def check_plot(path: Path) -> None:
+    """Better now than after the trainings.
+
+    RAISES (SystemExit): If the plot could not be drawn.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise SystemExit("--plot needs matplotlib: pip install matplotlib, or leave out --plot.")
+    if not path.parent.is_dir():
+        raise SystemExit(f"--plot: there is no directory {path.parent}; make it first.")
+
+
+# Runs
+
+
+def measure(run: Run, work: Path, minutes: float, quick: bool) -> tuple[dict[str, Any], Believed]:
+    """The figures of a run, and the entities that ours predicts."""
+    from entities import convert
+
+    data = work / run.corpus
+    if not data.exists():
+        format_name, folder = CORPORA[run.corpus]
+        convert(format_name, common.DATA / folder, data)
+    optimize = "accuracy" if run.suffix else "efficiency"
+    sides = {
+        "f": (NER, WITH_CONFIDENCE),
+        "spacy": (stock_config(work / f"ner-{optimize}.cfg", "ner", optimize), {}),
+    }
+    settings = {f"paths.{part}": str(data / f"{part}.spacy") for part in ("train", "dev")}
+    settings |= {f"corpora.{part}.gold_preproc": "true" for part in ("train", "dev")}
+    if run.suffix:
+        settings["paths.vectors"] = str(glove(work))
+    settings |= QUICK if quick else {}
+    result: dict[str, Any] = {}
+    rows = []
+    found = {}
+    for side, (config, overrides) in sides.items():
+        model, took = train_once(config, work / run.key(side), settings, minutes)
+        nlp = spacy.load(model, config=overrides)
+        examples = predicted(nlp, data / "test.spacy", QUICK_SENTENCES if quick else 0)
+        found[side] = examples
+        figure = f_score(examples)
+        result[run.key(side)] = round(figure, 4)
+        n = sum(len(eg.predicted.ents) for eg in examples)
+        rows.append([side, f"{figure:.4f}", n, took])
+    ours = believed(found["f"])
+    result[run.key("ece")] = calibration_error(ours)
+    show(f"{run.corpus}{run.suffix}", ["", "test F", "entities", "minutes"], rows)
+    return result, ours
+
+
+def main() -> None:
+    parser = common.parser(__doc__)
+    parser.add_argument("--only", nargs="+", choices=RUNS, metavar="RUN")
+    parser.add_argument("--minutes", type=float, default=20.0, help="of each training, at most")
+    parser.add_argument("--work", type=Path, help="a directory to keep; else a temporary one")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="of the bins, .svg or .png")
+    options = parser.parse_args()
+    if options.plot:
+        check_plot(options.plot)
+    common.one_thread()
+    mind_interrupts()
+    only: Sequence[str] = options.only or (QUICK_RUNS if options.quick else list(RUNS))
+    result: dict[str, Any] = {}
+    found = []
+    with workplace(options.work) as work:
+        for name in only:
+            figures, entities = measure(RUNS[name], work, options.minutes, options.quick)
+            result |= figures
+            found.append(entities)
+    everything = pool(found)
+    bins = bins_of(everything)
+    result["ece"] = calibration_error(everything)
+    show_bins(bins)
+    if options.plot:
+        plot(bins, result["ece"], options.plot)
+    common.finish(result)
+
+
+if __name__ == "__main__":
+    main()
