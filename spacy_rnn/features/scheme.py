@@ -22,10 +22,11 @@ class Scheme:
         prefixes = ["O", *self.prefixes * n_labels]
         #: the label of each tag, -1 of O
         self.label = np.array([-1, *np.repeat(np.arange(n_labels), len(self.prefixes))])
-        #: tags of the first token of an entity; of the ones after it; that end one for certain
+        #: tags of the first token of an entity, and of the ones after it
         self.begins = np.isin(prefixes, ["B", "U"])
         self.inside = np.isin(prefixes, ["I", "L"])
-        self.ends = np.isin(prefixes, ["L", "U"])
+        #: tags that may be those of the first or the last token
+        self.edges = np.isin(prefixes, ["B", "L", "U"] if "L" in self.prefixes else ["B", "I"])
         may_go_on = np.isin(prefixes, ["B", "I"])
         self._must_go_on = may_go_on & ("L" in self.prefixes)
         same = self.label[:, None] == self.label

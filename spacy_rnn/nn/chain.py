@@ -125,9 +125,14 @@ def forward_backward(potentials: Potentials, emissions: Tensor, steps: Steps) ->
         scale.append(top[0])
     before, after = torch.cat(sums, dim=2).unbind(1)
     after, constants = steps.reverse(after), torch.cat(scale)
-    log_z = steps.total(constants)
+    log_z = steps.total(_wide(constants))
     log_z = log_z + torch.logsumexp(steps.at_last(before + x) + end.unsqueeze(1), dim=0)
     return ForwardBackward(x, before, after, constants, log_z)
+
+
+def _wide(x: Tensor) -> Tensor:
+    """Summands of a total over a long sequence, in float64 where the device has it."""
+    return x if x.device.type == "mps" else x.double()
 
 
 def _top(scores: Tensor) -> Tensor:
@@ -151,6 +156,7 @@ class _LogPartition(torch.autograd.Function):
         steps: Steps = ctx.steps
         transitions, *saved = ctx.saved_tensors
         sums = ForwardBackward(*saved)
+        d_log_z = d_log_z.to(transitions.dtype)
         # shape: (C, N)
         marginals = sums.marginals() * torch.cat([d_log_z[:n] for n in steps.active])
         left, right = sums.before + sums.x, sums.x + sums.after
@@ -171,10 +177,10 @@ class _LogPartition(torch.autograd.Function):
 def log_partition(potentials: Potentials, emissions: Tensor, lengths: Tensor) -> Tensor:
     """log Z of each sequence, (B,), differentiable."""
     steps = Steps(lengths, emissions.device)
-    log_z = emissions.new_zeros(len(lengths), dtype=torch.float32)
     if not steps.n:
-        return log_z
-    return log_z.index_copy(0, steps.rows, _LogPartition.apply(*potentials, emissions, steps))
+        return emissions.new_zeros(len(lengths))
+    log_z = _LogPartition.apply(*potentials, emissions, steps)
+    return log_z.new_zeros(len(lengths)).index_copy(0, steps.rows, log_z)
 
 
 def path_scores(
@@ -191,6 +197,7 @@ def path_scores(
     scores = scores + _transition_scores(transitions, tags, starts)
     scores = scores.index_add(0, starts, start.index_select(0, tags.index_select(0, starts)))
     scores = scores.index_add(0, ends, end.index_select(0, tags.index_select(0, ends)))
+    scores = _wide(scores)
     return scores.new_zeros(len(sizes)).index_add(0, rows, scores)
 
 
@@ -246,7 +253,7 @@ def n_best(
     start, transitions, end = potentials
     n_tags = len(start)
     steps = Steps(lengths, emissions.device)
-    scores = torch.full((len(lengths), n), -torch.inf, device=emissions.device)
+    scores = _wide(torch.full((len(lengths), n), -torch.inf, device=emissions.device))
     scores[:, 0] = 0.0
     if not steps.n:
         return torch.zeros((0, n), dtype=torch.int64, device=emissions.device), scores
@@ -267,7 +274,7 @@ def n_best(
     # shape: (n, C, B) -> (n * C, B) -> (n, B)
     ends = (steps.at_last(torch.cat(best, dim=2)) + end.unsqueeze(1)).flatten(0, 1)
     found, last = ends.topk(n, dim=0)
-    scores[steps.rows] = (found + steps.total(torch.cat(scale))).T
+    scores[steps.rows] = (found + steps.total(_wide(torch.cat(scale)))).T
     places = [last[:, : steps.active[-1]]]
     for t in reversed(range(steps.n - 1)):
         back = came_from[t].flatten(0, 1).gather(0, places[-1])

@@ -73,7 +73,7 @@ def crf_loss(chain: Chain, tags: Tensor, constraints: Optional[Constraints] = No
     log_z = log_partition(potentials, chain.scores, chain.lengths).sum()
     missing = tags == MISSING
     if not missing.any():
-        return log_z - path_scores(potentials, chain.scores, chain.lengths, tags).sum()
+        return (log_z - path_scores(potentials, chain.scores, chain.lengths, tags).sum()).float()
     known = tags.masked_fill(missing, 0)
     allowed = torch.zeros_like(chain.scores, dtype=torch.bool).scatter(1, known.unsqueeze(1), True)
     allowed |= missing.unsqueeze(1)
@@ -85,4 +85,4 @@ def crf_loss(chain: Chain, tags: Tensor, constraints: Optional[Constraints] = No
         at_start = missing.index_select(0, starts).unsqueeze(1)
         allowed[starts] |= at_start
     scores = chain.scores.masked_fill(~allowed, -torch.inf)
-    return log_z - log_partition(potentials, scores, chain.lengths).sum()
+    return (log_z - log_partition(potentials, scores, chain.lengths).sum()).float()

@@ -121,7 +121,8 @@ class RNNEntityRecognizer(RNNPipe):
     its tags.
 
     As with spaCy's `ner`, entities that are already set stay and new ones keep clear of them and of
-    blocked tokens, none crosses the start of a sentence, and none begins or ends with white space.
+    blocked tokens, none crosses the start of a sentence, and none begins or ends with white space
+    (with "bio", none has any).
 
     scheme (str): How entities become tags: "biluo" tells first, inner and last tokens and entities
         of one token apart; "bio" only first and other tokens.
@@ -298,7 +299,7 @@ class RNNEntityRecognizer(RNNPipe):
         iob, hashes, sentence_starts, spaces = doc.to_array(
             [ENT_IOB, ENT_TYPE, SENT_START, IS_SPACE]
         ).T
-        scores[np.ix_(spaces == 1, scheme.begins | scheme.ends)] = -np.inf
+        scores[np.ix_(spaces == 1, scheme.edges)] = -np.inf
         scores[np.ix_(sentence_starts == 1, scheme.inside)] = -np.inf
         # Entities that are there are read as they are; blocked tokens, and entities with labels
         # that the network does not know, as none.
@@ -312,15 +313,12 @@ class RNNEntityRecognizer(RNNPipe):
             scores[last + 1] = np.where(goes_on, -np.inf, scores[last + 1])
 
     def _spans(self, doc: Doc, entities: Entities) -> List[Span]:
-        names = self.labels
-        spans = []
         columns = (column.tolist() for column in entities[:3])
-        for start, end, label in zip(*columns, strict=True):
-            # Not of an entity that was there: it stays as it is.
-            while doc[end - 1].is_space and not doc[end - 1].ent_type:
-                end -= 1
-            spans.append(Span(doc, start, end, label=names[label]))
-        return spans
+        names = self.labels
+        return [
+            Span(doc, start, end, label=names[label])
+            for start, end, label in zip(*columns, strict=True)
+        ]
 
     def set_annotations(self, docs: Iterable[Doc], predictions: List[Entities]) -> None:
         """Write predictions to docs.

@@ -261,11 +261,29 @@ def test_half_precision_is_read_in_single():
     half = emissions.bfloat16()
     for function in (log_partition, marginals):
         actual = function(potentials, half, lengths)
-        assert actual.dtype == torch.float32
+        assert actual.dtype in (torch.float32, torch.float64)
         torch.testing.assert_close(actual, function(potentials, half.float(), lengths))
     chain = Chain(half.requires_grad_(), lengths, CRF(3))
     crf_loss(chain, torch.zeros(8, dtype=torch.int64)).backward()
     assert half.grad.dtype == torch.bfloat16
+
+
+def test_long_sequences_are_read_as_exactly_as_short_ones():
+    """Against the same recursions in float64."""
+    potentials, emissions = make(2, [20_000], 3, scale=4.0)
+    lengths = torch.tensor([20_000])
+    transitions = potentials.transitions.double()
+    alpha = potentials.start.double() + emissions[0].double()
+    for x in emissions[1:].double():
+        alpha = (alpha.unsqueeze(1) + transitions).logsumexp(0) + x
+    expected = (alpha + potentials.end.double()).logsumexp(0)
+    assert log_partition(potentials, emissions, lengths).item() == pytest.approx(
+        expected.item(), rel=1e-7
+    )
+    best = viterbi(potentials, emissions, lengths)
+    tags, scores = n_best(potentials, emissions, lengths, 2)
+    assert torch.equal(tags[:, 0], best)
+    close(scores[0, 0], path_scores(potentials, emissions, lengths, best)[0], 1e-2)
 
 
 @pytest.mark.parametrize("scale", [1e-3, 300.0])

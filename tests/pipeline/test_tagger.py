@@ -1,8 +1,11 @@
 """What is special to the tagger: targets, labels, partial annotation, probabilities."""
 
+import functools
+
 import numpy as np
 import pytest
 import spacy
+import torch
 from spacy.tokens import Doc
 from spacy.training import Example
 
@@ -236,3 +239,104 @@ def test_morphology_survives_storing(tmp_path):
     doc = loaded(Doc(loaded.vocab, words="I like green eggs".split()))
     assert doc[3].morph.get("Number") == ["Plur"] and doc[3].pos_ == "NOUN"
     assert doc[1].has_morph() and str(doc[1].morph) == ""
+
+
+# With a conditional random field
+
+CRF = {"decoder": "crf"}
+
+
+@functools.cache
+def crf_bytes():
+    nlp = make_tagger(CRF)
+    train(nlp, make_examples(nlp))
+    return nlp.to_bytes()
+
+
+@pytest.fixture
+def with_crf():
+    return make_tagger(CRF).from_bytes(crf_bytes())
+
+
+def docs_of_sentences(nlp):
+    return [make_doc(nlp.vocab, s[0]) for s in SENTENCES]
+
+
+@pytest.mark.parametrize("targets", [["tag"], ["tag", "pos", "morph"]])
+def test_crf_learns(targets):
+    nlp = make_tagger(CRF, targets=targets)
+    examples = make_examples(nlp)
+    losses = train(nlp, examples, steps=60)
+    assert 0 <= losses["rnn_tagger"] < 5.0
+    scores = nlp.evaluate(examples)
+    assert all(scores[f"{target}_acc"] == 1.0 for target in targets)
+    crfs = nlp.get_pipe("rnn_tagger").shim.module.crfs
+    assert set(crfs) == set(targets)
+    assert all(crf.transitions.any() for crf in crfs.values())
+
+
+def test_crf_gives_probabilities(with_crf):
+    pipe = with_crf.get_pipe("rnn_tagger")
+    docs = [*docs_of_sentences(with_crf), Doc(with_crf.vocab)]
+    expected = [[token.tag_ for token in doc] for doc in with_crf.pipe(d.copy() for d in docs)]
+    probabilities = [found["tag"] for found in pipe.predict_probabilities(docs)]
+    for p, doc, names in zip(probabilities, docs, expected, strict=True):
+        assert p.shape == (len(doc), len(pipe.labels)) and p.dtype == np.float32
+        np.testing.assert_allclose(p.sum(axis=1), 1.0, rtol=1e-4)
+        assert [pipe.labels[i] for i in p.argmax(axis=1)] == names
+    # Asked for, they change no tag, learned or not.
+    asked = make_tagger(CRF, probabilities_attr="tag_probabilities_of_crf")
+    try:
+        asked.from_bytes(with_crf.to_bytes())
+        for nlp in (with_crf, asked):
+            torch.manual_seed(0)
+            for parameter in nlp.get_pipe("rnn_tagger").shim.module.parameters():
+                torch.nn.init.normal_(parameter)
+        words = ["I", "eats", "green", "unknown", "ham"] * 8
+        plain, doc = (nlp(Doc(nlp.vocab, words=words)) for nlp in (with_crf, asked))
+        assert tags([doc]) == tags([plain]) and len(set(tags([doc])[0])) > 1
+        assert doc._.tag_probabilities_of_crf["tag"].shape == (40, len(pipe.labels))
+    finally:
+        Doc.remove_extension("tag_probabilities_of_crf")
+
+
+@pytest.mark.parametrize("part", [{"label_smoothing": 0.1}, {"class_weights": {"NN": 2.0}}])
+def test_crf_with_settings_of_single_tokens(part):
+    with pytest.raises(ValueError, match=r"label_smoothing.*0\.0 and null.*decoder to \"softmax\""):
+        make_tagger(CRF, **part)
+
+
+def test_crf_with_partial_annotation():
+    """What is not known may be anything."""
+    nlp = make_tagger(CRF)
+    examples = make_examples(nlp)
+    for example in examples:
+        example.reference[0].tag_ = ""
+    known = [eg.reference.copy() for eg in examples]
+    train(nlp, examples)
+    for doc, reference in zip(nlp.pipe(docs_of_sentences(nlp)), known, strict=True):
+        assert [t.tag_ for t in doc][1:] == [t.tag_ for t in reference][1:]
+
+
+def test_add_label_to_a_trained_crf_keeps_what_it_knows(with_crf):
+    pipe = with_crf.get_pipe("rnn_tagger")
+    docs = docs_of_sentences(with_crf)
+    optimizer = with_crf.resume_training()
+    optimizer.learn_rate = 0.01
+    with_crf.update(make_examples(with_crf), sgd=optimizer)
+    crf = pipe.shim.module.crfs["tag"]
+    before = {name: p.detach().clone() for name, p in crf.named_parameters()}
+    known = tags(with_crf.pipe(doc.copy() for doc in docs))
+    assert pipe.add_label("EXTRA") == 1
+    for name, p in crf.named_parameters():
+        n = len(before[name])
+        assert len(p) == n + 1
+        assert torch.equal(p[(slice(n),) * p.dim()], before[name])
+    assert tags(with_crf.pipe(doc.copy() for doc in docs)) == known
+    reference = make_doc(with_crf.vocab, "I zap", "PRP EXTRA")
+    example = Example(make_doc(with_crf.vocab, "I zap"), reference)
+    optimizer.learn_rate = 0.05
+    for _ in range(25):
+        with_crf.update([example, *make_examples(with_crf)], sgd=optimizer)
+    assert tags([with_crf(make_doc(with_crf.vocab, "I zap"))]) == [["PRP", "EXTRA"]]
+    assert with_crf.evaluate(make_examples(with_crf))["tag_acc"] == 1.0
