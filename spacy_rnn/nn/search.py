@@ -1,0 +1,252 @@
+"""Search for the best targets of a batch of sources: greedy, beam and sampling in one loop.
+
+Every source has `beam` rows, one a hypothesis. At each step all rows of all sources read a piece
+together; hypotheses that end become results, and sources that cannot get better leave the batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Optional, Protocol
+
+import torch
+from torch import Tensor
+
+
+class Model(Protocol):
+    """What is searched: a decoder with its sources."""
+
+    def step(self, pieces: Tensor, state: Any) -> tuple[Tensor, Optional[Tensor], Any]:
+        """Read one piece a row, (B, K): returns scores of the next piece, of which a softmax makes
+        probabilities (B, K, V), the attention on the source (B, K, S) or None, and the state after
+        it, of B * K rows, which has a method `select(rows)`."""
+        ...
+
+    def keep(self, sources: Tensor) -> None:
+        """Go on with these sources of the batch, int64 (B',), alone."""
+        ...
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """How targets are searched.
+
+    beam: hypotheses kept a source; 1 is greedy. With `sample`, the number of draws.
+    n_best: results a source, at most `beam`.
+    length_penalty: alpha of Wu et al. 2016, equation 14; 0 for none.
+    coverage_penalty: beta of the same equation: less for source tokens that got little attention.
+    block_ngrams: no n-gram of this size twice; 0 allows all.
+    sample: draw pieces instead of taking the most probable.
+    temperature, top_k, top_p: of sampling: flattens the distribution; draws among the k most
+        probable pieces, 0 for all; among the most probable ones that make up p (Holtzman et al.
+        2020, section 3.1).
+    """
+
+    beam: int = 5
+    n_best: int = 1
+    length_penalty: float = 0.0
+    coverage_penalty: float = 0.0
+    block_ngrams: int = 0
+    sample: bool = False
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+
+
+class Hypothesis(NamedTuple):
+    """A target.
+
+    pieces: without the end, int64 (T,).
+    log_probability: of the pieces and the end, under the model.
+    score: what hypotheses are ranked by: the same with its penalties.
+    attention: on the source, a row a piece (T, S), or None.
+    """
+
+    pieces: Tensor
+    log_probability: float
+    score: float
+    attention: Optional[Tensor]
+
+
+class _Alive(NamedTuple):
+    """The hypotheses of the sources in the batch. pieces (B, K, T), log-probabilities (B, K), -inf
+    of rows that are none; attention (B, K, T, S)."""
+
+    pieces: Tensor
+    log_p: Tensor
+    attention: Optional[Tensor]
+
+    def select(self, sources: Tensor, rows: Tensor) -> _Alive:
+        """Of sources (B', 1) the rows (B', K)."""
+        return _Alive(*(None if x is None else x[sources, rows] for x in self))
+
+
+@torch.inference_mode()
+def search(
+    model: Model,
+    state: Any,
+    lengths: tuple[Tensor, Tensor],
+    options: SearchOptions,
+    *,
+    begin: int,
+    end: int,
+    never: list[int],
+    generator: Optional[torch.Generator] = None,
+) -> list[list[Hypothesis]]:
+    """The best hypotheses of each source, best first.
+
+    state: before the first piece, of B * beam rows, those of one source together.
+    lengths: the least and the most pieces of the target of each source, int64 (B,); at the most,
+        nothing but the end may follow.
+    begin, end: the pieces that stand before the first and after the last.
+    never: pieces that are no part of a target.
+    """
+    least, most = lengths
+    least = torch.minimum(least, most)
+    device, n_sources, beam = most.device, len(most), options.beam
+    results: list[list[Hypothesis]] = [[] for _ in range(n_sources)]
+    places = torch.arange(n_sources, device=device)
+    # At first all rows of a source are the same: all but one are none, unless they are drawn.
+    log_p = torch.full((n_sources, beam), 0.0 if options.sample else -torch.inf, device=device)
+    log_p[:, 0] = 0.0
+    alive = _Alive(log_p.new_zeros((n_sources, beam, 0), dtype=torch.int64), log_p, None)
+    last = torch.full((n_sources, beam), begin, device=device)
+    while len(places):
+        scores, attention, state = model.step(last, state)
+        scores = scores.float()
+        # Of all pieces: what is ruled out takes no probability from the others' normaliser.
+        log_z = scores.logsumexp(dim=2, keepdim=True)
+        scores = _rule_out(scores, alive.pieces, least, most, options.block_ngrams, end, never)
+        log_p, rows, pieces = _candidates(scores, log_z, alive.log_p, options, generator)
+        if attention is not None:
+            before = alive.attention
+            attention = attention.unsqueeze(2)
+            joined = attention if before is None else torch.cat([before, attention], dim=2)
+            alive = alive._replace(attention=joined)
+        ends = pieces == end
+        finished = ends & torch.isfinite(log_p)
+        # An end counts where it would be kept in the beam, so that a beam of 1 is greedy.
+        finished[:, beam:] = False
+        sources = torch.arange(len(places), device=device).unsqueeze(1)
+        for b, m in finished.nonzero().tolist():
+            hypothesis = _finish(alive, b, int(rows[b, m]), float(log_p[b, m]), options)
+            results[int(places[b])].append(hypothesis)
+        log_p, best = log_p.masked_fill(ends, -torch.inf).topk(beam, dim=1)
+        rows, last = rows.gather(1, best), pieces.gather(1, best)
+        alive = alive.select(sources, rows)
+        alive = alive._replace(pieces=torch.cat([alive.pieces, last.unsqueeze(2)], 2), log_p=log_p)
+        state = state.select((sources * beam + rows).flatten())
+        going_on = _going_on(results, places, alive, most, options)
+        if not going_on.all():
+            kept, rows = going_on.nonzero(), torch.arange(beam, device=device)
+            state = state.select((kept * beam + rows).flatten())
+            alive = alive.select(kept, rows)
+            kept = kept.squeeze(1)
+            model.keep(kept)
+            places, least, most, last = places[kept], least[kept], most[kept], last[kept]
+    n_best = options.n_best
+    return [sorted(found, key=lambda h: -h.score)[:n_best] for found in results]
+
+
+def _rule_out(
+    scores: Tensor,
+    pieces: Tensor,
+    least: Tensor,
+    most: Tensor,
+    block_ngrams: int,
+    end: int,
+    never: list[int],
+) -> Tensor:
+    """Scores (B, K, V) with -inf for pieces that may not come next."""
+    n_pieces = pieces.shape[2]
+    ends = scores[..., end].clone()
+    scores = scores.index_fill(2, torch.tensor(never, device=scores.device), -torch.inf)
+    if 0 < block_ngrams <= n_pieces:
+        # shape: (B, K, windows, n)
+        ngrams = pieces.unfold(2, block_ngrams, 1)
+        suffix = pieces[:, :, n_pieces - block_ngrams + 1 :].unsqueeze(2)
+        again = (ngrams[..., :-1] == suffix).all(dim=3)
+        b, k, w = again.nonzero(as_tuple=True)
+        scores[b, k, ngrams[b, k, w, -1]] = -torch.inf
+    scores[n_pieces >= most] = -torch.inf
+    ends = ends.masked_fill((n_pieces < least).unsqueeze(1), -torch.inf)
+    scores[..., end] = ends
+    return scores
+
+
+def _candidates(
+    scores: Tensor,
+    log_z: Tensor,
+    log_p: Tensor,
+    options: SearchOptions,
+    generator: Optional[torch.Generator],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Ways to go on: log-probabilities (B, M), best first unless drawn, the row that each goes on
+    from and its piece."""
+    n_sources, beam, n_pieces = scores.shape
+    if options.sample:
+        p = _sharpened(scores, options).flatten(0, 1)
+        drawn = torch.multinomial(p, 1, generator=generator).view(n_sources, beam)
+        total = log_p + (scores - log_z).gather(2, drawn.unsqueeze(2)).squeeze(2)
+        rows = torch.arange(beam, device=scores.device).expand(n_sources, beam)
+        return total, rows, drawn
+    # Twice as many as the beam, for half of them may be ends.
+    wanted = min(2 * beam, n_pieces)
+    best, pieces = scores.topk(wanted, dim=2)
+    total = (log_p.unsqueeze(2) + best - log_z).flatten(1)
+    total, place = total.topk(min(2 * beam, total.shape[1]), dim=1)
+    return total, place // wanted, pieces.flatten(1).gather(1, place)
+
+
+def _sharpened(scores: Tensor, options: SearchOptions) -> Tensor:
+    """The distribution to draw from, (B, K, V)."""
+    scores = scores / options.temperature
+    if options.top_k:
+        least = scores.topk(min(options.top_k, scores.shape[2]), dim=2).values[..., -1:]
+        scores = scores.masked_fill(scores < least, -torch.inf)
+    p = scores.softmax(dim=2)
+    if options.top_p < 1.0:
+        ordered, order = p.sort(dim=2, descending=True)
+        # All that come before it make up less than p: the first one always stays.
+        kept = ordered.cumsum(dim=2) - ordered < options.top_p
+        p = torch.zeros_like(p).scatter(2, order, ordered * kept)
+    return p
+
+
+def _penalised(log_p: float, n_pieces: int, options: SearchOptions) -> float:
+    """A log-probability by length; the end counts as a piece."""
+    return log_p / ((5 + n_pieces + 1) / 6) ** options.length_penalty
+
+
+def _finish(alive: _Alive, b: int, row: int, log_p: float, options: SearchOptions) -> Hypothesis:
+    pieces = alive.pieces[b, row].cpu()
+    score = _penalised(log_p, len(pieces), options)
+    attention = None
+    if alive.attention is not None:
+        # The last one led to the end.
+        attention = alive.attention[b, row, : len(pieces)].cpu()
+        covered = alive.attention[b, row].sum(0)
+        if options.coverage_penalty:
+            # Source tokens that are padding get exactly none.
+            covered = covered[covered > 0].clamp(max=1.0)
+            score += options.coverage_penalty * float(covered.log().sum())
+    return Hypothesis(pieces, log_p, score, attention)
+
+
+def _going_on(
+    results: list[list[Hypothesis]],
+    places: Tensor,
+    alive: _Alive,
+    most: Tensor,
+    options: SearchOptions,
+) -> Tensor:
+    """bool (B,): whether a hypothesis that is alive may still be among the best."""
+    best = alive.log_p.amax(dim=1).tolist()
+    going_on = []
+    for place, log_p, limit in zip(places.tolist(), best, most.tolist(), strict=True):
+        found = sorted((h.score for h in results[place]), reverse=True)
+        enough = len(found) >= options.n_best and not options.sample
+        # It only loses probability, and gains most by the length penalty at the greatest length.
+        hope = _penalised(log_p, limit, options)
+        going_on.append(log_p > -torch.inf and not (enough and found[options.n_best - 1] >= hope))
+    return torch.tensor(going_on, device=most.device)
