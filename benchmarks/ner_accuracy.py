@@ -18,8 +18,9 @@ corpora, and train for --minutes at most. What is trained already in --work is o
 
 Calibration: of the entities that ours predicts on test, the probabilities that it gives them
 (`confidence_attr`) against how many are right, in ten bins of equal width, over all runs; and the
-expected calibration error, the mean over entities of the gap between the two in their bin. --plot
-draws the bins (it needs matplotlib).
+expected calibration error, the mean over entities of the gap between the two in their bin: as
+trained ("raw"), and after `calibrate` on the dev part, which changes no entity. --plot draws the
+bins (it needs matplotlib).
 """
 
 import importlib.util
@@ -110,6 +111,14 @@ def believed(examples: Sequence[Example]) -> Believed:
     return Believed(np.array(confidence, dtype="float64"), np.array(right, dtype="float64"))
 
 
+def believed_of(nlp: Language, data: Path, limit: int) -> dict[str, Believed]:
+    """What ours believes of test, as trained ("_raw") and calibrated on dev ("")."""
+    raw = believed(predicted(nlp, data / "test.spacy", limit))
+    dev: list[Example] = list(Corpus(data / "dev.spacy", gold_preproc=True, limit=limit)(nlp))
+    nlp.get_pipe("ner").calibrate(dev)  # type: ignore[attr-defined]
+    return {"": believed(predicted(nlp, data / "test.spacy", limit)), "_raw": raw}
+
+
 def pool(found: Sequence[Believed]) -> Believed:
     return Believed(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
 
@@ -136,21 +145,22 @@ def calibration_error(found: Believed) -> float | None:
 # The bins on paper
 
 
-def show_bins(bins: Sequence[Bin]) -> None:
+def show_bins(bins: Sequence[Bin], title: str) -> None:
     rows = [
         [f"{b.low:.1f} to {b.high:.1f}", *map(fraction, (b.confidence, b.precision)), b.entities]
         for b in bins
     ]
     header = ["confidence", "mean", "precision", "entities"]
-    show("Confidence and precision of the entities of all runs", header, rows)
+    show(f"Confidence and precision of the entities of all runs, {title}", header, rows)
 
 
 def fraction(value: float) -> str | None:
     return None if math.isnan(value) else f"{value:.3f}"
 
 
-def plot(bins: Sequence[Bin], error: float | None, path: Path) -> None:
-    """A reliability diagram: the precision of each bin, and below how many entities it has."""
+def plot(bins: Sequence[Bin], raw: Sequence[Bin], error: float | None, path: Path) -> None:
+    """A reliability diagram: the precision of each bin, and below how many entities it has; and the
+    bins of before calibration."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -165,6 +175,8 @@ def plot(bins: Sequence[Bin], error: float | None, path: Path) -> None:
     upper.plot([0, 1], [0, 1], color="black", linestyle="--", label="precision = confidence")
     confidence = [b.confidence for b in bins]
     upper.plot(confidence, precision, "o", color="tab:orange", label="mean confidence of the bin")
+    before = [b.confidence for b in raw], [b.precision for b in raw]
+    upper.plot(*before, "x", color="tab:gray", label="before calibration")
     upper.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="precision")
     if error is not None:
         upper.set_title(f"expected calibration error {error:.3f}")
@@ -191,8 +203,10 @@ def check_plot(path: Path) -> None:
 # Runs
 
 
-def measure(run: Run, work: Path, minutes: float, quick: bool) -> tuple[dict[str, Any], Believed]:
-    """The figures of a run, and the entities that ours predicts."""
+def measure(
+    run: Run, work: Path, minutes: float, quick: bool
+) -> tuple[dict[str, Any], dict[str, Believed]]:
+    """The figures of a run, and the entities that ours predicts; see `believed_of`."""
     from entities import convert
 
     data = work / run.corpus
@@ -211,18 +225,20 @@ def measure(run: Run, work: Path, minutes: float, quick: bool) -> tuple[dict[str
     settings |= QUICK if quick else {}
     result: dict[str, Any] = {}
     rows = []
-    found = {}
+    ours: dict[str, Believed] = {}
+    limit = QUICK_SENTENCES if quick else 0
     for side, (config, overrides) in sides.items():
         model, took = train_once(config, work / run.key(side), settings, minutes)
         nlp = spacy.load(model, config=overrides)
-        examples = predicted(nlp, data / "test.spacy", QUICK_SENTENCES if quick else 0)
-        found[side] = examples
+        examples = predicted(nlp, data / "test.spacy", limit)
         figure = f_score(examples)
         result[run.key(side)] = round(figure, 4)
         n = sum(len(eg.predicted.ents) for eg in examples)
         rows.append([side, f"{figure:.4f}", n, took])
-    ours = believed(found["f"])
-    result[run.key("ece")] = calibration_error(ours)
+        if side == "f":
+            ours = believed_of(nlp, data, limit)
+    for name, entities in ours.items():
+        result[run.key("ece" + name)] = calibration_error(entities)
     show(f"{run.corpus}{run.suffix}", ["", "test F", "entities", "minutes"], rows)
     return result, ours
 
@@ -246,12 +262,14 @@ def main() -> None:
             figures, entities = measure(RUNS[name], work, options.minutes, options.quick)
             result |= figures
             found.append(entities)
-    everything = pool(found)
-    bins = bins_of(everything)
-    result["ece"] = calibration_error(everything)
-    show_bins(bins)
+    bins = {}
+    for name, title in (("_raw", "as trained"), ("", "calibrated")):
+        everything = pool([entities[name] for entities in found])
+        bins[name] = bins_of(everything)
+        result["ece" + name] = calibration_error(everything)
+        show_bins(bins[name], title)
     if options.plot:
-        plot(bins, result["ece"], options.plot)
+        plot(bins[""], bins["_raw"], result["ece"], options.plot)
     common.finish(result)
 
 

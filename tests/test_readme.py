@@ -4,8 +4,9 @@ import re
 
 import pytest
 import spacy
+from spacy.tokens import DocBin
 
-from .conftest import ROOT
+from .conftest import ROOT, make_examples, make_pipeline, train
 
 README = (ROOT / "README.md").read_text(encoding="utf8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -20,6 +21,14 @@ def test_block_runs(code, tmp_path, monkeypatch, trained):
         monkeypatch.setattr(
             spacy, "load", lambda name: trained if name == "en_agreement" else load(name)
         )
+    if "training/news" in code:
+        nlp = make_pipeline("rnn_ner", name="ner")
+        train(nlp, make_examples(nlp), steps=2)
+        for folder in ("training/news", "corpus/news"):
+            (tmp_path / folder).mkdir(parents=True)
+        nlp.to_disk(tmp_path / "training/news/model-best")
+        gold = DocBin(docs=[eg.reference for eg in make_examples(nlp)])
+        gold.to_disk(tmp_path / "corpus/news/dev.spacy")
     exec(compile(code, "README.md", "exec"), {})
 
 

@@ -13,11 +13,14 @@ from torch import Tensor
 from ..features.scheme import Scheme
 from ..nn import chain as nn_chain
 from ..nn import tagger as nn_tagger
-from ..nn.crf import Chain, Constraints
+from ..nn.crf import Chain, Constraints, crf_loss
 from .tagger import predict_chains
 
 #: the network's only target
 TARGET = "ner"
+
+#: the highest temperature; the inverse of the lowest
+HOTTEST = 10.0
 
 #: sets scores (tokens, tags) of a document to -inf that it rules out
 RuleOut = Callable[[Doc, np.ndarray], None]
@@ -45,6 +48,7 @@ def predict_entities(
     model: Model,
     docs: Sequence[Doc],
     scheme: Scheme,
+    temperature: float,
     rule_out: RuleOut,
     confidences: bool = False,
     probabilities: bool = False,
@@ -52,7 +56,7 @@ def predict_entities(
     """The entities of each doc in its most probable reading."""
     decode = partial(_decode, scheme, confidences, probabilities)
     predictions = []
-    for decoded in _predict(model, docs, rule_out, decode):
+    for decoded in _predict(model, docs, temperature, rule_out, decode):
         starts, ends, labels = scheme.decode(decoded["tags"])
         p = decoded["confidences"][starts] if confidences else None
         predictions.append(Entities(starts, ends, labels, p, decoded.get("probabilities")))
@@ -60,7 +64,12 @@ def predict_entities(
 
 
 def predict_readings(
-    model: Model, docs: Sequence[Doc], scheme: Scheme, rule_out: RuleOut, n: int
+    model: Model,
+    docs: Sequence[Doc],
+    scheme: Scheme,
+    temperature: float,
+    rule_out: RuleOut,
+    n: int,
 ) -> List[List[Tuple[float, Entities]]]:
     """The n most probable readings of each doc, best first, with their probabilities."""
     return [
@@ -69,13 +78,40 @@ def predict_readings(
             for tags, log_p in zip(decoded["tags"].T, decoded["log_p"].tolist(), strict=True)
             if log_p > -math.inf
         ]
-        for decoded in _predict(model, docs, rule_out, partial(_n_best, scheme, n))
+        for decoded in _predict(model, docs, temperature, rule_out, partial(_n_best, scheme, n))
     ]
+
+
+def fit_temperature(
+    model: Model, docs: Sequence[Doc], scheme: Scheme, tags: Sequence[np.ndarray]
+) -> float:
+    """The temperature at which the gold tags of docs, (tokens,) each, are most probable, between
+    1 / `HOTTEST` and `HOTTEST`."""
+    batches = []
+    found = predict_chains(model, docs, lambda chains: chains[TARGET], lambda doc, scores: None)
+    for places, _, chain in found:
+        gold = torch.from_numpy(np.concatenate([tags[i] for i in places]))
+        batches.append((chain, gold.to(chain.scores.device)))
+    constraints = _constraints(scheme, batches[0][1].device)
+
+    @torch.inference_mode()
+    def loss(log_temperature: float) -> float:
+        temperature = math.exp(log_temperature)
+        tempered = ((chain._replace(temperature=temperature), gold) for chain, gold in batches)
+        return sum(float(crf_loss(chain, gold, constraints)) for chain, gold in tempered)
+
+    # It falls and then rises, as the loss is convex in the inverse of the temperature.
+    low, high = -math.log(HOTTEST), math.log(HOTTEST)
+    while high - low > 0.01:
+        left, right = (2 * low + high) / 3, (low + 2 * high) / 3
+        low, high = (low, right) if loss(left) < loss(right) else (left, high)
+    return math.exp((low + high) / 2)
 
 
 def _predict(
     model: Model,
     docs: Sequence[Doc],
+    temperature: float,
     rule_out: RuleOut,
     decode: Callable[[Chain], Dict[str, Any]],
 ) -> List[Dict[str, Any]]:
@@ -87,7 +123,7 @@ def _predict(
     batches = predict_chains(
         model,
         docs,
-        lambda chains: decode(chains[TARGET]),
+        lambda chains: decode(chains[TARGET]._replace(temperature=temperature)),
         lambda doc, scores: rule_out(doc, scores[TARGET]),
     )
     for places, sizes, decoded in batches:
@@ -118,7 +154,7 @@ def _decode(
         starts, ends, _ = (torch.from_numpy(array).to(device) for array in found)
         p = nn_chain.span_probabilities(
             chain.potentials(constraints),
-            chain.scores,
+            chain.emissions,
             chain.lengths,
             tags,
             starts,
@@ -135,6 +171,6 @@ def _n_best(scheme: Scheme, n: int, chain: Chain) -> Dict[str, Any]:
     """The n best sequences of tags (N, n), and of each document the logs of their probabilities
     (n,)."""
     potentials = chain.potentials(_constraints(scheme, chain.scores.device))
-    tags, scores = nn_chain.n_best(potentials, chain.scores, chain.lengths, n)
-    log_z = nn_chain.log_partition(potentials, chain.scores, chain.lengths)
+    tags, scores = nn_chain.n_best(potentials, chain.emissions, chain.lengths, n)
+    log_z = nn_chain.log_partition(potentials, chain.emissions, chain.lengths)
     return {"tags": tags, "log_p": list((scores - log_z.unsqueeze(1)).cpu().numpy())}

@@ -26,7 +26,8 @@ class Source(NamedTuple):
 
     def select(self, rows: Tensor) -> Source:
         """Other rows (R,) of the batch, any number of times."""
-        return Source(*(None if x is None else x.index_select(0, rows) for x in self))
+        keys = None if self.keys is None else self.keys.index_select(0, rows)
+        return Source(self.memory.index_select(0, rows), self.mask.index_select(0, rows), keys)
 
 
 class State(NamedTuple):
@@ -118,12 +119,13 @@ class Decoder(nn.Module):
         last."""
         if not self.input_feeding or vectors.shape[1] == 1:
             return self._read(vectors, source, state)
-        outputs, weights = [], []
+        steps = []
         for vector in vectors.split(1, dim=1):
-            output, weight, state = self._read(vector, source, state)
-            outputs.append(output)
-            weights.append(weight)
-        return torch.cat(outputs, dim=1), torch.cat(weights, dim=1), state
+            output, weights, state = self._read(vector, source, state)
+            assert weights is not None
+            steps.append((output, weights))
+        together, attention = (torch.cat(parts, dim=1) for parts in zip(*steps, strict=True))
+        return together, attention, state
 
     def _read(
         self, vectors: Tensor, source: Source, state: State
@@ -139,7 +141,10 @@ class Decoder(nn.Module):
         if self.attention is None:
             return hidden, None, State(recurrent, None)
         assert source.keys is not None
-        context, weights = self.attention(hidden, source.keys, source.memory, source.mask)
+        # Several rows may share a source, the hypotheses of a beam: they look at it like steps.
+        query = hidden.view(len(source.mask), -1, self.hidden_size)
+        context, weights = self.attention(query, source.keys, source.memory, source.mask)
+        context = context.reshape(n_rows, n_steps, -1)
         hidden = torch.tanh(self.combine(torch.cat([context, hidden], dim=2)))
         fed = hidden[:, -1] if self.input_feeding else None
         mask = self.dropout.mask(n_rows, self.hidden_size, hidden)

@@ -92,11 +92,11 @@ def best(scores: Chain, constraints: Optional[Constraints] = None) -> Tensor:
     """The best labels (N,): of each token where nothing binds it to others, else of the chain."""
     if scores.crf is None and constraints is None:
         return scores.scores.argmax(dim=1)
-    return viterbi(scores.potentials(constraints), scores.scores, scores.lengths)
+    return viterbi(scores.potentials(constraints), scores.emissions, scores.lengths)
 
 
 def probabilities(scores: Chain, constraints: Optional[Constraints] = None) -> Tensor:
     """The probability of each label (N, labels), over all labels of the other tokens."""
     if scores.crf is None and constraints is None:
-        return scores.scores.float().softmax(dim=1)
-    return marginals(scores.potentials(constraints), scores.scores, scores.lengths)
+        return scores.emissions.float().softmax(dim=1)
+    return marginals(scores.potentials(constraints), scores.emissions, scores.lengths)

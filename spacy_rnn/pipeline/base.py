@@ -20,12 +20,12 @@ import numpy as np
 from spacy.attrs import ORTH
 from spacy.errors import Errors
 from spacy.pipeline import TrainablePipe
-from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
 from srsly.msgpack import UnpackException
 from thinc.api import Model, Optimizer, set_dropout_rate
 
+from ..extensions import set_doc_extension as set_doc_extension
 from ..models.network import Gold, Training
 from ..training.shim import TorchShim
 
@@ -168,10 +168,3 @@ def aligned_values(example: Example, attribute: Any) -> np.ndarray:
         return reference.to_array([attribute]).reshape(-1)
     values = example.get_aligned(attribute)
     return np.array([0 if value is None else value for value in values], dtype="uint64")
-
-
-def set_doc_extension(name: str) -> None:
-    """Make ``doc._.NAME`` known, unless it is already."""
-    if not Doc.has_extension(name):
-        Doc.set_extension(name, default=None)
-

@@ -9,7 +9,7 @@ from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE, ORTH, SENT_START
 from spacy.errors import Warnings
 from spacy.language import Language
 from spacy.tokens import Doc, Span
-from spacy.training import Example, validate_get_examples
+from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
@@ -18,6 +18,7 @@ from ..models.entities import (
     TARGET,
     Entities,
     entities_loss,
+    fit_temperature,
     predict_entities,
     predict_readings,
 )
@@ -132,7 +133,7 @@ class RNNEntityRecognizer(RNNPipe):
         each tag at each token, float32 (tokens, tags), columns in the order of `tags`.
     """
 
-    LEARNED = ("labels", "scheme")
+    LEARNED = ("labels", "scheme", "temperature")
 
     def __init__(
         self,
@@ -152,6 +153,7 @@ class RNNEntityRecognizer(RNNPipe):
             scorer=scorer,
             labels=[],
             scheme=scheme,
+            temperature=1.0,
             confidence_attr=confidence_attr,
             probabilities_attr=probabilities_attr,
         )
@@ -258,6 +260,29 @@ class RNNEntityRecognizer(RNNPipe):
             # As in prediction, white space is in no entity but between its words.
             iob[edges], labels[edges] = OUT, -1
 
+    def calibrate(self, examples: Iterable[Example]) -> float:
+        """Make probabilities fit examples that were not trained on, by temperature scaling (Guo et
+        al. 2017, section 4.2): all scores are divided by one number. No entity changes. Call it
+        after training; the temperature is saved with the component.
+
+        examples (Iterable[Example]): As many as there are, such as the dev corpus.
+        RETURNS (float): The temperature; above 1 if the component was too sure.
+        """
+        examples = [eg for eg in examples if len(eg.predicted)]
+        validate_examples(examples, "RNNEntityRecognizer.calibrate")
+        scheme = self.scheme
+        tags = [self._gold_tags(scheme, eg) for eg in examples]
+        if not any((found >= 0).any() for found in tags):
+            raise ValueError(
+                f"'{self.name}' can't be calibrated: no example has a token whose entity is known. "
+                f"Set doc.ents in the reference of the examples."
+            )
+        tags = [np.where(found < 0, MISSING, found) for found in tags]
+        docs = [eg.predicted for eg in examples]
+        # No more digits than a JSON file keeps.
+        self.cfg["temperature"] = round(fit_temperature(self.model, docs, scheme, tags), 4)
+        return self.cfg["temperature"]
+
     # Prediction
 
     def predict(self, docs: Iterable[Doc]) -> List[Entities]:
@@ -275,9 +300,9 @@ class RNNEntityRecognizer(RNNPipe):
         return found
 
     def _predict(self, docs: Iterable[Doc], **wanted: bool) -> List[Entities]:
-        scheme = self.scheme
+        scheme, temperature = self.scheme, self.cfg["temperature"]
         rule_out = partial(self._rule_out, scheme)
-        return predict_entities(self.model, list(docs), scheme, rule_out, **wanted)
+        return predict_entities(self.model, list(docs), scheme, temperature, rule_out, **wanted)
 
     def readings(self, docs: Iterable[Doc], n: int = 5) -> List[List[Reading]]:
         """The most probable ways to read each doc, best first. Nothing is set on the docs.
@@ -286,9 +311,9 @@ class RNNEntityRecognizer(RNNPipe):
         """
         if n < 1:
             raise ValueError(f"'n', the number of readings, must be at least 1, got {n}.")
-        docs, scheme = list(docs), self.scheme
+        docs, scheme, temperature = list(docs), self.scheme, self.cfg["temperature"]
         rule_out = partial(self._rule_out, scheme)
-        found = predict_readings(self.model, docs, scheme, rule_out, n)
+        found = predict_readings(self.model, docs, scheme, temperature, rule_out, n)
         return [
             [Reading(p, tuple(self._spans(doc, entities))) for p, entities in readings]
             for doc, readings in zip(docs, found, strict=True)

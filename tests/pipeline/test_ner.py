@@ -700,3 +700,71 @@ def test_confidences_of_a_very_long_doc(attr, decoder):
     assert len(doc) == 3000 and len(confidences) > 500
     assert np.isfinite(confidences).all()
     assert confidences.min() >= 0 and confidences.max() <= 1 + 1e-5
+
+
+# Calibration
+
+
+def scaled(nlp, factor):
+    """All scores of tags and transitions times a factor: more or less sure of the same."""
+    module = pipe_of(nlp).shim.module
+    with torch.no_grad():
+        for parameter in [*module.heads.parameters(), *module.crfs.parameters()]:
+            parameter *= factor
+
+
+def mixed_examples(nlp):
+    """Examples of which one is not what the others teach."""
+    wrong = Example(make_doc(nlp.vocab, "She eats"), make_doc(nlp.vocab, "She eats", ents="O O"))
+    return [*make_examples(nlp), wrong]
+
+
+@every_way
+def test_calibration_undoes_what_makes_it_too_sure(scheme, decoder):
+    nlp = make_trained(scheme, decoder)
+    pipe = pipe_of(nlp)
+    examples = mixed_examples(nlp)
+    before = pipe.calibrate(examples)
+    probabilities = pipe.predict_probabilities([eg.predicted for eg in examples])
+    scaled(nlp, 1.7)
+    assert pipe.calibrate(examples) == pytest.approx(1.7 * before, rel=0.03)
+    again = pipe.predict_probabilities([eg.predicted for eg in examples])
+    for one, other in zip(again, probabilities, strict=True):
+        np.testing.assert_allclose(one, other, atol=0.03)
+
+
+def test_calibration_makes_gold_more_probable_and_changes_no_entity():
+    nlp = make_trained()
+    pipe = pipe_of(nlp)
+    examples = mixed_examples(nlp)
+    docs = [eg.reference.copy() for eg in examples]
+
+    def log_p():
+        """Of the gold reading of each doc."""
+        total = 0.0
+        for eg in examples:
+            gold = {(e.start, e.end, e.label_) for e in eg.reference.ents}
+            (readings,) = pipe.readings([Doc(nlp.vocab, words=[t.text for t in eg.predicted])], ALL)
+            total += sum(np.log(r.probability) for r in readings if spans_of(r) == gold)
+        return total
+
+    before, entities_before = log_p(), [entities(nlp(doc.text)) for doc in docs]
+    assert pipe.calibrate(examples) > 1.0
+    assert log_p() > before
+    assert [entities(nlp(doc.text)) for doc in docs] == entities_before
+
+
+def test_temperature_is_saved(tmp_path):
+    nlp = make_trained()
+    temperature = pipe_of(nlp).calibrate(make_examples(nlp))
+    nlp.to_disk(tmp_path)
+    assert pipe_of(spacy.load(tmp_path)).cfg["temperature"] == temperature != 1.0
+
+
+def test_calibration_needs_annotation():
+    nlp = shared()
+    unknown = Example(make_doc(nlp.vocab, "a b"), make_doc(nlp.vocab, "a b"))
+    empty = Example(Doc(nlp.vocab), Doc(nlp.vocab))
+    for examples in ([], [unknown], [empty]):
+        with pytest.raises(ValueError, match="doc.ents"):
+            pipe_of(nlp).calibrate(examples)
