@@ -1,11 +1,15 @@
-"""Registered scorers. Accuracies lie in [0, 1]."""
+"""Registered scorers. Accuracies, BLEU and chrF lie in [0, 1]."""
 
+import logging
+from functools import cache, partial
 from typing import Any, Callable, Dict, Iterable, List, Sequence, Tuple
 
 import numpy as np
 from spacy.scorer import Scorer
 from spacy.tokens import Token
 from spacy.training import Example
+
+logger = logging.getLogger("spacy_rnn")
 
 
 def _morph_key(token: Token, attribute: str) -> int:
@@ -72,6 +76,68 @@ def regression_score(
 def make_regression_scorer() -> Callable[..., Dict[str, Any]]:
     """spacy_rnn.regression_scorer.v1: see `regression_score`."""
     return regression_score
+
+
+def translation_score(
+    examples: Iterable[Example],
+    *,
+    attr: str = "translation",
+    tokenize: str = "13a",
+    **cfg: Any,
+) -> Dict[str, Any]:
+    """How near the translations in ``doc._.ATTR`` come to the gold ones, by sacrebleu, over all
+    texts together:
+
+    * ``translation_bleu``, words in common, in runs of up to four (Papineni et al. 2002);
+    * ``translation_chrf``, characters in common, in runs of up to six (Popović 2015).
+
+    Texts without a gold translation do not count; a prediction that is missing is an empty one. The
+    signatures, with which scores are comparable, are logged once each.
+
+    tokenize (str): How sacrebleu finds the words for BLEU: "13a" for most languages, "zh",
+        "ja-mecab" and "ko-mecab" for theirs, "char" for characters, "flores200" for any, which
+        needs a download.
+    """
+    from sacrebleu import BLEU, CHRF
+
+    _check_tokenizer(tokenize)
+    predicted: List[str] = []
+    gold: List[str] = []
+    for eg in examples:
+        truth = eg.reference._.get(attr)
+        if truth:
+            gold.append(truth)
+            predicted.append(eg.predicted._.get(attr) or "")
+    if not gold:
+        return {"translation_bleu": None, "translation_chrf": None}
+    scores: Dict[str, Any] = {}
+    for name, metric in (("bleu", BLEU(tokenize=tokenize)), ("chrf", CHRF())):
+        # Rounding can lift a perfect score a little.
+        percent = min(metric.corpus_score(predicted, [gold]).score, 100.0)
+        scores[f"translation_{name}"] = percent / 100
+        _log_signature(name, str(metric.get_signature()))
+    return scores
+
+
+def make_translation_scorer(tokenize: str = "13a") -> Callable[..., Dict[str, Any]]:
+    """spacy_rnn.translation_scorer.v1: see `translation_score`."""
+    if tokenize != "13a":  # Loading a pipeline need not import sacrebleu.
+        _check_tokenizer(tokenize)
+    return partial(translation_score, tokenize=tokenize)
+
+
+def _check_tokenizer(tokenize: str) -> None:
+    from sacrebleu import BLEU
+
+    if tokenize not in BLEU.TOKENIZERS:
+        raise ValueError(
+            f"'tokenize' must be one of sacrebleu's {list(BLEU.TOKENIZERS)}, got {tokenize!r}."
+        )
+
+
+@cache
+def _log_signature(name: str, signature: str) -> None:
+    logger.info("The signature of translation_%s: %s", name, signature)
 
 
 def _compare(predicted: np.ndarray, gold: np.ndarray) -> Dict[str, float]:

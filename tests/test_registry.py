@@ -31,7 +31,12 @@ REGISTERED = {
         "spacy_rnn.VectorEmbedding.v1",
         "spacy_rnn.WordEmbedding.v1",
     ],
-    "spacy_scorers": ["spacy_rnn.regression_scorer.v1", "spacy_rnn.tagger_scorer.v1"],
+    "spacy_readers": ["spacy_rnn.ParallelCorpus.v1"],
+    "spacy_scorers": [
+        "spacy_rnn.regression_scorer.v1",
+        "spacy_rnn.tagger_scorer.v1",
+        "spacy_rnn.translation_scorer.v1",
+    ],
     "spacy_callbacks": ["spacy_rnn.torch_threads.v1"],
     "thinc_optimizers": ["spacy_rnn.AdamW.v1"],
 }

@@ -1,9 +1,15 @@
-"""The scores of regressors against worked values and the formulas of Python's own statistics."""
+"""The scores of regressors against worked values and the formulas of Python's own statistics, those
+of translators against sacrebleu's own."""
 
+import logging
 import math
+import pickle
 import statistics
+import subprocess
+import sys
 
 import pytest
+import sacrebleu
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -11,8 +17,14 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from spacy_rnn.pipeline.base import set_doc_extension
-from spacy_rnn.scorers import make_regression_scorer, regression_score
+from spacy_rnn import scorers
+from spacy_rnn.extensions import set_doc_extension
+from spacy_rnn.scorers import (
+    make_regression_scorer,
+    make_translation_scorer,
+    regression_score,
+    translation_score,
+)
 
 VOCAB = Vocab()
 METRICS = ("mae", "rmse", "pearson", "spearman")
@@ -175,3 +187,108 @@ def test_the_registered_scorer_takes_what_a_component_gives():
     scorer = make_regression_scorer()
     scores = scorer(examples, attr="regression", labels=("rating",), attention_attr=None)
     assert scores["regression_mae"] == 1.5
+
+
+HYPOTHESES = ["Le chat dort sur le lit.", "Il a mangé deux pommes hier soir !", "Où est-elle ?"]
+REFERENCES = ["Le chat dort dans le lit.", "Il mangea deux pommes hier soir !", "Où est-elle ?"]
+
+
+def translations(predicted, gold, attr="translation"):
+    """Examples from pairs of strings, or of None where nothing is set."""
+    return [make_example(*pair, attr) for pair in zip(predicted, gold, strict=True)]
+
+
+def test_translations_score_as_sacrebleu_says():
+    scores = translation_score(translations(HYPOTHESES, REFERENCES))
+    bleu = sacrebleu.corpus_bleu(HYPOTHESES, [REFERENCES])
+    chrf = sacrebleu.corpus_chrf(HYPOTHESES, [REFERENCES])
+    assert scores == {
+        "translation_bleu": pytest.approx(bleu.score / 100, abs=1e-12),
+        "translation_chrf": pytest.approx(chrf.score / 100, abs=1e-12),
+    }
+    assert all(type(score) is float and 0.3 < score < 0.9 for score in scores.values())
+
+
+def test_bleu_by_hand():
+    """Of 6 words 5 are right, of 5, 4 and 3 runs 4, 3 and 2; the other text is 2 words shorter."""
+    examples = translations(["a b c d e x", "a b"], ["a b c d e f", "a b c d"])
+    matched = (7 / 8) * (5 / 6) * (3 / 4) * (2 / 3)
+    score = translation_score(examples)["translation_bleu"]
+    assert score == pytest.approx(math.exp(1 - 10 / 8) * matched ** (1 / 4))
+
+
+def test_perfect_translations_score_one():
+    scores = translation_score(translations(REFERENCES, REFERENCES))
+    assert scores == {"translation_bleu": 1.0, "translation_chrf": 1.0}
+
+
+@pytest.mark.parametrize("tokenize", ["intl", "char", "zh", "none"])
+def test_words_are_found_by_the_tokenizer_asked_for(tokenize):
+    predicted, gold = ["我很喜欢吃苹果。", *HYPOTHESES], ["我喜欢吃红苹果。", *REFERENCES]
+    scores = make_translation_scorer(tokenize)(translations(predicted, gold))
+    expected = sacrebleu.corpus_bleu(predicted, [gold], tokenize=tokenize).score / 100
+    assert scores["translation_bleu"] == pytest.approx(expected)
+    assert scores != translation_score(translations(predicted, gold))
+
+
+def test_an_unknown_tokenizer_is_an_error():
+    with pytest.raises(ValueError, match="'tokenize' must be one of .*'13a'.*, got 'french'"):
+        make_translation_scorer("french")
+    with pytest.raises(ValueError, match="'tokenize' must be"):
+        translation_score([], tokenize="french")
+
+
+@pytest.mark.parametrize("gold", [None, ""])
+def test_texts_without_a_gold_translation_do_not_count(gold):
+    examples = translations([*HYPOTHESES, "Quoi ?"], [*REFERENCES, gold])
+    assert translation_score(examples) == translation_score(translations(HYPOTHESES, REFERENCES))
+
+
+@pytest.mark.parametrize("predicted", [None, ""])
+def test_a_missing_translation_is_an_empty_one(predicted):
+    scores = translation_score(translations([predicted, *HYPOTHESES[1:]], REFERENCES))
+    expected = sacrebleu.corpus_bleu(["", *HYPOTHESES[1:]], [REFERENCES]).score / 100
+    assert scores["translation_bleu"] == pytest.approx(expected)
+    nothing = translation_score(translations([predicted] * 3, REFERENCES))
+    assert nothing == {"translation_bleu": 0.0, "translation_chrf": 0.0}
+
+
+@pytest.mark.parametrize("pairs", [[], [("Quoi ?", None)]])
+def test_without_gold_translations_there_are_no_scores(pairs):
+    scores = translation_score([make_example(*pair, "translation") for pair in pairs])
+    assert scores == {"translation_bleu": None, "translation_chrf": None}
+
+
+def test_the_translations_of_another_extension():
+    examples = translations(REFERENCES, REFERENCES, "french")
+    assert translation_score(examples, attr="french")["translation_bleu"] == 1.0
+    assert translation_score(examples)["translation_bleu"] is None
+
+
+def test_signatures_are_logged_once(caplog):
+    scorers._log_signature.cache_clear()
+    caplog.set_level(logging.INFO, "spacy_rnn")
+    for tokenize in ("13a", "13a", "char"):
+        make_translation_scorer(tokenize)(translations(HYPOTHESES, REFERENCES))
+    logged = [record.getMessage() for record in caplog.records]
+    assert len(logged) == 3
+    assert "translation_bleu: nrefs:1|case:mixed|eff:no|tok:13a|" in logged[0]
+    assert "translation_chrf: nrefs:1|" in logged[1] and "|nc:6|nw:0|" in logged[1]
+    assert "|tok:char|" in logged[2]
+
+
+def test_the_registered_translation_scorer_takes_what_a_component_gives():
+    """Its other settings, examples that come once, and a copy of itself."""
+    scorer = pickle.loads(pickle.dumps(make_translation_scorer("char")))
+    scores = scorer(iter(translations(HYPOTHESES, REFERENCES)), attr="translation", labels=())
+    expected = sacrebleu.corpus_bleu(HYPOTHESES, [REFERENCES], tokenize="char").score / 100
+    assert scores["translation_bleu"] == pytest.approx(expected)
+
+
+def test_the_default_translation_scorer_is_made_without_sacrebleu():
+    code = (
+        "import sys; from spacy_rnn.scorers import make_translation_scorer as make; make(); "
+        "print('sacrebleu' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

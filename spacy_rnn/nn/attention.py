@@ -58,7 +58,7 @@ class Attention(nn.Module):
         else:
             scores = query @ keys.transpose(1, 2)
         ruled_out = ~mask.unsqueeze(1)
-        scores = scores.float()
+        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
         # Not -inf: a row of nothing else has no softmax, and no gradient.
         scores = scores.masked_fill(ruled_out, torch.finfo(scores.dtype).min)
         weights = scores.softmax(dim=2).masked_fill(ruled_out, 0.0).to(memory.dtype)

@@ -78,7 +78,8 @@ class _Alive(NamedTuple):
 
     def select(self, sources: Tensor, rows: Tensor) -> _Alive:
         """Of sources (B', 1) the rows (B', K)."""
-        return _Alive(*(None if x is None else x[sources, rows] for x in self))
+        attention = None if self.attention is None else self.attention[sources, rows]
+        return _Alive(self.pieces[sources, rows], self.log_p[sources, rows], attention)
 
 
 @torch.inference_mode()
@@ -160,7 +161,8 @@ def _rule_out(
     """Scores (B, K, V) with -inf for pieces that may not come next."""
     n_pieces = pieces.shape[2]
     ends = scores[..., end].clone()
-    scores = scores.index_fill(2, torch.tensor(never, device=scores.device), -torch.inf)
+    ruled_out = torch.tensor(never, dtype=torch.int64, device=scores.device)
+    scores = scores.index_fill(2, ruled_out, -torch.inf)
     if 0 < block_ngrams <= n_pieces:
         # shape: (B, K, windows, n)
         ngrams = pieces.unfold(2, block_ngrams, 1)

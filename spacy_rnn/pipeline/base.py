@@ -25,7 +25,6 @@ from spacy.vocab import Vocab
 from srsly.msgpack import UnpackException
 from thinc.api import Model, Optimizer, set_dropout_rate
 
-from ..extensions import set_doc_extension as set_doc_extension
 from ..models.network import Gold, Training
 from ..training.shim import TorchShim
 

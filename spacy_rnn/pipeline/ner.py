@@ -13,6 +13,7 @@ from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
+from ..extensions import set_doc_extension
 from ..features.scheme import BEGIN, IN, OUT, UNKNOWN, Scheme
 from ..models.entities import (
     TARGET,
@@ -24,7 +25,7 @@ from ..models.entities import (
 )
 from ..models.network import Gold
 from ..nn.losses import MISSING
-from .base import RNNPipe, set_doc_extension
+from .base import RNNPipe
 
 #: the `ent_iob` of spaCy's BILUO tags
 IOB = {"B": BEGIN, "U": BEGIN, "I": IN, "L": IN, "O": OUT}

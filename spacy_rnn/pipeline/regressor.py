@@ -1,7 +1,7 @@
 """The regressor component."""
 
 import math
-from typing import Any, Callable, Dict, Iterable, List, Optional
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Union
 
 import numpy as np
 from spacy.language import Language
@@ -10,9 +10,9 @@ from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model
 
+from ..extensions import set_doc_extension
 from ..models.network import Gold
 from ..nn.losses import squared_error
-from .base import set_doc_extension
 from .text import DEFAULT_MODEL, TextPipe, excerpt
 
 
@@ -76,25 +76,29 @@ class RNNRegressor(TextPipe):
         set_doc_extension(attr)
 
     @property
-    def label_data(self) -> Dict[str, Dict[str, float]]:
-        """The targets, each with its "mean" and "std"; what ``spacy init labels`` saves."""
+    def label_data(self) -> Dict[str, Dict[str, str]]:
+        """The targets, each with its "mean" and "std"; what ``spacy init labels`` saves. The two
+        are text: spaCy's JSON keeps ten decimals, which are none of a very small number."""
         return self.cfg["labels"]
 
-    def add_label(self, label: str, mean: float = 0.0, std: float = 1.0) -> int:
+    def add_label(
+        self, label: str, mean: Union[float, str] = 0.0, std: Union[float, str] = 1.0
+    ) -> int:
         """Add a target; a trained model makes room for it and keeps what it has learned.
 
         label (str): The name of the target.
-        mean (float), std (float): What its values are standardised by.
+        mean, std (Union[float, str]): What its values are standardised by.
         RETURNS (int): 0 if the target is already present, otherwise 1.
         """
         if self._has_label(label, self.cfg["labels"]):
             return 0
+        mean, std = float(mean), float(std)
         if not (math.isfinite(mean) and math.isfinite(std) and std > 0):
             raise ValueError(
                 f"The target '{label}' needs a finite mean and a standard deviation above 0, got "
                 f"{mean} and {std}."
             )
-        self.cfg["labels"][label] = {"mean": float(mean), "std": float(std)}
+        self.cfg["labels"][label] = {"mean": repr(mean), "std": repr(std)}
         self._labels_grew()
         return 1
 
@@ -103,14 +107,14 @@ class RNNRegressor(TextPipe):
         get_examples: Callable[[], Iterable[Example]],
         *,
         nlp: Optional[Language] = None,
-        labels: Optional[Dict[str, Dict[str, float]]] = None,
+        labels: Optional[Mapping[str, Mapping[str, Union[float, str]]]] = None,
     ) -> None:
         """Collect targets, their means and deviations, and vocabularies; make the network.
 
         get_examples (Callable[[], Iterable[Example]]): Returns the training examples. All of them
             are read: what is not among their words is an unknown word later.
         nlp (Language): The current nlp object.
-        labels (Optional[Dict[str, Dict[str, float]]]): The targets with "mean" and "std", usually
+        labels (Optional[Mapping[str, Mapping]]): The targets with "mean" and "std", usually
             from ``spacy init labels``; else they are taken from the examples.
         """
         validate_get_examples(get_examples, "RNNRegressor.initialize")
@@ -170,7 +174,7 @@ class RNNRegressor(TextPipe):
     def _mean_and_std(self) -> np.ndarray:
         """float64 (2, targets)."""
         numbers = self.cfg["labels"].values()
-        return np.array([[n["mean"] for n in numbers], [n["std"] for n in numbers]])
+        return np.array([[float(n[name]) for n in numbers] for name in ("mean", "std")])
 
     def to_scores(self, outputs: np.ndarray) -> np.ndarray:
         """From standardised values to those of the targets."""

@@ -12,11 +12,12 @@ from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
+from ..extensions import set_doc_extension
 from ..models.network import Gold
 from ..models.tagger import decoder_of, predict_probabilities
 from ..nn.losses import MISSING
 from ..nn.tagger import tagging_loss
-from .base import RNNPipe, aligned_values, set_doc_extension
+from .base import RNNPipe, aligned_values
 
 Target = Literal["tag", "pos", "morph"]
 Prediction = Dict[str, np.ndarray]

@@ -8,8 +8,9 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
+from ..extensions import set_doc_extension
 from ..models.many_to_one import predict_attention
-from .base import RNNPipe, set_doc_extension
+from .base import RNNPipe
 
 #: the one target of the network
 TARGET = "text"

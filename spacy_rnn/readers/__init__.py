@@ -1,0 +1,1 @@
+"""Registered readers: files in, spaCy's examples out."""

@@ -1,0 +1,350 @@
+"""Pairs of a text and its translation, from the formats that parallel corpora come in."""
+
+import gzip
+import json
+import logging
+import lzma
+import zlib
+from collections import Counter
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple, Union
+
+from spacy.errors import Errors
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+from spacy.training import Example
+from spacy.training.corpus import walk_corpus
+from spacy.util import ensure_path
+from spacy.vocab import Vocab
+
+from ..extensions import set_doc_extension
+from ..models.checks import at_least
+
+logger = logging.getLogger("spacy_rnn")
+
+#: what opens a compressed file, by the end of its name
+OPENERS: Dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open}
+DAMAGES = (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error)
+TABLES = (".tsv", ".txt")
+JSON_LINES = (".jsonl", ".json")
+DOCS = ".spacy"
+
+
+def make_parallel_corpus(
+    path: Optional[Path],
+    target_path: Optional[Path] = None,
+    source: str = "source",
+    target: str = "target",
+    source_column: int = 0,
+    target_column: int = 1,
+    attr: str = "translation",
+    max_length: int = 0,
+    max_ratio: float = 0.0,
+    limit: int = 0,
+) -> "ParallelCorpus":
+    """spacy_rnn.ParallelCorpus.v1: see `ParallelCorpus`."""
+    if path is None:
+        raise ValueError(Errors.E913)
+    return ParallelCorpus(
+        path,
+        target_path=target_path,
+        source=source,
+        target=target,
+        source_column=source_column,
+        target_column=target_column,
+        attr=attr,
+        max_length=max_length,
+        max_ratio=max_ratio,
+        limit=limit,
+    )
+
+
+class ParallelCorpus:
+    """Iterate Example objects over texts whose translation stands in a Doc extension, by default
+    `doc._.translation`.
+
+    The format shows in the path:
+
+    * `.tsv` or `.txt`: a pair a line, its columns separated by a TAB, without quotes;
+    * any two files, `path` and `target_path`: line N of one translates line N of the other;
+    * `.jsonl` or `.json`: a JSON object a line, {"source": "...", "target": "..."}, or with the two
+      one level deeper, {"translation": {"en": "...", "fr": "..."}};
+    * `.spacy` files or a folder of them: docs with the extension, saved with
+      DocBin(store_user_data=True);
+    * a folder that `save_to_disk` of the library datasets wrote, with columns as in JSON.
+
+    Files of text are UTF-8, plain, `.xz` or `.gz`, and are read a line at a time. White space
+    around a text of theirs does not belong to it.
+
+    Pairs that lack a text or exceed a bound are dropped. How many and why is logged at the end of
+    each pass: as a warning, or as information where the pass before dropped the same.
+
+    path (Union[str, Path]): The file or folder.
+    target_path (Optional[Union[str, Path]]): The file of translations, where they have their own.
+    source (str), target (str): The names of the two texts in JSON and datasets.
+    source_column (int), target_column (int): The columns of the two texts in TSV, from 0.
+    attr (str): Name of the extension.
+    max_length (int): Pairs are dropped whose source has more tokens or whose translation has more
+        words, as blanks separate them; 0 for no limit.
+    max_ratio (float): Pairs are dropped whose longer side has more than this many times the length
+        of the shorter, in tokens of the source and words of the translation; 0 for no limit. Not
+        for languages that write no blanks between words.
+    limit (int): Stop after this many pairs; 0 for no limit.
+    """
+
+    def __init__(
+        self,
+        path: Union[str, Path],
+        *,
+        target_path: Optional[Union[str, Path]] = None,
+        source: str = "source",
+        target: str = "target",
+        source_column: int = 0,
+        target_column: int = 1,
+        attr: str = "translation",
+        max_length: int = 0,
+        max_ratio: float = 0.0,
+        limit: int = 0,
+    ) -> None:
+        at_least(
+            0,
+            source_column=source_column,
+            target_column=target_column,
+            max_length=max_length,
+            limit=limit,
+        )
+        if max_ratio != 0:
+            at_least(1, max_ratio=max_ratio)
+        self.path = ensure_path(path)
+        self.target_path = ensure_path(target_path)
+        self.source = source
+        self.target = target
+        self.source_column = source_column
+        self.target_column = target_column
+        self.attr = attr
+        self.max_length = max_length
+        self.max_ratio = max_ratio
+        self.limit = limit
+        self._reported: Counter[str] = Counter()
+
+    def __call__(self, nlp: Language) -> Iterator[Example]:
+        """Yield examples from the data: the source as nlp tokenizes it, and the same with its
+        translation. Raises a ValueError where the data is malformed or nothing of it is left.
+
+        nlp (Language): The current nlp object.
+        YIELDS (Example): The examples.
+        """
+        set_doc_extension(self.attr)
+        kept, dropped = 0, Counter[str]()
+        for source, translation in self._pairs(nlp.vocab):
+            if not str(source).strip():
+                dropped["without a source"] += 1
+                continue
+            if not translation.strip():
+                dropped["without a translation"] += 1
+                continue
+            example = _make_example(nlp, source)
+            excess = self._excess(len(example.predicted), len(translation.split()))
+            if excess:
+                dropped[excess] += 1
+                continue
+            example.reference._.set(self.attr, translation)
+            yield example
+            kept += 1
+            if kept == self.limit:
+                break
+        self._report(kept, dropped)
+
+    def _excess(self, n_tokens: int, n_words: int) -> str:
+        """Which bound a pair exceeds, if any."""
+        shorter, longer = sorted((n_tokens, n_words))
+        if 0 < self.max_length < longer:
+            return f"longer than max_length = {self.max_length}"
+        if 0 < self.max_ratio < longer / shorter:
+            return f"beyond max_ratio = {self.max_ratio:g}"
+        return ""
+
+    def _report(self, kept: int, dropped: Counter[str]) -> None:
+        n_pairs = kept + dropped.total()
+        reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.items())
+        if not kept:
+            raise ValueError(
+                f"{self.path} has no pairs to learn from: {n_pairs} were read"
+                + (f", all of them dropped: {reasons}. " if reasons else ". ")
+                + "Check which texts are read as source and translation, and the bounds of the "
+                "corpus. Docs keep their translations only if they are saved with "
+                "DocBin(store_user_data=True)."
+            )
+        if dropped:
+            level = logging.INFO if dropped == self._reported else logging.WARNING
+            message = "%s: %d of %d pairs are dropped: %s."
+            logger.log(level, message, self.path, dropped.total(), n_pairs, reasons)
+            self._reported = dropped
+
+    # Formats
+
+    def _pairs(self, vocab: Vocab) -> Iterator[Tuple[Union[str, Doc], str]]:
+        """Every source with its translation, either of which may be empty."""
+        path = self.path
+        for file in (path, self.target_path):
+            if file is not None and not file.exists():
+                raise FileNotFoundError(f"There is no file or folder {file}. Check the paths.")
+        name = path.name.lower()
+        for ending in OPENERS:
+            name = name.removesuffix(ending)
+        if self.target_path is not None:
+            if path.is_dir() or self.target_path.is_dir() or name.endswith((DOCS, *JSON_LINES)):
+                raise ValueError(
+                    f"With target_path, path must be a file with a text a line, but it is {path}, "
+                    f"and target_path is {self.target_path}. Leave target_path out if path has "
+                    f"both texts."
+                )
+            return self._read_aligned(self.target_path)
+        if (path / "state.json").exists() or (path / "dataset_dict.json").exists():
+            return self._read_dataset()
+        if path.is_dir() or path.suffix == DOCS:
+            return self._read_docs(vocab)
+        if name.endswith(TABLES):
+            return self._read_table()
+        if name.endswith(JSON_LINES):
+            return self._read_json()
+        raise ValueError(
+            f"The name of {path} does not tell its format. Files with both texts end in .tsv or "
+            f".txt (a pair a line, separated by a TAB), .jsonl or .json (an object a line), each "
+            f"also with .xz or .gz after it, or in .spacy. If it has one text a line, set "
+            f"target_path to the file of their translations."
+        )
+
+    def _read_aligned(self, target_path: Path) -> Iterator[Tuple[str, str]]:
+        pairs = zip_longest(_read_lines(self.path), _read_lines(target_path))
+        for number, (source, target) in enumerate(pairs, start=1):
+            if source is None or target is None:
+                shorter, longer = self.path, target_path
+                if target is None:
+                    shorter, longer = longer, shorter
+                n_lines = number + sum(1 for _ in pairs)
+                raise ValueError(
+                    f"{shorter} has {number - 1} lines, but {longer} has {n_lines}: line {number} "
+                    f"is the first without a partner. Each line of one must translate the same "
+                    f"line of the other; look for lines that were lost, split or joined."
+                )
+            yield source.strip(), target.strip()
+
+    def _read_table(self) -> Iterator[Tuple[str, str]]:
+        needed = 1 + max(self.source_column, self.target_column)
+        for number, line in enumerate(_read_lines(self.path), start=1):
+            columns = line.split("\t")
+            if len(columns) >= needed:
+                yield columns[self.source_column].strip(), columns[self.target_column].strip()
+            elif not line.strip():
+                yield "", ""
+            else:
+                raise ValueError(
+                    f"Line {number} of {self.path} has {len(columns)} column(s), but source_column "
+                    f"= {self.source_column} and target_column = {self.target_column} need "
+                    f"{needed}. Separate them by a TAB, or set target_path if the translations "
+                    f"have their own file."
+                )
+
+    def _read_json(self) -> Iterator[Tuple[str, str]]:
+        for number, line in enumerate(_read_lines(self.path), start=1):
+            where = f"Line {number} of {self.path}"
+            if not line.strip():
+                yield "", ""
+                continue
+            try:
+                record = json.loads(line)
+            except ValueError as error:
+                raise ValueError(
+                    f"{where} is no valid JSON ({error}). The file must have one JSON object a "
+                    f"line, each whole on its line and not in a list."
+                ) from error
+            yield self._texts(record, where)
+
+    def _read_dataset(self) -> Iterator[Tuple[str, str]]:
+        splits = self.path / "dataset_dict.json"
+        if splits.exists():
+            names = json.loads(splits.read_text(encoding="utf8"))["splits"]
+            raise ValueError(
+                f"{self.path} is a dataset of the splits {names}. Set the path to one of them, as "
+                f"{self.path / names[0]}."
+            )
+        from datasets import load_from_disk
+
+        dataset = load_from_disk(str(self.path)).with_format(None)
+        for number, record in enumerate(dataset):
+            yield self._texts(record, f"Row {number} of {self.path}")
+
+    def _texts(self, record: Any, where: str) -> Tuple[str, str]:
+        """The two texts of an object, or of an object in it."""
+        found = record if isinstance(record, dict) else {}
+        for texts in (found, *found.values()):
+            if isinstance(texts, dict) and self.source in texts and self.target in texts:
+                source, target = texts[self.source], texts[self.target]
+                return _checked(source, where).strip(), _checked(target, where).strip()
+        there = {
+            name: list(value) if isinstance(value, dict) else type(value).__name__
+            for name, value in found.items()
+        }
+        raise ValueError(
+            f"{where} has no texts of the names '{self.source}' and '{self.target}'; it has "
+            f"{there or type(record).__name__}. Set source and target to the names of the two "
+            f"texts."
+        )
+
+    def _read_docs(self, vocab: Vocab) -> Iterator[Tuple[Doc, str]]:
+        files = walk_corpus(self.path, DOCS)
+        if not files:
+            raise ValueError(
+                f"The folder {self.path} has neither .spacy files nor a dataset that save_to_disk "
+                f"wrote. Check the path."
+            )
+        for file in files:
+            for number, doc in enumerate(DocBin().from_disk(file).get_docs(vocab)):
+                where = f"doc._.{self.attr} of doc {number} of {file}"
+                yield doc, _checked(doc._.get(self.attr), where)
+
+
+def _make_example(nlp: Language, source: Union[str, Doc]) -> Example:
+    if isinstance(source, str):
+        doc = nlp.make_doc(source)
+        return Example(doc, doc.copy())
+    if source.has_unknown_spaces:
+        words = [token.text for token in source]
+        return Example(Doc(nlp.vocab, words=words), source)
+    return Example(nlp.make_doc(source.text), source)
+
+
+def _checked(text: Any, where: str) -> str:
+    """A text that is one; None is an empty one."""
+    if text is None:
+        return ""
+    if not isinstance(text, str):
+        raise ValueError(f"{where}: {text!r} is no text. Each text must be a string.")
+    try:
+        text.encode("utf8")
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{where}: {text!r} has half of a surrogate pair. Write the whole character."
+        ) from error
+    return text
+
+
+def _read_lines(path: Path) -> Iterator[str]:
+    """The lines of a file. Only a line feed ends one, with or without a carriage return."""
+    open_file = OPENERS.get(path.suffix.lower(), open)
+    number = 0
+    try:
+        with open_file(path, "rb") as file:
+            for number, line in enumerate(file, start=1):
+                yield line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"Line {number} of {path} is not UTF-8 ({error}). Convert the file, as by "
+            f"iconv -f ISO-8859-1 -t UTF-8, with the encoding that it has."
+        ) from error
+    except DAMAGES as error:
+        raise ValueError(
+            f"{path} is damaged after line {number} ({error}). Copy or download it again."
+        ) from error

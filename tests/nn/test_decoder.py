@@ -1,0 +1,193 @@
+"""Attention against its formulas, and the decoder against itself step by step."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spacy_rnn.nn.attention import Attention
+from spacy_rnn.nn.decoder import Decoder, State
+from spacy_rnn.nn.dropout import set_dropout_rate
+
+SCORINGS = ["bahdanau", "dot", "general"]
+CELLS = ["rnn_tanh", "gru", "lstm"]
+#: width of the vectors of pieces, of the source's states and of the decoder's
+E, M, H = 4, 6, 6
+
+
+def random_source(seed, lengths):
+    generator = torch.Generator().manual_seed(seed)
+    mask = torch.arange(max(lengths)) < torch.tensor(lengths).unsqueeze(1)
+    memory = torch.randn(len(lengths), max(lengths), M, generator=generator)
+    return memory * mask.unsqueeze(2), mask
+
+
+def score(attention, q, m):
+    """Of one source state for one decoder state, in numpy."""
+    weights = {name: p.detach().numpy() for name, p in attention.named_parameters()}
+    if attention.scoring == "dot":
+        return q @ m
+    if attention.scoring == "general":
+        return q @ (weights["memory.weight"] @ m)
+    inner = weights["query.weight"] @ q + weights["query.bias"] + weights["memory.weight"] @ m
+    return (weights["score.weight"] @ np.tanh(inner)).item()
+
+
+@pytest.mark.parametrize("scoring", SCORINGS)
+def test_attention_is_its_formula(scoring):
+    torch.manual_seed(0)
+    attention = Attention(scoring, H, M)
+    lengths = [3, 1, 5]
+    memory, mask = random_source(0, lengths)
+    query = torch.randn(3, 2, H)
+    contexts, weights = attention(query, attention.keys(memory), memory, mask)
+    assert contexts.shape == (3, 2, M) and weights.shape == (3, 2, 5)
+    for b, t in itertools.product(range(3), range(2)):
+        states = memory[b, : lengths[b]].numpy()
+        scores = np.array([score(attention, query[b, t].numpy(), m) for m in states])
+        expected = np.exp(scores - scores.max())
+        expected /= expected.sum()
+        np.testing.assert_allclose(weights[b, t, : lengths[b]].detach(), expected, atol=1e-5)
+        assert not weights[b, t, lengths[b] :].any()
+        np.testing.assert_allclose(contexts[b, t].detach(), expected @ states, atol=1e-5)
+
+
+@pytest.mark.parametrize("scoring", SCORINGS)
+def test_attention_on_nothing(scoring):
+    attention = Attention(scoring, H, M)
+    memory = torch.randn(2, 3, M, requires_grad=True)
+    mask = torch.tensor([[True, True, False], [False, False, False]])
+    contexts, weights = attention(torch.randn(2, 1, H), attention.keys(memory), memory, mask)
+    assert not contexts[1].any() and not weights[1].any()
+    contexts.sum().backward()
+    gradients = [memory.grad, *(p.grad for p in attention.parameters())]
+    assert all(torch.isfinite(gradient).all() for gradient in gradients)
+
+
+def test_dot_needs_equal_widths():
+    with pytest.raises(ValueError, match="general"):
+        Attention("dot", 3, 4)
+
+
+def make(attention, input_feeding=False, **options):
+    torch.manual_seed(1)
+    decoder = Decoder(
+        E, M, attention=attention, input_feeding=input_feeding, hidden_size=H, **options
+    )
+    return decoder.eval()
+
+
+WAYS = [(None, False), *itertools.product(SCORINGS, [False, True])]
+every_way = pytest.mark.parametrize("attention, input_feeding", WAYS)
+
+
+def begin(decoder, lengths, seed=0):
+    memory, mask = random_source(seed, lengths)
+    return decoder.source(memory, mask), decoder.start(memory.sum(1))
+
+
+@every_way
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_whole_target_is_read_as_step_by_step(attention, input_feeding, cell):
+    decoder = make(attention, input_feeding, cell=cell, depth=2)
+    source, state = begin(decoder, [3, 1, 4])
+    vectors = torch.randn(3, 5, E)
+    whole, weights, after = decoder(vectors, source, state)
+    steps = []
+    for vector in vectors.split(1, dim=1):
+        output, attended, state = decoder(vector, source, state)
+        steps.append((output, attended))
+    torch.testing.assert_close(torch.cat([output for output, _ in steps], 1), whole)
+    torch.testing.assert_close(state.recurrent, after.recurrent)
+    if attention is None:
+        assert weights is None
+    else:
+        torch.testing.assert_close(torch.cat([w for _, w in steps], 1), weights)
+
+
+@every_way
+def test_what_comes_later_changes_nothing_before(attention, input_feeding):
+    """Nor does padding, which stands at the end of a target."""
+    decoder = make(attention, input_feeding)
+    source, state = begin(decoder, [2, 4])
+    vectors = torch.randn(2, 6, E)
+    before = decoder(vectors, source, state)[0]
+    vectors[:, 3:] = torch.randn(2, 3, E)
+    after = decoder(vectors, source, state)[0]
+    torch.testing.assert_close(before[:, :3], after[:, :3])
+    assert (before[:, 3:] - after[:, 3:]).abs().max() > 1e-3
+
+
+@every_way
+@settings(max_examples=15, deadline=None)
+@given(lengths=st.lists(st.integers(0, 4), min_size=1, max_size=4), seed=st.integers(0, 99))
+def test_a_source_is_read_alone_as_in_a_batch(attention, input_feeding, lengths, seed):
+    lengths = [*lengths, 5]
+    decoder = make(attention, input_feeding)
+    source, state = begin(decoder, lengths, seed)
+    vectors = torch.randn(len(lengths), 3, E)
+    together = decoder(vectors, source, state)[0]
+    for i in range(len(lengths)):
+        row = torch.tensor([i])
+        alone = decoder(vectors[i : i + 1], source.select(row), state.select(row))[0]
+        torch.testing.assert_close(alone[0], together[i], atol=1e-5, rtol=1e-5)
+
+
+@every_way
+def test_rows_that_share_a_source(attention, input_feeding):
+    """The hypotheses of a beam, against sources repeated for each of them."""
+    decoder = make(attention, input_feeding)
+    source, state = begin(decoder, [3, 5])
+    rows = torch.tensor([0, 0, 0, 1, 1, 1])
+    state = state.select(rows)
+    vectors = torch.randn(6, 1, E)
+    shared, weights, after = decoder(vectors, source, state)
+    repeated, other_weights, other_after = decoder(vectors, source.select(rows), state)
+    torch.testing.assert_close(shared, repeated)
+    torch.testing.assert_close(after.recurrent, other_after.recurrent)
+    if attention is not None:
+        torch.testing.assert_close(weights.reshape(other_weights.shape), other_weights)
+
+
+@every_way
+def test_gradients_reach_everything(attention, input_feeding):
+    """Through the steps, the bridge and the source; against finite differences."""
+    decoder = make(attention, input_feeding, cell="gru").double()
+    memory, mask = random_source(0, [2, 3])
+    vectors = torch.randn(2, 3, E, dtype=torch.float64)
+
+    def run(memory, vectors):
+        source = decoder.source(memory, mask)
+        return decoder(vectors, source, decoder.start(memory.sum(1)))[0]
+
+    inputs = memory.double().requires_grad_(), vectors.requires_grad_()
+    assert torch.autograd.gradcheck(run, inputs, atol=1e-4)
+    run(*inputs).sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in decoder.parameters())
+
+
+def test_input_feeding_reads_the_attentional_state_before():
+    decoder = make("general", input_feeding=True)
+    source, state = begin(decoder, [3])
+    vector = torch.randn(1, 1, E)
+    one = decoder(vector, source, state)[0]
+    other = decoder(vector, source, State(state.recurrent, torch.ones(1, H)))[0]
+    assert (one - other).abs().max() > 1e-3
+
+
+def test_input_feeding_needs_attention():
+    with pytest.raises(ValueError, match="needs an attention"):
+        Decoder(E, M, attention=None, input_feeding=True)
+
+
+def test_dropout_is_locked():
+    """What is dropped of the states is the same at every step of a target."""
+    decoder = make("general").train()
+    set_dropout_rate(decoder, 0.5)
+    source, state = begin(decoder, [3, 4])
+    dropped = decoder(torch.randn(2, 6, E), source, state)[0] == 0
+    assert dropped.any() and not dropped.all()
+    assert (dropped == dropped[:, :1]).all()

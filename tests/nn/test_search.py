@@ -1,0 +1,236 @@
+"""Search against enumeration of every target, for models whose next piece depends on all before."""
+
+import itertools
+import math
+from typing import NamedTuple
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spacy_rnn.nn.search import SearchOptions, search
+
+BEGIN, END, FIRST = 0, 1, 2
+LONGEST = 3
+few = settings(max_examples=40, deadline=None)
+
+
+class State(NamedTuple):
+    """The number of each row's history."""
+
+    codes: torch.Tensor
+
+    def select(self, rows):
+        return State(self.codes[rows])
+
+
+class Toy:
+    """Random scores and attention for every history of pieces."""
+
+    def __init__(self, seed, n_sources, n_pieces=4, n_tokens=3, scale=1.5):
+        generator = torch.Generator().manual_seed(seed)
+        n_codes = (n_pieces + 1) ** (LONGEST + 2)
+        shape = (n_sources, n_codes)
+        self.scores = scale * torch.randn(*shape, n_pieces, generator=generator)
+        self.attention = torch.rand(*shape, n_tokens, generator=generator).softmax(-1)
+        self.n_pieces = n_pieces
+        self.sources = torch.arange(n_sources)
+
+    def code(self, codes, pieces):
+        return codes * (self.n_pieces + 1) + pieces + 1
+
+    def step(self, pieces, state):
+        codes = self.code(state.codes.view(pieces.shape), pieces)
+        places = self.sources.unsqueeze(1), codes
+        return self.scores[places], self.attention[places], State(codes.flatten())
+
+    def keep(self, sources):
+        self.sources = self.sources[sources]
+
+    def search(self, most, least=0, seed=None, never=(BEGIN,), **options):
+        self.sources = torch.arange(len(most))
+        options = SearchOptions(**options)
+        state = State(torch.zeros(len(most) * options.beam, dtype=torch.int64))
+        lengths = torch.full((len(most),), least), torch.tensor(most)
+        generator = None if seed is None else torch.Generator().manual_seed(seed)
+        return search(
+            self, state, lengths, options,
+            begin=BEGIN, end=END, never=list(never), generator=generator,
+        )  # fmt: skip
+
+    def alone(self, source):
+        other = Toy(0, 1, self.n_pieces)
+        other.scores = self.scores[source : source + 1]
+        other.attention = self.attention[source : source + 1]
+        return other
+
+    def log_p(self, source, pieces):
+        """Of a target with its end, piece by piece."""
+        code, total = 0, 0.0
+        for before, after in itertools.pairwise([BEGIN, *pieces, END]):
+            code = int(self.code(code, before))
+            total += float(self.scores[source, code].double().log_softmax(0)[after])
+        return total
+
+    def rows(self, source, pieces):
+        """The attention that led to each piece and to the end."""
+        code, rows = 0, []
+        for piece in [BEGIN, *pieces]:
+            code = int(self.code(code, piece))
+            rows.append(self.attention[source, code])
+        return torch.stack(rows)
+
+    def targets(self, most):
+        pieces = range(FIRST, self.n_pieces)
+        for n in range(most + 1):
+            yield from itertools.product(pieces, repeat=n)
+
+    def greedy(self, source, most):
+        code, pieces = 0, []
+        before = BEGIN
+        while len(pieces) < most:
+            code = int(self.code(code, before))
+            scores = self.scores[source, code].clone()
+            scores[BEGIN] = -math.inf
+            before = int(scores.argmax())
+            if before == END:
+                break
+            pieces.append(before)
+        return pieces
+
+
+def pieces_of(hypotheses):
+    return [tuple(h.pieces.tolist()) for h in hypotheses]
+
+
+lengths = st.lists(st.integers(0, LONGEST), min_size=1, max_size=4)
+
+
+@few
+@given(st.integers(0, 1000), lengths, st.sampled_from([0.0, 0.6, 1.5]), st.integers(1, 4))
+def test_a_beam_as_wide_as_the_space_finds_the_best(seed, most, alpha, n_best):
+    toy = Toy(seed, len(most))
+    found = toy.search(most, beam=20, n_best=n_best, length_penalty=alpha)
+    for source, (hypotheses, limit) in enumerate(zip(found, most, strict=True)):
+        everything = [
+            (toy.log_p(source, pieces) / ((6 + len(pieces)) / 6) ** alpha, pieces)
+            for pieces in toy.targets(limit)
+        ]
+        expected = sorted(everything, reverse=True)[:n_best]
+        assert pieces_of(hypotheses) == [pieces for _, pieces in expected]
+        assert [h.score for h in hypotheses] == pytest.approx([s for s, _ in expected], abs=1e-4)
+
+
+@few
+@given(st.integers(0, 1000), lengths)
+def test_a_beam_of_one_is_greedy(seed, most):
+    toy = Toy(seed, len(most))
+    found = toy.search(most, beam=1)
+    expected = [toy.greedy(source, limit) for source, limit in enumerate(most)]
+    assert [h.pieces.tolist() for (h,) in found] == expected
+
+
+@few
+@given(
+    st.integers(0, 1000), lengths, st.integers(1, 5), st.sampled_from([0.0, 1.0]), st.booleans()
+)
+def test_what_every_search_gives(seed, most, beam, alpha, sample):
+    """Scores are those of the target read again, alone and in a batch, attention its own."""
+    toy = Toy(seed, len(most))
+    options = {"beam": beam, "n_best": beam, "length_penalty": alpha, "sample": sample}
+    found = toy.search(most, seed=seed, **options)
+    for source, (hypotheses, limit) in enumerate(zip(found, most, strict=True)):
+        assert hypotheses
+        scores = [h.score for h in hypotheses]
+        assert scores == sorted(scores, reverse=True)
+        if not sample:
+            assert len(set(pieces_of(hypotheses))) == len(hypotheses)
+            (alone,) = toy.alone(source).search([limit], **options)
+            assert pieces_of(alone) == pieces_of(hypotheses)
+        for h in hypotheses:
+            pieces = h.pieces.tolist()
+            assert len(pieces) <= limit and BEGIN not in pieces and END not in pieces
+            # Where nothing but the end may follow, it still has its own probability.
+            assert h.log_probability == pytest.approx(toy.log_p(source, pieces), abs=1e-4)
+            penalty = ((6 + len(pieces)) / 6) ** alpha
+            assert h.score == pytest.approx(h.log_probability / penalty, abs=1e-4)
+            torch.testing.assert_close(h.attention, toy.rows(source, pieces)[:-1])
+
+
+@few
+@given(st.integers(0, 1000), st.integers(0, 3), st.integers(0, 3), st.integers(1, 4))
+def test_lengths(seed, least, most, beam):
+    toy = Toy(seed, 2)
+    for hypotheses in toy.search([most, LONGEST], least=least, beam=beam, n_best=beam):
+        assert all(len(h.pieces) >= min(least, most) for h in hypotheses)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_no_ngram_twice(n):
+    for seed in range(20):
+        toy = Toy(seed, 1, n_pieces=3, scale=0.1)
+        for beam in (1, 3):
+            (hypotheses,) = toy.search([3], least=3, beam=beam, n_best=beam, block_ngrams=n)
+            for pieces in pieces_of(hypotheses):
+                ngrams = [pieces[i : i + n] for i in range(len(pieces) - n + 1)]
+                assert len(set(ngrams)) == len(ngrams)
+
+
+def test_coverage_penalty():
+    """Wu et al. 2016, equation 14: beta times the sum of log min(attention in all, 1)."""
+    toy = Toy(3, 1)
+    (plain,) = toy.search([LONGEST], beam=20, n_best=12)
+    (covered,) = toy.search([LONGEST], beam=20, n_best=12, coverage_penalty=0.7)
+    for h in covered:
+        total = toy.rows(0, h.pieces.tolist()).sum(0).clamp(max=1.0)
+        expected = h.log_probability + 0.7 * float(total.log().sum())
+        assert h.score == pytest.approx(expected, abs=1e-4)
+    assert pieces_of(plain) != pieces_of(covered)
+
+
+def test_samples_follow_the_model():
+    toy = Toy(5, 1, scale=1.0)
+    n = 4000
+    (hypotheses,) = toy.search([2], beam=n, n_best=n, sample=True, seed=1, never=())
+    found = pieces_of(hypotheses)
+    # A target that is cut off at its greatest length stands for all that begin as it does.
+    for pieces in [(), (FIRST,), (FIRST, FIRST), (FIRST + 1, FIRST)]:
+        log_p = toy.log_p(0, pieces)
+        if len(pieces) == 2:
+            code = 0
+            for piece in [BEGIN, *pieces]:
+                code = int(toy.code(code, piece))
+            log_p -= float(toy.scores[0, code].log_softmax(0)[END])
+        share = found.count(pieces) / n
+        assert share == pytest.approx(math.exp(log_p), abs=4 * math.sqrt(0.25 / n))
+
+
+def test_samples_are_those_of_the_seed():
+    toy = Toy(6, 3)
+    options = {"beam": 4, "n_best": 4, "sample": True}
+    first, second, other = (toy.search([3, 3, 3], seed=seed, **options) for seed in (1, 1, 2))
+    assert list(map(pieces_of, first)) == list(map(pieces_of, second))
+    assert list(map(pieces_of, first)) != list(map(pieces_of, other))
+
+
+@pytest.mark.parametrize("options", [{"top_k": 1}, {"top_p": 1e-6}, {"temperature": 1e-4}])
+def test_sharp_samples_are_greedy(options):
+    toy = Toy(7, 4)
+    found = toy.search([3] * 4, sample=True, beam=2, n_best=2, seed=0, **options)
+    expected = [toy.greedy(source, 3) for source in range(4)]
+    assert [[h.pieces.tolist() for h in hypotheses] for hypotheses in found] == [
+        [pieces, pieces] for pieces in expected
+    ]
+
+
+def test_top_k_and_top_p_cut_the_tail():
+    toy = Toy(8, 1, n_pieces=6, scale=1.0)
+    first = toy.scores[0, int(toy.code(0, BEGIN))].clone()
+    first[BEGIN] = -math.inf
+    order = first.argsort(descending=True).tolist()
+    p = first.softmax(0)[order]
+    for options, n in (({"top_k": 3}, 3), ({"top_p": float(p[:2].sum()) - 0.01}, 2)):
+        (hypotheses,) = toy.search([1], beam=500, n_best=500, sample=True, seed=0, **options)
+        starts = {h.pieces[0].item() if len(h.pieces) else END for h in hypotheses}
+        assert starts == set(order[:n])
