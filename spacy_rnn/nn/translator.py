@@ -1,0 +1,203 @@
+"""Many to many at another length: an encoder-decoder network over pieces of words."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .decoder import Decoder, Source, State
+from .dropout import LockedDropout
+from .losses import cross_entropy
+from .rnn import Encoder, final_states
+from .search import Hypothesis, SearchOptions, search
+
+
+class Pairs(NamedTuple):
+    """A batch of sources, and in training of their targets.
+
+    source: pieces of all sources, one after the other, int64 (N,).
+    lengths: pieces of each, int64 (B,) on the CPU; none may be empty.
+    before: pieces of the targets that the decoder reads, int64 (B, T), with the beginning and
+        without the end, padded on the right by any piece.
+    places: of `before`, flattened, those that are no padding, int64 (M,).
+    """
+
+    source: Tensor
+    lengths: Tensor
+    before: Optional[Tensor] = None
+    places: Optional[Tensor] = None
+
+
+class Translator(nn.Module):
+    """Read a source, write a target (Sutskever et al. 2014; Bahdanau et al. 2015).
+
+    n_source, n_target: sizes of the vocabularies.
+    encoder: reads `embedding_size` wide vectors of source pieces.
+    decoder: as wide in its states as in its vectors where `tied`.
+    joint: sources and targets have one vocabulary and one embedding.
+    tied: the output layer's weights are the target's embedding (Press and Wolf 2017).
+
+    `sampling`, set from outside before a training step, is the share of the pieces a decoder reads
+    that are its own best guesses instead of the target's (scheduled sampling, Bengio et al. 2015,
+    section 2.4), drawn for each target and step.
+    """
+
+    sampling: float = 0.0
+
+    def __init__(
+        self,
+        n_source: int,
+        n_target: int,
+        embedding_size: int,
+        encoder: Encoder,
+        decoder: Decoder,
+        *,
+        joint: bool = False,
+        tied: bool = True,
+    ):
+        super().__init__()
+        if joint and n_source != n_target:
+            raise ValueError(
+                f"A joint embedding needs one vocabulary, not sizes {n_source} and {n_target}."
+            )
+        if tied and decoder.hidden_size != embedding_size:
+            raise ValueError(
+                f"'tied' needs a decoder as wide as the embedding: set the decoder's hidden_size "
+                f"({decoder.hidden_size}) and embedding_size ({embedding_size}) to one number, or "
+                f"tied to false."
+            )
+        self.encoder = encoder
+        self.decoder = decoder
+        self.source_embedding = _make_embedding(n_source, embedding_size)
+        self.target_embedding = (
+            self.source_embedding if joint else _make_embedding(n_target, embedding_size)
+        )
+        self.output = nn.Linear(decoder.hidden_size, n_target)
+        nn.init.zeros_(self.output.bias)
+        if tied:
+            self.output.weight = self.target_embedding.weight
+        else:
+            nn.init.xavier_uniform_(self.output.weight)
+        self.dropout = LockedDropout()
+
+    def encode(self, source: Tensor, lengths: Tensor) -> tuple[Source, State]:
+        """What the decoder needs of the sources, and where it starts."""
+        # Each distinct piece is looked up once.
+        distinct, tokens = source.unique(return_inverse=True)
+        states = self.encoder(self.source_embedding(distinct), lengths, tokens)
+        mask = torch.arange(int(lengths.max())) < lengths.unsqueeze(1)
+        mask = mask.to(states.device)
+        memory = states.new_zeros(*mask.shape, states.shape[1])
+        memory = memory.index_put((mask,), states)
+        summary = final_states(states, lengths, self.encoder.direction)
+        return self.decoder.source(memory, mask), self.decoder.start(summary)
+
+    def forward(self, pairs: Pairs) -> Tensor:
+        """Scores of each piece that comes next in a target (M, n_target)."""
+        assert pairs.before is not None and pairs.places is not None
+        source, state = self.encode(pairs.source, pairs.lengths)
+        if self.training and self.sampling:
+            states = self._read_own(pairs.before, source, state)
+        else:
+            states, _, _ = self.decoder(self._vectors(pairs.before), source, state)
+        return self.output(states.flatten(0, 1).index_select(0, pairs.places))
+
+    def _vectors(self, pieces: Tensor) -> Tensor:
+        """(B, T) -> (B, T, E)."""
+        vectors = self.target_embedding(pieces)
+        mask = self.dropout.mask(len(pieces), vectors.shape[2], vectors)
+        return vectors if mask is None else vectors * mask.unsqueeze(1)
+
+    def _read_own(self, before: Tensor, source: Source, state: State) -> Tensor:
+        """The decoder's states where it reads some of its own guesses, (B, T, H)."""
+        own = torch.rand(before.shape, device=before.device) < self.sampling
+        pieces, outputs = before[:, :1], []
+        for t in range(before.shape[1]):
+            output, _, state = self.decoder(self._vectors(pieces), source, state)
+            outputs.append(output)
+            if t + 1 < before.shape[1]:
+                with torch.no_grad():
+                    guesses = self.output(output).argmax(dim=2)
+                pieces = torch.where(own[:, t + 1 : t + 2], guesses, before[:, t + 1 : t + 2])
+        return torch.cat(outputs, dim=1)
+
+    def translate(
+        self,
+        source: Tensor,
+        lengths: Tensor,
+        bounds: tuple[Tensor, Tensor],
+        options: SearchOptions,
+        *,
+        begin: int,
+        end: int,
+        never: list[int],
+        generator: Optional[torch.Generator] = None,
+    ) -> list[list[Hypothesis]]:
+        """The best targets of sources that are not empty; see `search`.
+
+        bounds: the least and the most pieces of each target, int64 (B,).
+        """
+        encoded, state = self.encode(source, lengths)
+        rows = torch.arange(len(lengths), device=source.device).repeat_interleave(options.beam)
+        return search(
+            _Searched(self, encoded),
+            state.select(rows),
+            bounds,
+            options,
+            begin=begin,
+            end=end,
+            never=never,
+            generator=generator,
+        )
+
+
+class _Searched:
+    """A translator with encoded sources, as `search` reads it."""
+
+    def __init__(self, translator: Translator, source: Source):
+        self.translator = translator
+        self.source = source
+
+    def step(self, pieces: Tensor, state: State) -> tuple[Tensor, Optional[Tensor], State]:
+        vectors = self.translator.target_embedding(pieces.flatten()).unsqueeze(1)
+        states, attention, state = self.translator.decoder(vectors, self.source, state)
+        scores = self.translator.output(states.squeeze(1)).view(*pieces.shape, -1)
+        if attention is not None:
+            attention = attention.reshape(*pieces.shape, -1)
+        return scores, attention, state
+
+    def keep(self, sources: Tensor) -> None:
+        self.source = self.source.select(sources)
+
+
+def translation_loss(
+    scores: Tensor, gold: dict[str, Tensor], label_smoothing: float = 0.0
+) -> Tensor:
+    """Cross-entropy summed over the pieces of targets and their ends, gold["pieces"] (M,)."""
+    return cross_entropy(scores, gold["pieces"], label_smoothing)
+
+
+def teacher_forcing(
+    targets: list[np.ndarray], begin: int, end: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Targets, int64 arrays of pieces, as the decoder reads and predicts them: what it reads
+    (B, T), which of that is no padding (M,), and what comes next there (M,)."""
+    steps = max(len(target) for target in targets) + 1
+    before = np.full((len(targets), steps), end)
+    real = np.zeros((len(targets), steps), dtype=bool)
+    for row, is_real, target in zip(before, real, targets, strict=True):
+        row[0] = begin
+        row[1 : len(target) + 1] = target
+        is_real[: len(target) + 1] = True
+    after = np.concatenate([np.append(target, end) for target in targets])
+    return before, np.flatnonzero(real), after
+
+
+def _make_embedding(n_pieces: int, size: int) -> nn.Embedding:
+    embedding = nn.Embedding(n_pieces, size)
+    # Of the size that suits an output layer with the same weights, too.
+    nn.init.normal_(embedding.weight, std=size**-0.5)
+    return embedding

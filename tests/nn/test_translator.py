@@ -1,0 +1,179 @@
+"""The encoder-decoder network: training and search see the same scores."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from spacy_rnn.nn.decoder import Decoder
+from spacy_rnn.nn.rnn import Encoder
+from spacy_rnn.nn.search import SearchOptions
+from spacy_rnn.nn.translator import Pairs, Translator, teacher_forcing, translation_loss
+
+PAD, BEGIN, END, FIRST = range(4)
+N_PIECES, SIZE = 9, 8
+WAYS = [(None, False), ("bahdanau", True), ("general", False), ("general", True)]
+every_way = pytest.mark.parametrize("attention, input_feeding", WAYS)
+
+
+def make(attention="general", input_feeding=False, seed=0, cell="lstm", **options):
+    torch.manual_seed(seed)
+    encoder = Encoder(SIZE, cell=cell, hidden_size=5, depth=1)
+    decoder = Decoder(
+        SIZE, 10, attention=attention, input_feeding=input_feeding, cell=cell, hidden_size=SIZE
+    )
+    translator = Translator(N_PIECES, N_PIECES, SIZE, encoder, decoder, **options)
+    return translator.eval()
+
+
+def random_pieces(generator, lengths):
+    return [generator.integers(FIRST, N_PIECES, n) for n in lengths]
+
+
+def batch_of(sources, targets):
+    """The batch, and the pieces that come next."""
+    before, places, after = teacher_forcing(targets, BEGIN, END)
+    arrays = np.concatenate(sources), np.array([len(source) for source in sources]), before, places
+    return Pairs(*map(torch.from_numpy, arrays)), {"pieces": torch.from_numpy(after)}
+
+
+def translate(translator, sources, most=6, **options):
+    lengths = torch.tensor([len(source) for source in sources])
+    bounds = torch.zeros_like(lengths), torch.full_like(lengths, most)
+    return translator.translate(
+        torch.from_numpy(np.concatenate(sources)), lengths, bounds, SearchOptions(**options),
+        begin=BEGIN, end=END, never=[PAD, BEGIN],
+    )  # fmt: skip
+
+
+def test_teacher_forcing():
+    before, places, after = teacher_forcing([np.array([5, 6]), np.array([], dtype="int64")], 1, 2)
+    assert before.tolist() == [[1, 5, 6], [1, 2, 2]]
+    assert after.tolist() == [5, 6, 2, 2]
+    assert before.flatten()[places].tolist() == [1, 5, 6, 1]
+
+
+@every_way
+def test_scores_of_search_are_those_of_training(attention, input_feeding):
+    translator = make(attention, input_feeding)
+    sources = random_pieces(np.random.default_rng(0), [3, 1, 5, 4])
+    found = translate(translator, sources, beam=4, n_best=4)
+    for source, hypotheses in zip(sources, found, strict=True):
+        for h in hypotheses:
+            batch, gold = batch_of([source], [h.pieces.numpy()])
+            with torch.no_grad():
+                loss = translation_loss(translator(batch), gold)
+            assert h.log_probability == pytest.approx(-loss.item(), abs=1e-4)
+            if attention is None:
+                assert h.attention is None
+            else:
+                assert h.attention.shape[0] == len(h.pieces)
+                inside, outside = h.attention.split([len(source), 5 - len(source)], dim=1)
+                torch.testing.assert_close(inside.sum(1), torch.ones(len(h.pieces)))
+                assert not outside.any()
+
+
+@every_way
+def test_a_batch_is_translated_as_its_sources_alone(attention, input_feeding):
+    translator = make(attention, input_feeding, seed=1)
+    sources = random_pieces(np.random.default_rng(1), [5, 2, 1, 7, 3])
+    targets = random_pieces(np.random.default_rng(2), [0, 4, 2, 6, 1])
+    for beam in (1, 3):
+        together = translate(translator, sources, beam=beam, n_best=beam)
+        for source, hypotheses in zip(sources, together, strict=True):
+            (alone,) = translate(translator, [source], beam=beam, n_best=beam)
+            assert [h.pieces.tolist() for h in alone] == [h.pieces.tolist() for h in hypotheses]
+            scores = [h.score for h in hypotheses]
+            assert [h.score for h in alone] == pytest.approx(scores, abs=1e-5)
+    batch, _ = batch_of(sources, targets)
+    alone = [translator(batch_of([s], [t])[0]) for s, t in zip(sources, targets, strict=True)]
+    torch.testing.assert_close(translator(batch), torch.cat(alone), atol=1e-5, rtol=1e-5)
+
+
+def test_a_beam_as_wide_as_the_space_finds_the_best():
+    translator = make("bahdanau", True, seed=4)
+    sources = random_pieces(np.random.default_rng(3), [3, 2])
+    found = translate(translator, sources, most=2, beam=60, n_best=3)
+    pieces = range(FIRST, N_PIECES)
+    targets = [t for n in range(3) for t in itertools.product(pieces, repeat=n)]
+    for source, hypotheses in zip(sources, found, strict=True):
+        log_p = {}
+        for target in targets:
+            batch, gold = batch_of([source], [np.array(target, dtype="int64")])
+            with torch.no_grad():
+                log_p[target] = -translation_loss(translator(batch), gold).item()
+        best = sorted(log_p, key=log_p.get, reverse=True)[:3]
+        assert [tuple(h.pieces.tolist()) for h in hypotheses] == best
+
+
+@every_way
+def test_learns_to_turn_round(attention, input_feeding):
+    """What attention is for; without, short sources fit into the state."""
+    translator = make(attention, input_feeding, cell="gru").train()
+    optimizer = torch.optim.Adam(translator.parameters(), lr=0.02)
+    generator = np.random.default_rng(0)
+    for _ in range(250):
+        sources = random_pieces(generator, generator.integers(1, 4, 16))
+        batch, gold = batch_of(sources, [source[::-1] for source in sources])
+        optimizer.zero_grad()
+        (translation_loss(translator(batch), gold) / len(gold["pieces"])).backward()
+        optimizer.step()
+    sources = random_pieces(generator, [1, 2, 3] * 6)
+    found = translate(translator.eval(), sources, beam=3)
+    right = [h.pieces.tolist() == s[::-1].tolist() for s, (h,) in zip(sources, found, strict=True)]
+    assert np.mean(right) > 0.7
+
+
+@pytest.mark.parametrize("sampling", [0.0, 1.0])
+def test_scheduled_sampling_reads_own_guesses(sampling):
+    """Always, it reads what a greedy search finds; never, the target."""
+    translator = make(seed=5).train()
+    translator.sampling = sampling
+    sources = random_pieces(np.random.default_rng(4), [4, 2])
+    targets = random_pieces(np.random.default_rng(5), [5, 5])
+    read = []
+    embed = translator.target_embedding.forward
+    translator.target_embedding.forward = lambda pieces: read.append(pieces) or embed(pieces)
+    scores = translator(batch_of(sources, targets)[0])
+    pieces = torch.cat(read, dim=1)[:, :6].tolist()
+    guesses = scores.view(2, 6, N_PIECES).argmax(2).tolist()
+    for row, target, guess in zip(pieces, targets, guesses, strict=True):
+        assert row[0] == BEGIN
+        assert row[1:] == (guess[:-1] if sampling else target.tolist())
+
+
+def test_scheduled_sampling_draws_for_each_target_and_step():
+    translator = make(seed=6).train()
+    translator.sampling = 0.5
+    torch.manual_seed(0)
+    sources = random_pieces(np.random.default_rng(6), [3] * 40)
+    targets = [np.full(20, FIRST)] * 40
+    read = []
+    embed = translator.target_embedding.forward
+    translator.target_embedding.forward = lambda pieces: read.append(pieces) or embed(pieces)
+    translator(batch_of(sources, targets)[0])
+    own = (torch.cat(read, dim=1)[:, 1:21] != FIRST).float()
+    assert 0.2 < own.mean() < 0.6
+    # Neither whole targets nor whole steps.
+    assert own.mean(0).std() < 0.2 and own.mean(1).std() < 0.25
+    assert 0 < own.sum(0).min() and own.sum(0).max() < 40
+    translator.eval()
+    batch, _ = batch_of(sources, targets)
+    assert torch.equal(translator(batch), translator(batch))
+
+
+def test_shared_weights():
+    tied = make(joint=True, tied=True)
+    assert tied.output.weight is tied.target_embedding.weight is tied.source_embedding.weight
+    apart = make(tied=False)
+    assert apart.output.weight is not apart.target_embedding.weight
+    assert apart.target_embedding.weight is not apart.source_embedding.weight
+
+
+def test_sizes_that_do_not_fit():
+    encoder = Encoder(4, hidden_size=3, depth=1)
+    with pytest.raises(ValueError, match="tied to false"):
+        Translator(5, 5, 4, encoder, Decoder(4, 6, hidden_size=3))
+    with pytest.raises(ValueError, match="one vocabulary"):
+        Translator(5, 6, 4, encoder, Decoder(4, 6, hidden_size=4), joint=True)
