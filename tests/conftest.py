@@ -10,6 +10,8 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Config, use_ops
 
+from spacy_rnn.extensions import set_doc_extension
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(1)
 
@@ -43,30 +45,43 @@ SMALL_MODEL = {
     },
 }
 
-#: words, tags, parts of speech, morphology, category, rating, entities
+SMALL_TRANSLATOR = {
+    "@architectures": "spacy_rnn.Translator.v1",
+    "embedding_size": 16,
+    "source_pieces": {"@architectures": "spacy_rnn.SentencePieces.v1", "vocab_size": 60},
+    "target_pieces": {"@architectures": "spacy_rnn.SentencePieces.v1", "vocab_size": 60},
+    "encoder": SMALL_MODEL["encoder"],
+    "decoder": {"@architectures": "spacy_rnn.RNNDecoder.v1", "hidden_size": 16},
+}
+
+#: words, tags, parts of speech, morphology, category, rating, entities, translation
 SENTENCES = [
     ("I like green eggs", "PRP VBP JJ NNS", "PRON VERB ADJ NOUN", "Number=Sing _ _ Number=Plur",
-     "LIKE", 2.5, "O O B-FOOD I-FOOD"),
+     "LIKE", 2.5, "O O B-FOOD I-FOOD", "J'aime les œufs verts"),
     ("She eats one ham .", "PRP VBZ CD NN .", "PRON VERB NUM NOUN PUNCT",
-     "Number=Sing Number=Sing _ Number=Sing _", "EAT", -1.0, "B-PERSON O O B-FOOD O"),
+     "Number=Sing Number=Sing _ Number=Sing _", "EAT", -1.0, "B-PERSON O O B-FOOD O",
+     "Elle mange un seul jambon."),
     ("They like blue ham", "PRP VBP JJ NN", "PRON VERB ADJ NOUN", "Number=Plur _ _ Number=Sing",
-     "LIKE", 1.5, "B-PERSON O B-FOOD I-FOOD"),
-    ("Eggs !", "NNS .", "NOUN PUNCT", "Number=Plur _", "EAT", -3.0, "B-FOOD O"),
+     "LIKE", 1.5, "B-PERSON O B-FOOD I-FOOD", "Ils aiment le jambon bleu"),
+    ("Eggs !", "NNS .", "NOUN PUNCT", "Number=Plur _", "EAT", -3.0, "B-FOOD O", "Des œufs !"),
 ]
 CATEGORIES = ("EAT", "LIKE")
 
 
 def make_doc(
-    vocab, words, tags=None, pos=None, morphs=None, category=None, rating=None, ents=None
+    vocab, words, tags=None, pos=None, morphs=None, category=None, rating=None, ents=None,
+    translation=None,
 ):
     columns = {"words": words, "tags": tags, "pos": pos, "morphs": morphs, "ents": ents}
     doc = Doc(vocab, **{name: text.split(" ") for name, text in columns.items() if text})
     if category is not None:
         doc.cats = {other: float(other == category) for other in CATEGORIES}
     if rating is not None:
-        if not Doc.has_extension("regression"):
-            Doc.set_extension("regression", default=None)
+        set_doc_extension("regression")
         doc._.regression = {"rating": rating}
+    if translation is not None:
+        set_doc_extension("translation")
+        doc._.translation = translation
     return doc
 
 
@@ -79,6 +94,8 @@ def make_examples(nlp):
 
 def make_pipeline(factory, model=None, name=None, **config):
     """A blank English pipeline with one small component."""
+    if factory == "rnn_translator":
+        return _with(factory, SMALL_TRANSLATOR, model, name, {"label_smoothing": 0.0, **config})
     labels_tokens = factory in ("rnn_tagger", "rnn_ner")
     architecture = "spacy_rnn.Tagger.v1" if labels_tokens else "spacy_rnn.ManyToOne.v1"
     small = {"@architectures": architecture, **SMALL_MODEL}
@@ -86,6 +103,10 @@ def make_pipeline(factory, model=None, name=None, **config):
         small["decoder"] = "crf"
     if not labels_tokens:
         small["pooling"] = {"@architectures": "spacy_rnn.Pooling.v1", "ways": ["mean", "max"]}
+    return _with(factory, small, model, name, config)
+
+
+def _with(factory, small, model, name, config):
     nlp = spacy.blank("en")
     merged = Config({"model": small}).merge({"model": model or {}})
     nlp.add_pipe(factory, name=name or factory, config={**merged, **config})

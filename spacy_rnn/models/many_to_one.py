@@ -27,14 +27,14 @@ from .batching import (
 from .checks import at_least
 from .embedding import TokenEmbedding
 from .encoder import RNNEncoder
-from .network import Architecture, Precision, collate, make_model, word_hashes
+from .network import Precision, TokenArchitecture, collate, make_model, word_hashes
 from .pooling import Pooling, SentenceEncoder
 
 Keep = Literal["head", "tail", "both"]
 
 
 @dataclass(frozen=True)
-class ManyToOneArchitecture(Architecture):
+class ManyToOneArchitecture(TokenArchitecture):
     """The parts of a network that reads texts."""
 
     encoder: RNNEncoder

@@ -8,10 +8,11 @@ import torch
 from spacy.attrs import ORTH
 from spacy.tokens import Doc
 from thinc.api import Model
-from torch import Tensor
+from thinc.backends import get_array_ops
+from torch import Tensor, nn
 
 from ..features.tokens import TokenFeatures
-from ..nn.network import Batch, Network
+from ..nn.network import Batch
 from ..training.shim import TorchShim
 from .batching import Limits, to_tensors
 from .checks import at_least
@@ -26,11 +27,13 @@ class Gold(NamedTuple):
     arrays: the annotation of the batch, which goes to the model's device.
     n_items: annotated tokens or texts.
     loss: of the network's outputs and the arrays, summed over the items.
+    inputs: what the network itself reads of the annotation, as a decoder does of targets.
     """
 
     arrays: Dict[str, np.ndarray]
     n_items: int
-    loss: Callable[[Dict[str, Any], Dict[str, Tensor]], Tensor]
+    loss: Callable[[Any, Dict[str, Tensor]], Tensor]
+    inputs: Optional[Dict[str, np.ndarray]] = None
 
 
 class Training(NamedTuple):
@@ -40,32 +43,50 @@ class Training(NamedTuple):
     gold: Gold
 
 
-@dataclass(frozen=True)
 class Architecture:
     """The parts of a network, as the config names them: base of the architectures."""
+
+    def features(self) -> Any:
+        """What turns documents into arrays, not yet built."""
+        raise NotImplementedError
+
+    def initialize(self, shim: TorchShim, X: Sequence[Any], Y: Any) -> None:
+        """Build features and weights from all training data."""
+        raise NotImplementedError
+
+    def module(
+        self,
+        features: Any,
+        outputs: Dict[str, int],
+        vectors: Optional[np.ndarray] = None,
+    ) -> nn.Module:
+        """The torch module, for features that are built."""
+        raise NotImplementedError
+
+    def batch(self, shim: TorchShim, docs: Sequence[Doc]) -> Any:
+        """Documents as the module takes them in training."""
+        raise NotImplementedError
+
+    def predict(self, shim: TorchShim, docs: Sequence[Any], limits: Limits) -> Any:
+        """The model's prediction for documents."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class TokenArchitecture(Architecture):
+    """Base of the architectures that read spaCy's tokens."""
 
     embedding: TokenEmbedding
 
     def features(self) -> TokenFeatures:
-        """What turns words into arrays, not yet built."""
         return self.embedding.features()
 
-    def module(
-        self,
-        features: TokenFeatures,
-        outputs: Dict[str, int],
-        vectors: Optional[np.ndarray] = None,
-    ) -> Network:
-        """The torch module, for features that are built."""
-        raise NotImplementedError
-
-    def batch(self, shim: TorchShim, docs: Sequence[Doc]) -> Batch:
-        """Documents as the module takes them in training."""
-        raise NotImplementedError
-
-    def predict(self, shim: TorchShim, docs: Sequence[Doc], limits: Limits) -> Any:
-        """The model's prediction for documents."""
-        raise NotImplementedError
+    def initialize(self, shim: TorchShim, X: Sequence[Doc], Y: Dict[str, int]) -> None:
+        """X: the docs. Y: the number of outputs a target."""
+        vocab = X[0].vocab
+        shim.features.build([word_hashes(doc) for doc in X], vocab)
+        vectors = vocab.vectors.data if vocab.vectors.size else None
+        shim.build(Y, None if vectors is None else get_array_ops(vectors).to_numpy(vectors))
 
 
 def make_model(
@@ -84,18 +105,11 @@ def make_model(
     return Model(name, forward, init=init, attrs=attrs, shims=[shim])
 
 
-def init(
-    model: Model, X: Optional[Sequence[Doc]] = None, Y: Optional[Dict[str, int]] = None
-) -> Model:
-    """Build features and weights from all training docs and the number of outputs a target."""
-    if X is None or Y is None:
-        return model
-    shim: Any = model.shims[0]
-    docs = list(X)
-    vocab = docs[0].vocab
-    shim.features.build([word_hashes(doc) for doc in docs], vocab)
-    vectors = vocab.vectors.data if vocab.vectors.size else None
-    shim.build(Y, None if vectors is None else model.ops.to_numpy(vectors))
+def init(model: Model, X: Optional[Sequence[Any]] = None, Y: Any = None) -> Model:
+    """Build features and weights; see the architecture's `initialize`."""
+    if X is not None and Y is not None:
+        shim: Any = model.shims[0]
+        shim.network.initialize(shim, list(X), Y)
     return model
 
 
@@ -107,9 +121,14 @@ def forward(model: Model, X: Any, is_train: bool) -> Any:
         return outputs, lambda d_outputs: []
     docs, gold = X
     batch = shim.network.batch(shim, docs)
-    arrays = {name: torch.from_numpy(a).to(shim.device) for name, a in gold.arrays.items()}
+    arrays, inputs = (
+        {name: torch.from_numpy(a).to(shim.device) for name, a in (some or {}).items()}
+        for some in (gold.arrays, gold.inputs)
+    )
     return shim.begin_update(
-        lambda module: gold.loss(module(batch), arrays), gold.n_items, model.attrs["dropout_rate"]
+        lambda module: gold.loss(module(batch, **inputs), arrays),
+        gold.n_items,
+        model.attrs["dropout_rate"],
     )
 
 

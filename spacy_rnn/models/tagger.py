@@ -17,13 +17,13 @@ from ..training.shim import TorchShim
 from .batching import Limits, Outputs, batches_of, lengths_of, predict_rows, words_source
 from .embedding import TokenEmbedding
 from .encoder import RNNEncoder
-from .network import Architecture, Precision, collate, make_model, word_hashes
+from .network import Precision, TokenArchitecture, collate, make_model, word_hashes
 
 Decode = Callable[[Dict[str, Chain]], Dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
-class TaggerArchitecture(Architecture):
+class TaggerArchitecture(TokenArchitecture):
     """The parts of a network that labels tokens."""
 
     encoder: RNNEncoder

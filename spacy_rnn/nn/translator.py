@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,20 +14,15 @@ from .rnn import Encoder, final_states
 from .search import Hypothesis, SearchOptions, search
 
 
-class Pairs(NamedTuple):
-    """A batch of sources, and in training of their targets.
+class Sources(NamedTuple):
+    """A batch of sources.
 
-    source: pieces of all sources, one after the other, int64 (N,).
+    pieces: of all sources, one after the other, int64 (N,).
     lengths: pieces of each, int64 (B,) on the CPU; none may be empty.
-    before: pieces of the targets that the decoder reads, int64 (B, T), with the beginning and
-        without the end, padded on the right by any piece.
-    places: of `before`, flattened, those that are no padding, int64 (M,).
     """
 
-    source: Tensor
+    pieces: Tensor
     lengths: Tensor
-    before: Optional[Tensor] = None
-    places: Optional[Tensor] = None
 
 
 class Translator(nn.Module):
@@ -83,10 +77,11 @@ class Translator(nn.Module):
             nn.init.xavier_uniform_(self.output.weight)
         self.dropout = LockedDropout()
 
-    def encode(self, source: Tensor, lengths: Tensor) -> tuple[Source, State]:
+    def encode(self, sources: Sources) -> tuple[Source, State]:
         """What the decoder needs of the sources, and where it starts."""
+        pieces, lengths = sources
         # Each distinct piece is looked up once.
-        distinct, tokens = source.unique(return_inverse=True)
+        distinct, tokens = pieces.unique(return_inverse=True)
         states = self.encoder(self.source_embedding(distinct), lengths, tokens)
         mask = torch.arange(int(lengths.max())) < lengths.unsqueeze(1)
         mask = mask.to(states.device)
@@ -95,15 +90,19 @@ class Translator(nn.Module):
         summary = final_states(states, lengths, self.encoder.direction)
         return self.decoder.source(memory, mask), self.decoder.start(summary)
 
-    def forward(self, pairs: Pairs) -> Tensor:
-        """Scores of each piece that comes next in a target (M, n_target)."""
-        assert pairs.before is not None and pairs.places is not None
-        source, state = self.encode(pairs.source, pairs.lengths)
+    def forward(self, sources: Sources, before: Tensor, places: Tensor) -> Tensor:
+        """Scores of each piece that comes next in a target (M, n_target).
+
+        before: pieces of the targets that the decoder reads, int64 (B, T), with the beginning and
+            without the end, padded on the right by any piece.
+        places: of `before`, flattened, those that are no padding, int64 (M,).
+        """
+        source, state = self.encode(sources)
         if self.training and self.sampling:
-            states = self._read_own(pairs.before, source, state)
+            states = self._read_own(before, source, state)
         else:
-            states, _, _ = self.decoder(self._vectors(pairs.before), source, state)
-        return self.output(states.flatten(0, 1).index_select(0, pairs.places))
+            states, _, _ = self.decoder(self._vectors(before), source, state)
+        return self.output(states.flatten(0, 1).index_select(0, places))
 
     def _vectors(self, pieces: Tensor) -> Tensor:
         """(B, T) -> (B, T, E)."""
@@ -126,8 +125,7 @@ class Translator(nn.Module):
 
     def translate(
         self,
-        source: Tensor,
-        lengths: Tensor,
+        sources: Sources,
         bounds: tuple[Tensor, Tensor],
         options: SearchOptions,
         *,
@@ -140,8 +138,9 @@ class Translator(nn.Module):
 
         bounds: the least and the most pieces of each target, int64 (B,).
         """
-        encoded, state = self.encode(source, lengths)
-        rows = torch.arange(len(lengths), device=source.device).repeat_interleave(options.beam)
+        encoded, state = self.encode(sources)
+        rows = torch.arange(len(sources.lengths), device=sources.pieces.device)
+        rows = rows.repeat_interleave(options.beam)
         return search(
             _Searched(self, encoded),
             state.select(rows),
@@ -178,22 +177,6 @@ def translation_loss(
 ) -> Tensor:
     """Cross-entropy summed over the pieces of targets and their ends, gold["pieces"] (M,)."""
     return cross_entropy(scores, gold["pieces"], label_smoothing)
-
-
-def teacher_forcing(
-    targets: list[np.ndarray], begin: int, end: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Targets, int64 arrays of pieces, as the decoder reads and predicts them: what it reads
-    (B, T), which of that is no padding (M,), and what comes next there (M,)."""
-    steps = max(len(target) for target in targets) + 1
-    before = np.full((len(targets), steps), end)
-    real = np.zeros((len(targets), steps), dtype=bool)
-    for row, is_real, target in zip(before, real, targets, strict=True):
-        row[0] = begin
-        row[1 : len(target) + 1] = target
-        is_real[: len(target) + 1] = True
-    after = np.concatenate([np.append(target, end) for target in targets])
-    return before, np.flatnonzero(real), after
 
 
 def _make_embedding(n_pieces: int, size: int) -> nn.Embedding:

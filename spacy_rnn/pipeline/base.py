@@ -59,6 +59,10 @@ class RNNPipe(TrainablePipe):
         """How many outputs the network has for each target."""
         raise NotImplementedError
 
+    def can_learn_from(self, example: Example) -> bool:
+        """Whether an example is part of the batches of `get_gold`."""
+        return len(example.predicted) > 0
+
     def get_gold(self, examples: List[Example]) -> Gold:
         """The annotation of a batch, as its loss takes it."""
         raise NotImplementedError
@@ -83,7 +87,7 @@ class RNNPipe(TrainablePipe):
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
         validate_examples(examples, f"{type(self).__name__}.update")
-        annotated = [eg for eg in examples if len(eg.predicted)]
+        annotated = [eg for eg in examples if self.can_learn_from(eg)]
         if not annotated:
             return losses
         set_dropout_rate(self.model, drop)

@@ -22,7 +22,6 @@ from thinc.api import Optimizer, get_torch_default_device, torch2xp, xp2torch
 from thinc.shims import Shim
 from torch import Tensor, nn
 
-from ..features.tokens import TokenFeatures
 from ..nn.dropout import set_dropout_rate
 from . import threads  # noqa: F401  (makes forked processes safe)
 from .optimizer import AdamW, parameter_key
@@ -38,10 +37,10 @@ _PRECISIONS = {"fp16": torch.float16, "bf16": torch.bfloat16}
 class Network(Protocol):
     """What a config describes: makes the features, then, once sizes are known, the module."""
 
-    def features(self) -> TokenFeatures: ...
+    def features(self) -> Any: ...
 
     def module(
-        self, features: TokenFeatures, outputs: dict[str, int], vectors: np.ndarray | None = None
+        self, features: Any, outputs: dict[str, int], vectors: np.ndarray | None = None
     ) -> nn.Module: ...
 
 
@@ -241,9 +240,11 @@ class TorchShim(Shim):
             "outputs": self.outputs,
             "features": self.features.to_dict(),
         }
+        tied = _tied(self._model)
         weights = {
             name: tensor.detach().cpu().contiguous()
             for name, tensor in self._model.state_dict().items()
+            if name not in tied
         }
         return save_safetensors(weights, {_METADATA: json.dumps(state, sort_keys=True)})
 
@@ -263,6 +264,7 @@ class TorchShim(Shim):
         try:
             self.features.from_dict(state["features"])
             self.build(state["outputs"])
+            weights.update({name: weights[other] for name, other in _tied(self.module).items()})
             self.module.load_state_dict(weights)
         except (KeyError, RuntimeError) as error:
             raise ValueError(
@@ -270,6 +272,13 @@ class TorchShim(Shim):
                 f"that was saved beside them. {error}"
             ) from error
         return self
+
+
+def _tied(module: nn.Module) -> dict[str, str]:
+    """Other names of weights that have several, and the name under which each is saved."""
+    saved = {parameter: name for name, parameter in module.named_parameters()}
+    every_name = module.named_parameters(remove_duplicate=False)
+    return {name: saved[p] for name, p in every_name if saved[p] != name}
 
 
 def _read_metadata(data: bytes) -> dict[str, Any]:

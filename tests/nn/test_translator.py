@@ -9,7 +9,7 @@ import torch
 from spacy_rnn.nn.decoder import Decoder
 from spacy_rnn.nn.rnn import Encoder
 from spacy_rnn.nn.search import SearchOptions
-from spacy_rnn.nn.translator import Pairs, Translator, teacher_forcing, translation_loss
+from spacy_rnn.nn.translator import Sources, Translator, translation_loss
 
 PAD, BEGIN, END, FIRST = range(4)
 N_PIECES, SIZE = 9, 8
@@ -32,26 +32,29 @@ def random_pieces(generator, lengths):
 
 
 def batch_of(sources, targets):
-    """The batch, and the pieces that come next."""
-    before, places, after = teacher_forcing(targets, BEGIN, END)
-    arrays = np.concatenate(sources), np.array([len(source) for source in sources]), before, places
-    return Pairs(*map(torch.from_numpy, arrays)), {"pieces": torch.from_numpy(after)}
+    """What the network reads, and the pieces that come next."""
+    steps = max(map(len, targets)) + 1
+    before = torch.full((len(targets), steps), PAD)
+    before[:, 0] = BEGIN
+    for row, target in zip(before, targets, strict=True):
+        row[1 : len(target) + 1] = torch.from_numpy(np.array(target))
+    lengths = torch.tensor([len(target) + 1 for target in targets])
+    places = (torch.arange(steps) < lengths.unsqueeze(1)).flatten().nonzero().squeeze(1)
+    after = torch.cat([torch.tensor([*target, END]) for target in targets])
+    return (sources_of(sources), before, places), {"pieces": after}
+
+
+def sources_of(sources):
+    lengths = torch.tensor([len(source) for source in sources])
+    return Sources(torch.from_numpy(np.concatenate(sources)), lengths)
 
 
 def translate(translator, sources, most=6, **options):
-    lengths = torch.tensor([len(source) for source in sources])
-    bounds = torch.zeros_like(lengths), torch.full_like(lengths, most)
+    bounds = torch.zeros(len(sources)).long(), torch.full((len(sources),), most)
     return translator.translate(
-        torch.from_numpy(np.concatenate(sources)), lengths, bounds, SearchOptions(**options),
+        sources_of(sources), bounds, SearchOptions(**options),
         begin=BEGIN, end=END, never=[PAD, BEGIN],
     )  # fmt: skip
-
-
-def test_teacher_forcing():
-    before, places, after = teacher_forcing([np.array([5, 6]), np.array([], dtype="int64")], 1, 2)
-    assert before.tolist() == [[1, 5, 6], [1, 2, 2]]
-    assert after.tolist() == [5, 6, 2, 2]
-    assert before.flatten()[places].tolist() == [1, 5, 6, 1]
 
 
 @every_way
@@ -63,7 +66,7 @@ def test_scores_of_search_are_those_of_training(attention, input_feeding):
         for h in hypotheses:
             batch, gold = batch_of([source], [h.pieces.numpy()])
             with torch.no_grad():
-                loss = translation_loss(translator(batch), gold)
+                loss = translation_loss(translator(*batch), gold)
             assert h.log_probability == pytest.approx(-loss.item(), abs=1e-4)
             if attention is None:
                 assert h.attention is None
@@ -87,8 +90,8 @@ def test_a_batch_is_translated_as_its_sources_alone(attention, input_feeding):
             scores = [h.score for h in hypotheses]
             assert [h.score for h in alone] == pytest.approx(scores, abs=1e-5)
     batch, _ = batch_of(sources, targets)
-    alone = [translator(batch_of([s], [t])[0]) for s, t in zip(sources, targets, strict=True)]
-    torch.testing.assert_close(translator(batch), torch.cat(alone), atol=1e-5, rtol=1e-5)
+    alone = [translator(*batch_of([s], [t])[0]) for s, t in zip(sources, targets, strict=True)]
+    torch.testing.assert_close(translator(*batch), torch.cat(alone), atol=1e-5, rtol=1e-5)
 
 
 def test_a_beam_as_wide_as_the_space_finds_the_best():
@@ -102,7 +105,7 @@ def test_a_beam_as_wide_as_the_space_finds_the_best():
         for target in targets:
             batch, gold = batch_of([source], [np.array(target, dtype="int64")])
             with torch.no_grad():
-                log_p[target] = -translation_loss(translator(batch), gold).item()
+                log_p[target] = -translation_loss(translator(*batch), gold).item()
         best = sorted(log_p, key=log_p.get, reverse=True)[:3]
         assert [tuple(h.pieces.tolist()) for h in hypotheses] == best
 
@@ -117,7 +120,7 @@ def test_learns_to_turn_round(attention, input_feeding):
         sources = random_pieces(generator, generator.integers(1, 4, 16))
         batch, gold = batch_of(sources, [source[::-1] for source in sources])
         optimizer.zero_grad()
-        (translation_loss(translator(batch), gold) / len(gold["pieces"])).backward()
+        (translation_loss(translator(*batch), gold) / len(gold["pieces"])).backward()
         optimizer.step()
     sources = random_pieces(generator, [1, 2, 3] * 6)
     found = translate(translator.eval(), sources, beam=3)
@@ -135,7 +138,7 @@ def test_scheduled_sampling_reads_own_guesses(sampling):
     read = []
     embed = translator.target_embedding.forward
     translator.target_embedding.forward = lambda pieces: read.append(pieces) or embed(pieces)
-    scores = translator(batch_of(sources, targets)[0])
+    scores = translator(*batch_of(sources, targets)[0])
     pieces = torch.cat(read, dim=1)[:, :6].tolist()
     guesses = scores.view(2, 6, N_PIECES).argmax(2).tolist()
     for row, target, guess in zip(pieces, targets, guesses, strict=True):
@@ -152,7 +155,7 @@ def test_scheduled_sampling_draws_for_each_target_and_step():
     read = []
     embed = translator.target_embedding.forward
     translator.target_embedding.forward = lambda pieces: read.append(pieces) or embed(pieces)
-    translator(batch_of(sources, targets)[0])
+    translator(*batch_of(sources, targets)[0])
     own = (torch.cat(read, dim=1)[:, 1:21] != FIRST).float()
     assert 0.2 < own.mean() < 0.6
     # Neither whole targets nor whole steps.
@@ -160,7 +163,7 @@ def test_scheduled_sampling_draws_for_each_target_and_step():
     assert 0 < own.sum(0).min() and own.sum(0).max() < 40
     translator.eval()
     batch, _ = batch_of(sources, targets)
-    assert torch.equal(translator(batch), translator(batch))
+    assert torch.equal(translator(*batch), translator(*batch))
 
 
 def test_shared_weights():

@@ -65,6 +65,15 @@ def _values(doc):
     return np.array(list(doc._.regression.values()))
 
 
+def _log_probabilities(pipe, docs):
+    found = pipe.translate([doc.text for doc in docs])
+    return [np.array([t.log_probability for t in best]) for best in found]
+
+
+def _characters(doc):
+    return np.array([ord(character) for character in doc._.translation], dtype="float64")
+
+
 KINDS = {
     kind.factory: kind
     for kind in (
@@ -73,5 +82,8 @@ KINDS = {
         Kind("rnn_textcat", "cats_micro_f", _scores, _cats),
         Kind("rnn_textcat_multilabel", "cats_micro_f", _scores, _cats),
         Kind("rnn_regressor", "regression_pearson", _scores, _values),
+        Kind("rnn_translator", "translation_bleu", _log_probabilities, _characters),
     )
 }
+#: those that read spaCy's tokens, and predict labels or values of a given name
+TOKEN_KINDS = [name for name in KINDS if name != "rnn_translator"]

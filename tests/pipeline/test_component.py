@@ -17,7 +17,7 @@ from spacy.training import Example
 from thinc.api import Adam
 
 from ..conftest import SENTENCES, make_doc, make_examples, train
-from .kinds import KINDS
+from .kinds import KINDS, TOKEN_KINDS
 
 WITH_VECTORS = {"embedding": {"vectors": {"@architectures": "spacy_rnn.VectorEmbedding.v1"}}}
 TEXTS = ["I like green eggs", "She eats one ham .", "", "Eggs !", "They like blue ham", "x"]
@@ -26,6 +26,9 @@ TEXTS = ["I like green eggs", "She eats one ham .", "", "Eggs !", "They like blu
 @pytest.fixture(params=KINDS)
 def kind(request):
     return KINDS[request.param]
+
+
+over_tokens = pytest.mark.parametrize("kind", TOKEN_KINDS, indirect=True)
 
 
 @functools.cache
@@ -184,13 +187,16 @@ def test_sourced_component_predicts_the_same(kind, trained):
 
 def test_two_components_in_one_pipeline(kind):
     nlp = kind.make(name="first")
-    nlp.add_pipe(kind.factory, name="second")
+    config = nlp.config["components"]["first"]
+    del config["factory"]
+    nlp.add_pipe(kind.factory, name="second", config=config)
     examples = make_examples(nlp)
     losses = train(nlp, examples)
     assert set(losses) == {"first", "second"}
     assert nlp.evaluate(examples)[kind.score] > 0.9
 
 
+@over_tokens
 def test_labels_initialise_another(kind, trained):
     """As ``spacy init labels`` saves them, in JSON."""
     data = srsly.json_loads(srsly.json_dumps(kind.pipe(trained).label_data))
@@ -200,6 +206,7 @@ def test_labels_initialise_another(kind, trained):
     assert kind.pipe(other).label_data == kind.pipe(trained).label_data
 
 
+@over_tokens
 def test_a_new_label_changes_no_known_output_layer(kind, trained):
     pipe = kind.pipe(trained)
     (head,) = pipe.shim.module.heads.values()
@@ -386,6 +393,7 @@ def test_no_examples(kind):
         kind.pipe(nlp).initialize(lambda: [], nlp=nlp)
 
 
+@over_tokens
 def test_no_labels(kind):
     nlp = kind.make()
     examples = [Example(make_doc(nlp.vocab, "a b"), make_doc(nlp.vocab, "a b"))]
@@ -397,14 +405,15 @@ def test_not_finite_gradients_stop_training(kind, trained):
     pipe = kind.pipe(trained)
     optimizer = trained.resume_training()
     with torch.no_grad():
-        for head in pipe.shim.module.heads.values():
-            head.bias.fill_(float("nan"))
+        for parameter in pipe.shim.module.parameters():
+            parameter.fill_(float("nan"))
     with pytest.raises(ValueError, match="learn_rate"):
         for _ in range(50):
             trained.update(make_examples(trained), sgd=optimizer)
     assert 0 < pipe.shim.skipped_steps <= 50
 
 
+@over_tokens
 def test_vectors_of_another_width(kind):
     nlp = kind.make(WITH_VECTORS)
     for word in ("eggs", "ham"):
@@ -417,6 +426,7 @@ def test_vectors_of_another_width(kind):
         other("green eggs")
 
 
+@over_tokens
 def test_vectors_that_are_not_finite(kind):
     nlp = kind.make(WITH_VECTORS)
     nlp.vocab.set_vector("eggs", np.array([1.0, np.nan], dtype="float32"))
@@ -424,6 +434,7 @@ def test_vectors_that_are_not_finite(kind):
         nlp.initialize(lambda: make_examples(nlp))
 
 
+@over_tokens
 def test_vectors_are_left_out_where_there_are_none(kind, caplog):
     nlp = kind.make(WITH_VECTORS)
     examples = make_examples(nlp)
@@ -432,6 +443,7 @@ def test_vectors_are_left_out_where_there_are_none(kind, caplog):
     assert kind.fits(nlp, examples)
 
 
+@over_tokens
 @pytest.mark.parametrize("trained_vectors", [False, True])
 def test_vectors_are_used_and_stored(kind, trained_vectors):
     part = {"@architectures": "spacy_rnn.VectorEmbedding.v1", "trained": trained_vectors}
@@ -447,6 +459,7 @@ def test_vectors_are_used_and_stored(kind, trained_vectors):
     same(kind.output(copied, docs_of(copied)), kind.output(nlp, docs_of(nlp)), 0.0)
 
 
+@over_tokens
 @pytest.mark.parametrize(
     "model, message",
     [
@@ -462,6 +475,7 @@ def test_settings_that_make_no_sense(kind, model, message):
         kind.make(model)
 
 
+@over_tokens
 def test_a_very_long_doc_in_bounded_memory(kind):
     """A window at a time: no array of the network ever spans the document."""
     nlp = kind.make({"window": 50, "overlap": 10, "batch_tokens": 100})

@@ -1,0 +1,52 @@
+"""Pieces of sources and targets."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, Optional, Sequence
+
+import numpy as np
+
+from .pieces import Pieces
+
+
+class PairFeatures:
+    """The SentencePiece models of a translator.
+
+    source, target: of the two sides; without a target's, the source's is that of both.
+    """
+
+    def __init__(self, source: Pieces, target: Optional[Pieces] = None):
+        self.source = source
+        self.target = source if target is None else target
+
+    @property
+    def joint(self) -> bool:
+        return self.target is self.source
+
+    def teacher_forcing(
+        self, targets: Sequence[np.ndarray]
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Pieces of targets as a decoder reads them in training, padded on the right: "before"
+        (B, T), and "places" (M,), those of it, flattened, that are no padding; and the pieces that
+        come next there (M,)."""
+        steps = max(len(target) for target in targets) + 1
+        before = np.full((len(targets), steps), self.target.pad)
+        real = np.zeros((len(targets), steps), dtype=bool)
+        before[:, 0] = self.target.bos
+        for row, is_real, target in zip(before, real, targets, strict=True):
+            row[1 : len(target) + 1] = target
+            is_real[: len(target) + 1] = True
+        after = np.concatenate([np.append(target, self.target.eos) for target in targets])
+        return {"before": before, "places": np.flatnonzero(real)}, after
+
+    def to_dict(self) -> dict[str, Any]:
+        """The models, as JSON."""
+        sides = {"source": self.source} | ({} if self.joint else {"target": self.target})
+        return {name: base64.b64encode(side.to_bytes()).decode() for name, side in sides.items()}
+
+    def from_dict(self, state: dict[str, Any]) -> None:
+        """Take up what `to_dict` gave."""
+        self.source.from_bytes(base64.b64decode(state["source"]))
+        if not self.joint:
+            self.target.from_bytes(base64.b64decode(state["target"]))
