@@ -95,7 +95,9 @@ def make_examples(nlp):
 def make_pipeline(factory, model=None, name=None, **config):
     """A blank English pipeline with one small component."""
     if factory == "rnn_translator":
-        return _with(factory, SMALL_TRANSLATOR, model, name, {"label_smoothing": 0.0, **config})
+        search = {"@misc": "spacy_rnn.Search.v1", "beam": 2, "max_ratio": 1.0}
+        config = {"label_smoothing": 0.0, "search": search, **config}
+        return _with(factory, SMALL_TRANSLATOR, model, name, config)
     labels_tokens = factory in ("rnn_tagger", "rnn_ner")
     architecture = "spacy_rnn.Tagger.v1" if labels_tokens else "spacy_rnn.ManyToOne.v1"
     small = {"@architectures": architecture, **SMALL_MODEL}

@@ -110,7 +110,7 @@ def test_other_workflows(clone, workflow, config, score, least):
     path = clone / "configs" / f"{config}.cfg"
     text = re.sub(r"eval_frequency = \d+", "eval_frequency = 90", path.read_text())
     path.write_text(re.sub(r"hidden_size = \d+", "hidden_size = 32", text))
-    overrides = ["--vars.text_steps", "100", "--vars.ner_steps", "100"]
+    overrides = ["--vars.text_steps", "100", "--vars.ner_steps", "280"]
     project(clone, "run", workflow, ".", *overrides)
     assert srsly.read_json(clone / "metrics" / f"{workflow}.json")[score] > least
     assert project(clone, "run", workflow, ".", *overrides).count("Skipping") == 3

@@ -449,7 +449,7 @@ def test_partial_gold_is_learned(scheme, decoder):
     """From docs of which only one half is annotated."""
     nlp = make(scheme, decoder)
     halves = []
-    for words, *_, ents in SENTENCES:
+    for words, *_, ents, _ in SENTENCES:
         tags = ents.split()
         middle = len(tags) // 2
         for first, unknown in (True, slice(middle, None)), (False, slice(None, middle)):
