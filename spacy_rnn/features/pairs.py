@@ -46,7 +46,9 @@ class PairFeatures:
         return {name: base64.b64encode(side.to_bytes()).decode() for name, side in sides.items()}
 
     def from_dict(self, state: dict[str, Any]) -> None:
-        """Take up what `to_dict` gave."""
+        """Take up what `to_dict` gave. Raises a KeyError where one of both is joint alone."""
+        if self.joint == ("target" in state):
+            raise KeyError("target")
         self.source.from_bytes(base64.b64decode(state["source"]))
         if not self.joint:
             self.target.from_bytes(base64.b64decode(state["target"]))

@@ -197,7 +197,8 @@ class TranslatorArchitecture(Architecture):
         )
 
     def batch(self, shim: TorchShim, docs: Sequence[Doc]) -> nn_translator.Sources:
-        texts = [doc.text for doc in docs]
+        # The white space around a text is not translated.
+        texts = [doc.text.strip() for doc in docs]
         return _collate(shim, self.source_pieces.encode(shim.features.source, texts))
 
     def targets(self, shim: TorchShim, texts: Sequence[str]) -> List[np.ndarray]:

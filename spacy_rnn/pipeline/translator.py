@@ -153,7 +153,9 @@ class RNNTranslator(RNNPipe):
         nlp (Language): The current nlp object.
         """
         validate_get_examples(get_examples, "RNNTranslator.initialize")
-        pairs = [(eg.x.text, self._gold(eg)) for eg in get_examples() if self.can_learn_from(eg)]
+        pairs = [
+            (eg.x.text.strip(), self._gold(eg)) for eg in get_examples() if self.can_learn_from(eg)
+        ]
         if not pairs:
             attr = self.cfg["attr"]
             raise ValueError(
@@ -165,10 +167,11 @@ class RNNTranslator(RNNPipe):
         self.model.initialize(X=sources, Y=targets)
 
     def _gold(self, example: Example) -> str:
-        return example.reference._.get(self.cfg["attr"]) or ""
+        """Without the white space around it, as `predict` leaves that to the source."""
+        return (example.reference._.get(self.cfg["attr"]) or "").strip()
 
     def can_learn_from(self, example: Example) -> bool:
-        return bool(example.predicted.text.strip() and self._gold(example).strip())
+        return bool(example.predicted.text.strip() and self._gold(example))
 
     def get_gold(self, examples: List[Example]) -> Gold:
         """The pieces of each translation."""
@@ -183,6 +186,8 @@ class RNNTranslator(RNNPipe):
         n_best (int): How many of each text; more than the beam widen it.
         RETURNS (List[List[Translation]]): Of each text; none of a text without a character.
         """
+        if isinstance(texts, str):
+            raise ValueError("One text was given instead of a list of texts. Put it into a list.")
         if n_best < 1:
             raise ValueError(f"'n_best' must be at least 1, got {n_best}.")
         return predict_translations(self.model, list(texts), self.search, n_best)

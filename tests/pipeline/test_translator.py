@@ -1,0 +1,665 @@
+"""What is special to the translator: pieces, sentences, search, vocabularies."""
+
+import functools
+import io
+import itertools
+import logging
+import math
+
+import numpy as np
+import pytest
+import spacy
+from safetensors.torch import load as load_safetensors
+from sentencepiece import SentencePieceTrainer
+from spacy.tokens import Doc
+from spacy.training import Example
+
+from spacy_rnn.extensions import set_doc_extension
+from spacy_rnn.features.pieces import Pieces
+from spacy_rnn.models.translator import RNNDecoder, Search
+
+from ..conftest import ROOT, SENTENCES, make_doc, make_examples, make_pipeline, train
+
+NAME = "rnn_translator"
+SOURCES = [sentence[0] for sentence in SENTENCES]
+TARGETS = [sentence[-1] for sentence in SENTENCES]
+JOINT = {"target_pieces": None}
+TEXTS = [*SOURCES, "", "ham", "x", "She likes the green ham that they eat ."]
+numbers = itertools.count()
+
+
+def make(model=None, search=None, **config):
+    settings = {"@misc": "spacy_rnn.Search.v1", "beam": 3, "max_ratio": 2.0, **(search or {})}
+    return make_pipeline(NAME, model, search=settings, **config)
+
+
+def load(nlp, data):
+    """Without the tokenizer, which takes longest and is the same."""
+    return nlp.from_bytes(data, exclude=["tokenizer"])
+
+
+def pipe_of(nlp):
+    return nlp.get_pipe(NAME)
+
+
+def features_of(nlp):
+    return pipe_of(nlp).shim.features
+
+
+def pair(nlp, source, target, attr="translation"):
+    """An example whose tokens are as the pipeline makes them."""
+    set_doc_extension(attr)
+    reference = nlp.make_doc(source)
+    reference._.set(attr, target)
+    return Example(nlp.make_doc(source), reference)
+
+
+def translations(nlp, texts=SOURCES):
+    return [doc._.translation for doc in nlp.pipe(texts)]
+
+
+def warnings_of(caplog):
+    return [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+
+
+@functools.cache
+def trained_bytes(joint=False):
+    nlp = make(JOINT if joint else None)
+    train(nlp, make_examples(nlp), steps=50 if joint else 40)
+    return nlp.to_bytes()
+
+
+def make_trained(joint=False, model=None, **config):
+    model = {**(JOINT if joint else {}), **(model or {})}
+    return load(make(model, **config), trained_bytes(joint))
+
+
+@functools.cache
+def shared(joint=False):
+    """A trained pipeline for tests that leave it as it is."""
+    return make_trained(joint)
+
+
+@functools.cache
+def shared_by_sentences():
+    """The same, which translates sentence by sentence."""
+    nlp = make_trained()
+    nlp.add_pipe("sentencizer", first=True)
+    return nlp
+
+
+@pytest.fixture
+def attr():
+    """The name of an extension, which is gone after the test."""
+    name = f"translation_{next(numbers)}"
+    yield name
+    if Doc.has_extension(name):
+        Doc.remove_extension(name)
+
+
+# Learning
+
+
+def test_learns_spelling_and_spacing():
+    """Capitals, punctuation, accents, and what stands beside an apostrophe."""
+    nlp = shared()
+    assert translations(nlp) == TARGETS
+    assert [nlp(text)._.translation for text in SOURCES] == TARGETS
+    scores = nlp.evaluate(make_examples(nlp))
+    assert scores["translation_bleu"] == scores["translation_chrf"] == 1.0
+
+
+@pytest.mark.parametrize(
+    "decoder",
+    [
+        {"attention": None},
+        {"attention": "bahdanau"},
+        {"attention": "dot"},
+        {"attention": "general", "input_feeding": True},
+    ],
+    ids=str,
+)
+def test_learns_with_every_decoder(decoder):
+    nlp = make({"decoder": decoder}, {"beam": 1})
+    train(nlp, make_examples(nlp), steps=40 if decoder["attention"] else 60)
+    assert translations(nlp) == TARGETS
+    (best,) = pipe_of(nlp).translate(SOURCES[:1])[0]
+    assert (best.attention is None) == (decoder["attention"] is None)
+
+
+def test_input_feeding_needs_attention():
+    nlp = make({"decoder": {"attention": None, "input_feeding": True}})
+    with pytest.raises(ValueError, match="attention"):
+        nlp.initialize(lambda: make_examples(nlp))
+
+
+def test_extension_named_in_the_config(attr, tmp_path):
+    nlp = make(attr=attr)
+    examples = [pair(nlp, *texts, attr) for texts in zip(SOURCES, TARGETS, strict=True)]
+    train(nlp, examples[:1], steps=20)
+    doc = nlp(SOURCES[0])
+    assert doc._.get(attr) == TARGETS[0]
+    assert not Doc.has_extension("translation") or doc._.translation is None
+    nlp.to_disk(tmp_path)
+    Doc.remove_extension(attr)
+    assert spacy.load(tmp_path)(SOURCES[0])._.get(attr) == TARGETS[0]
+
+
+def test_two_translators_in_one_pipeline(attr):
+    nlp = make()
+    config = {**nlp.config["components"][NAME], "attr": attr}
+    config.pop("factory")
+    nlp.add_pipe(NAME, name="other", config=config)
+    examples = [pair(nlp, *texts) for texts in zip(SOURCES, TARGETS, strict=True)]
+    for example, target in zip(examples, reversed(TARGETS), strict=True):
+        example.reference._.set(attr, target)
+    losses = train(nlp, examples)
+    assert set(losses) == {NAME, "other"}
+    docs = list(nlp.pipe(SOURCES))
+    assert [doc._.translation for doc in docs] == TARGETS
+    assert [doc._.get(attr) for doc in docs] == TARGETS[::-1]
+
+
+def test_examples_without_translation_have_no_loss():
+    nlp = make_trained()
+    before = pipe_of(nlp).model.to_bytes()
+    nothing = [pair(nlp, "eggs", target) for target in (None, "", " \n")]
+    nothing += [pair(nlp, source, "des œufs") for source in ("", "  ")]
+    assert nlp.update(nothing, sgd=nlp.resume_training()) == {NAME: 0.0}
+    assert pipe_of(nlp).model.to_bytes() == before
+
+    examples = make_examples(nlp)
+    alone = nlp.update(examples, sgd=False)[NAME]
+    assert nlp.update(nothing + examples, sgd=False)[NAME] == alone
+
+
+def test_examples_without_translation_are_no_part_of_initialization():
+    def initialized(*more):
+        nlp = make()
+        spacy.util.fix_random_seed(0)
+        nlp.initialize(lambda: make_examples(nlp) + [pair(nlp, *texts) for texts in more])
+        return pipe_of(nlp).model.to_bytes()
+
+    alone = initialized()
+    assert initialized(("Zß", None), ("Zß", ""), ("Zß", "  "), ("", "Zß"), (" ", "Zß")) == alone
+    assert initialized(("Zß", "Zß")) != alone
+
+
+def test_no_translation_at_all(attr):
+    nlp = make(attr=attr)
+    examples = [pair(nlp, "eggs", target, attr) for target in (None, "", " ")]
+    with pytest.raises(ValueError, match=rf"{NAME}.*doc\._\.{attr}.*ParallelCorpus"):
+        nlp.initialize(lambda: examples)
+
+
+def test_lengths_that_differ_much():
+    """One word and fifty."""
+    words = " ".join(f"{a}{b}" for a in "bdfgl" for b in ("a", "e", "i", "o", "u") * 2)
+    nlp = make({"source_pieces": {"kind": "char"}, "target_pieces": {"kind": "char"}})
+    examples = [pair(nlp, "x", words), pair(nlp, words, "Y")]
+    losses = train(nlp, examples, steps=30)
+    assert math.isfinite(losses[NAME])
+    long, short = pipe_of(nlp).translate(["x", words])
+    # The limit of the search: twice the source's two pieces and ten more.
+    assert len(long[0].attention) <= 14
+    assert short[0].text == "Y" and short[0].attention.shape == (2, 150)
+
+
+def test_trains_on_a_parallel_corpus():
+    path = str(ROOT / "corpora" / "parallel" / "dev.tsv")
+    reader = {"@readers": "spacy_rnn.ParallelCorpus.v1", "path": path, "limit": 20}
+    corpus = spacy.registry.resolve({"corpus": reader})["corpus"]
+    sizes = {"vocab_size": 150}
+    nlp = make({"source_pieces": sizes, "target_pieces": sizes})
+    optimizer = nlp.initialize(lambda: corpus(nlp))
+    optimizer.learn_rate = 0.03
+    passes = []
+    for _ in range(6):
+        losses = {}
+        for batch in spacy.util.minibatch(corpus(nlp), 5):
+            nlp.update(batch, sgd=optimizer, losses=losses)
+        passes.append(losses[NAME])
+    assert passes[-1] < 0.85 * passes[0]
+    scores = nlp.evaluate(list(corpus(nlp)))
+    assert 0 <= scores["translation_bleu"] <= 1 and 0 < scores["translation_chrf"] <= 1
+
+
+# Texts
+
+
+@pytest.mark.parametrize("byte_fallback", [False, True])
+def test_characters_never_seen(byte_fallback):
+    nlp = shared()
+    if byte_fallback:
+        pieces = {"vocab_size": 330, "byte_fallback": True}
+        nlp = make({"source_pieces": pieces, "target_pieces": pieces}, {"beam": 1})
+        train(nlp, make_examples(nlp), steps=3)
+    texts = ["日本", "🥚 eggs", "Ω!", "\0", "\u2581", "\ufeff", "e\u0301", "ham\u200bham", "Q" * 30]
+    for text, found in zip(texts, translations(nlp, texts), strict=True):
+        assert isinstance(found, str) and found == nlp(text)._.translation
+    # In training too.
+    examples = [pair(nlp, text, text) for text in texts]
+    assert math.isfinite(nlp.update(examples, sgd=False)[NAME])
+
+
+def test_a_source_that_the_loaded_model_leaves_nothing_of(tmp_path):
+    """The normalisation of a loaded model may take out all characters of a text."""
+    path = tmp_path / "nfkc.model"
+    path.write_bytes(_elsewhere([*SOURCES, *TARGETS]))
+    nlp = make({"source_pieces": {"path": str(path)}, "target_pieces": None})
+    examples = make_examples(nlp)
+    nlp.initialize(lambda: examples)
+    assert not len(features_of(nlp).source.encode(["\u200b"])[0])
+    assert nlp("\u200b")._.translation == ""
+    assert nlp.update([*examples, pair(nlp, "\u200b", "rien")], sgd=False)[NAME] > 0
+
+
+def _elsewhere(texts):
+    """A SentencePiece model with the normalisation that is its trainer's default."""
+    proto = io.BytesIO()
+    ids = {"pad_id": 0, "unk_id": 1, "bos_id": 2, "eos_id": 3}
+    SentencePieceTrainer.train(
+        sentence_iterator=iter(texts), model_writer=proto, vocab_size=45, minloglevel=2, **ids
+    )
+    return proto.getvalue()
+
+
+@pytest.mark.parametrize("of", [shared, shared_by_sentences])
+def test_white_space_stays(of):
+    nlp = of()
+    for text in ("", " ", "   ", "\n", " \n\t ", "\u3000\n"):
+        assert nlp(text)._.translation == text
+        assert translations(nlp, [text, "Eggs !", text]) == [text, "Des œufs !", text]
+        assert nlp(f"{text}Eggs !{text}")._.translation == f"{text}Des œufs !{text}"
+
+
+def test_white_space_around_pairs_is_not_learned():
+    """It is the source's at last."""
+    def weights(before, after):
+        nlp = make()
+        pairs = zip(SOURCES, TARGETS, strict=True)
+        texts = [[before + text + after for text in pair] for pair in pairs]
+        train(nlp, [pair(nlp, *both) for both in texts], steps=2)
+        return pipe_of(nlp).model.to_bytes()
+
+    assert weights(" \n", "\t ") == weights("", "")
+
+
+def test_sentence_by_sentence():
+    nlp = shared_by_sentences()
+    eggs, ham = "Eggs !", "She eats one ham ."
+    french = dict(zip(SOURCES, TARGETS, strict=True))
+    for pattern in ("{} {}", "{}\n{}", "{}  \n\n {}\n", "\n{}\n\n\n{} {}", " {} {} {} {} ", "{}"):
+        for order in ([eggs, ham, eggs, ham], [ham, eggs, ham, ham]):
+            doc = nlp(pattern.format(*order))
+            expected = pattern.format(*(french[text] for text in order))
+            assert doc._.translation == expected, pattern
+
+
+def test_sentences_are_translated_by_themselves():
+    """Also those that were never learned, whatever else is in the batch."""
+    nlp = shared_by_sentences()
+    texts = ["They like ham.\nOne egg? I eat eggs !  She likes", "", "ham . \n\n ham . ham"]
+    for doc in nlp.pipe(texts):
+        expected = ""
+        for sent in doc.sents:
+            text = sent.text_with_ws
+            core = text.strip()
+            before, _, after = text.partition(core) if core else (text, "", "")
+            (found,) = pipe_of(nlp).translate([core])
+            expected += before + "".join(translation.text for translation in found) + after
+        assert doc._.translation == expected
+
+
+def test_sentence_starts_of_the_doc_itself():
+    nlp = shared()
+    words = ["Eggs", "!", "She", "eats", "one", "ham", "."]
+    doc = Doc(nlp.vocab, words=words, sent_starts=[1, 0, 1, 0, 0, 0, 0])
+    assert nlp(doc)._.translation == "Des œufs ! Elle mange un seul jambon. "
+
+
+def test_warns_of_long_texts_without_sentence_starts(caplog):
+    nlp = make_trained(long_text=7)
+    text = "Eggs ! They like blue ham !"
+    nlp(text)
+    assert warnings_of(caplog) == []
+    nlp(text + " Eggs")
+    (message,) = warnings_of(caplog)
+    assert all(part in message for part in (NAME, "8 tokens", "Eggs ! They", "sentencizer"))
+    caplog.clear()
+    nlp.add_pipe("sentencizer", first=True)
+    nlp(text + " Eggs")
+    assert warnings_of(caplog) == []
+
+
+# Search
+
+
+def test_n_best_is_sorted_and_has_nothing_twice():
+    pipe = pipe_of(shared())
+    for n_best in (1, 3, 4, 12):  # The beam is 3.
+        for found in pipe.translate([*SOURCES, "x Q"], n_best):
+            assert len(found) == n_best
+            scores = [translation.score for translation in found]
+            assert scores == sorted(scores, reverse=True)
+            assert len({(t.text, t.log_probability) for t in found}) == n_best
+            assert all(t.log_probability <= t.score <= 0 for t in found)
+
+
+def test_n_best_starts_with_the_best():
+    pipe = pipe_of(shared())
+    for few, many in zip(pipe.translate(TEXTS, 2), pipe.translate(TEXTS, 3), strict=True):
+        assert [t.text for t in few] == [t.text for t in many[:2]]
+
+
+def test_translate_nothing():
+    pipe = pipe_of(shared())
+    assert pipe.translate([]) == [] and pipe.translate([], 3) == []
+    assert pipe.translate([""]) == [[]] and pipe.translate(["", ""], 3) == [[], []]
+    first, second, third = pipe.translate(iter(["", SOURCES[0], ""]), 2)
+    assert first == third == [] and len(second) == 2
+
+
+def test_translate_one_text():
+    with pytest.raises(ValueError, match="list"):
+        pipe_of(shared()).translate(SOURCES[0])
+
+
+@pytest.mark.parametrize("n_best", [0, -1])
+def test_translate_no_translations(n_best):
+    with pytest.raises(ValueError, match=f"n_best.*{n_best}"):
+        pipe_of(shared()).translate(SOURCES, n_best)
+
+
+@pytest.mark.parametrize("attention", ["general", "bahdanau"])
+def test_attention_is_of_target_pieces_on_source_pieces(attention):
+    nlp = shared()
+    if attention != "general":
+        nlp = make({"decoder": {"attention": attention}})
+        train(nlp, make_examples(nlp), steps=10)
+    source = features_of(nlp).source
+    lengths = [len(pieces) for pieces in source.encode(TEXTS)]
+    assert len(set(lengths)) > 3
+    for length, found in zip(lengths, pipe_of(nlp).translate(TEXTS, 3), strict=True):
+        for translation in found:
+            weights = translation.attention
+            assert weights.dtype == np.float32 and weights.shape[1] == length
+            assert weights.min(initial=0.0) >= 0 and np.allclose(weights.sum(1), 1, atol=1e-5)
+    (best,) = pipe_of(shared()).translate(SOURCES[:1])[0]
+    (pieces,) = features_of(shared()).target.encode(TARGETS[:1])
+    # As many as the best pieces of the text or, spelled otherwise, more.
+    assert len(pieces) <= len(best.attention) <= len(TARGETS[0]) + 1
+
+
+def test_batches_change_nothing():
+    other = pipe_of(make_trained(model={"batch_tokens": 40}))
+    together = pipe_of(shared()).translate(TEXTS, 2)
+    for left, right in zip(together, other.translate(TEXTS, 2), strict=True):
+        assert [t.text for t in left] == [t.text for t in right]
+        for a, b in zip(left, right, strict=True):
+            assert a.score == pytest.approx(b.score, abs=1e-4)
+            np.testing.assert_allclose(a.attention, b.attention, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "setting, value",
+    [
+        ("beam", 0),
+        ("length_penalty", -0.1),
+        ("coverage_penalty", -1.0),
+        ("min_ratio", -0.5),
+        ("max_ratio", -2.0),
+        ("block_ngrams", -1),
+    ],
+)
+def test_search_settings_out_of_range(setting, value):
+    with pytest.raises(ValueError, match=f"'{setting}' must be .* got {value}"):
+        Search(**{setting: value})
+
+
+@pytest.mark.parametrize("setting", ["hidden_size", "depth", "recurrent_dropout"])
+def test_decoder_settings_out_of_range(setting):
+    with pytest.raises(ValueError, match=f"'{setting}'"):
+        RNNDecoder(**{setting: -1})
+
+
+def test_settings_of_the_config_out_of_range():
+    for model, search in ((None, {"beam": 0}), ({"decoder": {"depth": 0}}, {})):
+        with pytest.raises(ValueError, match="'(beam|depth)' must be"):
+            make(model, search=search)
+
+
+def test_search_is_changed_after_training(tmp_path):
+    nlp = shared()
+    nlp.to_disk(tmp_path)
+    change = f"components.{NAME}.search"
+    greedy = spacy.load(tmp_path, config={f"{change}.beam": 1})
+    assert pipe_of(greedy).search.beam == 1 and pipe_of(nlp).search.beam == 3
+    assert translations(greedy) == TARGETS
+    # Nothing but ten pieces.
+    cut = spacy.load(tmp_path, config={f"{change}.max_ratio": 0.0})
+    assert pipe_of(cut).cfg == pipe_of(nlp).cfg
+    for short, long in zip(*(pipe_of(p).translate(SOURCES[:1]) for p in (cut, nlp)), strict=True):
+        assert len(short[0].attention) <= 10 < len(long[0].attention)
+    # And kept when saved once more.
+    cut.to_disk(tmp_path)
+    assert pipe_of(spacy.load(tmp_path)).search == pipe_of(cut).search
+
+
+def test_search_keeps_its_promises():
+    long = pipe_of(make_trained(search={"min_ratio": 3.0, "max_ratio": 3.0}))
+    no_repeats = pipe_of(make_trained(search={"block_ngrams": 1}))
+    lengths = [len(pieces) for pieces in features_of(shared()).source.encode(SOURCES)]
+    for length, found in zip(lengths, long.translate(SOURCES), strict=True):
+        assert 3 * length <= len(found[0].attention) <= 3 * length + 10
+    for found in no_repeats.translate(SOURCES):
+        letters = found[0].text.replace(" ", "")
+        assert len(found[0].attention) <= len(features_of(shared()).target) and letters
+
+
+def test_coverage_penalty_lowers_scores():
+    with_penalty = pipe_of(make_trained(search={"coverage_penalty": 0.2}))
+    for left, right in zip(
+        with_penalty.translate(SOURCES), pipe_of(shared()).translate(SOURCES), strict=True
+    ):
+        assert left[0].score <= right[0].score + 1e-5
+
+
+# Vocabularies
+
+
+def weights_of(nlp):
+    return load_safetensors(pipe_of(nlp).shim.to_bytes())
+
+
+EMBEDDINGS = {"source_embedding.weight", "target_embedding.weight", "output.weight"}
+
+
+@pytest.mark.parametrize(
+    "joint, tied, n_saved", [(True, True, 1), (True, False, 2), (False, True, 2), (False, False, 3)]
+)
+def test_weights_are_saved_once(joint, tied, n_saved, tmp_path):
+    model = {**(JOINT if joint else {}), "tied": tied}
+    search = {"beam": 1, "max_ratio": 0.5}
+    nlp = make(model, search)
+    train(nlp, make_examples(nlp), steps=3)
+    assert len(EMBEDDINGS & set(weights_of(nlp))) == n_saved
+    module = pipe_of(nlp).shim.module
+    assert (module.source_embedding is module.target_embedding) == joint
+    assert (module.output.weight is module.target_embedding.weight) == tied
+
+    data, expected = pipe_of(nlp).model.to_bytes(), translations(nlp)
+    copies = [load(make(model, search), nlp.to_bytes())]
+    if joint and tied:
+        nlp.to_disk(tmp_path)
+        copies.append(spacy.load(tmp_path))
+    for copied in copies:
+        assert pipe_of(copied).model.to_bytes() == data
+        assert translations(copied) == expected
+        module = pipe_of(copied).shim.module
+        assert (module.source_embedding is module.target_embedding) == joint
+        assert (module.output.weight is module.target_embedding.weight) == tied
+
+
+def test_joint_vocabulary():
+    nlp = shared(joint=True)
+    assert translations(nlp) == TARGETS
+    features = features_of(nlp)
+    assert features.joint and features.target is features.source
+    assert {"œ", "g"} <= set("".join(features.source.pieces()))
+
+
+def test_separate_vocabularies():
+    features = features_of(shared())
+    assert not features.joint
+    assert "œ" not in "".join(features.source.pieces())
+    assert "œ" in "".join(features.target.pieces())
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_saved_vocabularies_that_do_not_fit_the_config(joint):
+    other = make(None if joint else JOINT)
+    with pytest.raises(ValueError, match="config.cfg"):
+        load(other, trained_bytes(joint))
+
+
+@pytest.mark.parametrize("target_pieces", [{}, None])
+def test_tied_weights_need_one_width(target_pieces):
+    nlp = make({"embedding_size": 8, "target_pieces": target_pieces})
+    with pytest.raises(ValueError, match=r"'tied'.*hidden_size.*16.*embedding_size.*8"):
+        nlp.initialize(lambda: make_examples(nlp))
+    nlp = make({"embedding_size": 8, "target_pieces": target_pieces, "tied": False})
+    losses = train(nlp, make_examples(nlp), steps=2)
+    assert math.isfinite(losses[NAME])
+
+
+def test_more_pieces_wanted_than_there_are(caplog):
+    nlp = make({"source_pieces": {"vocab_size": 8000}, "target_pieces": {"vocab_size": 8000}})
+    train(nlp, make_examples(nlp), steps=1)
+    assert len(warnings_of(caplog)) == 2
+    assert all("vocab_size = 8000" in message for message in warnings_of(caplog))
+    assert len(features_of(nlp).source) < 100
+
+
+def test_initializing_again_makes_other_pieces():
+    nlp = make()
+    train(nlp, make_examples(nlp), steps=2)
+    first = features_of(nlp).target.pieces()
+    other = [pair(nlp, *texts) for texts in zip(TARGETS, SOURCES, strict=True)]
+    train(nlp, other, steps=40)
+    assert features_of(nlp).target.pieces() != first
+    assert "œ" not in "".join(features_of(nlp).target.pieces())
+    assert translations(nlp, TARGETS) == SOURCES
+
+
+# Models from files
+
+
+@pytest.fixture
+def model_file(tmp_path):
+    pieces = Pieces(70, "bpe")
+    pieces.train([*SOURCES, *TARGETS])
+    path = tmp_path / "bpe.model"
+    path.write_bytes(pieces.to_bytes())
+    return path
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_model_from_a_file(joint, model_file, tmp_path):
+    path = {"path": str(model_file)}
+    nlp = make({"source_pieces": path, "target_pieces": None if joint else path}, {"beam": 1})
+    train(nlp, make_examples(nlp), steps=15)
+    for side in (features_of(nlp).source, features_of(nlp).target):
+        assert side.to_bytes() == model_file.read_bytes()
+    expected = translations(nlp, TEXTS)
+    nlp.to_disk(tmp_path / "nlp")
+    model_file.unlink()
+    loaded = spacy.load(tmp_path / "nlp")
+    assert translations(loaded, TEXTS) == expected
+    assert math.isfinite(loaded.update(make_examples(loaded), sgd=loaded.resume_training())[NAME])
+    load(loaded, nlp.to_bytes())
+    assert translations(loaded, TEXTS) == expected
+    assert loaded.config["components"][NAME]["model"]["source_pieces"]["path"] == str(model_file)
+
+
+@pytest.mark.parametrize(
+    "side, share", [("source_pieces", 0.0), ("target_pieces", 0.5), ("source_pieces", None)]
+)
+def test_damaged_model_file(side, share, model_file):
+    data = model_file.read_bytes()
+    model_file.write_bytes(b"no model\n" * 50 if share is None else data[: int(len(data) * share)])
+    nlp = make({side: {"path": str(model_file)}})
+    with pytest.raises(ValueError, match=f"(?s){model_file.name}.*(corrupt|lacks)"):
+        nlp.initialize(lambda: make_examples(nlp))
+
+
+def test_missing_model_file(tmp_path):
+    nlp = make({"target_pieces": {"path": str(tmp_path / "none.model")}})
+    with pytest.raises(FileNotFoundError, match="none.model.*Correct the path"):
+        nlp.initialize(lambda: make_examples(nlp))
+
+
+# Subword sampling
+
+
+def with_alpha(alpha, side="target_pieces"):
+    return make({side: {"alpha": alpha}})
+
+
+def test_sampled_pieces_differ():
+    nlp = with_alpha(0.01)
+    nlp.initialize(lambda: make_examples(nlp))
+    pipe = pipe_of(nlp)
+    drawn = {tuple(pipe.get_gold(make_examples(nlp)).arrays["pieces"]) for _ in range(5)}
+    assert len(drawn) > 1
+    # Of one and the same text.
+    end, text = features_of(nlp).target.eos, " ".join(TARGETS)
+    assert end in next(iter(drawn))
+    assert {features_of(nlp).target.decode([pieces])[0].strip() for pieces in drawn} == {text}
+
+    def seeded():
+        spacy.util.fix_random_seed(7)
+        return pipe.get_gold(make_examples(nlp)).arrays["pieces"].tolist()
+
+    assert seeded() == seeded()
+    # Of texts to translate the best pieces are taken.
+    assert translations(nlp) == translations(nlp)
+
+
+@pytest.mark.parametrize("side", ["source_pieces", "target_pieces"])
+def test_sampling_depends_on_the_seed_alone(side):
+    def run(alpha):
+        nlp = with_alpha(alpha, side)
+        train(nlp, make_examples(nlp), steps=2)
+        return pipe_of(nlp).model.to_bytes()
+
+    assert run(0.01) == run(0.01)
+    assert run(0.01) != run(None)
+
+
+def test_sampling_of_a_joint_vocabulary():
+    nlp = make({"source_pieces": {"alpha": 0.01}, **JOINT})
+    nlp.initialize(lambda: make_examples(nlp))
+    examples = make_examples(nlp)
+    drawn = {tuple(pipe_of(nlp).get_gold(examples).arrays["pieces"]) for _ in range(5)}
+    assert len(drawn) > 1
+
+
+def test_sampling_at_no_known_rate():
+    nlp = with_alpha(-1.0)
+    nlp.initialize(lambda: make_examples(nlp))
+    with pytest.raises(ValueError, match="alpha = -1.0"):
+        nlp.update(make_examples(nlp))
+
+
+def test_tokens_do_not_matter():
+    """The text is the source."""
+    nlp = shared()
+    split = Doc(nlp.vocab, words=["Eg", "gs", " ", "!"], spaces=[False] * 4)
+    assert nlp(split)._.translation == "Des œufs !"
+    reference = make_doc(nlp.vocab, "Eggs !", translation="Des œufs !")
+    losses = [
+        nlp.update([Example(predicted, reference)], sgd=False)[NAME]
+        for predicted in (nlp.make_doc("Eggs !"), split)
+    ]
+    assert losses[0] == losses[1]
