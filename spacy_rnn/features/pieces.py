@@ -145,7 +145,8 @@ class Pieces:
         alpha: of a unigram model the power to which probabilities of segmentations are raised, from
             0 for equal ones (Kudo 2018); of a BPE model the share of merges that are left out, up
             to 1 (Provilkov et al. 2020). The other models have nothing to choose.
-        rng: a generator or a seed. The same one gives the same pieces.
+        rng: a generator or a seed. The same one gives the same pieces within a process;
+            SentencePiece 0.2.3 adds a salt of each process.
 
         This sets the seed of SentencePiece, which is one for the whole process.
         """

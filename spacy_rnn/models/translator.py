@@ -40,6 +40,9 @@ class SentencePieces:
     alpha: Optional[float] = None
     path: Optional[Path] = None
 
+    def __post_init__(self) -> None:
+        at_least(0, alpha=self.alpha or 0.0)
+
     def features(self) -> Pieces:
         return Pieces(self.vocab_size, self.kind, self.character_coverage, self.byte_fallback)
 

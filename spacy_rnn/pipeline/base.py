@@ -25,6 +25,7 @@ from spacy.vocab import Vocab
 from srsly.msgpack import UnpackException
 from thinc.api import Model, Optimizer, set_dropout_rate
 
+from ..models.checks import rate
 from ..models.network import Gold, Training
 from ..training.shim import TorchShim
 
@@ -47,6 +48,7 @@ class RNNPipe(TrainablePipe):
         self.name = name
         self.scorer = scorer
         self.cfg: Dict[str, Any] = cfg
+        rate(label_smoothing=cfg.get("label_smoothing", 0.0))
 
     @property
     def shim(self) -> TorchShim:

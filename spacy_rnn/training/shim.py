@@ -264,7 +264,10 @@ class TorchShim(Shim):
         try:
             self.features.from_dict(state["features"])
             self.build(state["outputs"])
-            weights.update({name: weights[other] for name, other in _tied(self.module).items()})
+            for name, other in _tied(self.module).items():
+                if name in weights:
+                    raise KeyError(name)
+                weights[name] = weights[other]
             self.module.load_state_dict(weights)
         except (KeyError, RuntimeError) as error:
             raise ValueError(

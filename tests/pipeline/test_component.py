@@ -488,3 +488,12 @@ def test_a_very_long_doc_in_bounded_memory(kind):
     doc = nlp(make_doc(nlp.vocab, " ".join(words)))
     assert np.isfinite(kind.annotation(doc)).all()
     assert max(largest) <= 100 and sum(largest) >= len(words)
+
+
+@pytest.mark.parametrize(
+    "kind", ["rnn_tagger", "rnn_textcat", "rnn_textcat_multilabel", "rnn_translator"], indirect=True
+)
+@pytest.mark.parametrize("label_smoothing", [-0.5, 1.0])
+def test_label_smoothing_is_a_share(kind, label_smoothing):
+    with pytest.raises(ValueError, match="label_smoothing"):
+        kind.make(label_smoothing=label_smoothing)

@@ -275,6 +275,7 @@ def test_white_space_stays(of):
 
 def test_white_space_around_pairs_is_not_learned():
     """It is the source's at last."""
+
     def weights(before, after):
         nlp = make()
         pairs = zip(SOURCES, TARGETS, strict=True)
@@ -289,8 +290,8 @@ def test_sentence_by_sentence():
     nlp = shared_by_sentences()
     eggs, ham = "Eggs !", "She eats one ham ."
     french = dict(zip(SOURCES, TARGETS, strict=True))
-    for pattern in ("{} {}", "{}\n{}", "{}  \n\n {}\n", "\n{}\n\n\n{} {}", " {} {} {} {} ", "{}"):
-        for order in ([eggs, ham, eggs, ham], [ham, eggs, ham, ham]):
+    for pattern in ("{} {}", "{}\n{}", "{}  \n\n {}\n", "\n{}\n\n\n{} {}", " {} {} {} "):
+        for order in ([eggs, ham, eggs], [ham, eggs, ham]):
             doc = nlp(pattern.format(*order))
             expected = pattern.format(*(french[text] for text in order))
             assert doc._.translation == expected, pattern
@@ -337,8 +338,8 @@ def test_warns_of_long_texts_without_sentence_starts(caplog):
 
 def test_n_best_is_sorted_and_has_nothing_twice():
     pipe = pipe_of(shared())
-    for n_best in (1, 3, 4, 12):  # The beam is 3.
-        for found in pipe.translate([*SOURCES, "x Q"], n_best):
+    for n_best in (1, 3, 9):  # The beam is 3.
+        for found in pipe.translate([*SOURCES[:2], "x Q"], n_best):
             assert len(found) == n_best
             scores = [translation.score for translation in found]
             assert scores == sorted(scores, reverse=True)
@@ -646,10 +647,8 @@ def test_sampling_of_a_joint_vocabulary():
 
 
 def test_sampling_at_no_known_rate():
-    nlp = with_alpha(-1.0)
-    nlp.initialize(lambda: make_examples(nlp))
-    with pytest.raises(ValueError, match="alpha = -1.0"):
-        nlp.update(make_examples(nlp))
+    with pytest.raises(ValueError, match="'alpha' must be a number of at least 0"):
+        with_alpha(-1.0)
 
 
 def test_tokens_do_not_matter():
@@ -663,3 +662,10 @@ def test_tokens_do_not_matter():
         for predicted in (nlp.make_doc("Eggs !"), split)
     ]
     assert losses[0] == losses[1]
+
+
+def test_untied_weights_do_not_fit_a_tied_config():
+    nlp = make_pipeline("rnn_translator", {"tied": False})
+    train(nlp, make_examples(nlp), steps=1)
+    with pytest.raises(ValueError, match="config.cfg"):
+        make_pipeline("rnn_translator", {"tied": True}).from_bytes(nlp.to_bytes())
