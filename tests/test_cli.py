@@ -211,3 +211,19 @@ def test_other_components_on_the_command_line(corpora, name):
     run("package", model, texts, "--name", name, "--force", "--build", "none")
     (meta,) = texts.glob(f"en_{name}-*/meta.json")
     assert any(each.startswith("spacy-rnn>=") for each in srsly.read_json(meta)["requirements"])
+
+
+def test_translator_on_the_command_line(tmp_path):
+    config, corpus = ROOT / "configs/translator_small.cfg", ROOT / "corpora/parallel"
+    tables = ["--paths.train", corpus / "train.tsv", "--paths.dev", corpus / "dev.tsv"]
+    run("init", "fill-config", config, tmp_path / "filled.cfg")
+    run("debug", "config", tmp_path / "filled.cfg", *tables)
+    limits = ["--corpora.train.limit", 100, "--corpora.dev.limit", 10]
+    # Fewer pairs have fewer pieces, and a network that knows little goes on and on.
+    smaller = ["--components.translator.search.max_ratio", 0.5]
+    run("train", config, *tables, *limits, *smaller, "--output", tmp_path / "run", *FAST)
+    corpora_module("translations").convert(corpus / "dev.tsv", tmp_path / "dev.spacy")
+    output = tmp_path / "scores.json"
+    run("evaluate", tmp_path / "run/model-last", tmp_path / "dev.spacy", "--output", output)
+    assert 0.0 < json.loads(output.read_text())["translation_chrf"] < 1.0
+    assert spacy.load(tmp_path / "run/model-last").resume_training().grad_clip == 1.0

@@ -85,14 +85,16 @@ class AdamW(Optimizer):
             torch._foreach_lerp_(moved, towards, 1.0 - min(0.9999, (1.0 + t) / (10.0 + t)))
 
     def _make(self, module: nn.Module, old: Optional[torch.optim.AdamW]) -> torch.optim.AdamW:
-        decayed: List[nn.Parameter] = []
-        others: List[nn.Parameter] = []
+        decays: Dict[nn.Parameter, bool] = {}
         for child in module.modules():
             for parameter in child.parameters(recurse=False):
-                decays = parameter.ndim > 1 and not isinstance(child, nn.Embedding)
-                (decayed if decays else others).append(parameter)
-        groups: List[Dict[str, Any]] = [{"params": decayed, "decays": True}]
-        groups.append({"params": others, "decays": False})
+                own = parameter.ndim > 1 and not isinstance(child, nn.Embedding)
+                # An embedding may be the weight of another layer too.
+                decays[parameter] = own and decays.get(parameter, True)
+        groups: List[Dict[str, Any]] = [
+            {"params": [p for p, its in decays.items() if its == decayed], "decays": decayed}
+            for decayed in (True, False)
+        ]
         made = torch.optim.AdamW(
             [group for group in groups if group["params"]], fused=_has_fused(module)
         )

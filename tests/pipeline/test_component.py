@@ -16,6 +16,8 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam
 
+from spacy_rnn.training.optimizer import make_adamw
+
 from ..conftest import SENTENCES, make_doc, make_examples, train
 from .kinds import KINDS, TOKEN_KINDS
 
@@ -88,6 +90,13 @@ def test_stock_adam_of_a_default_config_trains_it(kind):
     nlp = kind.make()
     examples = make_examples(nlp)
     train(nlp, examples, optimizer=Adam(0.03), steps=60)
+    assert kind.fits(nlp, examples)
+
+
+def test_its_own_optimizer_trains_it(kind):
+    nlp = kind.make()
+    examples = make_examples(nlp)
+    train(nlp, examples, optimizer=make_adamw(0.03), steps=60)
     assert kind.fits(nlp, examples)
 
 

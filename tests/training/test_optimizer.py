@@ -91,6 +91,21 @@ def test_no_decay_of_biases_norms_and_embeddings():
         torch.testing.assert_close(parameter, before.get_parameter(name) * factor)
 
 
+def test_tied_weights_move_once_and_do_not_decay():
+    class Tied(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Linear(4, 6, bias=False)
+            self.table = nn.Embedding(6, 4)
+            self.table.weight = self.head.weight
+
+    module = Tied()
+    before = module.head.weight.detach().clone()
+    module.head.weight.grad = torch.ones(6, 4)
+    make_adamw(0.1, weight_decay=0.5).step_module(1, module)
+    torch.testing.assert_close(module.table.weight, before - 0.1)
+
+
 def test_schedules_move_the_rate():
     """With a gradient that never changes, a step of Adam is as long as its rate."""
     module = nn.Linear(1, 1, bias=False)
