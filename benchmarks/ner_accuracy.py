@@ -171,12 +171,12 @@ def plot(bins: Sequence[Bin], raw: Sequence[Bin], error: float | None, path: Pat
     )
     places = [(b.low + b.high) / 2 for b in bins]
     precision = [b.precision for b in bins]
-    upper.bar(places, precision, 0.9 / BINS, color="tab:blue")
+    upper.bar(places, precision, 0.9 / BINS, color="lightsteelblue")
     upper.plot([0, 1], [0, 1], color="black", linestyle="--", label="precision = confidence")
     confidence = [b.confidence for b in bins]
     upper.plot(confidence, precision, "o", color="tab:orange", label="mean confidence of the bin")
     before = [b.confidence for b in raw], [b.precision for b in raw]
-    upper.plot(*before, "x", color="tab:gray", label="before calibration")
+    upper.plot(*before, "x", color="black", label="before calibration")
     upper.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="precision")
     if error is not None:
         upper.set_title(f"expected calibration error {error:.3f}")
