@@ -9,11 +9,11 @@ determines every tag. A finite verb has the number of its subject in MISC: `Subj
 not annotated. The same seed gives the same files.
 """
 
-import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 
+import generation
 from lexicon import lexicon
 from pcfg import Grammar, Token
 from writing import forms, set_articles, text, to_conllu
@@ -247,14 +247,7 @@ def write_corpus(directory: Path, seed: int, sizes: dict[str, int]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Generate the agreement corpus.")
-    parser.add_argument("directory", type=Path, metavar="OUT_DIR")
-    parser.add_argument("--seed", type=int, default=0)
-    sizes = {"train": 1600, "dev": 200, "test": 300}
-    for name, size in sizes.items():
-        parser.add_argument(f"--{name}", type=int, default=size, help="number of sentences")
-    options = vars(parser.parse_args(arguments))
-    write_corpus(options["directory"], options["seed"], {name: options[name] for name in sizes})
+    generation.run("agreement", write_corpus, arguments)
 
 
 if __name__ == "__main__":

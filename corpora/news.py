@@ -14,13 +14,13 @@ share `NEW` is built from first names, surnames and nouns that no name of train 
 gives the same files.
 """
 
-import argparse
 import json
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from random import Random
 
+import generation
 from inflection import Word
 from pcfg import Grammar, Token
 from writing import forms, spaces_after, text
@@ -423,14 +423,7 @@ def write_corpus(directory: Path, seed: int, sizes: dict[str, int]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Generate the news corpus.")
-    parser.add_argument("directory", type=Path, metavar="OUT_DIR")
-    parser.add_argument("--seed", type=int, default=0)
-    sizes = {"train": 1600, "dev": 200, "test": 300}
-    for name, size in sizes.items():
-        parser.add_argument(f"--{name}", type=int, default=size, help="number of sentences")
-    options = vars(parser.parse_args(arguments))
-    write_corpus(options["directory"], options["seed"], {name: options[name] for name in sizes})
+    generation.run("news", write_corpus, arguments)
 
 
 if __name__ == "__main__":

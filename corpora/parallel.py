@@ -15,7 +15,6 @@ French must say, the grammar is silent:
 The same seed gives the same files.
 """
 
-import argparse
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +22,7 @@ from pathlib import Path
 from random import Random
 
 import french
+import generation
 from bilingual import Nominal, Pair, Unfit, be, clause, copula, hour, joined
 from french import AVOIR, RECIPIENTS, VERBS, Verb
 from inflection import principal_parts
@@ -386,14 +386,7 @@ def write_corpus(directory: Path, seed: int, sizes: dict[str, int]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Generate the parallel corpus.")
-    parser.add_argument("directory", type=Path, metavar="OUT_DIR")
-    parser.add_argument("--seed", type=int, default=0)
-    sizes = {"train": 6000, "dev": 200, "test": 300}
-    for name, size in sizes.items():
-        parser.add_argument(f"--{name}", type=int, default=size, help="number of sentences")
-    options = vars(parser.parse_args(arguments))
-    write_corpus(options["directory"], options["seed"], {name: options[name] for name in sizes})
+    generation.run("parallel", write_corpus, arguments, train=6000)
 
 
 if __name__ == "__main__":

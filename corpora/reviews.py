@@ -17,7 +17,6 @@ a review is the mean of its sentences, and its sign is the sentiment. Reviews ra
 than `LEAST` are left out. The same seed gives the same files.
 """
 
-import argparse
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,6 +25,7 @@ from pathlib import Path
 from random import Random
 from statistics import fmean
 
+import generation
 from inflection import Word, suffixed
 from pcfg import Grammar
 from writing import set_articles, text
@@ -252,14 +252,7 @@ def write_corpus(directory: Path, seed: int, sizes: dict[str, int]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Generate the reviews corpus.")
-    parser.add_argument("directory", type=Path, metavar="OUT_DIR")
-    parser.add_argument("--seed", type=int, default=0)
-    sizes = {"train": 1600, "dev": 200, "test": 300}
-    for name, size in sizes.items():
-        parser.add_argument(f"--{name}", type=int, default=size, help="number of reviews")
-    options = vars(parser.parse_args(arguments))
-    write_corpus(options["directory"], options["seed"], {name: options[name] for name in sizes})
+    generation.run("reviews", write_corpus, arguments)
 
 
 if __name__ == "__main__":

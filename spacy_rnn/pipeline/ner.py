@@ -26,51 +26,13 @@ from ..models.entities import (
 from ..models.network import Gold
 from ..nn.losses import MISSING
 from .base import RNNPipe
+from .tagger import DEFAULT_MODEL as TAGGER_MODEL
 
 #: the `ent_iob` of spaCy's BILUO tags
 IOB = {"B": BEGIN, "U": BEGIN, "I": IN, "L": IN, "O": OUT}
 
-DEFAULT_MODEL = Config().from_str(
-    """
-    [model]
-    @architectures = "spacy_rnn.Tagger.v1"
-    decoder = "crf"
-    mixed_precision = "none"
-    batch_tokens = 4096
-    window = 5000
-    overlap = 200
-
-    [model.embedding]
-    @architectures = "spacy_rnn.TokenEmbedding.v1"
-    affixes = null
-    vectors = null
-
-    [model.embedding.words]
-    @architectures = "spacy_rnn.WordEmbedding.v1"
-    width = 100
-    min_freq = 2
-    lowercase = true
-    unknown_dropout = 0.1
-
-    [model.embedding.characters]
-    @architectures = "spacy_rnn.CharacterRNN.v1"
-    width = 50
-    hidden_size = 25
-    cell = "lstm"
-    max_length = 24
-
-    [model.encoder]
-    @architectures = "spacy_rnn.RNNEncoder.v1"
-    cell = "lstm"
-    direction = "both"
-    hidden_size = 200
-    depth = 1
-    recurrent_dropout = 0.0
-    residual = false
-    layer_norm = false
-    chrono_length = 0
-    """
-)["model"]
+#: that of the tagger, with one layer and a conditional random field
+DEFAULT_MODEL = Config(TAGGER_MODEL).merge({"decoder": "crf", "encoder": {"depth": 1}})
 
 
 class Reading(NamedTuple):
