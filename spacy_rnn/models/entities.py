@@ -14,7 +14,7 @@ from ..features.scheme import Scheme
 from ..nn import chain as nn_chain
 from ..nn import tagger as nn_tagger
 from ..nn.crf import Chain, Constraints, crf_loss
-from .tagger import predict_chains
+from .tagger import by_doc, predict_chains
 
 #: the network's only target
 TARGET = "ner"
@@ -115,24 +115,16 @@ def _predict(
     rule_out: RuleOut,
     decode: Callable[[Chain], Dict[str, Any]],
 ) -> List[Dict[str, Any]]:
-    """What `decode` makes of each doc: its part of the tensors, which have a row a token, and its
-    item of the lists, which have one a doc."""
+    """What `decode` makes of each doc."""
     if not docs:
         return []
-    found: List[Dict[str, Any]] = [{} for _ in docs]
     batches = predict_chains(
         model,
         docs,
         lambda chains: decode(chains[TARGET]._replace(temperature=temperature)),
         lambda doc, scores: rule_out(doc, scores[TARGET]),
     )
-    for places, sizes, decoded in batches:
-        for name, values in decoded.items():
-            if isinstance(values, Tensor):
-                values = np.split(values.cpu().numpy(), np.cumsum(sizes)[:-1])
-            for place, value in zip(places, values, strict=True):
-                found[place][name] = value
-    return found
+    return by_doc(len(docs), batches)
 
 
 def _constraints(scheme: Scheme, device: torch.device) -> Constraints:

@@ -60,13 +60,7 @@ class TaggerArchitecture(TokenArchitecture):
                 ),
             )
         scores = self.scores(shim, docs, limits)
-        outputs: List[Outputs] = [{} for _ in docs]
-        for places, sizes, found in decode_chains(shim, scores, limits, decode):
-            for name, tensor in found.items():
-                pieces = np.split(tensor.cpu().numpy(), np.cumsum(sizes)[:-1])
-                for place, piece in zip(places, pieces, strict=True):
-                    outputs[place][name] = piece
-        return outputs
+        return by_doc(len(docs), decode_chains(shim, scores, limits, decode))
 
     def scores(self, shim: TorchShim, docs: Sequence[Doc], limits: Limits) -> List[Outputs]:
         """The scores of the labels of each token, for each target (tokens, labels)."""
@@ -115,6 +109,21 @@ def decode_chains(
             return decode(module.chains(on_device, torch.from_numpy(lengths[places])))
 
         yield places.tolist(), lengths[places].tolist(), shim.predict(run)
+
+
+def by_doc(
+    n_docs: int, batches: Iterator[Tuple[List[int], List[int], Dict[str, Any]]]
+) -> List[Dict[str, Any]]:
+    """What `decode_chains` yields, for each doc: its part of the tensors, which have a row a token,
+    and its item of the lists, which have one a doc."""
+    found: List[Dict[str, Any]] = [{} for _ in range(n_docs)]
+    for places, sizes, decoded in batches:
+        for name, values in decoded.items():
+            if isinstance(values, Tensor):
+                values = np.split(values.cpu().numpy(), np.cumsum(sizes)[:-1])
+            for place, value in zip(places, values, strict=True):
+                found[place][name] = value
+    return found
 
 
 def make_tagger_model(

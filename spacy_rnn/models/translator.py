@@ -222,12 +222,12 @@ class TranslatorArchitecture(Architecture):
         pieces = features.source.encode(docs)
         results: List[List[Translation]] = [[] for _ in docs]
         lengths = lengths_of(pieces)
-        for places in batches_of(lengths, limits.batch_tokens):
-            places = places[lengths[places] > 0]
-            for batch in [places] if len(places) else []:
-                found = self._search(shim, [pieces[i] for i in batch], search, n_best)
-                for place, hypotheses in zip(batch.tolist(), found, strict=True):
-                    results[place] = list(_translations(features, lengths[place], hypotheses))
+        not_empty = np.flatnonzero(lengths)
+        for batch in batches_of(lengths[not_empty], limits.batch_tokens):
+            places = not_empty[batch].tolist()
+            found = self._search(shim, [pieces[i] for i in places], search, n_best)
+            for place, hypotheses in zip(places, found, strict=True):
+                results[place] = list(_translations(features, lengths[place], hypotheses))
         return results
 
     def _search(

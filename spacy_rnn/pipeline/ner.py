@@ -202,11 +202,11 @@ class RNNEntityRecognizer(RNNPipe):
         """The tag of each token of a batch; tokens without annotation have no loss."""
         scheme = self.scheme
         tags = np.concatenate([self._gold_tags(scheme, eg) for eg in examples])
-        arrays = {TARGET: np.where(tags < 0, MISSING, tags), **scheme.constraints()}
-        return Gold(arrays, int((tags >= 0).sum()), entities_loss)
+        arrays = {TARGET: tags, **scheme.constraints()}
+        return Gold(arrays, int((tags != MISSING).sum()), entities_loss)
 
     def _gold_tags(self, scheme: Scheme, example: Example) -> np.ndarray:
-        """int64 (tokens,), -1 where the tag is not known."""
+        """int64 (tokens,), `MISSING` where the tag is not known."""
         iob, hashes, spaces = _aligned_entities(example)
         labels = self._label_numbers(hashes)
         unknown = (labels < 0) & (hashes != 0)
@@ -219,7 +219,7 @@ class RNNEntityRecognizer(RNNPipe):
             edges = np.concatenate([starts, ends - 1])
             edges = edges[spaces[edges]]
             if not len(edges):
-                return tags
+                return np.where(tags < 0, MISSING, tags)
             # As in prediction, white space is in no entity but between its words.
             iob[edges], labels[edges] = OUT, -1
 
@@ -235,12 +235,11 @@ class RNNEntityRecognizer(RNNPipe):
         validate_examples(examples, "RNNEntityRecognizer.calibrate")
         scheme = self.scheme
         tags = [self._gold_tags(scheme, eg) for eg in examples]
-        if not any((found >= 0).any() for found in tags):
+        if not any((found != MISSING).any() for found in tags):
             raise ValueError(
                 f"'{self.name}' can't be calibrated: no example has a token whose entity is known. "
                 f"Set doc.ents in the reference of the examples."
             )
-        tags = [np.where(found < 0, MISSING, found) for found in tags]
         docs = [eg.predicted for eg in examples]
         # No more digits than a JSON file keeps.
         self.cfg["temperature"] = round(fit_temperature(self.model, docs, scheme, tags), 4)
