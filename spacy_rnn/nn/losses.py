@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Any, NamedTuple, Optional
 
 import torch
 from torch import Tensor, nn
 
 #: target of a token or text without annotation; it has no loss
 MISSING = -100
+#: logits that `vocabulary_loss` holds at a time: those that fit into a processor's cache
+_CHUNK = 2**20
 
 
 def cross_entropy(
@@ -31,6 +33,75 @@ def cross_entropy(
         reduction="sum",
         label_smoothing=label_smoothing,
     )
+
+
+class Scores(NamedTuple):
+    """Scores of a whole vocabulary, not yet computed: states (N, H), weight (V, H), bias (V,)."""
+
+    states: Tensor
+    weight: Tensor
+    bias: Tensor
+
+    def logits(self) -> Tensor:
+        """(N, V)."""
+        return nn.functional.linear(self.states, self.weight, self.bias)
+
+
+def vocabulary_loss(scores: Scores, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """`cross_entropy` of scores with targets (N,), all of which count.
+
+    Of a vocabulary of thousands the logits, their softmax and its gradient are by far the largest
+    arrays of a network. Here only some rows of them exist at a time: a chunk is multiplied, turned
+    into its gradient in place and multiplied back while it is in the cache, in the forward pass.
+    """
+    return _VocabularyLoss.apply(*scores, targets, label_smoothing, torch.is_grad_enabled())
+
+
+class _VocabularyLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        states: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        targets: Tensor,
+        smoothing: float,
+        with_gradient: bool,
+    ) -> Tensor:
+        n_rows, n_classes = len(states), len(weight)
+        d_states = torch.empty_like(states)
+        d_weight = torch.zeros_like(weight)
+        d_bias = torch.zeros_like(bias)
+        dtype = torch.promote_types(states.dtype, torch.float32)
+        total = torch.zeros((), dtype=dtype, device=states.device)
+        size = max(64, _CHUNK // n_classes)
+        for start in range(0, n_rows, size):
+            some, target = states[start : start + size], targets[start : start + size, None]
+            z = nn.functional.linear(some, weight, bias).to(dtype)
+            greatest = z.amax(dim=1, keepdim=True)
+            z.sub_(greatest)
+            expected = z.gather(1, target).sum() * (1.0 - smoothing)
+            if smoothing:
+                expected += z.sum() * (smoothing / n_classes)
+            # From here on the probabilities, then the gradient.
+            norm = z.exp_().sum(dim=1, keepdim=True)
+            total += norm.log().sum() - expected
+            if with_gradient:
+                z.div_(norm)
+                if smoothing:
+                    z.sub_(smoothing / n_classes)
+                z.scatter_add_(1, target, z.new_full(target.shape, smoothing - 1.0))
+                d_bias += z.sum(dim=0)
+                z = z.to(some.dtype)
+                d_states[start : start + size] = z @ weight.to(z.dtype)
+                d_weight += z.t() @ some
+        ctx.save_for_backward(d_states, d_weight, d_bias)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *d_loss: Tensor) -> Any:
+        (d,) = d_loss
+        return (*(d * gradient for gradient in ctx.saved_tensors), None, None, None)
 
 
 def exclusive_loss(

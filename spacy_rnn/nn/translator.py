@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from .decoder import Decoder, Source, State
 from .dropout import LockedDropout
-from .losses import cross_entropy
+from .losses import Scores, vocabulary_loss
 from .rnn import Encoder, final_states
 from .search import Hypothesis, SearchOptions, search
 
@@ -90,8 +90,8 @@ class Translator(nn.Module):
         summary = final_states(states, lengths, self.encoder.direction)
         return self.decoder.source(memory, mask), self.decoder.start(summary)
 
-    def forward(self, sources: Sources, before: Tensor, places: Tensor) -> Tensor:
-        """Scores of each piece that comes next in a target (M, n_target).
+    def forward(self, sources: Sources, before: Tensor, places: Tensor) -> Scores:
+        """Scores of each piece that comes next in a target, of M places.
 
         before: pieces of the targets that the decoder reads, int64 (B, T), with the beginning and
             without the end, padded on the right by any piece.
@@ -102,7 +102,8 @@ class Translator(nn.Module):
             states = self._read_own(before, source, state)
         else:
             states, _, _ = self.decoder(self._vectors(before), source, state)
-        return self.output(states.flatten(0, 1).index_select(0, places))
+        states = states.flatten(0, 1).index_select(0, places)
+        return Scores(states, self.output.weight, self.output.bias)
 
     def _vectors(self, pieces: Tensor) -> Tensor:
         """(B, T) -> (B, T, E)."""
@@ -173,10 +174,10 @@ class _Searched:
 
 
 def translation_loss(
-    scores: Tensor, gold: dict[str, Tensor], label_smoothing: float = 0.0
+    scores: Scores, gold: dict[str, Tensor], label_smoothing: float = 0.0
 ) -> Tensor:
     """Cross-entropy summed over the pieces of targets and their ends, gold["pieces"] (M,)."""
-    return cross_entropy(scores, gold["pieces"], label_smoothing)
+    return vocabulary_loss(scores, gold["pieces"], label_smoothing)
 
 
 def _make_embedding(n_pieces: int, size: int) -> nn.Embedding:

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from spacy_rnn.nn.crf import Chain
 from spacy_rnn.nn.losses import (
     MISSING,
+    Scores,
     cross_entropy,
     exclusive_loss,
     multilabel_loss,
     squared_error,
+    vocabulary_loss,
 )
 from spacy_rnn.nn.tagger import tagging_loss
 
@@ -306,3 +308,39 @@ def test_numbers_that_are_not_known_have_no_loss_and_no_gradient(truth):
 def test_squared_errors_of_float16_outputs_do_not_overflow():
     values = torch.full((1, 1), 300.0, dtype=torch.float16)
     assert squared_error({"text": values}, {"truth": torch.tensor([[-300.0]])}).item() == 360_000
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("n_rows, n_classes", [(1, 3), (130, 5), (5, 20_000), (300, 9_000)])
+def test_the_loss_of_a_vocabulary_equals_cross_entropy_with_its_gradients(
+    n_rows, n_classes, smoothing
+):
+    """In chunks of rows, of which the last may be short."""
+    torch.manual_seed(n_rows)
+    parts = [torch.randn(size, dtype=torch.float64, requires_grad=True)
+             for size in [(n_rows, 4), (n_classes, 4), (n_classes,)]]
+    targets = torch.randint(n_classes, (n_rows,))
+    scores = Scores(*parts)
+    expected = cross_entropy_64(scores.logits(), targets, smoothing)
+    expected_gradients = torch.autograd.grad(3 * expected, parts)
+    loss = vocabulary_loss(scores, targets, smoothing)
+    gradients = torch.autograd.grad(3 * loss, parts)
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(gradients, expected_gradients)
+    with torch.no_grad():
+        torch.testing.assert_close(vocabulary_loss(scores, targets, smoothing), expected.detach())
+
+
+def cross_entropy_64(logits, targets, smoothing):
+    return torch.nn.functional.cross_entropy(
+        logits, targets, reduction="sum", label_smoothing=smoothing
+    )
+
+
+def test_the_loss_of_a_vocabulary_bears_large_scores():
+    states = torch.tensor([[1000.0], [-1000.0]], requires_grad=True)
+    scores = Scores(states, torch.tensor([[1.0], [-1.0]]), torch.zeros(2))
+    loss = vocabulary_loss(scores, torch.tensor([0, 0]))
+    loss.backward()
+    assert loss.item() == 2000.0
+    assert states.grad.tolist() == [[0.0], [-2.0]]

@@ -90,8 +90,11 @@ def test_a_batch_is_translated_as_its_sources_alone(attention, input_feeding):
             scores = [h.score for h in hypotheses]
             assert [h.score for h in alone] == pytest.approx(scores, abs=1e-5)
     batch, _ = batch_of(sources, targets)
-    alone = [translator(*batch_of([s], [t])[0]) for s, t in zip(sources, targets, strict=True)]
-    torch.testing.assert_close(translator(*batch), torch.cat(alone), atol=1e-5, rtol=1e-5)
+    alone = [
+        translator(*batch_of([s], [t])[0]).logits() for s, t in zip(sources, targets, strict=True)
+    ]
+    together = translator(*batch).logits()
+    torch.testing.assert_close(together, torch.cat(alone), atol=1e-5, rtol=1e-5)
 
 
 def test_a_beam_as_wide_as_the_space_finds_the_best():
@@ -138,7 +141,7 @@ def test_scheduled_sampling_reads_own_guesses(sampling):
     read = []
     embed = translator.target_embedding.forward
     translator.target_embedding.forward = lambda pieces: read.append(pieces) or embed(pieces)
-    scores = translator(*batch_of(sources, targets)[0])
+    scores = translator(*batch_of(sources, targets)[0]).logits()
     pieces = torch.cat(read, dim=1)[:, :6].tolist()
     guesses = scores.view(2, 6, N_PIECES).argmax(2).tolist()
     for row, target, guess in zip(pieces, targets, guesses, strict=True):
@@ -163,7 +166,7 @@ def test_scheduled_sampling_draws_for_each_target_and_step():
     assert 0 < own.sum(0).min() and own.sum(0).max() < 40
     translator.eval()
     batch, _ = batch_of(sources, targets)
-    assert torch.equal(translator(*batch), translator(*batch))
+    assert torch.equal(translator(*batch).logits(), translator(*batch).logits())
 
 
 def test_shared_weights():
