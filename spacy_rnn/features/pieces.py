@@ -164,15 +164,15 @@ class Pieces:
         seed = int(np.random.default_rng(rng).integers(1 << 31))
         return [_ids(ids) for ids in _sample(model.processor, data, alpha, seed)]
 
-    def decode(
-        self, sequences: Sequence[Sequence[int]], unknown: Optional[str] = None
-    ) -> List[str]:
-        """Texts of sequences of ids. Control pieces (pad, bos, eos) are left out.
-
-        unknown: what to write for unk. The model's own is ``" ⁇ "`` if not set otherwise.
-        """
+    def decode(self, sequences: Sequence[Sequence[int]]) -> List[str]:
+        """Texts of sequences of ids. Control pieces (pad, bos, eos) are left out; for unk stands
+        what the model says, ``" ⁇ "`` if not set otherwise."""
         model = self._trained
-        return [model.decode(_ids(sequence), unknown) for sequence in sequences]
+        return [model.decode(_ids(sequence), None) for sequence in sequences]
+
+    def decode_with(self, sequence: Sequence[int], replacements: Sequence[str]) -> str:
+        """The text of a sequence of ids, with something written for each unk of it."""
+        return self._trained.decode(_ids(sequence), replacements)
 
     def offsets(self, text: str) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The best pieces of a text with the characters that each covers: ids, starts and ends.
@@ -257,7 +257,7 @@ class _Model(NamedTuple):
             )
         return cls(bytes(proto), processor, kind, pieces, **ids)
 
-    def decode(self, ids: np.ndarray, unknown: Optional[str]) -> str:
+    def decode(self, ids: np.ndarray, replacements: Optional[Sequence[str]]) -> str:
         if not len(ids):
             return ""
         wrong = ids[(ids < 0) | (ids >= len(self.pieces))]
@@ -266,12 +266,13 @@ class _Model(NamedTuple):
                 f"{wrong[0]} is not an id of a vocabulary of {len(self.pieces)} pieces. Decode "
                 f"with the model that the ids are from."
             )
-        if unknown is None or not (ids == self.unk).any():
+        if replacements is None:
             return self.processor.decode(ids.tolist())
         reply = self.processor.decode(ids.tolist(), out_type="serialized_proto")
         pieces = [dict(_fields(value)) for number, value in _fields(reply) if number == 2]
+        written = iter(replacements)
         surfaces = [
-            unknown.encode() if i == self.unk else p.get(3, b"")
+            next(written).encode() if i == self.unk else p.get(3, b"")
             for i, p in zip(ids, pieces, strict=True)
         ]
         return b"".join(surfaces).decode()

@@ -1,17 +1,17 @@
 """The translator's architecture."""
 
+import math
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any, Dict, Iterator, List, Literal, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Literal, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
 from spacy.tokens import Doc
 from thinc.api import Model
+from tqdm import tqdm
 
 from ..features.pairs import PairFeatures
-from ..features.pieces import Pieces
 from ..nn import decoder as nn_decoder
 from ..nn import search as nn_search
 from ..nn import translator as nn_translator
@@ -20,44 +20,8 @@ from .batching import Limits, batches_of, lengths_of
 from .checks import at_least, rate
 from .encoder import RNNEncoder
 from .network import Architecture, Gold, Precision, make_model
-
-
-@dataclass(frozen=True)
-class SentencePieces:
-    """spacy_rnn.SentencePieces.v1: a vocabulary of pieces of words, trained on the training texts
-    or loaded (see `spacy_rnn.features.pieces.Pieces`).
-
-    vocab_size, kind, character_coverage, byte_fallback: of a model that is trained.
-    alpha: draw the pieces of training texts at random, by this parameter of `Pieces.sample`, so
-        that a word is seen in several ways (Kudo 2018); null takes the best.
-    path: a SentencePiece model to load at initialization instead; it is saved with the component.
-    """
-
-    vocab_size: int = 8000
-    kind: Literal["unigram", "bpe", "char"] = "unigram"
-    character_coverage: float = 1.0
-    byte_fallback: bool = False
-    alpha: Optional[float] = None
-    path: Optional[Path] = None
-
-    def __post_init__(self) -> None:
-        at_least(0, alpha=self.alpha or 0.0)
-
-    def features(self) -> Pieces:
-        return Pieces(self.vocab_size, self.kind, self.character_coverage, self.byte_fallback)
-
-    def initialize(self, pieces: Pieces, texts: Sequence[str]) -> None:
-        if self.path is None:
-            pieces.train(texts)
-        else:
-            pieces.load(self.path)
-
-    def encode(self, pieces: Pieces, texts: Sequence[str]) -> List[np.ndarray]:
-        """The pieces of training texts."""
-        if self.alpha is None:
-            return pieces.encode(texts)
-        # spaCy seeds numpy's generator.
-        return pieces.sample(texts, self.alpha, np.random.randint(1 << 31))
+from .pieces import SentencePieces
+from .search import Search
 
 
 @dataclass(frozen=True)
@@ -105,56 +69,15 @@ class Translation(NamedTuple):
 
     text: with its own spelling and spacing.
     score: what it is ranked by among others; log_probability: without penalties.
-    attention: float32 (target pieces, source pieces), None where the network has none.
+    pieces: of the translation, as SentencePiece writes them.
+    attention: float32 (pieces, pieces of the source), None where the network has none.
     """
 
     text: str
     score: float
     log_probability: float
+    pieces: List[str]
     attention: Optional[np.ndarray]
-
-
-@dataclass(frozen=True)
-class Search:
-    """spacy_rnn.Search.v1: how translations are searched (see `spacy_rnn.nn.search`).
-
-    beam: hypotheses kept a text; 1 is greedy.
-    length_penalty, coverage_penalty: alpha and beta of Wu et al. 2016, section 7; 0 for none.
-    min_ratio, max_ratio: the least and the most pieces of a translation for each piece of its
-        source; ten more are allowed.
-    block_ngrams: no n-gram of pieces of this size twice; 0 allows all.
-    """
-
-    beam: int = 5
-    length_penalty: float = 0.6
-    coverage_penalty: float = 0.0
-    min_ratio: float = 0.0
-    max_ratio: float = 2.0
-    block_ngrams: int = 0
-
-    def __post_init__(self) -> None:
-        at_least(1, beam=self.beam)
-        at_least(
-            0,
-            length_penalty=self.length_penalty,
-            coverage_penalty=self.coverage_penalty,
-            min_ratio=self.min_ratio,
-            max_ratio=self.max_ratio,
-            block_ngrams=self.block_ngrams,
-        )
-
-    def options(self, n_best: int) -> nn_search.SearchOptions:
-        return nn_search.SearchOptions(
-            beam=max(self.beam, n_best),
-            n_best=n_best,
-            length_penalty=self.length_penalty,
-            coverage_penalty=self.coverage_penalty,
-            block_ngrams=self.block_ngrams,
-        )
-
-    def bounds(self, lengths: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
-        """The least and the most pieces of translations of sources of these lengths."""
-        return (self.min_ratio * lengths).long(), (self.max_ratio * lengths).long() + 10
 
 
 @dataclass(frozen=True)
@@ -216,18 +139,29 @@ class TranslatorArchitecture(Architecture):
         limits: Limits,
         search: Search = Search(),  # noqa: B008
         n_best: int = 1,
+        progress_bar: bool = False,
     ) -> List[List[Translation]]:
         """The best translations of each text."""
-        features: PairFeatures = shim.features
-        pieces = features.source.encode(docs)
+        pieces = shim.features.source.encode(docs)
         results: List[List[Translation]] = [[] for _ in docs]
         lengths = lengths_of(pieces)
         not_empty = np.flatnonzero(lengths)
-        for batch in batches_of(lengths[not_empty], limits.batch_tokens):
-            places = not_empty[batch].tolist()
-            found = self._search(shim, [pieces[i] for i in places], search, n_best)
-            for place, hypotheses in zip(places, found, strict=True):
-                results[place] = list(_translations(features, lengths[place], hypotheses))
+        # Every hypothesis of a beam takes as much as a source.
+        size = max(1, limits.batch_tokens // search.options(n_best).beam)
+        with tqdm(total=len(docs), unit="text", disable=not progress_bar, leave=False) as progress:
+            progress.update(len(docs) - len(not_empty))
+            for batch in batches_of(lengths[not_empty], size):
+                places = not_empty[batch].tolist()
+                found = self._search(shim, [pieces[i] for i in places], search, n_best)
+                for place, hypotheses in zip(places, found, strict=True):
+                    length = int(lengths[place])
+                    many = _translations(shim.features, docs[place], length, hypotheses, search)
+                    distinct: Dict[str, Translation] = {}
+                    for translation in many:
+                        # One text may come in several segmentations; the first is the best.
+                        distinct.setdefault(translation.text, translation)
+                    results[place] = list(distinct.values())[:n_best]
+                progress.update(len(places))
         return results
 
     def _search(
@@ -236,16 +170,53 @@ class TranslatorArchitecture(Architecture):
         target = shim.features.target
         sources = _collate(shim, pieces)
         bounds = search.bounds(sources.lengths.to(shim.device))
+        options = search.options(n_best)
+        draws = search.draws(pieces, options, bounds[1])
         return shim.predict(
             lambda module: module.translate(
                 sources,
                 bounds,
-                search.options(n_best),
+                options,
                 begin=target.bos,
                 end=target.eos,
                 never=[target.pad, target.bos],
+                draws=draws,
             )
         )
+
+    def compare(
+        self, shim: TorchShim, texts: Sequence[str], translations: Sequence[str], limits: Limits
+    ) -> "TeacherForced":
+        """How well the network foretells translations of texts, neither of them empty."""
+        sources = shim.features.source.encode(texts)
+        targets = shim.features.target.encode(translations)
+        loss, n_right, n_pieces = 0.0, 0, 0
+        sizes = lengths_of(sources) + lengths_of(targets)
+        for batch in batches_of(sizes, limits.batch_tokens):
+            some = _collate(shim, [sources[i] for i in batch])
+            inputs, after = shim.features.teacher_forcing([targets[i] for i in batch])
+            read = {name: torch.from_numpy(a).to(shim.device) for name, a in inputs.items()}
+            gold = torch.from_numpy(after).to(shim.device)
+
+            def run(module: Any, some=some, read=read, gold=gold) -> Tuple[float, int]:
+                scores = module(some, **read)
+                lost = nn_translator.translation_loss(scores, {"pieces": gold})
+                return float(lost), int(nn_translator.n_right(scores, gold))
+
+            lost, right = shim.predict(run)
+            loss, n_right, n_pieces = loss + lost, n_right + right, n_pieces + len(after)
+        return TeacherForced(n_right / n_pieces, math.exp(loss / n_pieces))
+
+
+class TeacherForced(NamedTuple):
+    """How well pieces of translations are foretold from those before them.
+
+    accuracy: share of the pieces, ends among them, that have the highest score.
+    perplexity: exp of the mean negative log-probability of a piece.
+    """
+
+    accuracy: float
+    perplexity: float
 
 
 def _collate(shim: TorchShim, pieces: Sequence[np.ndarray]) -> nn_translator.Sources:
@@ -255,12 +226,45 @@ def _collate(shim: TorchShim, pieces: Sequence[np.ndarray]) -> nn_translator.Sou
 
 
 def _translations(
-    features: PairFeatures, length: int, hypotheses: Sequence[nn_search.Hypothesis]
-) -> Iterator[Translation]:
-    texts = features.target.decode([h.pieces.tolist() for h in hypotheses])
-    for text, h in zip(texts, hypotheses, strict=True):
-        attention = None if h.attention is None else h.attention[:, :length].numpy()
-        yield Translation(text.strip(" "), h.score, h.log_probability, attention)
+    features: PairFeatures,
+    text: str,
+    length: int,
+    hypotheses: Sequence[nn_search.Hypothesis],
+    search: Search,
+) -> List[Translation]:
+    """Of a text of so many pieces, from hypotheses of those of its translation."""
+    target, names = features.target, features.target.pieces()
+    found = []
+    for h in hypotheses:
+        ids = h.pieces.numpy()
+        attention = None
+        if h.attention is not None:
+            # The source was padded in its batch.
+            attention = h.attention[:, :length].numpy()
+        if search.replace_unknown and (ids == target.unk).any():
+            replacements = _most_attended(features, text, ids, attention)
+            written = target.decode_with(ids.tolist(), replacements)
+        else:
+            (written,) = target.decode([ids.tolist()])
+        pieces = [names[i] for i in ids]
+        found.append(
+            Translation(written.strip(" "), h.score, h.log_probability, pieces, attention)
+        )
+    return found
+
+
+def _most_attended(
+    features: PairFeatures, text: str, ids: np.ndarray, attention: Optional[np.ndarray]
+) -> List[str]:
+    """Of each unknown piece of a translation the source piece it looked at most."""
+    if attention is None:
+        raise ValueError(
+            "'replace_unknown' needs a network with attention. Set it to false, or train with "
+            "attention = \"general\"."
+        )
+    _, starts, ends = features.source.offsets(text)
+    places = attention[ids == features.target.unk].argmax(axis=1)
+    return [text[starts[i] : ends[i]].strip() for i in places]
 
 
 def make_translator_model(
@@ -293,17 +297,34 @@ def make_translator_model(
 
 
 def predict_translations(
-    model: Model, texts: Sequence[str], search: Search, n_best: int
+    model: Model, texts: Sequence[str], search: Search, n_best: int, progress_bar: bool
 ) -> List[List[Translation]]:
     """The best translations of each text, best first; none of a text without pieces."""
     shim: Any = model.shims[0]
-    return shim.network.predict(shim, texts, model.attrs["limits"], search, n_best)
+    limits = model.attrs["limits"]
+    return shim.network.predict(shim, texts, limits, search, n_best, progress_bar)
 
 
-def translation_gold(model: Model, texts: Sequence[str], label_smoothing: float) -> Gold:
-    """Translations as the network reads and predicts them."""
+def compare_translations(
+    model: Model, texts: Sequence[str], translations: Sequence[str]
+) -> TeacherForced:
+    """How well translations of texts are foretold, neither of them empty."""
+    shim: Any = model.shims[0]
+    return shim.network.compare(shim, texts, translations, model.attrs["limits"])
+
+
+def translation_gold(
+    model: Model, texts: Sequence[str], label_smoothing: float, teacher_forcing: float = 1.0
+) -> Gold:
+    """Translations as the network reads and predicts them.
+
+    teacher_forcing: the share of their pieces that it reads; for the others it reads its own best
+        guesses, drawn for each text and piece.
+    """
     shim: Any = model.shims[0]
     pieces = shim.network.targets(shim, texts)
     inputs, after = shim.features.teacher_forcing(pieces)
+    if teacher_forcing < 1.0:
+        inputs["own"] = np.random.random(inputs["before"].shape) >= teacher_forcing
     loss = partial(nn_translator.translation_loss, label_smoothing=label_smoothing)
     return Gold({"pieces": after}, len(after), loss, inputs)

@@ -31,13 +31,12 @@ class Model(Protocol):
 class SearchOptions:
     """How targets are searched.
 
-    beam: hypotheses kept a source; 1 is greedy. With `sample`, the number of draws.
+    beam: hypotheses kept a source; 1 is greedy. Of samples, how many are drawn.
     n_best: results a source, at most `beam`.
     length_penalty: alpha of Wu et al. 2016, equation 14; 0 for none.
     coverage_penalty: beta of the same equation: less for source tokens that got little attention.
     block_ngrams: no n-gram of this size twice; 0 allows all.
-    sample: draw pieces instead of taking the most probable.
-    temperature, top_k, top_p: of sampling: flattens the distribution; draws among the k most
+    temperature, top_k, top_p: of samples: flattens the distribution; draws among the k most
         probable pieces, 0 for all; among the most probable ones that make up p (Holtzman et al.
         2020, section 3.1).
     """
@@ -47,7 +46,6 @@ class SearchOptions:
     length_penalty: float = 0.0
     coverage_penalty: float = 0.0
     block_ngrams: int = 0
-    sample: bool = False
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
@@ -92,7 +90,7 @@ def search(
     begin: int,
     end: int,
     never: list[int],
-    generator: Optional[torch.Generator] = None,
+    draws: Optional[Tensor] = None,
 ) -> list[list[Hypothesis]]:
     """The best hypotheses of each source, best first.
 
@@ -101,6 +99,9 @@ def search(
         nothing but the end may follow.
     begin, end: the pieces that stand before the first and after the last.
     never: pieces that are no part of a target.
+    draws: numbers from [0, 1), (B, beam, steps), one more step than the longest target has pieces:
+        pieces are drawn by them instead of the most probable ones being taken. As they belong to a
+        source, its samples do not depend on the batch.
     """
     least, most = lengths
     least = torch.minimum(least, most)
@@ -108,7 +109,7 @@ def search(
     results: list[list[Hypothesis]] = [[] for _ in range(n_sources)]
     places = torch.arange(n_sources, device=device)
     # At first all rows of a source are the same: all but one are none, unless they are drawn.
-    log_p = torch.full((n_sources, beam), 0.0 if options.sample else -torch.inf, device=device)
+    log_p = torch.full((n_sources, beam), -torch.inf if draws is None else 0.0, device=device)
     log_p[:, 0] = 0.0
     alive = _Alive(log_p.new_zeros((n_sources, beam, 0), dtype=torch.int64), log_p, None)
     last = torch.full((n_sources, beam), begin, device=device)
@@ -118,7 +119,11 @@ def search(
         # Of all pieces: what is ruled out takes no probability from the others' normaliser.
         log_z = scores.logsumexp(dim=2, keepdim=True)
         scores = _rule_out(scores, alive.pieces, least, most, options.block_ngrams, end, never)
-        log_p, rows, pieces = _candidates(scores, log_z, alive.log_p, options, generator)
+        if draws is None:
+            log_p, rows, pieces = _most_probable(scores, log_z, alive.log_p)
+        else:
+            drawn = draws[:, :, alive.pieces.shape[2]]
+            log_p, rows, pieces = _drawn(scores, log_z, alive.log_p, options, drawn)
         if attention is not None:
             before = alive.attention
             attention = attention.unsqueeze(2)
@@ -137,7 +142,10 @@ def search(
         alive = alive.select(sources, rows)
         alive = alive._replace(pieces=torch.cat([alive.pieces, last.unsqueeze(2)], 2), log_p=log_p)
         state = state.select((sources * beam + rows).flatten())
-        going_on = _going_on(results, places, alive, most, options)
+        if draws is None:
+            going_on = _going_on(results, places, alive, most, options)
+        else:
+            going_on = torch.isfinite(alive.log_p).any(dim=1)
         if not going_on.all():
             kept, rows = going_on.nonzero(), torch.arange(beam, device=device)
             state = state.select((kept * beam + rows).flatten())
@@ -145,6 +153,7 @@ def search(
             kept = kept.squeeze(1)
             model.keep(kept)
             places, least, most, last = places[kept], least[kept], most[kept], last[kept]
+            draws = None if draws is None else draws[kept]
     n_best = options.n_best
     return [sorted(found, key=lambda h: -h.score)[:n_best] for found in results]
 
@@ -176,28 +185,33 @@ def _rule_out(
     return scores
 
 
-def _candidates(
-    scores: Tensor,
-    log_z: Tensor,
-    log_p: Tensor,
-    options: SearchOptions,
-    generator: Optional[torch.Generator],
+def _most_probable(
+    scores: Tensor, log_z: Tensor, log_p: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Ways to go on: log-probabilities (B, M), best first unless drawn, the row that each goes on
-    from and its piece."""
+    """Ways to go on, best first: log-probabilities (B, M), the row that each goes on from and its
+    piece."""
     n_sources, beam, n_pieces = scores.shape
-    if options.sample:
-        p = _sharpened(scores, options).flatten(0, 1)
-        drawn = torch.multinomial(p, 1, generator=generator).view(n_sources, beam)
-        total = log_p + (scores - log_z).gather(2, drawn.unsqueeze(2)).squeeze(2)
-        rows = torch.arange(beam, device=scores.device).expand(n_sources, beam)
-        return total, rows, drawn
     # Twice as many as the beam, for half of them may be ends.
     wanted = min(2 * beam, n_pieces)
     best, pieces = scores.topk(wanted, dim=2)
     total = (log_p.unsqueeze(2) + best - log_z).flatten(1)
     total, place = total.topk(min(2 * beam, total.shape[1]), dim=1)
     return total, place // wanted, pieces.flatten(1).gather(1, place)
+
+
+def _drawn(
+    scores: Tensor, log_z: Tensor, log_p: Tensor, options: SearchOptions, draws: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The same, one way a row, by a number from [0, 1) each, draws (B, K)."""
+    n_sources, beam, n_pieces = scores.shape
+    # In float64 the sum over a large vocabulary loses no piece.
+    below = _sharpened(scores, options).double().cumsum(dim=2)
+    # A piece without probability adds nothing to the sum: the first that exceeds the draw has some.
+    place = draws.double().unsqueeze(2) * below[..., -1:]
+    pieces = torch.searchsorted(below, place, right=True).clamp(max=n_pieces - 1)
+    total = log_p + (scores - log_z).gather(2, pieces).squeeze(2)
+    rows = torch.arange(beam, device=scores.device).expand(n_sources, beam)
+    return total, rows, pieces.squeeze(2)
 
 
 def _sharpened(scores: Tensor, options: SearchOptions) -> Tensor:
@@ -247,7 +261,7 @@ def _going_on(
     going_on = []
     for place, log_p, limit in zip(places.tolist(), best, most.tolist(), strict=True):
         found = sorted((h.score for h in results[place]), reverse=True)
-        enough = len(found) >= options.n_best and not options.sample
+        enough = len(found) >= options.n_best
         # It only loses probability, and gains most by the length penalty at the greatest length.
         hope = _penalised(log_p, limit, options)
         going_on.append(log_p > -torch.inf and not (enough and found[options.n_best - 1] >= hope))

@@ -33,13 +33,7 @@ class Translator(nn.Module):
     decoder: as wide in its states as in its vectors where `tied`.
     joint: sources and targets have one vocabulary and one embedding.
     tied: the output layer's weights are the target's embedding (Press and Wolf 2017).
-
-    `sampling`, set from outside before a training step, is the share of the pieces a decoder reads
-    that are its own best guesses instead of the target's (scheduled sampling, Bengio et al. 2015,
-    section 2.4), drawn for each target and step.
     """
-
-    sampling: float = 0.0
 
     def __init__(
         self,
@@ -90,18 +84,22 @@ class Translator(nn.Module):
         summary = final_states(states, lengths, self.encoder.direction)
         return self.decoder.source(memory, mask), self.decoder.start(summary)
 
-    def forward(self, sources: Sources, before: Tensor, places: Tensor) -> Scores:
+    def forward(
+        self, sources: Sources, before: Tensor, places: Tensor, own: Optional[Tensor] = None
+    ) -> Scores:
         """Scores of each piece that comes next in a target, of M places.
 
         before: pieces of the targets that the decoder reads, int64 (B, T), with the beginning and
             without the end, padded on the right by any piece.
         places: of `before`, flattened, those that are no padding, int64 (M,).
+        own: bool (B, T), where the decoder reads its own best guess instead of the target
+            (scheduled sampling, Bengio et al. 2015, section 2.4).
         """
         source, state = self.encode(sources)
-        if self.training and self.sampling:
-            states = self._read_own(before, source, state)
-        else:
+        if own is None:
             states, _, _ = self.decoder(self._vectors(before), source, state)
+        else:
+            states = self._read_own(before, own, source, state)
         states = states.flatten(0, 1).index_select(0, places)
         return Scores(states, self.output.weight, self.output.bias)
 
@@ -111,9 +109,8 @@ class Translator(nn.Module):
         mask = self.dropout.mask(len(pieces), vectors.shape[2], vectors)
         return vectors if mask is None else vectors * mask.unsqueeze(1)
 
-    def _read_own(self, before: Tensor, source: Source, state: State) -> Tensor:
+    def _read_own(self, before: Tensor, own: Tensor, source: Source, state: State) -> Tensor:
         """The decoder's states where it reads some of its own guesses, (B, T, H)."""
-        own = torch.rand(before.shape, device=before.device) < self.sampling
         pieces, outputs = before[:, :1], []
         for t in range(before.shape[1]):
             output, _, state = self.decoder(self._vectors(pieces), source, state)
@@ -133,7 +130,7 @@ class Translator(nn.Module):
         begin: int,
         end: int,
         never: list[int],
-        generator: Optional[torch.Generator] = None,
+        draws: Optional[Tensor] = None,
     ) -> list[list[Hypothesis]]:
         """The best targets of sources that are not empty; see `search`.
 
@@ -150,7 +147,7 @@ class Translator(nn.Module):
             begin=begin,
             end=end,
             never=never,
-            generator=generator,
+            draws=draws,
         )
 
 
@@ -178,6 +175,11 @@ def translation_loss(
 ) -> Tensor:
     """Cross-entropy summed over the pieces of targets and their ends, gold["pieces"] (M,)."""
     return vocabulary_loss(scores, gold["pieces"], label_smoothing)
+
+
+def n_right(scores: Scores, pieces: Tensor) -> Tensor:
+    """How many of the pieces (M,) have the best score of all."""
+    return (scores.logits().argmax(dim=1) == pieces).sum()
 
 
 def _make_embedding(n_pieces: int, size: int) -> nn.Embedding:

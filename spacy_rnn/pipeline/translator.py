@@ -1,17 +1,26 @@
 """The translator component."""
 
 import logging
-from typing import Callable, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Union
 
+import numpy as np
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
+from thinc.types import Generator
 
 from ..extensions import set_doc_extension
+from ..features.alignment import shares
 from ..models.network import Gold
-from ..models.translator import Search, Translation, predict_translations, translation_gold
+from ..models.search import Search
+from ..models.translator import (
+    Translation,
+    compare_translations,
+    predict_translations,
+    translation_gold,
+)
 from .base import RNNPipe
 
 logger = logging.getLogger("spacy_rnn")
@@ -65,6 +74,12 @@ DEFAULT_CONFIG = Config().from_str(
     min_ratio = 0.0
     max_ratio = 2.0
     block_ngrams = 0
+    replace_unknown = false
+    sample = false
+    temperature = 1.0
+    top_k = 0
+    top_p = 1.0
+    seed = 0
     """
 )
 
@@ -75,10 +90,17 @@ DEFAULT_CONFIG = Config().from_str(
         **DEFAULT_CONFIG,
         "attr": "translation",
         "label_smoothing": 0.1,
+        "teacher_forcing": 1.0,
         "long_text": 100,
+        "progress_bar": False,
         "scorer": {"@scorers": "spacy_rnn.translation_scorer.v1"},
     },
-    default_score_weights={"translation_bleu": 1.0, "translation_chrf": 0.0},
+    default_score_weights={
+        "translation_bleu": 1.0,
+        "translation_chrf": 0.0,
+        "translation_token_acc": 0.0,
+        "translation_perplexity": None,
+    },
 )
 def make_translator(
     nlp: Language,
@@ -87,7 +109,9 @@ def make_translator(
     search: Search,
     attr: str,
     label_smoothing: float,
+    teacher_forcing: Union[float, Generator],
     long_text: int,
+    progress_bar: bool,
     scorer: Optional[Callable],
 ) -> "RNNTranslator":
     """Make an RNN translator; see `RNNTranslator`."""
@@ -98,9 +122,31 @@ def make_translator(
         search=search,
         attr=attr,
         label_smoothing=label_smoothing,
+        teacher_forcing=teacher_forcing,
         long_text=long_text,
+        progress_bar=progress_bar,
         scorer=scorer,
     )
+
+
+class Alignment(NamedTuple):
+    """What the translation of a sentence, or of a text without sentence starts, looked at.
+
+    source: the sentence.
+    pieces: of its translation.
+    weights: float32 (pieces, tokens of the sentence), the attention of each piece on each token, of
+        which it may have left some on the white space between them.
+    """
+
+    source: Span
+    pieces: List[str]
+    weights: np.ndarray
+
+    @property
+    def links(self) -> List[int]:
+        """For each piece of the translation the index in the doc of the token that it looked at
+        most."""
+        return [self.source.start + int(i) for i in self.weights.argmax(axis=1)]
 
 
 class RNNTranslator(RNNPipe):
@@ -112,10 +158,16 @@ class RNNTranslator(RNNPipe):
     search (Search): How translations are searched.
     attr (str): Name of the Doc extension of translations, gold and predicted.
     label_smoothing (float): Share of the probability spread over all pieces in training.
+    teacher_forcing (Union[float, Generator]): Share of the pieces of a translation that the decoder
+        reads in training; for the others, drawn anew in each step, it reads its own best guesses
+        (scheduled sampling, Bengio et al. 2015). A number or a schedule by training step.
     long_text (int): Warn of texts with more tokens than this that have no sentence starts.
+    progress_bar (bool): Show one while texts are translated.
     """
 
     LEARNED = ()
+    #: whether `predict` translates; without, translations are empty (spacy_rnn.decode_every.v1)
+    decodes = True
 
     def __init__(
         self,
@@ -126,7 +178,9 @@ class RNNTranslator(RNNPipe):
         search: Search,
         attr: str = "translation",
         label_smoothing: float = 0.1,
+        teacher_forcing: Union[float, Generator] = 1.0,
         long_text: int = 100,
+        progress_bar: bool = False,
         scorer: Optional[Callable] = None,
     ):
         super().__init__(
@@ -137,8 +191,10 @@ class RNNTranslator(RNNPipe):
             attr=attr,
             label_smoothing=label_smoothing,
             long_text=long_text,
+            progress_bar=progress_bar,
         )
         self.search = search
+        self.teacher_forcing = teacher_forcing
         set_doc_extension(attr)
 
     # Training
@@ -176,37 +232,106 @@ class RNNTranslator(RNNPipe):
     def get_gold(self, examples: List[Example]) -> Gold:
         """The pieces of each translation."""
         targets = [self._gold(eg) for eg in examples]
-        return translation_gold(self.model, targets, self.cfg["label_smoothing"])
+        return translation_gold(
+            self.model, targets, self.cfg["label_smoothing"], self._next_teacher_forcing()
+        )
+
+    def _next_teacher_forcing(self) -> float:
+        share = self.teacher_forcing
+        value = share if isinstance(share, (int, float)) else next(share)
+        if not 0 <= value <= 1:
+            raise ValueError(
+                f"'teacher_forcing' of '{self.name}' is a share from 0 to 1, got {value}."
+            )
+        return value
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
+        """Score translations, as the scorer does, and how well the network foretells the gold ones
+        (teacher forcing): ``translation_token_acc``, the share of their pieces that it gives the
+        highest score, and ``translation_perplexity`` of a piece.
+
+        examples (Iterable[Example]): The examples to score.
+        RETURNS (Dict[str, Any]): The scores, none without a scorer.
+        """
+        examples = list(examples)
+        if self.scorer is None:
+            return {}
+        scores = super().score(examples, **kwargs)
+        pairs = [(eg.x.text.strip(), self._gold(eg)) for eg in examples if self.can_learn_from(eg)]
+        if pairs:
+            foretold = compare_translations(self.model, *zip(*pairs, strict=True))
+            scores["translation_token_acc"] = foretold.accuracy
+            scores["translation_perplexity"] = foretold.perplexity
+        return scores
 
     # Prediction
 
     def translate(self, texts: Iterable[str], n_best: int = 1) -> List[List[Translation]]:
         """The best translations of texts, each as one sentence, best first.
 
-        n_best (int): How many of each text; more than the beam widen it.
+        n_best (int): How many of each text at most; more than the beam widen it. Fewer are found
+            where several hypotheses are one text in other pieces.
         RETURNS (List[List[Translation]]): Of each text; none of a text without a character.
         """
         if isinstance(texts, str):
             raise ValueError("One text was given instead of a list of texts. Put it into a list.")
         if n_best < 1:
             raise ValueError(f"'n_best' must be at least 1, got {n_best}.")
-        return predict_translations(self.model, list(texts), self.search, n_best)
+        return predict_translations(
+            self.model, list(texts), self.search, n_best, self.cfg["progress_bar"]
+        )
 
     def predict(self, docs: Iterable[Doc]) -> List[str]:
         """The translation of each doc."""
-        segments = [list(self._segments(doc)) for doc in docs]
-        texts = [text for parts in segments for _, text, _ in parts]
-        found = iter(self.translate(texts) if texts else [])
+        if not self.decodes:
+            return ["" for _ in docs]
+        sentences = [list(self._sentences(doc)) for doc in docs]
+        found = iter(self._best(sentences))
         return [
             "".join(
-                before + (best[0].text if best else "") + after
-                for (before, _, after), best in zip(parts, found, strict=False)
+                sentence.before + (best[0].text if best else "") + sentence.after
+                for sentence, best in zip(of_doc, found, strict=False)
             )
-            for parts in segments
+            for of_doc in sentences
         ]
 
-    def _segments(self, doc: Doc) -> Iterator[Tuple[str, str, str]]:
-        """What is translated at once, between the white space before and after it."""
+    def align(self, docs: Iterable[Doc]) -> List[List[Alignment]]:
+        """What the translation of each sentence of docs looks at, token by token.
+
+        RETURNS (List[List[Alignment]]): Of each doc, for its sentences that are not empty.
+        RAISES (ValueError): If the network has no attention.
+        """
+        docs = list(docs)
+        sentences = [list(self._sentences(doc)) for doc in docs]
+        found = iter(self._best(sentences))
+        return [
+            [
+                self._align(sentence, best[0])
+                for sentence, best in zip(of_doc, found, strict=False)
+                if best
+            ]
+            for of_doc in sentences
+        ]
+
+    def _align(self, sentence: "_Sentence", translation: Translation) -> Alignment:
+        if translation.attention is None:
+            raise ValueError(
+                f"The network of '{self.name}' has no attention to show. Train one with "
+                f"attention = \"general\" in its decoder."
+            )
+        _, starts, ends = self.shim.features.source.offsets(sentence.text)
+        first = sentence.span.start_char + len(sentence.before)
+        token_starts = np.array([token.idx for token in sentence.span])
+        token_ends = token_starts + [len(token) for token in sentence.span]
+        on_tokens = shares(starts + first, ends + first, token_starts, token_ends)
+        return Alignment(sentence.span, translation.pieces, translation.attention @ on_tokens)
+
+    def _best(self, sentences: List[List["_Sentence"]]) -> List[List[Translation]]:
+        """The best translation of each sentence of all docs."""
+        texts = [sentence.text for of_doc in sentences for sentence in of_doc]
+        return self.translate(texts) if texts else []
+
+    def _sentences(self, doc: Doc) -> Iterator["_Sentence"]:
         by_sentences = doc.has_annotation("SENT_START")
         if not by_sentences and len(doc) > self.cfg["long_text"]:
             logger.warning(
@@ -217,10 +342,10 @@ class RNNTranslator(RNNPipe):
                 doc[:8].text,
             )
         for span in doc.sents if by_sentences else [doc[:]]:
-            text = span.text_with_ws
-            core = text.strip()
-            start = text.index(core)
-            yield text[:start], core, text[start + len(core) :]
+            whole = span.text_with_ws
+            text = whole.strip()
+            start = whole.index(text)
+            yield _Sentence(span, whole[:start], text, whole[start + len(text) :])
 
     def set_annotations(self, docs: Iterable[Doc], translations: List[str]) -> None:
         """Write translations to docs.
@@ -230,3 +355,12 @@ class RNNTranslator(RNNPipe):
         """
         for doc, translation in zip(docs, translations, strict=True):
             doc._.set(self.cfg["attr"], translation)
+
+
+class _Sentence(NamedTuple):
+    """What is translated at once, between the white space before and after it."""
+
+    span: Span
+    before: str
+    text: str
+    after: str

@@ -150,9 +150,14 @@ def test_the_unknown_character_is_written_as_wanted(kind, text):
     ids = pieces.encode([text])
     assert (ids[0] == pieces.unk).any() == ("Ω" in text)
     for unknown in ["", "?", "<unk>", "a", "\u2581", "日😀"]:
-        written = pieces.decode(ids, unknown=unknown)[0]
+        n_unknown = int((ids[0] == pieces.unk).sum())
+        written = pieces.decode_with(ids[0], [unknown] * n_unknown)
         assert written == re.sub("Ω+", unknown, text)  # a run of them is one piece
-    assert pieces.decode(ids, " ⁇ ") == pieces.decode(ids)
+        numbers = [str(i) for i in range(n_unknown)]
+        between = re.split("Ω+", text)
+        expected = between[0] + "".join(map("".join, zip(numbers, between[1:], strict=True)))
+        assert pieces.decode_with(ids[0], numbers) == expected
+    assert [pieces.decode_with(ids[0], [" ⁇ "] * n_unknown)] == pieces.decode(ids)
 
 
 def test_ids_of_another_vocabulary_are_an_error():
@@ -475,7 +480,7 @@ def test_models_from_elsewhere_may_have_other_ids():
     pieces = normalising()
     assert (pieces.unk, pieces.eos, pieces.pad, pieces.bos) == (0, 1, 2, 3)
     assert pieces.decode([[2, 3, *pieces.encode(["the cat"])[0], 1]]) == ["the cat"]
-    assert pieces.decode([[0], [3, 0, 2, 1]], "?") == ["?", "?"]
+    assert [pieces.decode_with(ids, ["?"]) for ids in ([0], [3, 0, 2, 1])] == ["?", "?"]
 
 
 def test_words_have_one_spelling():

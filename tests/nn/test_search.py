@@ -48,15 +48,18 @@ class Toy:
     def keep(self, sources):
         self.sources = self.sources[sources]
 
-    def search(self, most, least=0, seed=None, never=(BEGIN,), **options):
+    def search(self, most, least=0, seed=None, never=(BEGIN,), draws=None, **options):
         self.sources = torch.arange(len(most))
         options = SearchOptions(**options)
         state = State(torch.zeros(len(most) * options.beam, dtype=torch.int64))
         lengths = torch.full((len(most),), least), torch.tensor(most)
-        generator = None if seed is None else torch.Generator().manual_seed(seed)
+        if seed is not None:
+            generator = torch.Generator().manual_seed(seed)
+            shape = (len(most), options.beam, max(most) + 1)
+            draws = torch.rand(shape, generator=generator, dtype=torch.float64)
         return search(
             self, state, lengths, options,
-            begin=BEGIN, end=END, never=list(never), generator=generator,
+            begin=BEGIN, end=END, never=list(never), draws=draws,
         )  # fmt: skip
 
     def alone(self, source):
@@ -138,8 +141,8 @@ def test_a_beam_of_one_is_greedy(seed, most):
 def test_what_every_search_gives(seed, most, beam, alpha, sample):
     """Scores are those of the target read again, alone and in a batch, attention its own."""
     toy = Toy(seed, len(most))
-    options = {"beam": beam, "n_best": beam, "length_penalty": alpha, "sample": sample}
-    found = toy.search(most, seed=seed, **options)
+    options = {"beam": beam, "n_best": beam, "length_penalty": alpha}
+    found = toy.search(most, seed=seed if sample else None, **options)
     for source, (hypotheses, limit) in enumerate(zip(found, most, strict=True)):
         assert hypotheses
         scores = [h.score for h in hypotheses]
@@ -192,7 +195,7 @@ def test_coverage_penalty():
 def test_samples_follow_the_model():
     toy = Toy(5, 1, scale=1.0)
     n = 4000
-    (hypotheses,) = toy.search([2], beam=n, n_best=n, sample=True, seed=1, never=())
+    (hypotheses,) = toy.search([2], beam=n, n_best=n, seed=1, never=())
     found = pieces_of(hypotheses)
     # A target that is cut off at its greatest length stands for all that begin as it does.
     for pieces in [(), (FIRST,), (FIRST, FIRST), (FIRST + 1, FIRST)]:
@@ -208,16 +211,34 @@ def test_samples_follow_the_model():
 
 def test_samples_are_those_of_the_seed():
     toy = Toy(6, 3)
-    options = {"beam": 4, "n_best": 4, "sample": True}
+    options = {"beam": 4, "n_best": 4}
     first, second, other = (toy.search([3, 3, 3], seed=seed, **options) for seed in (1, 1, 2))
     assert list(map(pieces_of, first)) == list(map(pieces_of, second))
     assert list(map(pieces_of, first)) != list(map(pieces_of, other))
 
 
+def test_samples_of_a_source_do_not_depend_on_the_batch():
+    toy, most = Toy(9, 3), [3, 1, 2]
+    draws = torch.rand(3, 5, 4, dtype=torch.float64)
+    together = toy.search(most, draws=draws, beam=5, n_best=5)
+    for source, limit in enumerate(most):
+        part = draws[source : source + 1, :, : limit + 1]
+        (alone,) = toy.alone(source).search([limit], draws=part, beam=5, n_best=5)
+        assert pieces_of(alone) == pieces_of(together[source])
+
+
+def test_pieces_without_probability_are_never_drawn():
+    toy = Toy(10, 1)
+    for draw in (0.0, 1.0 - 1e-16):
+        draws = torch.full((1, 1, 4), draw, dtype=torch.float64)
+        ((h,),) = toy.search([3], draws=draws, beam=1, never=(BEGIN, FIRST))
+        assert not {BEGIN, FIRST} & set(h.pieces.tolist())
+
+
 @pytest.mark.parametrize("options", [{"top_k": 1}, {"top_p": 1e-6}, {"temperature": 1e-4}])
 def test_sharp_samples_are_greedy(options):
     toy = Toy(7, 4)
-    found = toy.search([3] * 4, sample=True, beam=2, n_best=2, seed=0, **options)
+    found = toy.search([3] * 4, beam=2, n_best=2, seed=0, **options)
     expected = [toy.greedy(source, 3) for source in range(4)]
     assert [[h.pieces.tolist() for h in hypotheses] for hypotheses in found] == [
         [pieces, pieces] for pieces in expected
@@ -231,6 +252,6 @@ def test_top_k_and_top_p_cut_the_tail():
     order = first.argsort(descending=True).tolist()
     p = first.softmax(0)[order]
     for options, n in (({"top_k": 3}, 3), ({"top_p": float(p[:2].sum()) - 0.01}, 2)):
-        (hypotheses,) = toy.search([1], beam=500, n_best=500, sample=True, seed=0, **options)
+        (hypotheses,) = toy.search([1], beam=500, n_best=500, seed=0, **options)
         starts = {h.pieces[0].item() if len(h.pieces) else END for h in hypotheses}
         assert starts == set(order[:n])

@@ -131,42 +131,35 @@ def test_learns_to_turn_round(attention, input_feeding):
     assert np.mean(right) > 0.7
 
 
-@pytest.mark.parametrize("sampling", [0.0, 1.0])
-def test_scheduled_sampling_reads_own_guesses(sampling):
-    """Always, it reads what a greedy search finds; never, the target."""
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_scheduled_sampling_reads_own_guesses(share):
+    """Where it should, the best-scored piece of the step before, else the target's."""
     translator = make(seed=5).train()
-    translator.sampling = sampling
     sources = random_pieces(np.random.default_rng(4), [4, 2])
     targets = random_pieces(np.random.default_rng(5), [5, 5])
+    own = torch.rand(2, 6, generator=torch.Generator().manual_seed(0)) < share
     read = []
     embed = translator.target_embedding.forward
     translator.target_embedding.forward = lambda pieces: read.append(pieces) or embed(pieces)
-    scores = translator(*batch_of(sources, targets)[0]).logits()
+    scores = translator(*batch_of(sources, targets)[0], own).logits()
     pieces = torch.cat(read, dim=1)[:, :6].tolist()
     guesses = scores.view(2, 6, N_PIECES).argmax(2).tolist()
-    for row, target, guess in zip(pieces, targets, guesses, strict=True):
+    for row, target, guess, guessed in zip(pieces, targets, guesses, own.tolist(), strict=True):
         assert row[0] == BEGIN
-        assert row[1:] == (guess[:-1] if sampling else target.tolist())
+        expected = [g if is_own else t
+                    for t, g, is_own in zip(target, guess[:-1], guessed[1:], strict=True)]
+        assert row[1:] == expected
 
 
-def test_scheduled_sampling_draws_for_each_target_and_step():
-    translator = make(seed=6).train()
-    translator.sampling = 0.5
-    torch.manual_seed(0)
-    sources = random_pieces(np.random.default_rng(6), [3] * 40)
-    targets = [np.full(20, FIRST)] * 40
-    read = []
-    embed = translator.target_embedding.forward
-    translator.target_embedding.forward = lambda pieces: read.append(pieces) or embed(pieces)
-    translator(*batch_of(sources, targets)[0])
-    own = (torch.cat(read, dim=1)[:, 1:21] != FIRST).float()
-    assert 0.2 < own.mean() < 0.6
-    # Neither whole targets nor whole steps.
-    assert own.mean(0).std() < 0.2 and own.mean(1).std() < 0.25
-    assert 0 < own.sum(0).min() and own.sum(0).max() < 40
-    translator.eval()
+@every_way
+def test_reading_no_own_guess_is_teacher_forcing(attention, input_feeding):
+    """Step by step the same as all steps at once."""
+    translator = make(attention, input_feeding)
+    sources = random_pieces(np.random.default_rng(6), [3, 5])
+    targets = random_pieces(np.random.default_rng(7), [4, 4])
     batch, _ = batch_of(sources, targets)
-    assert torch.equal(translator(*batch).logits(), translator(*batch).logits())
+    step_by_step = translator(*batch, torch.zeros(2, 5, dtype=torch.bool)).logits()
+    torch.testing.assert_close(step_by_step, translator(*batch).logits())
 
 
 def test_shared_weights():

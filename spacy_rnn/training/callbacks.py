@@ -1,0 +1,28 @@
+"""Callbacks of spaCy's training loop."""
+
+from typing import Any, Callable, Dict
+
+from spacy.language import Language
+
+from ..models.checks import at_least
+
+
+def make_decode_every(evaluations: int, eval_frequency: int) -> Callable[..., None]:
+    """spacy_rnn.decode_every.v1: decode translations at each n-th evaluation of a training alone,
+    as `before_update` of [training]. At the others they are empty and score 0; how well the gold
+    ones are foretold is scored at all, which takes a fraction of the time.
+
+    evaluations: n; the first evaluation, of an untrained network, is not counted.
+    eval_frequency: that of [training].
+    """
+    at_least(1, evaluations=evaluations, eval_frequency=eval_frequency)
+
+    def before_update(nlp: Language, args: Dict[str, Any]) -> None:
+        evaluation, since = divmod(args["step"], eval_frequency)
+        # After the update of a step without remainder comes an evaluation.
+        decodes = since > 0 or (evaluation > 0 and evaluation % evaluations == 0)
+        for _, pipe in nlp.pipeline:
+            if hasattr(pipe, "decodes"):
+                pipe.decodes = decodes  # type: ignore[attr-defined]
+
+    return before_update

@@ -1,0 +1,164 @@
+"""Teacher forcing, scheduled sampling and the fast scores of the translator's training."""
+
+import copy
+import itertools
+import math
+import pickle
+
+import pytest
+import spacy
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import train as train_loop
+from spacy.util import load_config_from_str, registry
+from thinc.api import fix_random_seed
+
+from spacy_rnn.training.schedules import make_inverse_sigmoid, make_linear
+
+from ..conftest import ROOT, make_examples, train
+from .test_translator import SOURCES, features_of, load, make, pair, pipe_of, shared
+
+
+def test_schedules():
+    assert list(itertools.islice(make_linear(1.0, 0.2, 4), 6)) == pytest.approx(
+        [1.0, 0.8, 0.6, 0.4, 0.2, 0.2]
+    )
+    k = 10.0
+    values = list(itertools.islice(make_inverse_sigmoid(k), 100_000))
+    assert values[:50] == pytest.approx([k / (k + math.exp(i / k)) for i in range(50)])
+    assert values[round(k * math.log(k))] == pytest.approx(0.5, abs=0.01)
+    assert values[-1] == pytest.approx(0, abs=1e-9)
+    assert all(a >= b for a, b in itertools.pairwise(values))
+
+
+def test_schedules_are_registered_copied_and_pickled():
+    for name, settings in (("linear", {"start": 1.0, "stop": 0.0, "steps": 10}),
+                           ("inverse_sigmoid", {"steps": 3.0})):
+        schedule = registry.get("schedules", f"spacy_rnn.{name}.v1")(**settings)
+        next(schedule)
+        ahead = [copy.deepcopy(schedule), pickle.loads(pickle.dumps(schedule))]
+        expected = next(schedule)
+        assert [next(other) for other in ahead] == [expected] * 2
+
+
+@pytest.mark.parametrize("make_schedule, settings", [
+    (make_linear, {"start": 1.0, "stop": 0.0, "steps": 0}),
+    (make_inverse_sigmoid, {"steps": 0.0}),
+])
+def test_schedules_without_steps(make_schedule, settings):
+    with pytest.raises(ValueError, match="'steps'"):
+        make_schedule(**settings)
+
+
+def owns(nlp, n):
+    """The share of own guesses that each of n steps reads."""
+    pipe, found = pipe_of(nlp), []
+    examples = make_examples(nlp)
+    for _ in range(n):
+        gold = pipe.get_gold(examples)
+        found.append(gold.inputs["own"].mean() if "own" in gold.inputs else 0.0)
+    return found
+
+
+def test_teacher_forcing_by_a_number():
+    assert owns(load(make(), shared().to_bytes()), 2) == [0.0, 0.0]
+    (share,) = owns(load(make(teacher_forcing=0.5), shared().to_bytes()), 1)
+    assert 0.3 < share < 0.7
+    assert owns(load(make(teacher_forcing=0.0), shared().to_bytes()), 1) == [1.0]
+
+
+@pytest.mark.parametrize("schedule, expected", [
+    ({"@schedules": "spacy_rnn.linear.v1", "start": 1.0, "stop": 0.0, "steps": 2}, [0, 0.5, 1]),
+    ({"@schedules": "constant.v1", "rate": 0.0}, [1, 1, 1]),
+    ({"@schedules": "compounding.v1", "start": 1.0, "stop": 0.1, "compound": 0.5}, [0, 0.5, 0.75]),
+])
+def test_teacher_forcing_by_a_schedule(schedule, expected):
+    found = owns(load(make(teacher_forcing=schedule), shared().to_bytes()), 3)
+    assert found == pytest.approx(expected, abs=0.15)
+
+
+def test_learns_from_own_guesses():
+    nlp = make(teacher_forcing={"@schedules": "spacy_rnn.linear.v1",
+                                "start": 1.0, "stop": 0.5, "steps": 40})
+    train(nlp, make_examples(nlp), steps=60)
+    assert nlp.evaluate(make_examples(nlp))["translation_token_acc"] > 0.9
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5])
+def test_teacher_forcing_out_of_range(share):
+    nlp = load(make(teacher_forcing=share), shared().to_bytes())
+    with pytest.raises(ValueError, match="'teacher_forcing' of 'rnn_translator' is a share"):
+        nlp.update(make_examples(nlp))
+
+
+# Scores
+
+
+def test_how_well_translations_are_foretold():
+    """Against the probability and the ranks of one target at a time."""
+    nlp = shared()
+    examples = [*make_examples(nlp), pair(nlp, "  ", "x"), pair(nlp, "x", ""),
+                pair(nlp, SOURCES[0], "something else")]
+    scores = nlp.evaluate(examples)
+    loss, n_pieces, n_right = 0.0, 0, 0.0
+    for eg in examples:
+        alone = nlp.evaluate([eg])
+        if eg.x.text.strip() and eg.y._.translation:
+            n = len(features_of(nlp).target.encode([eg.y._.translation])[0]) + 1
+            loss += n * math.log(alone["translation_perplexity"])
+            n_right += n * alone["translation_token_acc"]
+            n_pieces += n
+        else:
+            assert "translation_perplexity" not in alone
+    assert scores["translation_perplexity"] == pytest.approx(math.exp(loss / n_pieces), rel=1e-3)
+    assert scores["translation_token_acc"] == pytest.approx(n_right / n_pieces, abs=1e-6)
+    well = nlp.evaluate(make_examples(nlp))
+    assert well["translation_token_acc"] > 0.99 and 1 <= well["translation_perplexity"] < 2
+
+
+def test_perplexity_is_of_the_probability_that_search_finds():
+    nlp = shared()
+    ((best,),) = pipe_of(nlp).translate(SOURCES[:1])
+    found = nlp.evaluate([pair(nlp, SOURCES[0], best.text)])["translation_perplexity"]
+    (pieces,) = features_of(nlp).target.encode([best.text])
+    if len(pieces) == len(best.pieces):
+        expected = math.exp(-best.log_probability / (len(pieces) + 1))
+        assert found == pytest.approx(expected, rel=1e-3)
+
+
+def test_no_scorer_no_scores():
+    nlp = load(make(scorer=None), shared().to_bytes())
+    assert pipe_of(nlp).score(make_examples(nlp)) == {}
+
+
+def test_decodes_at_each_nth_evaluation(tmp_path, capsys):
+    text = (ROOT / "configs" / "translator_small.cfg").read_text(encoding="utf8")
+    lines = (ROOT / "corpora" / "parallel" / "train.tsv").read_text(encoding="utf8").split("\n")
+    corpus = tmp_path / "pairs.tsv"
+    corpus.write_text("\n".join(lines[:60]) + "\n", encoding="utf8")
+    config = load_config_from_str(text, interpolate=False, overrides={
+        "paths.train": str(corpus), "paths.dev": str(corpus),
+        "training.max_steps": 8, "training.eval_frequency": 2,
+        "components.translator.model.source_pieces.vocab_size": 120,
+        "components.translator.model.target_pieces.vocab_size": 120,
+    })
+    config["training"]["before_update"] = {
+        "@callbacks": "spacy_rnn.decode_every.v1", "evaluations": 2, "eval_frequency": 2,
+    }
+    fix_random_seed(0)
+    nlp = init_nlp(config.interpolate())
+    decoded = []
+    evaluate = nlp.evaluate
+
+    def watched(examples, **kwargs):
+        scores = evaluate(examples, **kwargs)
+        decoded.append(nlp.get_pipe("translator").decodes)
+        assert scores["translation_token_acc"] is not None
+        assert decoded[-1] or scores["translation_bleu"] == scores["translation_chrf"] == 0.0
+        return scores
+
+    nlp.evaluate = watched
+    (tmp_path / "out").mkdir()
+    train_loop(nlp, tmp_path / "out")
+    # After the steps 0, 2, 4, 6 and 8.
+    assert decoded == [False, False, True, False, True]
+    assert spacy.load(tmp_path / "out" / "model-best").get_pipe("translator").decodes
