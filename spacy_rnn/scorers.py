@@ -1,6 +1,7 @@
 """Registered scorers. Accuracies, BLEU and chrF lie in [0, 1]."""
 
 import logging
+import math
 from functools import cache, partial
 from typing import Any, Callable, Dict, Iterable, List, Sequence, Tuple
 
@@ -76,6 +77,41 @@ def regression_score(
 def make_regression_scorer() -> Callable[..., Dict[str, Any]]:
     """spacy_rnn.regression_scorer.v1: see `regression_score`."""
     return regression_score
+
+
+def language_model_score(
+    examples: Iterable[Example], *, attr: str = "log_probability", **cfg: Any
+) -> Dict[str, Any]:
+    """How well a language model foretells texts, from the log-probabilities in ``doc._.ATTR``, over
+    all texts together; the end of a text counts as a token:
+
+    * ``lm_perplexity``, exp of the mean negative log-probability of a token;
+    * ``lm_token_probability``, its inverse, the geometric mean of the probabilities of tokens: what
+      training maximises;
+    * ``lm_bits_per_character``, the negative log-probability to base 2 of a character.
+
+    Texts without log-probabilities do not count.
+    """
+    total, n_tokens, n_characters = 0.0, 0, 0
+    for eg in examples:
+        values = eg.predicted._.get(attr)
+        if values is not None:
+            total += sum(values)
+            n_tokens += len(values)
+            n_characters += len(eg.predicted.text)
+    if not n_tokens:
+        return dict.fromkeys(("lm_perplexity", "lm_token_probability", "lm_bits_per_character"))
+    mean = -total / n_tokens
+    return {
+        "lm_perplexity": math.exp(min(mean, 700.0)),
+        "lm_token_probability": math.exp(-mean),
+        "lm_bits_per_character": -total / math.log(2) / max(n_characters, 1),
+    }
+
+
+def make_language_model_scorer() -> Callable[..., Dict[str, Any]]:
+    """spacy_rnn.language_model_scorer.v1: see `language_model_score`."""
+    return language_model_score
 
 
 def translation_score(

@@ -29,6 +29,10 @@ def test_block_runs(code, tmp_path, monkeypatch, trained):
         nlp.to_disk(tmp_path / "training/news/model-best")
         gold = DocBin(docs=[eg.reference for eg in make_examples(nlp)])
         gold.to_disk(tmp_path / "corpus/news/dev.spacy")
+    if "training/parallel" in code:
+        nlp = make_pipeline("rnn_translator", name="translator")
+        train(nlp, make_examples(nlp), steps=2)
+        nlp.to_disk(tmp_path / "training/parallel/model-best")
     exec(compile(code, "README.md", "exec"), {})
 
 

@@ -12,6 +12,7 @@ from .conftest import ROOT
 
 REGISTERED = {
     "spacy_factories": [
+        "rnn_lm",
         "rnn_ner",
         "rnn_regressor",
         "rnn_tagger",
@@ -19,10 +20,13 @@ REGISTERED = {
         "rnn_textcat_multilabel",
         "rnn_translator",
     ],
+    "spacy_cli": ["rnn"],
     "spacy_architectures": [
         "spacy_rnn.AffixEmbedding.v1",
         "spacy_rnn.CharacterCNN.v1",
         "spacy_rnn.CharacterRNN.v1",
+        "spacy_rnn.CharacterUnits.v1",
+        "spacy_rnn.LanguageModel.v1",
         "spacy_rnn.ManyToOne.v1",
         "spacy_rnn.Pooling.v1",
         "spacy_rnn.RNNDecoder.v1",
@@ -34,15 +38,18 @@ REGISTERED = {
         "spacy_rnn.Translator.v1",
         "spacy_rnn.VectorEmbedding.v1",
         "spacy_rnn.WordEmbedding.v1",
+        "spacy_rnn.WordUnits.v1",
     ],
-    "spacy_misc": ["spacy_rnn.Search.v1"],
+    "spacy_misc": ["spacy_rnn.Search.v1", "spacy_rnn.pair_length.v1"],
     "spacy_readers": ["spacy_rnn.ParallelCorpus.v1"],
     "spacy_scorers": [
+        "spacy_rnn.language_model_scorer.v1",
         "spacy_rnn.regression_scorer.v1",
         "spacy_rnn.tagger_scorer.v1",
         "spacy_rnn.translation_scorer.v1",
     ],
-    "spacy_callbacks": ["spacy_rnn.torch_threads.v1"],
+    "spacy_callbacks": ["spacy_rnn.decode_every.v1", "spacy_rnn.torch_threads.v1"],
+    "thinc_schedules": ["spacy_rnn.inverse_sigmoid.v1", "spacy_rnn.linear.v1"],
     "thinc_optimizers": ["spacy_rnn.AdamW.v1"],
 }
 NAMES = [(group, name) for group, names in REGISTERED.items() for name in names]
@@ -55,7 +62,10 @@ def test_the_list_is_complete():
     assert {group: sorted(names) for group, names in found.items()} == REGISTERED
 
 
-@pytest.mark.parametrize("group, name", [x for x in NAMES if x[0] != "spacy_factories"])
+NOT_FUNCTIONS = ("spacy_factories", "spacy_cli")
+
+
+@pytest.mark.parametrize("group, name", [x for x in NAMES if x[0] not in NOT_FUNCTIONS])
 def test_resolves(group, name):
     registry = group.split("_", 1)[1]
     assert callable(spacy.registry.get(registry, name))
@@ -65,9 +75,10 @@ def test_resolves(group, name):
 def test_is_documented(group, name):
     (entry,) = [e for e in distribution("spacy-rnn").entry_points if e.name == name]
     function = entry.load()
-    assert function.__doc__ and len(function.__doc__) > 20
-    if group != "spacy_factories":
-        assert re.match(rf"{re.escape(name)}: ", function.__doc__)
+    text = function.info.help if group == "spacy_cli" else function.__doc__
+    assert text and len(text) > 20
+    if group not in NOT_FUNCTIONS:
+        assert re.match(rf"{re.escape(name)}: ", text)
     assert f"`{name}`" in (ROOT / "README.md").read_text(encoding="utf8")
 
 

@@ -57,6 +57,18 @@ def vocabulary_loss(scores: Scores, targets: Tensor, label_smoothing: float = 0.
     return _VocabularyLoss.apply(*scores, targets, label_smoothing, torch.is_grad_enabled())
 
 
+def log_probabilities(scores: Scores, targets: Tensor) -> Tensor:
+    """Of targets (N,) under a softmax of the scores, (N,), without gradient."""
+    found = []
+    size = max(64, _CHUNK // len(scores.weight))
+    with torch.no_grad():
+        for states, target in zip(scores.states.split(size), targets.split(size), strict=True):
+            z = scores._replace(states=states).logits()
+            z = z.to(torch.promote_types(z.dtype, torch.float32))
+            found.append(z.gather(1, target.unsqueeze(1)).squeeze(1) - z.logsumexp(dim=1))
+    return torch.cat(found)
+
+
 class _VocabularyLoss(torch.autograd.Function):
     @staticmethod
     def forward(

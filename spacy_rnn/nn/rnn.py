@@ -151,6 +151,7 @@ class Encoder(nn.Module):
         lengths: Tensor,
         tokens: Optional[Tensor] = None,
         state: Optional[Tensor] = None,
+        longest: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """Like `forward`, one direction only, from a state to a state, so that a long sequence can
         come in pieces: forward cells take its pieces from the left, backward ones from the right.
@@ -158,13 +159,18 @@ class Encoder(nn.Module):
         state: (S, depth, B, H), where S is 2 for an LSTM (hidden and cell state), 1 for others;
             None starts from zeros. Returns the encoded tokens and the state after each row's last
             step; a row of length 0 keeps its state.
+        longest: only the longest rows are to go on: the states of others are not theirs. Rows of
+            similar length are then read together.
         """
         if self.direction == "both":
             raise ValueError("A state can be carried in one direction only, not in both.")
         rows = lengths.numpy()
         if state is None:
             state = x.new_zeros(self.state_size(len(rows)))
-        groups = group_by_equal_length(rows)
+        if longest:
+            groups = group_by_length(rows, step_overhead(self.input_size, self.hidden_size))
+        else:
+            groups = group_by_equal_length(rows)
         # Rows of one length all end at the kernel's last step, so that its state is theirs.
         layouts: list[Layout] = [Padded(rows[g], offsets(rows)[g], x.device) for g in groups]
         return self._encode(x, rows, tokens, groups, layouts, state)
@@ -198,7 +204,8 @@ class Encoder(nn.Module):
             positions[spans(starts[group], rows[group])] = layout.positions + base
             base += layout.size
             if group_final is not None:
-                final[:, :, torch.from_numpy(group)] = group_final
+                # A kernel in half precision gives states in half precision.
+                final[:, :, torch.from_numpy(group)] = group_final.to(final.dtype)
         together = torch.cat(outputs) if len(outputs) > 1 else outputs[0]
         return together.index_select(0, torch.from_numpy(positions).to(x.device)), final
 

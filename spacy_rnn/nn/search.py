@@ -87,7 +87,7 @@ def search(
     lengths: tuple[Tensor, Tensor],
     options: SearchOptions,
     *,
-    begin: int,
+    begin: Tensor,
     end: int,
     never: list[int],
     draws: Optional[Tensor] = None,
@@ -97,7 +97,8 @@ def search(
     state: before the first piece, of B * beam rows, those of one source together.
     lengths: the least and the most pieces of the target of each source, int64 (B,); at the most,
         nothing but the end may follow.
-    begin, end: the pieces that stand before the first and after the last.
+    begin: the piece that stands before the first one of each source, int64 (B,).
+    end: the piece that stands after the last one.
     never: pieces that are no part of a target.
     draws: numbers from [0, 1), (B, beam, steps), one more step than the longest target has pieces:
         pieces are drawn by them instead of the most probable ones being taken. As they belong to a
@@ -112,7 +113,7 @@ def search(
     log_p = torch.full((n_sources, beam), -torch.inf if draws is None else 0.0, device=device)
     log_p[:, 0] = 0.0
     alive = _Alive(log_p.new_zeros((n_sources, beam, 0), dtype=torch.int64), log_p, None)
-    last = torch.full((n_sources, beam), begin, device=device)
+    last = begin.unsqueeze(1).expand(n_sources, beam)
     while len(places):
         scores, attention, state = model.step(last, state)
         scores = scores.float()

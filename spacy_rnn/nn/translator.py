@@ -144,7 +144,7 @@ class Translator(nn.Module):
             state.select(rows),
             bounds,
             options,
-            begin=begin,
+            begin=torch.full_like(bounds[0], begin),
             end=end,
             never=never,
             draws=draws,

@@ -69,6 +69,15 @@ class RNNPipe(TrainablePipe):
         """The annotation of a batch, as its loss takes it."""
         raise NotImplementedError
 
+    def begin_updates(
+        self, examples: List[Example]
+    ) -> Iterator[Tuple[float, Callable[[float], Any]]]:
+        """The losses of a batch of examples that `can_learn_from` lets through, one for each part
+        of it that is read at once, and what adds the gradient of each up."""
+        gold = self.get_gold(examples)
+        if gold.n_items:
+            yield self.model.begin_update(Training([eg.predicted for eg in examples], gold))
+
     def update(
         self,
         examples: Iterable[Example],
@@ -93,10 +102,7 @@ class RNNPipe(TrainablePipe):
         if not annotated:
             return losses
         set_dropout_rate(self.model, drop)
-        gold = self.get_gold(annotated)
-        if gold.n_items:
-            docs = [eg.predicted for eg in annotated]
-            loss, backprop = self.model.begin_update(Training(docs, gold))
+        for loss, backprop in self.begin_updates(annotated):
             backprop(1.0)
             # One bad batch must not hide the losses of all later ones.
             losses[self.name] += loss if np.isfinite(loss) else 0.0

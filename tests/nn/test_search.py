@@ -59,7 +59,7 @@ class Toy:
             draws = torch.rand(shape, generator=generator, dtype=torch.float64)
         return search(
             self, state, lengths, options,
-            begin=BEGIN, end=END, never=list(never), draws=draws,
+            begin=torch.full((len(most),), BEGIN), end=END, never=list(never), draws=draws,
         )  # fmt: skip
 
     def alone(self, source):

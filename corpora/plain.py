@@ -1,0 +1,83 @@
+"""Make documents of plain text, for language models.
+
+    python corpora/plain.py FORMAT IN OUT.spacy
+
+FORMAT     IN                                    a document
+sentences  a CoNLL-U file (grammar.py)           some of its sentences, as they follow one another
+wikitext   {train,valid,test}.txt of WikiText    an article
+
+IN may be packed with xz. The words of WikiText are those of its publishers, rare ones `<unk>`; the
+end of each line is a word too, a line break, so that there are as many words as its perplexities
+are counted by. Train with `gold_preproc = true` to keep them.
+"""
+
+import argparse
+import lzma
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import spacy
+from conllu import to_docs
+from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
+
+#: sentences of a document
+SENTENCES = 5
+#: the title of an article, not of a section, which has more signs
+TITLE = re.compile(r" = [^=].* = $")
+
+
+def sentences(path: Path, vocab: Vocab) -> Iterator[Doc]:
+    """Every few sentences of a CoNLL-U file as a text."""
+    docs = to_docs(path, vocab)
+    while some := list(islice(docs, SENTENCES)):
+        tokens = [token for doc in some for token in doc]
+        # A blank between sentences as between words.
+        spaces = [bool(t.whitespace_) or t.i == len(t.doc) - 1 for t in tokens]
+        yield Doc(vocab, words=[t.text for t in tokens], spaces=[*spaces[:-1], False])
+
+
+def wikitext(path: Path, vocab: Vocab) -> Iterator[Doc]:
+    """The articles of WikiText."""
+    open_file = lzma.open if path.suffix == ".xz" else open
+    words: list[str] = []
+    with open_file(path, "rt", encoding="utf8") as lines:
+        for line in lines:
+            if TITLE.match(line.rstrip("\n")) and words:
+                yield article(words, vocab)
+                words = []
+            words += [*line.split(), "\n"]
+    if words:
+        yield article(words, vocab)
+
+
+def article(words: list[str], vocab: Vocab) -> Doc:
+    following = [*words[1:], "\n"]
+    spaces = [word != "\n" != after for word, after in zip(words, following, strict=True)]
+    return Doc(vocab, words=words, spaces=spaces)
+
+
+FORMATS: dict[str, Callable[[Path, Vocab], Iterator[Doc]]] = {
+    "sentences": sentences,
+    "wikitext": wikitext,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("format", choices=FORMATS)
+    parser.add_argument("source", type=Path, metavar="IN")
+    parser.add_argument("target", type=Path, metavar="OUT.spacy")
+    options = parser.parse_args(arguments)
+    docs = DocBin(docs=FORMATS[options.format](options.source, spacy.blank("en").vocab))
+    options.target.parent.mkdir(parents=True, exist_ok=True)
+    docs.to_disk(options.target)
+    print(f"{len(docs)} texts")
+
+
+if __name__ == "__main__":
+    main()

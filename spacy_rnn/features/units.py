@@ -1,0 +1,216 @@
+"""The units that a language model reads and writes: characters, pieces of words or words."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from typing import Any, List, Protocol, Sequence
+
+import numpy as np
+from spacy.attrs import ORTH
+from spacy.tokens import Doc
+
+from .base import ranked
+from .pieces import Pieces
+
+#: of the units that are not pieces; both stand before and after each document, and for all that the
+#: training texts do not have
+BOUNDARY, UNKNOWN = 0, 1
+
+
+class Units(Protocol):
+    """Texts to ids of units, and back."""
+
+    @property
+    def boundary(self) -> int:
+        """Stands before and after each document."""
+
+    @property
+    def surfaces(self) -> List[str]:
+        """What each unit is in a text, a word with the blank before it; empty for those that stand
+        for nothing."""
+
+    def __len__(self) -> int:
+        """Size of the vocabulary."""
+
+    def learn(self, docs: Sequence[Doc]) -> None:
+        """Make the vocabulary."""
+
+    def encode(self, docs: Sequence[Doc]) -> List[np.ndarray]:
+        """The units of each document, int64, without boundaries."""
+
+    def owners(self, doc: Doc) -> np.ndarray:
+        """The index of the token that each unit of a document belongs to, ascending, int64."""
+
+    def read(self, text: str) -> np.ndarray:
+        """The units of a text, int64, without boundaries."""
+
+    def write(self, ids: Sequence[int]) -> str:
+        """The text of units."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """What was learned, as JSON."""
+
+    def from_dict(self, state: dict[str, Any]) -> None:
+        """Take up what `to_dict` gave."""
+
+
+class Characters:
+    """Every character, blanks and line breaks among them.
+
+    min_freq: characters that occur less often in the training texts are unknown.
+    """
+
+    def __init__(self, min_freq: int = 2):
+        self.min_freq = min_freq
+        self.from_dict({"characters": []})
+
+    def __len__(self) -> int:
+        return len(self._codes) + 2
+
+    @property
+    def boundary(self) -> int:
+        return BOUNDARY
+
+    @property
+    def surfaces(self) -> List[str]:
+        return ["", "", *map(chr, self._codes[self._order].tolist())]
+
+    def learn(self, docs: Sequence[Doc]) -> None:
+        counts: Counter[str] = Counter()
+        for doc in docs:
+            counts.update(doc.text)
+        self.from_dict({"characters": ranked(counts, self.min_freq)})
+
+    def encode(self, docs: Sequence[Doc]) -> List[np.ndarray]:
+        return [self.read(doc.text) for doc in docs]
+
+    def owners(self, doc: Doc) -> np.ndarray:
+        return np.repeat(np.arange(len(doc)), [len(token.text_with_ws) for token in doc])
+
+    def read(self, text: str) -> np.ndarray:
+        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+        if not len(self._codes):
+            return np.full(len(codes), UNKNOWN)
+        place = np.minimum(np.searchsorted(self._codes, codes), len(self._codes) - 1)
+        return np.where(self._codes[place] == codes, self._ids[place], UNKNOWN)
+
+    def write(self, ids: Sequence[int]) -> str:
+        surfaces = self.surfaces
+        return "".join(surfaces[i] for i in ids)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"characters": self.surfaces[2:]}
+
+    def from_dict(self, state: dict[str, Any]) -> None:
+        codes = np.array([ord(c) for c in state["characters"]], dtype="<u4")
+        order = np.argsort(codes)
+        #: the characters in order, and the id of each
+        self._codes = codes[order]
+        self._ids = (order + 2).astype("int64")
+        self._order = np.argsort(order)
+
+
+class Words:
+    """spaCy's tokens, without the blanks between them.
+
+    min_freq: words that occur less often in the training texts are unknown.
+    max_words: of the others the most frequent ones have a place; 0 for all.
+    """
+
+    def __init__(self, min_freq: int = 2, max_words: int = 0):
+        self.min_freq = min_freq
+        self.max_words = max_words
+        self.from_dict({"words": []})
+
+    def __len__(self) -> int:
+        return len(self._ids) + 2
+
+    @property
+    def boundary(self) -> int:
+        return BOUNDARY
+
+    @property
+    def surfaces(self) -> List[str]:
+        return ["", "", *(" " + word for word in self._ids)]
+
+    def learn(self, docs: Sequence[Doc]) -> None:
+        counts: Counter[str] = Counter()
+        for doc in docs:
+            counts.update(token.text for token in doc)
+        words = ranked(counts, self.min_freq)
+        self.from_dict({"words": words[: self.max_words or None]})
+
+    def encode(self, docs: Sequence[Doc]) -> List[np.ndarray]:
+        return [self._encode(doc) for doc in docs]
+
+    def _encode(self, doc: Doc) -> np.ndarray:
+        # Each distinct word is looked up once.
+        keys, tokens = np.unique(doc.to_array(ORTH).reshape(-1), return_inverse=True)
+        strings = doc.vocab.strings
+        ids = np.array([self._ids.get(strings[key], UNKNOWN) for key in keys], dtype="int64")
+        return ids[tokens] if len(doc) else ids
+
+    def owners(self, doc: Doc) -> np.ndarray:
+        return np.arange(len(doc))
+
+    def read(self, text: str) -> np.ndarray:
+        """Of words with blanks between them."""
+        ids = [self._ids.get(word, UNKNOWN) for word in text.split()]
+        return np.array(ids, dtype="int64")
+
+    def write(self, ids: Sequence[int]) -> str:
+        surfaces = self.surfaces
+        return "".join(surfaces[i] for i in ids).removeprefix(" ")
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"words": list(self._ids)}
+
+    def from_dict(self, state: dict[str, Any]) -> None:
+        self._ids = {word: i for i, word in enumerate(state["words"], start=2)}
+
+
+class PieceUnits:
+    """Pieces of words; see `Pieces`."""
+
+    def __init__(self, pieces: Pieces):
+        self.pieces = pieces
+
+    def __len__(self) -> int:
+        return len(self.pieces)
+
+    @property
+    def boundary(self) -> int:
+        return self.pieces.eos
+
+    @property
+    def surfaces(self) -> List[str]:
+        control = {self.pieces.pad, self.pieces.unk, self.pieces.bos, self.pieces.eos}
+        names = self.pieces.pieces()
+        return ["" if i in control else n.replace("\u2581", " ") for i, n in enumerate(names)]
+
+    def learn(self, docs: Sequence[Doc]) -> None:
+        self.pieces.train(doc.text for doc in docs)
+
+    def encode(self, docs: Sequence[Doc]) -> List[np.ndarray]:
+        return self.pieces.encode([doc.text for doc in docs])
+
+    def owners(self, doc: Doc) -> np.ndarray:
+        _, starts, ends = self.pieces.offsets(doc.text)
+        # Where a piece ends: most begin with the blank before a word.
+        last = np.maximum(ends - 1, starts)
+        token_ends = np.cumsum([len(token.text_with_ws) for token in doc])
+        owners = np.searchsorted(token_ends, last, side="right")
+        return np.minimum(owners, max(len(doc) - 1, 0))
+
+    def read(self, text: str) -> np.ndarray:
+        return self.pieces.encode([text])[0]
+
+    def write(self, ids: Sequence[int]) -> str:
+        return self.pieces.decode([ids])[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"pieces": base64.b64encode(self.pieces.to_bytes()).decode()}
+
+    def from_dict(self, state: dict[str, Any]) -> None:
+        self.pieces.from_bytes(base64.b64decode(state["pieces"]))

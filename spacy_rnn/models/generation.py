@@ -1,0 +1,231 @@
+"""Texts continued by a language model: generation, and suggestions while someone types."""
+
+import re
+from functools import partial
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+from thinc.api import Model
+from torch import Tensor
+
+from ..features.units import Characters, Units
+from ..nn.decoder import State
+from ..nn.language_model import LanguageModel, Searched
+from ..nn.search import SearchOptions, search
+from ..training.shim import TorchShim
+from .language_model import FORWARD
+
+#: units that are read at a time
+CHUNK = 2048
+#: the longest word that is suggested, in units, and how many ways to go on are followed for each
+#: suggestion that is asked for
+LONGEST, WIDTH = 25, 4
+
+
+class Suggestion(NamedTuple):
+    """A word that may come next, or that completes what was typed of it."""
+
+    word: str
+    probability: float
+
+
+class Context(NamedTuple):
+    """What was read: the state before the last unit (S, depth, 1, H), and that unit."""
+
+    state: Tensor
+    last: int
+
+
+def begin(model: Model, condition: Optional[np.ndarray]) -> Context:
+    """Before a document, of which a vector (C,) may be known."""
+    shim: Any = model.shims[0]
+    if FORWARD not in shim.module:
+        raise ValueError(
+            "A language model of direction \"backward\" cannot continue a text. Train one with "
+            "\"forward\" or \"both\"."
+        )
+    given = None if condition is None else torch.from_numpy(condition).to(shim.device)
+    state = shim.predict(
+        lambda modules: modules[FORWARD].start(1, None if given is None else given.unsqueeze(0))
+    )
+    return Context(state, shim.features.boundary)
+
+
+def read(model: Model, context: Context, units: np.ndarray) -> Context:
+    """Go on reading."""
+    shim: Any = model.shims[0]
+    state, last = context
+    inputs = np.concatenate([[last], units])
+    for start in range(0, len(units), CHUNK):
+        some = torch.from_numpy(inputs[start : min(start + CHUNK, len(units))]).to(shim.device)
+        state = shim.predict(partial(_read, units=some, state=state))
+    return Context(state, int(inputs[-1]))
+
+
+def _read(modules: Any, units: Tensor, state: Tensor) -> Tensor:
+    module: LanguageModel = modules[FORWARD]
+    return module.encoder.step(module.table(), torch.tensor([len(units)]), units, state)[1]
+
+
+def generate(
+    model: Model,
+    contexts: Sequence[Context],
+    max_units: int,
+    options: SearchOptions,
+    seed: Optional[int],
+) -> List[np.ndarray]:
+    """The units that follow each of some contexts, the best ones or, with a seed, drawn ones."""
+    shim: TorchShim = model.shims[0]  # type: ignore[assignment]
+    units: Units = shim.features
+    draws = None
+    if seed is not None:
+        shape = (options.beam, max_units + 1)
+        drawn = [np.random.default_rng([seed, i]).random(shape) for i in range(len(contexts))]
+        draws = torch.from_numpy(np.stack(drawn)).to(shim.device)
+    state = torch.cat([context.state for context in contexts], dim=2)
+    most = torch.full((len(contexts),), max_units, device=shim.device)
+    found = shim.predict(
+        lambda modules: search(
+            Searched(modules[FORWARD]),
+            State(state.repeat_interleave(options.beam, dim=2), None),
+            (torch.zeros_like(most), most),
+            options,
+            begin=torch.tensor([context.last for context in contexts], device=shim.device),
+            end=units.boundary,
+            never=[i for i, s in enumerate(units.surfaces) if not s and i != units.boundary],
+            draws=draws,
+        )
+    )
+    return [hypotheses[0].pieces.numpy() for hypotheses in found]
+
+
+class Session:
+    """A text that someone is typing: what was read of it stays read, so that a keystroke costs the
+    same after ten characters as after ten thousand."""
+
+    def __init__(self, model: Model, condition: Optional[np.ndarray] = None):
+        self.model = model
+        shim: Any = model.shims[0]
+        self._shim: TorchShim = shim
+        self._units: Units = shim.features
+        self._surfaces = np.array(self._units.surfaces, dtype=object)
+        self._in_word = np.array([_is_word(s[:1]) for s in self._surfaces])
+        self._is_blank = np.array([s == " " for s in self._surfaces])
+        self._by_character = isinstance(self._units, Characters)
+        self._parts: List[str] = []
+        self._context = begin(model, condition)
+        #: the end of the text that is not read yet, or, of characters, the word that is being typed
+        self._half = ""
+        self._has_read = False
+
+    @property
+    def text(self) -> str:
+        """What was typed."""
+        return "".join(self._parts)
+
+    def type(self, text: str) -> None:
+        """Go on with a character, or with more."""
+        if not text:
+            return
+        self._parts.append(text)
+        self._half += text
+        if self._by_character:
+            self._context = read(self.model, self._context, self._units.read(text))
+            self._half = re.split(r"[^\w'’-]", self._half)[-1]
+            return
+        # A word is read once a blank follows it.
+        finished, blank, rest = self._half.rpartition(" ")
+        if finished.strip():
+            # The blank before a word is read with it, also where a text begins without one.
+            ids = self._units.read(finished.removeprefix(" ") if self._has_read else finished)
+            self._context = read(self.model, self._context, ids)
+            self._half = blank + rest
+            self._has_read = True
+
+    def suggest(self, n: int = 5) -> List[Suggestion]:
+        """The n most probable next words, or those that complete the one that is being typed, most
+        probable first. Their probabilities are those among all that begin with what was typed."""
+        if n < 1:
+            raise ValueError(f"'n' must be at least 1, got {n}.")
+        wanted, typed = "", self._half
+        if not self._by_character:
+            # The unit that begins a word has the blank before it.
+            wanted, typed = " " + self._half.lstrip(" "), ""
+        return self._complete(wanted, typed, n)
+
+    def _complete(self, wanted: str, typed: str, n: int) -> List[Suggestion]:
+        """Words that begin with `typed`, which was read, and `wanted`, which was not: a beam search
+        in which the probability of a word is that of its units and of a word's end."""
+        n_ways = WIDTH * n
+        texts, log_p = [""], np.zeros(1)
+        state, last = self._context.state, np.array([self._context.last])
+        finished: Dict[str, float] = {}
+        # The probability of all texts that begin as wanted.
+        covered = -np.inf if wanted else 0.0
+        for _ in range(LONGEST):
+            scores, state = self._step(state, last)
+            ways: List[Tuple[float, int, int]] = []
+            for k, (text, before, after) in enumerate(zip(texts, log_p, scores, strict=True)):
+                rest, word = wanted[len(text) :], (typed + text).strip()
+                if rest:
+                    allowed = self._beginning_with(rest)
+                    whole = [i for i in allowed if len(self._surfaces[i]) >= len(rest)]
+                    covered = np.logaddexp(covered, before + _log_sum(after[whole]))
+                elif word:
+                    allowed = np.flatnonzero(self._in_word)
+                    end = before + _log_sum(after[~self._in_word])
+                    finished[word] = np.logaddexp(finished.get(word, -np.inf), end)
+                else:
+                    allowed = np.flatnonzero(self._in_word | self._is_blank)
+                ways += [(before + after[i], k, int(i)) for i in _best(after, allowed, n_ways)]
+            ways = sorted(ways, reverse=True)[:n_ways]
+            enough = sorted(finished.values(), reverse=True)[n - 1 : n]
+            # A word only loses probability.
+            if not ways or (enough and enough[0] >= ways[0][0]):
+                break
+            log_p = np.array([p for p, _, _ in ways])
+            texts = [texts[k] + self._surfaces[i] for _, k, i in ways]
+            last = np.array([i for _, _, i in ways])
+            rows = torch.tensor([k for _, k, _ in ways], device=state.device)
+            state = state.index_select(2, rows)
+        best = sorted(finished.items(), key=lambda item: -item[1])[:n]
+        # Rounding may lift a sum of probabilities a little.
+        return [Suggestion(word, float(np.exp(min(p - covered, 0.0)))) for word, p in best]
+
+    def _beginning_with(self, rest: str) -> np.ndarray:
+        """The units that begin with a text or are a beginning of it."""
+        found = [
+            i
+            for i, surface in enumerate(self._surfaces)
+            if surface and (surface.startswith(rest) or rest.startswith(surface))
+        ]
+        return np.array(found, dtype="int64")
+
+    def _step(self, state: Tensor, last: np.ndarray) -> Tuple[np.ndarray, Tensor]:
+        """Read a unit a row: the log-probabilities of those that may follow, float64 (K, V)."""
+        units = torch.from_numpy(last).to(self._shim.device).unsqueeze(0)
+
+        def run(modules: Any) -> Tuple[Tensor, State]:
+            rows = state.expand(-1, -1, len(last), -1).contiguous()
+            scores, _, after = Searched(modules[FORWARD]).step(units, State(rows, None))
+            return scores[0].double().log_softmax(dim=1), after
+
+        scores, after = self._shim.predict(run)
+        return scores.cpu().numpy(), after.recurrent
+
+
+def _is_word(character: str) -> bool:
+    """Whether a character goes on with a word."""
+    return character.isalnum() or character in ("_", "'", "’", "-")
+
+
+def _best(scores: np.ndarray, allowed: np.ndarray, n: int) -> np.ndarray:
+    """Those of the allowed places that have the n highest scores."""
+    if len(allowed) <= n:
+        return allowed
+    return allowed[np.argpartition(-scores[allowed], n)[:n]]
+
+
+def _log_sum(log_p: np.ndarray) -> float:
+    return float(np.logaddexp.reduce(log_p)) if len(log_p) else -np.inf

@@ -1,0 +1,67 @@
+"""The units of language models, as configs describe them."""
+
+from dataclasses import dataclass
+from typing import List, Sequence, Union
+
+import numpy as np
+from spacy.tokens import Doc
+
+from ..features.units import Characters, PieceUnits, Units, Words
+from .checks import at_least
+from .pieces import SentencePieces
+
+
+@dataclass(frozen=True)
+class CharacterUnits:
+    """spacy_rnn.CharacterUnits.v1: every character, blanks and line breaks among them.
+
+    min_freq: characters that occur less often in the training texts are unknown.
+    """
+
+    min_freq: int = 2
+
+    def __post_init__(self) -> None:
+        at_least(1, min_freq=self.min_freq)
+
+
+@dataclass(frozen=True)
+class WordUnits:
+    """spacy_rnn.WordUnits.v1: spaCy's tokens.
+
+    min_freq: words that occur less often in the training texts are unknown.
+    max_words: of the others the most frequent ones have a place in the vocabulary; 0 for all.
+    """
+
+    min_freq: int = 2
+    max_words: int = 0
+
+    def __post_init__(self) -> None:
+        at_least(1, min_freq=self.min_freq)
+        at_least(0, max_words=self.max_words)
+
+
+UnitsConfig = Union[CharacterUnits, WordUnits, SentencePieces]
+
+
+def make_units(config: UnitsConfig) -> Units:
+    """Units that have learned nothing yet."""
+    if isinstance(config, SentencePieces):
+        return PieceUnits(config.features())
+    if isinstance(config, WordUnits):
+        return Words(config.min_freq, config.max_words)
+    return Characters(config.min_freq)
+
+
+def learn_units(config: UnitsConfig, units: Units, docs: Sequence[Doc]) -> None:
+    """Make the vocabulary from the training texts, or load it where the config says so."""
+    if isinstance(config, SentencePieces) and isinstance(units, PieceUnits):
+        config.initialize(units.pieces, [doc.text for doc in docs])
+    else:
+        units.learn(docs)
+
+
+def training_units(config: UnitsConfig, units: Units, docs: Sequence[Doc]) -> List[np.ndarray]:
+    """The units of training texts, drawn at random where the config says so."""
+    if isinstance(config, SentencePieces) and isinstance(units, PieceUnits):
+        return config.encode(units.pieces, [doc.text for doc in docs])
+    return units.encode(docs)

@@ -1,0 +1,112 @@
+"""Attention and pictures shown as displaCy shows its own."""
+
+import sys
+from html.parser import HTMLParser
+from types import SimpleNamespace
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import spacy
+from spacy.tokens import Doc, Span
+
+from spacy_rnn import display
+
+from .test_heatmap import elements, texts
+
+
+class Alignment(NamedTuple):
+    source: Span
+    pieces: list
+    weights: np.ndarray
+
+
+class Translator:
+    """Says the sentences of a doc backwards."""
+
+    def align(self, docs):
+        return [
+            [
+                Alignment(sentence, [f"▁{t.text}" for t in sentence][::-1], self.weights(sentence))
+                for sentence in doc.sents
+            ]
+            for doc in docs
+        ]
+
+    def weights(self, sentence):
+        return np.eye(len(sentence), dtype=np.float32)[::-1] * 0.9
+
+
+@pytest.fixture
+def docs():
+    vocab = spacy.blank("en").vocab
+    words = ["It", "works", ".", "Well", "!"]
+    starts = [True, False, False, True, False]
+    return [
+        Doc(vocab, words=words, sent_starts=starts),
+        Doc(vocab, words=["a<b"], sent_starts=[True]),
+    ]
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What is shown in Jupyter."""
+    outputs = []
+    module = SimpleNamespace(HTML=lambda markup: markup, display=outputs.append)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(display=module))
+    monkeypatch.setitem(sys.modules, "IPython.display", module)
+    return outputs
+
+
+def test_a_picture_for_each_sentence(docs):
+    svgs = display.attention(docs, Translator()).split("</svg>")
+    assert len(svgs) == 4 and not svgs.pop().strip()
+    first, second, third = (svg + "</svg>" for svg in svgs)
+    assert texts(first, "title") == ["It works ."]
+    assert texts(first, "row") == ["▁.", "▁works", "▁It"]
+    assert texts(first, "column") == ["It", "works", "."]
+    assert [cell.get("fill-opacity") for cell in elements(first, "cell")][:3] == [
+        "0.000",
+        "0.000",
+        "0.900",
+    ]
+    assert texts(second, "column") == ["Well", "!"]
+    assert texts(third, "column") == ["a<b"]
+
+
+def test_one_doc_is_enough(docs):
+    assert display.attention(docs[0], Translator()) == display.attention(docs[:1], Translator())
+    assert display.attention(iter(docs), Translator()) == display.attention(docs, Translator())
+
+
+def test_page(docs):
+    page = display.attention(docs, Translator(), page=True)
+    assert page.startswith("<!DOCTYPE html>") and '<meta charset="utf-8">' in page
+    open_tags = []
+
+    class Parser(HTMLParser):
+        def handle_starttag(self, tag, attributes):
+            if tag != "meta":
+                open_tags.append(tag)
+
+        def handle_endtag(self, tag):
+            assert open_tags.pop() == tag
+
+    parser = Parser()
+    parser.feed(page)
+    parser.close()
+    assert not open_tags
+    assert page.count("<figure") == page.count("<svg") == 3
+    assert "a&lt;b" in page
+
+
+def test_jupyter(docs, shown, monkeypatch):
+    markup = display.attention(docs, Translator())
+    assert not shown
+    assert display.attention(docs, Translator(), jupyter=True) is None
+    assert len(shown) == 1 and markup in shown[0]
+    monkeypatch.setattr(display, "is_in_jupyter", lambda: True)
+    assert display.attention(docs, Translator(), jupyter=False) == markup
+    assert len(shown) == 1
+    assert display.render(["<svg/>"]) is None
+    assert "<svg/>" in shown[1]
