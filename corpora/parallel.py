@@ -2,7 +2,9 @@
 
     python corpora/parallel.py OUT_DIR [--seed 0] [--train 6000] [--dev 200] [--test 300]
 
-writes `train.tsv`, `dev.tsv` and `test.tsv`, a sentence a line: English, a tab, French.
+writes `train.tsv`, `dev.tsv` and `test.tsv`, a sentence a line: English, a tab, French; and
+`long.tsv`, 300 sentences that are each longer than all of these: two to four statements, joined by
+"and" or "but".
 
 An English sentence has exactly one translation in the grammar. Where English leaves open what
 French must say, the grammar is silent:
@@ -17,7 +19,7 @@ The same seed gives the same files.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 
@@ -29,6 +31,7 @@ from inflection import principal_parts
 from phrases import ANY, DEFINITE, GIVING, KIN, LASTING, Phrases
 
 SHORTEST, LONGEST = 3, 15  # words of an English sentence
+N_LONG, LONGEST_LONG = 300, 45  # long sentences, and the words of one
 CANDIDATES = 4  # sentences drawn for every one taken
 WORD = re.compile(r"\d|[^\W\d]+")
 # The methods of `Sentences` that make a sentence, and how often.
@@ -50,6 +53,12 @@ SENTENCES = {
     "clock": 2,
     "price": 4,
     "comparison": 8,
+}
+# Those of them that can be joined.
+STATEMENTS = {
+    name: weight
+    for name, weight in SENTENCES.items()
+    if name not in ("question", "open_question", "how_many", "exclamation")
 }
 # What can be done with a thing after something else.
 SEQUENCES = {
@@ -79,18 +88,40 @@ class Sentences(Phrases):
 
     def sentence(self) -> Pair:
         """A random sentence with its translation."""
+        return self.drawn(lambda: self.one_of(SENTENCES), SHORTEST, LONGEST)
+
+    def long_sentence(self) -> Pair:
+        """Several statements in one sentence, with their translation."""
+        number = self.rng.randint(2, 4)
+        return self.drawn(lambda: self.statements(number), LONGEST + 1, LONGEST_LONG)
+
+    def drawn(self, draw: Callable[[], Pair], shortest: int, longest: int) -> Pair:
+        """The first sentence drawn that is natural, clear and of a length, as it is written."""
         while True:
             self.mentioned, self.resumed, self.used = [], [], set()
             try:
-                words = getattr(self, self.pick(SENTENCES))()
+                words = draw()
             except Unfit:
                 continue
             english, translation = (" ".join(text.split()) for text in words)
             english = re.sub(r"\ba (?=[aeiou])", "an ", re.sub(" (?=[.,?!])", "", english))
             translation = french.spelled(re.sub(" (?=[.,])", "", translation))
             clear = all(self.mentioned.count(pronoun) == 1 for pronoun in self.resumed)
-            if clear and SHORTEST <= len(english.split()) <= LONGEST:
+            if clear and shortest <= len(english.split()) <= longest:
                 return Pair(*(text[0].upper() + text[1:] for text in (english, translation)))
+
+    def one_of(self, kinds: Mapping[str, float]) -> Pair:
+        return getattr(self, self.pick(kinds))()
+
+    def statements(self, number: int) -> Pair:
+        """Statements joined by "and", or once by "but"."""
+        words = self.one_of(STATEMENTS)
+        for _ in range(number - 1):
+            opposed = " but " not in words.english and self.chance(0.3)
+            conjunction = ("but", "mais") if opposed else ("and", "et")
+            start = Pair(*(text.removesuffix(".") for text in words))
+            words = joined(start, (",", ","), conjunction, self.one_of(STATEMENTS))
+        return words
 
     def any_verb(self) -> Verb:
         return self.verb([*(name for name in VERBS if name not in GIVING), *RARER])
@@ -375,12 +406,24 @@ def pairs(seed: int) -> Iterator[Pair]:
             yield pair
 
 
+def long_pairs(seed: int, number: int = N_LONG) -> list[Pair]:
+    """Long sentences and their translations, no English sentence twice."""
+    sentences = Sentences(Random(seed))
+    found: dict[str, Pair] = {}
+    while len(found) < number:
+        pair = sentences.long_sentence()
+        found.setdefault(pair.english, pair)
+    return list(found.values())
+
+
 def write_corpus(directory: Path, seed: int, sizes: dict[str, int]) -> None:
-    """Write the first pairs of the stream to `NAME.tsv`, `sizes` for every name."""
+    """Write the first pairs of the stream to `NAME.tsv`, `sizes` for every name, and long ones."""
     directory.mkdir(parents=True, exist_ok=True)
     stream = pairs(seed)
-    for name, size in sizes.items():
-        lines = ["\t".join(next(stream)) + "\n" for _ in range(size)]
+    parts = {name: [next(stream) for _ in range(size)] for name, size in sizes.items()}
+    parts["long"] = long_pairs(seed)
+    for name, part in parts.items():
+        lines = ["\t".join(pair) + "\n" for pair in part]
         path = directory / f"{name}.tsv"
         path.write_text("".join(lines), encoding="utf-8", newline="\n")
 

@@ -15,7 +15,6 @@ import argparse
 import lzma
 import re
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 
 import spacy
@@ -30,13 +29,8 @@ TITLE = re.compile(r" = [^=].* = $")
 
 
 def sentences(path: Path, vocab: Vocab) -> Iterator[Doc]:
-    """Every few sentences of a CoNLL-U file as a text."""
-    docs = to_docs(path, vocab)
-    while some := list(islice(docs, SENTENCES)):
-        tokens = [token for doc in some for token in doc]
-        # A blank between sentences as between words.
-        spaces = [bool(t.whitespace_) or t.i == len(t.doc) - 1 for t in tokens]
-        yield Doc(vocab, words=[t.text for t in tokens], spaces=[*spaces[:-1], False])
+    """Every few sentences of a CoNLL-U file."""
+    return to_docs(path, vocab, SENTENCES)
 
 
 def wikitext(path: Path, vocab: Vocab) -> Iterator[Doc]:

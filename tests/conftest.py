@@ -54,6 +54,18 @@ SMALL_TRANSLATOR = {
     "decoder": {"@architectures": "spacy_rnn.RNNDecoder.v1", "hidden_size": 16},
 }
 
+SMALL_LANGUAGE_MODEL = {
+    "@architectures": "spacy_rnn.LanguageModel.v1",
+    "embedding_size": 16,
+    "units": {"@architectures": "spacy_rnn.WordUnits.v1", "min_freq": 1},
+    "encoder": {
+        "@architectures": "spacy_rnn.RNNEncoder.v1",
+        "direction": "forward",
+        "hidden_size": 16,
+        "depth": 1,
+    },
+}
+
 #: words, tags, parts of speech, morphology, category, rating, entities, translation
 SENTENCES = [
     ("I like green eggs", "PRP VBP JJ NNS", "PRON VERB ADJ NOUN", "Number=Sing _ _ Number=Plur",
@@ -98,6 +110,9 @@ def make_pipeline(factory, model=None, name=None, **config):
         search = {"@misc": "spacy_rnn.Search.v1", "beam": 2, "max_ratio": 1.0}
         config = {"label_smoothing": 0.0, "search": search, **config}
         return _with(factory, SMALL_TRANSLATOR, model, name, config)
+    if factory == "rnn_lm":
+        config = {"streams": 4, "window": 8, **config}
+        return _with(factory, SMALL_LANGUAGE_MODEL, model, name, config)
     labels_tokens = factory in ("rnn_tagger", "rnn_ner")
     architecture = "spacy_rnn.Tagger.v1" if labels_tokens else "spacy_rnn.ManyToOne.v1"
     small = {"@architectures": architecture, **SMALL_MODEL}

@@ -40,6 +40,11 @@ RATINGS = (
     "cjhutto/vaderSentiment/44fc044cd877310ee8278a0eadf34bcd50d41d06/additional_resources/"
     "hutto_ICWSM_2014.tar.gz"
 )
+TATOEBA = {
+    "mt-tatoeba-en-fr": "genimind/seq2seq/4f3f8eb0adde54fcc8b89394336b002e7961244c/fra-eng.zip",
+    "mt-tatoeba-en-de": "jhamburg/dats6450_nlp/fc38d83c4353d753fb9b34d98e945cbc5fab2811/"
+    "deu-eng.zip",
+}
 
 
 def project(folder, *arguments):
@@ -72,6 +77,13 @@ def clone(data_dir, tmp_path_factory):
             member.size = len(content.read())
             content.seek(0)
             archive.addfile(member, content)
+    for name, address in TATOEBA.items():
+        (mirror / address).parent.mkdir(parents=True)
+        with zipfile.ZipFile(mirror / address, "w") as archive:
+            for packed in (data_dir / name).glob("*.xz"):
+                # A part is enough, and short to learn from.
+                some = lzma.open(packed).readlines()[::40]
+                archive.writestr(packed.stem, b"".join(some))
     folder = tmp_path_factory.mktemp("clone")
     shutil.copy(ROOT / "project.yml", folder)
     for name in ("configs", "corpora"):
@@ -114,6 +126,26 @@ def test_other_workflows(clone, workflow, config, score, least):
     project(clone, "run", workflow, ".", *overrides)
     assert srsly.read_json(clone / "metrics" / f"{workflow}.json")[score] > least
     assert project(clone, "run", workflow, ".", *overrides).count("Skipping") == 3
+
+
+def test_translate_workflow(clone):
+    path = clone / "configs" / "translator.cfg"
+    text = re.sub("(embedding|hidden)_size = .*", r"\1_size = 32", path.read_text())
+    text = re.sub("vocab_size = .*", "vocab_size = 300", text)
+    path.write_text(re.sub("eval_frequency = .*", "eval_frequency = 100", text))
+    overrides = ["--vars.translate_from", "de", "--vars.translate_to", "en"]
+    overrides += ["--vars.translate_steps", "100"]
+    output = project(clone, "run", "translate", ".", *overrides)
+    scores = srsly.read_json(clone / "metrics" / "tatoeba-de-en.json")
+    assert scores["translation_chrf"] > 0.05
+    assert f"BLEU {scores['translation_bleu']} chrF {scores['translation_chrf']}" in output
+    with open(clone / "training/tatoeba/de-en/model-best/meta.json") as meta:
+        assert json.load(meta)["lang"] == "de"
+    assert project(clone, "run", "translate", ".", *overrides).count("Skipping") == 3
+    for pair in ("en-fr", "fr-en", "en-de", "de-en"):
+        assert {f.name for f in (clone / "corpus/tatoeba" / pair).glob("*.tsv")} == {
+            "train.tsv", "dev.tsv", "test.tsv",
+        }
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 """The scores of regressors against worked values and the formulas of Python's own statistics, those
-of translators against sacrebleu's own."""
+of translators against sacrebleu's own, those of language models against worked values."""
 
 import logging
 import math
@@ -20,6 +20,8 @@ from spacy.vocab import Vocab
 from spacy_rnn import scorers
 from spacy_rnn.extensions import set_doc_extension
 from spacy_rnn.scorers import (
+    language_model_score,
+    make_language_model_scorer,
     make_regression_scorer,
     make_translation_scorer,
     regression_score,
@@ -292,3 +294,71 @@ def test_the_default_translation_scorer_is_made_without_sacrebleu():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def foretold(*texts, attr="log_probability"):
+    """Examples from words and the probabilities of each token and of the end."""
+    set_doc_extension(attr)
+    examples = []
+    for words, probabilities in texts:
+        docs = [Doc(VOCAB, words=words, spaces=[False] * len(words)) for _ in range(2)]
+        if probabilities is not None:
+            docs[0]._.set(attr, [math.log(p) for p in probabilities])
+        examples.append(Example(*docs))
+    return examples
+
+
+@pytest.mark.parametrize(
+    ("texts", "probability", "bits"),
+    [
+        # sqrt(1/4 * 1/9) = 1/6
+        ([(["abcd"], [1 / 4, 1 / 9])], 1 / 6, math.log2(36) / 4),
+        ([(["ab", "c"], [1 / 2, 1 / 8, 1 / 4])], 1 / 4, 6 / 3),
+        # All texts together, not the mean of theirs: 2 + 3 + 3 bits, 5 tokens, 3 characters.
+        ([(["a"], [1 / 2, 1 / 2]), (["b", "c"], [1 / 8, 1 / 4, 1 / 2])], 2 ** (-8 / 5), 8 / 3),
+        # An empty text has an end, and no characters.
+        ([([], [1 / 4])], 1 / 4, 2.0),
+        ([([], [1 / 4]), (["a"], [1.0, 1.0])], (1 / 4) ** (1 / 3), 2.0),
+        ([(["sure"], [1.0, 1.0])], 1.0, 0.0),
+    ],
+)
+def test_worked_values_of_a_language_model(texts, probability, bits):
+    scores = language_model_score(foretold(*texts))
+    assert scores == {
+        "lm_perplexity": pytest.approx(1 / probability),
+        "lm_token_probability": pytest.approx(probability),
+        "lm_bits_per_character": pytest.approx(bits),
+    }
+    assert all(type(score) is float for score in scores.values())
+
+
+def test_texts_that_were_not_read_do_not_count():
+    read = [(["ab"], [1 / 4, 1 / 9]), (["c"], [1 / 2, 1 / 8])]
+    scores = language_model_score(foretold(*read))
+    assert language_model_score(foretold(read[0], (["xyz"], None), read[1])) == scores
+
+
+@pytest.mark.parametrize("texts", [[], [(["a"], None)], [(["a"], None), ([], None)]])
+def test_without_log_probabilities_there_are_no_scores(texts):
+    scores = language_model_score(foretold(*texts))
+    assert scores == dict.fromkeys(
+        ("lm_perplexity", "lm_token_probability", "lm_bits_per_character")
+    )
+
+
+def test_texts_that_are_all_but_impossible_have_finite_scores():
+    (example,) = foretold((["a"], [1.0, 1.0]))
+    example.predicted._.log_probability = [-1e4, -1e4]
+    scores = language_model_score([example])
+    assert scores["lm_token_probability"] == 0.0
+    assert scores["lm_perplexity"] == pytest.approx(math.exp(700))
+    assert scores["lm_bits_per_character"] == pytest.approx(2e4 / math.log(2))
+
+
+def test_the_registered_scorer_of_language_models_takes_what_a_component_gives():
+    """Its settings beside the attr, and examples that come once."""
+    examples = foretold((["ab"], [1 / 4, 1 / 9]), attr="log_p")
+    scorer = pickle.loads(pickle.dumps(make_language_model_scorer()))
+    scores = scorer(iter(examples), attr="log_p", perplexity_attr="perplexity", labels=(), window=7)
+    assert scores["lm_perplexity"] == pytest.approx(6.0)
+    assert language_model_score(examples)["lm_perplexity"] is None

@@ -37,6 +37,11 @@ def everything(corpus) -> list[tuple[str, ...]]:
 
 
 @pytest.fixture(scope="module")
+def long() -> list[tuple[str, ...]]:
+    return read(CORPORA / "parallel" / "long.tsv")
+
+
+@pytest.fixture(scope="module")
 def translations() -> dict[str, set[str]]:
     """The translations of many sentences of the grammar."""
     sentences = parallel.Sentences(Random(1))
@@ -314,10 +319,64 @@ def test_marks_agree(everything):
         assert (" n" in translation and " not " in english) or " not " not in english
 
 
+def words_of(pairs: list[tuple[str, ...]]) -> set[str]:
+    return {word for pair in pairs for text in pair for word in WORD.findall(text.lower())}
+
+
+def test_long_sentences_are_longer_than_all_others(everything, long):
+    lengths = [len(english.split()) for english, _ in long]
+    assert len(long) == len({english for english, _ in long}) == 300
+    assert min(lengths) > max(len(english.split()) for english, _ in everything)
+    # Enough of several lengths to compare.
+    assert all(sum(least <= n < least + 5 for n in lengths) >= 40 for least in (16, 21, 26))
+    assert sum(n > 25 for n in lengths) >= 100
+    assert max(lengths) > 35
+
+
+def test_long_sentences_are_joined_statements(everything, long):
+    assert words_of(long) <= words_of(everything)
+    for english, translation in long:
+        assert english[-1] == translation[-1] == "."
+        assert re.fullmatch(r"[A-Z](\w|'(?=s? |clock)|-(?=\w)|,? (?=\w))*\.", english), english
+        assert re.fullmatch(r"[A-ZÀÉŒ](\w|['-](?=\w)|,? (?=\w))*\.", translation), translation
+        joints = [len(re.findall(pattern, text)) for pattern, text in (
+            (", (and|but) ", english), (", (et|mais) ", translation)
+        )]
+        # "Contrasts" have one of their own.
+        assert joints[0] == joints[1] >= 1, english
+        assert not re.search(r"\b(a [aeiou]|an [^aeiou])", english), english
+        assert not re.search(r"\b(je|ne|de|le|que|la|ce) (?!onze)[aeéêiîoôuœ]", translation)
+
+
+EXAMPLES_LONG = """
+I am going to find the old horse on Tuesday, and this small bag was in the big school. | Je vais \
+trouver le vieux cheval mardi, et ce petit sac était dans la grande école.
+I worked at the market, and she was very tired, but Marie can eat the cake on 28 May. | J'ai \
+travaillé au marché, et elle était très fatiguée, mais Marie peut manger le gâteau le 28 mai.
+"""
+
+
+@pytest.mark.parametrize("line", EXAMPLES_LONG.strip().splitlines())
+def test_long_example(long, line):
+    english, translation = line.split(" | ")
+    assert dict(long)[english] == translation
+
+
+def test_pronouns_of_long_sentences_have_one_antecedent():
+    sentences = parallel.Sentences(Random(2))
+    resumed = Counter()
+    for _ in range(300):
+        english, _ = sentences.long_sentence()
+        for pronoun in sentences.resumed:
+            assert sentences.mentioned.count(pronoun) == 1, english
+            resumed[pronoun] += 1
+    assert resumed.keys() == {"he", "she", "it", "they"}
+
+
 def test_generating_again_gives_the_same_bytes(tmp_path):
     command = [sys.executable, str(CORPORA / "parallel.py"), str(tmp_path / "out")]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": "1"})
-    for name in SIZES:
+    for name in (*SIZES, "long"):
         committed = (CORPORA / "parallel" / f"{name}.tsv").read_bytes()
         assert (tmp_path / "out" / f"{name}.tsv").read_bytes() == committed
 

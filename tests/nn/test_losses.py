@@ -14,6 +14,7 @@ from spacy_rnn.nn.losses import (
     Scores,
     cross_entropy,
     exclusive_loss,
+    log_probabilities,
     multilabel_loss,
     squared_error,
     vocabulary_loss,
@@ -344,3 +345,31 @@ def test_the_loss_of_a_vocabulary_bears_large_scores():
     loss.backward()
     assert loss.item() == 2000.0
     assert states.grad.tolist() == [[0.0], [-2.0]]
+
+
+@pytest.mark.parametrize("n_rows, n_classes", [(0, 3), (1, 3), (130, 5), (5, 20_000), (300, 9_000)])
+def test_log_probabilities_of_a_vocabulary_are_those_of_torch(n_rows, n_classes):
+    """In chunks of rows, of which the last may be short."""
+    torch.manual_seed(n_rows)
+    parts = [torch.randn(size, dtype=torch.float64, requires_grad=True)
+             for size in [(n_rows, 4), (n_classes, 4), (n_classes,)]]
+    targets = torch.randint(n_classes, (n_rows,))
+    expected = Scores(*parts).logits().log_softmax(1).gather(1, targets.unsqueeze(1)).squeeze(1)
+    found = log_probabilities(Scores(*parts), targets)
+    assert not found.requires_grad
+    torch.testing.assert_close(found, expected.detach())
+    loss = vocabulary_loss(Scores(*parts), targets)
+    torch.testing.assert_close(-found.sum(), loss.detach())
+    single = log_probabilities(Scores(*(part.float() for part in parts)), targets)
+    assert single.dtype == torch.float32
+    torch.testing.assert_close(single.double(), found, rtol=1e-5, atol=1e-5)
+
+
+def test_log_probabilities_of_half_precision_are_in_full():
+    """Large scores too, of which exp would be infinite."""
+    scores = [torch.tensor(x) for x in ([[1000.0], [-1000.0]], [[1.0], [-1.0]], [0.0, 0.0])]
+    for dtype in (torch.float16, torch.bfloat16, torch.float32):
+        found = log_probabilities(Scores(*(x.to(dtype) for x in scores)), torch.tensor([0, 0]))
+        assert found.dtype == torch.float32
+        # Half precision holds 1000 as it is.
+        assert found.tolist() == [0.0, -2000.0]

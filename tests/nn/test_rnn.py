@@ -224,6 +224,31 @@ def test_a_row_without_tokens_keeps_its_state(cell):
     assert y.shape == (0, HIDDEN) and torch.equal(after, before)
 
 
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+@pytest.mark.parametrize("cell", CELLS)
+@given(lengths=some_lengths)
+@settings(deadline=None, max_examples=6)
+def test_a_step_of_which_the_longest_rows_go_on(cell, direction, training, lengths):
+    """All outputs, the states of the longest rows and their gradients are as ever; rows of several
+    lengths are read together."""
+    encoder = make(cell=cell, direction=direction, depth=2, residual=True).train(training)
+    x = make_tokens(lengths).requires_grad_()
+    state = torch.linspace(-1, 1, 4 * len(lengths) * HIDDEN).view(2, 2, -1, HIDDEN)
+    state = state[: encoder.state_size(0)[0]]
+    found = []
+    longest = torch.tensor(lengths) == max(lengths)
+    for together in (False, True):
+        y, final = encoder.step(x, torch.tensor(lengths), state=state, longest=together)
+        kept = final[:, :, longest]
+        total = (y * torch.linspace(-1, 1, y.numel()).view_as(y)).sum() + kept.square().sum()
+        found.append([y, kept])
+        if total.requires_grad:
+            found[-1] += torch.autograd.grad(total, [x, *encoder.parameters()])
+    for one, other in zip(*found, strict=True):
+        assert_close(one, other)
+
+
 def test_no_steps_in_both_directions():
     with pytest.raises(ValueError, match="one direction"):
         make(direction="both").step(make_tokens([2]), torch.tensor([2]))

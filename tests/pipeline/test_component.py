@@ -19,7 +19,7 @@ from thinc.api import Adam
 from spacy_rnn.training.optimizer import make_adamw
 
 from ..conftest import SENTENCES, make_doc, make_examples, train
-from .kinds import KINDS, TOKEN_KINDS
+from .kinds import KINDS, LABELLED_KINDS, TOKEN_KINDS
 
 WITH_VECTORS = {"embedding": {"vectors": {"@architectures": "spacy_rnn.VectorEmbedding.v1"}}}
 TEXTS = ["I like green eggs", "She eats one ham .", "", "Eggs !", "They like blue ham", "x"]
@@ -73,7 +73,7 @@ def test_learns(kind, device):
     examples = make_examples(nlp)
     losses = train(nlp, examples)
     assert kind.fits(nlp, examples)
-    assert 0 <= losses[kind.factory] < 5.0
+    assert kind.floor <= losses[kind.factory] < kind.floor + 5.0
 
 
 @pytest.mark.parametrize("kind", ["rnn_tagger", "rnn_textcat"], indirect=True)
@@ -83,7 +83,7 @@ def test_learns_with_every_encoder(kind, cell, direction):
     nlp = kind.make({"encoder": {"cell": cell, "direction": direction, "depth": 2}})
     examples = make_examples(nlp)
     train(nlp, examples, steps=60)
-    assert nlp.evaluate(examples)[kind.score] > 0.9
+    assert nlp.evaluate(examples)[kind.score] > 0.9 * kind.best
 
 
 def test_stock_adam_of_a_default_config_trains_it(kind):
@@ -179,7 +179,7 @@ def test_resume_from_disk_goes_on_learning(kind, trained, tmp_path):
     trained.to_disk(tmp_path)
     nlp = spacy.load(tmp_path)
     optimizer = nlp.resume_training()
-    assert nlp.update(make_examples(nlp), sgd=optimizer)[kind.factory] < 5.0
+    assert nlp.update(make_examples(nlp), sgd=optimizer)[kind.factory] < kind.floor + 5.0
 
 
 def test_frozen_component_stays(kind, trained):
@@ -202,7 +202,7 @@ def test_two_components_in_one_pipeline(kind):
     examples = make_examples(nlp)
     losses = train(nlp, examples)
     assert set(losses) == {"first", "second"}
-    assert nlp.evaluate(examples)[kind.score] > 0.9
+    assert nlp.evaluate(examples)[kind.score] > 0.9 * kind.best
 
 
 @over_tokens
@@ -389,6 +389,7 @@ def test_update_mixes_empty_docs_in(kind, trained):
     assert losses[kind.factory] > 0
 
 
+@pytest.mark.parametrize("kind", LABELLED_KINDS, indirect=True)
 def test_docs_without_any_annotation_change_nothing(kind, trained):
     examples = [Example(make_doc(trained.vocab, "a b"), make_doc(trained.vocab, "a b"))]
     before = weights(kind, trained)

@@ -1,0 +1,328 @@
+"""How fast the translator trains and decodes, on sentences of Tatoeba from English to French with
+8,000 pieces a side and one thread:
+
+* training against JoeyNMT (--peer-python: a Python that can import joeynmt): batches of 64 random
+  sentences, a bidirectional LSTM layer and an LSTM decoder of 256 with tied embeddings of 256, once
+  with Bahdanau's attention and input feeding, as JoeyNMT's recurrent configs, and once without and
+  with Luong's, as configs/translator.cfg. Adam, dropout, and no label smoothing, with which JoeyNMT
+  is slower;
+* decoding against JoeyNMT with the weights of one short training, those of configs/translator.cfg's
+  shapes: 32 sentences at a time, a beam of 5. In sentences/s, each side with its own rule for when
+  to stop, so that nearly all translations are the same; and in target pieces/s where each takes
+  exactly 11 steps, for 10 pieces and the end, Tatoeba's average;
+* `nlp.update` against bare torch (benchmarks/bare_translator.py), the same shapes over batches
+  prepared beforehand, the fastest of its ways, on the batches of configs/translator.cfg;
+* `translate` with a beam of 5, and greedily, against the bare kernel, which takes 11 steps, too.
+
+Ours is all of `nlp.update` and of `translate`, from texts and to texts. The others start from
+tensors: JoeyNMT's decoding from pieces, the bare one from encoded sources. Target pieces include
+ends. All sides of a comparison take turns; a figure is the median over rounds of ours divided by
+theirs. The keys are explained in benchmarks/README.md.
+
+    python benchmarks/translator_speed.py [--quick] [--peer-python PATH] [--only PART ...]
+"""
+
+import json
+import random
+import statistics
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import bare_translator
+import common
+import spacy
+import torch
+from bare_tagger import WAYS
+from common import Side, adamw, by_turns, examples, ratio, speed
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+from tatoeba import pairs
+from thinc.api import Config
+
+from spacy_rnn.extensions import set_doc_extension
+from spacy_rnn.features.pieces import Pieces
+
+PARTS = ("joeynmt", "train", "steps")
+CONFIG = Config().from_disk(common.REPO / "configs" / "translator.cfg")
+COMPONENT, TRAINING = CONFIG["components"]["translator"], CONFIG["training"]
+DROPOUT = TRAINING["dropout"]
+SIDES = ("source", "target")
+#: pieces of each side, the pairs that they are learned from, and those to train on
+N_PIECES, N_PAIRS, N_TRAIN = 8000, 60_000, 8192
+#: sentences in a batch, of training beside JoeyNMT and of decoding
+TRAIN_BATCH, TEST_BATCH = 64, 32
+BEAM = 5
+#: for exactly 10 pieces and the end: steps, and settings of `spacy_rnn.Search.v1`
+STEPS = 11
+TEN_PIECES: dict[str, Any] = {"min_ratio": 100.0, "max_ratio": 0.0}
+#: by JoeyNMT's names of attention
+DECODERS: dict[str, dict[str, Any]] = {
+    "bahdanau": {"attention": "bahdanau", "input_feeding": True},
+    "luong": {"attention": "general", "input_feeding": False},
+}
+#: of the short training
+LEARN_RATE = 0.003
+Batches = Sequence[Sequence[Doc]]
+Result = dict[str, Any]
+
+
+class Size(NamedTuple):
+    """Batches a round and rounds, beside JoeyNMT, which is slow, and beside bare torch; and how
+    often the short training sees its pairs."""
+
+    peer_batches: int
+    peer_rounds: int
+    batches: int
+    rounds: int
+    epochs: int
+
+
+FULL, QUICK = Size(4, 5, 10, 11, 4), Size(1, 2, 1, 3, 1)
+
+
+class Data:
+    """Sentences of Tatoeba in a random order, and SentencePiece models, saved in a folder.
+
+    train: gold documents. test: English sentences, all different.
+    """
+
+    def __init__(self, folder: Path):
+        parts: dict[str, list[tuple[str, str]]] = {"train": [], "dev": [], "test": []}
+        for part, english, french in pairs(common.DATA / "mt-tatoeba-en-fr", "fra.txt"):
+            parts[part].append((english, french))
+        rng = random.Random(0)
+        learned = rng.sample(parts["train"], N_PAIRS)
+        self.test = list(dict.fromkeys(english for english, _ in parts["test"]))
+        rng.shuffle(self.test)
+        self.pieces = {side: Pieces(N_PIECES) for side in SIDES}
+        self.paths = {side: folder / f"{side}.model" for side in SIDES}
+        for side, texts in zip(SIDES, zip(*learned, strict=True), strict=True):
+            self.pieces[side].train(texts)
+            self.paths[side].write_bytes(self.pieces[side].to_bytes())
+        nlp = spacy.blank("en")
+        set_doc_extension("translation")
+        self.train = []
+        for english, french in learned[:N_TRAIN]:
+            self.train.append(nlp.make_doc(english))
+            self.train[-1]._.translation = french
+
+    def ids(self, docs: Sequence[Doc]) -> list[bare_translator.Pair]:
+        target = self.pieces["target"]
+        sources = self.pieces["source"].encode([doc.text for doc in docs])
+        targets = target.encode([doc._.translation for doc in docs])
+        return [
+            (x.tolist(), [target.bos, *y.tolist(), target.eos])
+            for x, y in zip(sources, targets, strict=True)
+        ]
+
+    def n_targets(self, batches: Batches) -> int:
+        """Target pieces, and ends."""
+        return sum(len(target) - 1 for batch in batches for _, target in self.ids(batch))
+
+    def random_batches(self, n: int) -> Batches:
+        return [self.train[i * TRAIN_BATCH : (i + 1) * TRAIN_BATCH] for i in range(n)]
+
+    def config_batches(self) -> Batches:
+        """Those of configs/translator.cfg: sentences of similar length."""
+        make = spacy.registry.resolve({"batcher": TRAINING["batcher"]})["batcher"]
+        made = list(make(examples(self.train, self.train[0].vocab)))
+        return [
+            [eg.reference for eg in batch] for batch in random.Random(0).sample(made, len(made))
+        ]
+
+    def test_batches(self, n: int) -> list[list[str]]:
+        return [self.test[i * TEST_BATCH : (i + 1) * TEST_BATCH] for i in range(n)]
+
+    def pipeline(
+        self, decoder: str = "luong", label_smoothing: float = 0.0, **search: Any
+    ) -> Language:
+        """An untrained translator: configs/translator.cfg with these settings."""
+        component = CONFIG.copy()["components"]["translator"]
+        component["label_smoothing"] = label_smoothing
+        component["search"].update(search)
+        # So that what comes at once is one batch.
+        component["model"]["batch_tokens"] = 100_000
+        component["model"]["decoder"].update(DECODERS[decoder])
+        for side, path in self.paths.items():
+            component["model"][f"{side}_pieces"]["path"] = str(path)
+        return common.pipeline(self.train, **component)
+
+    def taught(self, epochs: int) -> Language:
+        """After a short training."""
+        nlp = self.pipeline(label_smoothing=COMPONENT["label_smoothing"])
+        epoch = updates(nlp, self.config_batches(), self, LEARN_RATE)
+        for _ in range(epochs):
+            epoch()
+        return nlp
+
+
+def translator(nlp: Language) -> Any:
+    (name,) = nlp.pipe_names
+    return nlp.get_pipe(name)
+
+
+# Sides
+
+
+def updates(nlp: Language, batches: Batches, data: Data, learn_rate: float = 0.001) -> Side:
+    """Target pieces/s of `nlp.update` on new examples."""
+    optimizer = adamw(learn_rate=learn_rate)
+
+    def update(prepared: Sequence[list[Example]]) -> None:
+        for batch in prepared:
+            nlp.update(batch, drop=DROPOUT, sgd=optimizer)
+
+    return speed(
+        data.n_targets(batches),
+        update,
+        lambda: ([examples(batch, nlp.vocab) for batch in batches],),
+    )
+
+
+def sentences(nlp: Language, batches: Sequence[list[str]]) -> Side:
+    """Sentences/s of `translate`."""
+
+    def translate() -> None:
+        for batch in batches:
+            translator(nlp).translate(batch)
+
+    return speed(sum(map(len, batches)), translate)
+
+
+def pieces(nlp: Language, batches: Sequence[list[str]]) -> Side:
+    """Target pieces/s of the same. RAISES (ValueError): If they are not as many as they should."""
+    for (best,) in translator(nlp).translate(batches[0]):
+        if len(best.pieces) + 1 != STEPS:
+            raise ValueError(f"{len(best.pieces)} pieces were decoded, not {STEPS - 1}.")
+    side = sentences(nlp, batches)
+    return lambda: STEPS * side()
+
+
+def compare(
+    title: str, unit: str, sides: Mapping[str, Side], rounds: int
+) -> dict[str, list[float]]:
+    """Let the sides take turns, and show how many times as fast as each the first one is."""
+    speeds = by_turns(sides, rounds)
+    ours = next(iter(speeds))
+    rows = [
+        [name, statistics.median(values), ratio(speeds[ours], values)]
+        for name, values in speeds.items()
+    ]
+    common.show(title, ["side", unit, f"{ours} / side"], rows)
+    return speeds
+
+
+# Comparisons
+
+
+def against_joeynmt(data: Data, size: Size, folder: Path, python: str | None) -> Result:
+    if python is None:
+        print("\nJoeyNMT is left out: give --peer-python PATH.")
+        keys = ("train", "train_default", "train_luong", "decode", "decode_steps")
+        return {f"{key}_vs_joeynmt": None for key in keys}
+    batches, test = data.random_batches(size.peer_batches), data.test_batches(size.peer_batches)
+    taught = data.taught(size.epochs)
+    write_for_joeynmt(data, batches, test, taught, folder)
+
+    def joeynmt(what: str, attention: str) -> Side:
+        command = [common.HERE / "peer_joeynmt.py", what, attention, folder]
+        return partial(common.output_of, command, python)
+
+    sides = {name: updates(data.pipeline(name), batches, data) for name in DECODERS}
+    sides |= {f"JoeyNMT, {name}": joeynmt("train", name) for name in DECODERS}
+    trained = compare("Training", "target pieces/s", sides, size.peer_rounds)
+    sides = {"luong": sentences(taught, test), "JoeyNMT, luong": joeynmt("decode", "luong")}
+    decoded = compare("Decoding", "sentences/s", sides, size.peer_rounds)
+    exact = data.pipeline(beam=BEAM, **TEN_PIECES)
+    sides = {"luong": pieces(exact, test), "JoeyNMT, luong": joeynmt("steps", "luong")}
+    stepped = compare(f"Decoding in {STEPS} steps", "target pieces/s", sides, size.peer_rounds)
+    return {
+        "train_vs_joeynmt": ratio(trained["bahdanau"], trained["JoeyNMT, bahdanau"]),
+        "train_default_vs_joeynmt": ratio(trained["luong"], trained["JoeyNMT, bahdanau"]),
+        "train_luong_vs_joeynmt": ratio(trained["luong"], trained["JoeyNMT, luong"]),
+        "decode_vs_joeynmt": ratio(*decoded.values()),
+        "decode_steps_vs_joeynmt": ratio(*stepped.values()),
+    }
+
+
+def write_for_joeynmt(
+    data: Data, batches: Batches, test: Sequence[list[str]], nlp: Language, folder: Path
+) -> None:
+    """What benchmarks/peer_joeynmt.py reads."""
+    source, target = (data.pieces[side].pieces() for side in SIDES)
+    encoded = [data.pieces["source"].encode(batch) for batch in test]
+    written = {
+        "vocabularies": [source, target],
+        # Beginnings and ends it adds itself.
+        "train": [
+            [([source[i] for i in x], [target[i] for i in y[1:-1]]) for x, y in data.ids(batch)]
+            for batch in batches
+        ],
+        "test": [[[source[i] for i in ids] for ids in batch] for batch in encoded],
+        "found": [[best.pieces for (best,) in translator(nlp).translate(batch)] for batch in test],
+        "beam": BEAM,
+        "steps": STEPS,
+        "dropout": DROPOUT,
+    }
+    (folder / "data.json").write_text(json.dumps(written))
+    torch.save(translator(nlp).shim.module.state_dict(), folder / "weights.pt")
+
+
+def training_against_bare(data: Data, size: Size) -> Result:
+    batches = data.config_batches()[: size.batches]
+    smoothing = COMPONENT["label_smoothing"]
+    sides = {"nlp.update": updates(data.pipeline(label_smoothing=smoothing), batches, data)}
+    for ways in product(WAYS, WAYS):
+        network = bare_translator.BareTranslator(ways, N_PIECES, N_PIECES)
+        learner = bare_translator.Learner(network, DROPOUT, smoothing)
+        prepared = [bare_translator.prepare(data.ids(batch), ways) for batch in batches]
+        run = partial(learner.update, prepared)
+        sides["bare, encoder {}, decoder {}".format(*ways)] = speed(data.n_targets(batches), run)
+    speeds = compare("Training against bare torch", "target pieces/s", sides, size.rounds)
+    return {"train_ratio": ratio(speeds["nlp.update"], speeds[common.fastest(speeds, "bare")])}
+
+
+def steps_against_bare(data: Data, size: Size) -> Result:
+    result = {}
+    test = data.test_batches(size.batches)
+    lengths = [list(map(len, data.pieces["source"].encode(batch))) for batch in test]
+    n_pieces = STEPS * sum(map(len, test))
+    for key, beam in (("step_ratio", BEAM), ("step_ratio_greedy", 1)):
+        sides = {"translate": pieces(data.pipeline(beam=beam, **TEN_PIECES), test)}
+        prepared = [bare_translator.sources(sizes, beam, STEPS) for sizes in lengths]
+        for cell in bare_translator.CELLS:
+            decoder = bare_translator.BareDecoder(cell, N_PIECES)
+            sides[f"bare, {cell}"] = speed(n_pieces, partial(decoder.decode, prepared))
+        title = f"Decoding with a beam of {beam} against the bare kernel"
+        speeds = compare(title, "target pieces/s", sides, size.rounds)
+        result[key] = ratio(speeds["translate"], speeds[common.fastest(speeds, "bare")])
+    return result
+
+
+def main() -> None:
+    parser = common.parser(__doc__)
+    parser.add_argument("--peer-python", metavar="PATH", help="a Python that can import joeynmt")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    options = parser.parse_args()
+    common.one_thread()
+    size = QUICK if options.quick else FULL
+    result: Result = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        data = Data(folder)
+        if "joeynmt" in options.only:
+            result |= against_joeynmt(data, size, folder, options.peer_python)
+        if "train" in options.only:
+            result |= training_against_bare(data, size)
+        if "steps" in options.only:
+            result |= steps_against_bare(data, size)
+    common.finish(result)
+
+
+if __name__ == "__main__":
+    main()
