@@ -1,7 +1,5 @@
 """The language model component."""
 
-import math
-from functools import partial
 from typing import (
     Any,
     Callable,
@@ -18,12 +16,12 @@ from typing import (
 
 import numpy as np
 from spacy.language import Language
-from spacy.tokens import Doc, Span, Token
+from spacy.tokens import Doc
 from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
-from ..extensions import set_doc_extension
+from ..extensions import set_probability_extensions
 from ..models.checks import at_least
 from ..models.generation import Session, Suggestion, begin, generate, read
 from ..models.language_model import Reader, is_backward, log_probabilities
@@ -178,10 +176,7 @@ class RNNLanguageModel(RNNPipe):
             perplexity_attr=perplexity_attr,
         )
         self._reader: Optional[Reader] = None
-        set_doc_extension(attr)
-        _set_getter(Token, attr, partial(_of_token, attr))
-        for owner, getter in ((Doc, _of_doc), (Span, _of_span)):
-            _set_getter(owner, perplexity_attr, partial(getter, attr))
+        set_probability_extensions(attr, perplexity_attr)
 
     @property
     def labels(self) -> Tuple[str, ...]:
@@ -414,30 +409,3 @@ class RNNLanguageModel(RNNPipe):
         """
         for doc, values in zip(docs, found, strict=True):
             doc._.set(self.cfg["attr"], values.tolist())
-
-
-def _set_getter(owner: Any, name: str, getter: Callable[[Any], Any]) -> None:
-    """Make an extension known that is computed, unless the name is taken."""
-    if not owner.has_extension(name):
-        owner.set_extension(name, getter=getter)
-
-
-def _of_token(attr: str, token: Token) -> Optional[float]:
-    values = token.doc._.get(attr)
-    return None if values is None else values[token.i]
-
-
-def _of_doc(attr: str, doc: Doc) -> Optional[float]:
-    return perplexity(doc._.get(attr))
-
-
-def _of_span(attr: str, span: Span) -> Optional[float]:
-    values = span.doc._.get(attr)
-    return None if values is None else perplexity(values[span.start : span.end])
-
-
-def perplexity(log_probabilities: Optional[List[float]]) -> Optional[float]:
-    """exp of the mean negative log-probability; None of none."""
-    if not log_probabilities:
-        return None
-    return math.exp(min(-sum(log_probabilities) / len(log_probabilities), 700.0))

@@ -13,10 +13,9 @@ import torch
 from spacy.tokens import Doc, Span, Token
 from spacy.training import Example
 
-from spacy_rnn.extensions import set_doc_extension
+from spacy_rnn.extensions import perplexity, set_doc_extension
 from spacy_rnn.models.batching import Limits
 from spacy_rnn.models.language_model import log_probabilities
-from spacy_rnn.pipeline.lm import perplexity
 
 from ..conftest import SENTENCES, make_doc, make_examples, make_pipeline, train
 from .kinds import CHOICE, KINDS
