@@ -134,13 +134,13 @@ class Session:
             self._context = read(self.model, self._context, self._units.read(text))
             self._half = re.split(r"[^\w'’-]", self._half)[-1]
             return
-        # A word is read once a blank follows it.
-        finished, blank, rest = self._half.rpartition(" ")
-        if finished.strip():
-            # The blank before a word is read with it, also where a text begins without one.
+        # A word is read once a blank follows it; blanks are read with the word after them.
+        found = re.match("(.*[^ ])( +[^ ]*)$", self._half, re.DOTALL)
+        if found:
+            finished, self._half = found.groups()
+            # One blank before a word is read with it, also where a text begins without one.
             ids = self._units.read(finished.removeprefix(" ") if self._has_read else finished)
             self._context = read(self.model, self._context, ids)
-            self._half = blank + rest
             self._has_read = True
 
     def suggest(self, n: int = 5) -> List[Suggestion]:

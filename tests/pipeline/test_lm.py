@@ -532,6 +532,27 @@ def test_learns_with_all_settings(config):
     assert nlp.evaluate(examples)["lm_token_probability"] > 0.9 * KINDS[NAME].best
 
 
+@pytest.mark.parametrize("direction", ["forward", "backward", "both"])
+def test_the_network_is_that_of_the_config(direction):
+    encoder = {
+        "cell": "gru", "direction": direction, "hidden_size": 7, "depth": 3, "layer_norm": True,
+        "residual": True, "recurrent_dropout": 0.25,
+    }  # fmt: skip
+    model = {"encoder": encoder, "embedding_size": 5, "embedding_dropout": 0.5, "tied": False}
+    nlp = make_random(model=model)
+    modules = list(pipe_of(nlp).shim.module.values())
+    assert len(modules) == (2 if direction == "both" else 1)
+    for module in modules:
+        found = module.encoder
+        assert (found.cell, found.hidden_size, len(found.layers)) == ("gru", 7, 3)
+        assert found.residual and isinstance(found.norms[0], torch.nn.LayerNorm)
+        # A backward one reads reversed texts forward.
+        assert found.recurrent_dropout == 0.25 and found.direction == "forward"
+        assert module.embedding.weight.shape == (len(pipe_of(nlp).shim.features), 5)
+        assert module.embedding_dropout == 0.5
+        assert module.output.linear.weight is not module.embedding.weight
+
+
 @pytest.mark.parametrize("way", ["pickle", "deepcopy"])
 def test_a_copy_in_the_middle_of_training_goes_on_alike(way):
     """What waits on streams among it."""
