@@ -32,6 +32,7 @@ def test_block_runs(code, tmp_path, monkeypatch, trained):
     if "training/parallel" in code:
         nlp = make_pipeline("rnn_translator", name="translator")
         train(nlp, make_examples(nlp), steps=2)
+        (tmp_path / "training/parallel").mkdir(parents=True)
         nlp.to_disk(tmp_path / "training/parallel/model-best")
     exec(compile(code, "README.md", "exec"), {})
 
