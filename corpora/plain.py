@@ -5,10 +5,12 @@
 FORMAT     IN                                    a document
 sentences  a CoNLL-U file (grammar.py)           some of its sentences, as they follow one another
 wikitext   {train,valid,test}.txt of WikiText    an article
+paragraphs the same                              a line that is not blank
 
-IN may be packed with xz. The words of WikiText are those of its publishers, rare ones `<unk>`; the
-end of each line is a word too, a line break, so that there are as many words as its perplexities
-are counted by. Train with `gold_preproc = true` to keep them.
+IN may be packed with xz. The words of WikiText are those of its publishers, rare ones `<unk>`.
+Train with `gold_preproc = true` to keep them. In articles the end of each line is a word too, a
+line break, so that there are as many words as its perplexities are counted by; paragraphs, without,
+are for models of characters.
 """
 
 import argparse
@@ -35,16 +37,27 @@ def sentences(path: Path, vocab: Vocab) -> Iterator[Doc]:
 
 def wikitext(path: Path, vocab: Vocab) -> Iterator[Doc]:
     """The articles of WikiText."""
-    open_file = lzma.open if path.suffix == ".xz" else open
     words: list[str] = []
-    with open_file(path, "rt", encoding="utf8") as lines:
-        for line in lines:
-            if TITLE.match(line.rstrip("\n")) and words:
-                yield article(words, vocab)
-                words = []
-            words += [*line.split(), "\n"]
+    for line in lines_of(path):
+        if TITLE.match(line.rstrip("\n")) and words:
+            yield article(words, vocab)
+            words = []
+        words += [*line.split(), "\n"]
     if words:
         yield article(words, vocab)
+
+
+def paragraphs(path: Path, vocab: Vocab) -> Iterator[Doc]:
+    """The titles and paragraphs of WikiText, a blank between any two words."""
+    for line in lines_of(path):
+        if words := line.split():
+            yield Doc(vocab, words=words)
+
+
+def lines_of(path: Path) -> Iterator[str]:
+    open_file = lzma.open if path.suffix == ".xz" else open
+    with open_file(path, "rt", encoding="utf8") as lines:
+        yield from lines
 
 
 def article(words: list[str], vocab: Vocab) -> Doc:
@@ -56,6 +69,7 @@ def article(words: list[str], vocab: Vocab) -> Doc:
 FORMATS: dict[str, Callable[[Path, Vocab], Iterator[Doc]]] = {
     "sentences": sentences,
     "wikitext": wikitext,
+    "paragraphs": paragraphs,
 }
 
 

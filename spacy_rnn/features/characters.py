@@ -41,9 +41,7 @@ class CharacterIds:
         ids = np.full((len(words), self.max_length), PADDING, dtype="int64")
         lengths = np.zeros(len(words), dtype="int64")
         for row, word in enumerate(words):
-            if len(word) > self.max_length:
-                head = (self.max_length + 1) // 2
-                word = word[:head] + word[len(word) - (self.max_length - head) :]
+            word = shortened(word, self.max_length)
             lengths[row] = len(word)
             ids[row, : len(word)] = [self._ids.get(character, UNKNOWN) for character in word]
         return {self.name: ids, self.name + "_lengths": lengths}
@@ -57,3 +55,11 @@ class CharacterIds:
 
     def from_dict(self, state: dict[str, Any]) -> None:
         self._ids = {character: i for i, character in enumerate(state["characters"], start=2)}
+
+
+def shortened(word: str, max_length: int) -> str:
+    """The first and the last half of the characters of a longer word."""
+    if len(word) <= max_length:
+        return word
+    head = (max_length + 1) // 2
+    return word[:head] + word[len(word) - (max_length - head) :]

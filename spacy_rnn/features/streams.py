@@ -12,6 +12,10 @@ from typing import Deque, Iterator, List, NamedTuple, Optional
 
 import numpy as np
 
+#: names of the networks that read documents from the beginning and from the end; torch modules
+#: have an attribute `forward` already
+FORWARD, BACKWARD = "forwards", "backwards"
+
 
 class Window(NamedTuple):
     """The next units of each stream, those of one after those of another.

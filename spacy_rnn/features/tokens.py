@@ -10,6 +10,7 @@ import numpy as np
 from spacy.vocab import Vocab
 
 from .base import Feature
+from .context import Strings, WordCharacters
 
 #: distinct words whose features are kept; past it the cache starts anew
 MAX_WORDS = 1 << 16
@@ -33,10 +34,13 @@ class TokenFeatures:
 
     A word's features are computed when it first comes up and kept, so that a batch costs one
     look-up for each distinct word.
+
+    context: the part by which sequences of words are read as characters.
     """
 
-    def __init__(self, parts: Sequence[Feature]):
-        self.parts = list(parts)
+    def __init__(self, parts: Sequence[Feature], context: Optional[WordCharacters] = None):
+        self.context = context
+        self.parts = [*parts, *([] if context is None else [context])]
         self._cache = _WordCache()
         self._lock = threading.Lock()
 
@@ -63,6 +67,12 @@ class TokenFeatures:
             }
             words.update(part.finish(mine, vocab))
         return TokenArrays(words, tokens.astype("int64", copy=False), lengths)
+
+    def strings(self, arrays: TokenArrays) -> Optional[dict[str, Strings]]:
+        """For each direction in which the context is read, a batch as characters."""
+        if self.context is None:
+            return None
+        return self.context.strings(arrays.words, arrays.tokens, arrays.lengths)
 
     def _look_up(self, keys: list[int], vocab: Vocab) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """The rows of words in the kept arrays, computing those of new words."""
@@ -99,10 +109,11 @@ class TokenFeatures:
         self._cache = _WordCache()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"parts": self.parts}
+        return {"parts": self.parts, "context": self.context}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["parts"])  # type: ignore[misc]
+        parts = [part for part in state["parts"] if part is not state["context"]]
+        self.__init__(parts, state["context"])  # type: ignore[misc]
 
 
 class _WordCache:
@@ -135,4 +146,3 @@ class _WordCache:
 
 def _belongs(array: str, part: str) -> bool:
     return array == part or array == part + "_lengths"
-

@@ -1,13 +1,27 @@
 """Reading documents of any length in bounded memory, and putting the results together again."""
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Protocol,
+    Sequence,
+    Tuple,
+)
 
 import numpy as np
 import torch
 from spacy.vocab import Vocab
 from torch import Tensor
 
+from ..features import context as strings_features
+from ..nn.embedding import Context, Strings
 from ..nn.layout import offsets, spans
 from ..nn.pooling import PooledEncoder, Summaries
 from ..nn.rnn import Encoder
@@ -27,13 +41,22 @@ class Limits:
 
     batch_tokens: the most in a batch, padding counted.
     window: sequences longer than this are read in windows of this size.
-    overlap: context read on both sides of a window and thrown away, where both directions are read.
-        With one direction the state is carried from window to window, which is exact.
+    overlap: context read on both sides of a window and thrown away, where both directions are read
+        or tokens embedded in their context. With one direction the state is carried from window to
+        window, which is exact.
     """
 
     batch_tokens: int
     window: int
     overlap: int
+
+
+class Rows(NamedTuple):
+    """Rows of a batch: their places among those of all sequences, (N,), and how many each of the
+    batch's sequences has, (B,)."""
+
+    places: np.ndarray
+    lengths: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -60,9 +83,16 @@ class Windows:
         return Windows(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
-#: gives the input of several batches, each from the places of its rows among all sequences:
-#: vectors (U, D), and which of them each row is, int64 (N,)
-Source = Callable[[Sequence[np.ndarray]], Iterator[Tuple[Tensor, Tensor]]]
+class Source(Protocol):
+    """Gives the rows of sequences."""
+
+    @property
+    def in_context(self) -> bool:
+        """Whether a row is what it is by those around it."""
+
+    def __call__(self, batches: Sequence[Rows]) -> Iterator[Tuple[Tensor, Optional[Tensor]]]:
+        """The input of several batches: vectors (U, D), and which of them each row is, int64 (N,);
+        None if each is its own."""
 
 
 def lengths_of(sequences: Sequence[np.ndarray]) -> np.ndarray:
@@ -83,29 +113,47 @@ def batches_of(lengths: np.ndarray, batch_tokens: int) -> List[np.ndarray]:
     return [batch for batch in np.split(order, cuts) if len(batch)]
 
 
-def words_source(shim: TorchShim, sequences: Sequence[np.ndarray], vocab: Vocab) -> Source:
+class Words:
     """The vectors of words, from sequences of their hashes. Each distinct word of several batches
     is embedded once."""
-    keys = np.concatenate(sequences)
 
-    def source(places: Sequence[np.ndarray]) -> Iterator[Tuple[Tensor, Tensor]]:
-        arrays = shim.features([keys[np.concatenate(places)]], vocab)
+    def __init__(self, shim: TorchShim, sequences: Sequence[np.ndarray], vocab: Vocab):
+        self._shim = shim
+        self._keys = np.concatenate(sequences)
+        self._vocab = vocab
+
+    @property
+    def in_context(self) -> bool:
+        return self._shim.features.context is not None
+
+    def __call__(self, batches: Sequence[Rows]) -> Iterator[Tuple[Tensor, Optional[Tensor]]]:
+        shim = self._shim
+        keys = self._keys[np.concatenate([rows.places for rows in batches])]
+        arrays = shim.features([keys], self._vocab)
         embedded = _embed(shim, arrays.words)
-        ends = np.cumsum(lengths_of(places))
-        for tokens in np.split(arrays.tokens, ends[:-1]):
-            yield embedded, torch.from_numpy(tokens).to(shim.device)
+        ends = np.cumsum([len(rows.places) for rows in batches])
+        for rows, tokens in zip(batches, np.split(arrays.tokens, ends[:-1]), strict=True):
+            strings = shim.features.strings(arrays._replace(tokens=tokens, lengths=rows.lengths))
+            context = strings_to_tensors(strings, shim.device)
+            on_device = torch.from_numpy(tokens).to(shim.device)
 
-    return source
+            def read(module: Any, tokens=on_device, context=context) -> Any:
+                return module.embedding.in_context(embedded, tokens, context)
+
+            yield shim.predict(read)
 
 
-def vectors_source(vectors: Tensor) -> Source:
+class Vectors:
     """Vectors that are there: (N, D), rows of one sequence after those of another."""
 
-    def source(places: Sequence[np.ndarray]) -> Iterator[Tuple[Tensor, Tensor]]:
-        for index in places:
-            yield vectors, torch.from_numpy(index).to(vectors.device)
+    in_context = False
 
-    return source
+    def __init__(self, vectors: Tensor):
+        self._vectors = vectors
+
+    def __call__(self, batches: Sequence[Rows]) -> Iterator[Tuple[Tensor, Optional[Tensor]]]:
+        for rows in batches:
+            yield self._vectors, torch.from_numpy(rows.places).to(self._vectors.device)
 
 
 def read_sequences(
@@ -127,26 +175,29 @@ def read_sequences(
     read: makes something of the module, the states (N, D) that are kept and how many each window
         has, int64 on the CPU.
     """
-    both = encoder_of(shim.module).direction == "both"
+    overlapping = encoder_of(shim.module).direction == "both" or source.in_context
     long = lengths > limits.window
     short = np.flatnonzero(~long)
     windows = [Windows(short, short * 0, lengths[short], short * 0, lengths[short])]
-    if both:
+    if overlapping:
         windows += [_overlapping(i, int(lengths[i]), limits) for i in np.flatnonzero(long).tolist()]
     starts = offsets(lengths)
     all_windows = _together(windows)
     batches = [all_windows.take(rows) for rows in batches_of(all_windows.size, limits.batch_tokens)]
     for first in range(0, len(batches), CHUNK_BATCHES):
         chunk = batches[first : first + CHUNK_BATCHES]
-        places = [spans(starts[batch.sequence] + batch.start, batch.size) for batch in chunk]
-        for batch, (x, tokens) in zip(chunk, source(places), strict=True):
+        rows = [
+            Rows(spans(starts[batch.sequence] + batch.start, batch.size), batch.size)
+            for batch in chunk
+        ]
+        for batch, (x, tokens) in zip(chunk, source(rows), strict=True):
 
             def run(module: Any, batch=batch, x=x, tokens=tokens) -> Any:
                 states = encoder_of(module)(x, torch.from_numpy(batch.size), tokens)
                 return read(module, *_kept(batch, states))
 
             yield batch, shim.predict(run)
-    for i in [] if both else np.flatnonzero(long).tolist():
+    for i in [] if overlapping else np.flatnonzero(long).tolist():
         yield from _carry(shim, encoder_of, i, lengths, source, limits, read)
 
 
@@ -250,6 +301,22 @@ def to_tensors(words: Dict[str, np.ndarray], device: torch.device) -> Dict[str, 
     return tensors
 
 
+def strings_to_tensors(
+    strings: Optional[Mapping[str, strings_features.Strings]], device: torch.device
+) -> Optional[Context]:
+    """Sequences as characters; lengths stay on the host."""
+    if strings is None:
+        return None
+    return {
+        name: Strings(
+            torch.from_numpy(of.units).to(device, non_blocking=True),
+            torch.from_numpy(of.lengths),
+            torch.from_numpy(of.ends).to(device, non_blocking=True),
+        )
+        for name, of in strings.items()
+    }
+
+
 def _overlapping(sequence: int, n: int, limits: Limits) -> Windows:
     """The windows of a long sequence."""
     keep_start = np.arange(0, n, limits.window)
@@ -291,7 +358,7 @@ def _carry(
     state = None
     for i in reversed(pieces) if backward else pieces:
         piece = windows.take(np.array([i]))
-        ((x, tokens),) = source([spans(first + piece.start, piece.size)])
+        ((x, tokens),) = source([Rows(spans(first + piece.start, piece.size), piece.size)])
 
         def run(module: Any, piece=piece, x=x, tokens=tokens, state=state) -> Tuple[Any, Tensor]:
             sizes = torch.from_numpy(piece.size)

@@ -17,6 +17,7 @@ from ..features.vectors import VectorRows
 from ..features.words import WordIds
 from ..nn import embedding as layers
 from .checks import at_least, rate
+from .context import ContextualStrings
 
 
 @dataclass(frozen=True)
@@ -170,18 +171,20 @@ class TokenEmbedding:
     characters: spacy_rnn.CharacterRNN.v1 or spacy_rnn.CharacterCNN.v1.
     affixes: spacy_rnn.AffixEmbedding.v1.
     vectors: spacy_rnn.VectorEmbedding.v1.
+    context: spacy_rnn.ContextualStrings.v1.
     """
 
     words: Optional[WordEmbedding] = None
     characters: Optional[Union[CharacterRNN, CharacterCNN]] = None
     affixes: Optional[AffixEmbedding] = None
     vectors: Optional[VectorEmbedding] = None
+    context: Optional[ContextualStrings] = None
 
     def __post_init__(self) -> None:
-        if not self._parts():
+        if not self._parts() and self.context is None:
             raise ValueError(
                 "spacy_rnn.TokenEmbedding.v1 has no part. Set at least one of 'words', "
-                "'characters', 'affixes' and 'vectors' in the model's embedding."
+                "'characters', 'affixes', 'vectors' and 'context' in the model's embedding."
             )
 
     def _parts(self) -> Dict[str, Part]:
@@ -194,11 +197,13 @@ class TokenEmbedding:
         return {name: part for name, part in parts.items() if part is not None}
 
     def features(self) -> TokenFeatures:
-        return TokenFeatures([part.feature(name) for name, part in self._parts().items()])
+        context = None if self.context is None else self.context.feature("context")
+        return TokenFeatures([part.feature(name) for name, part in self._parts().items()], context)
 
     def module(self, features: TokenFeatures, vectors: Any = None) -> layers.TokenEmbedding:
         """vectors: float32 (rows, width), the pipeline's table to start trained vectors from."""
         named: Dict[str, Any] = {feature.name: feature for feature in features.parts}
         return layers.TokenEmbedding(
-            {name: part.module(named[name], vectors) for name, part in self._parts().items()}
+            {name: part.module(named[name], vectors) for name, part in self._parts().items()},
+            None if self.context is None else self.context.module(features.context),
         )

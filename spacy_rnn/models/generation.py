@@ -9,12 +9,12 @@ import torch
 from thinc.api import Model
 from torch import Tensor
 
+from ..features.streams import FORWARD
 from ..features.units import Characters, Units
 from ..nn.decoder import State
 from ..nn.language_model import LanguageModel, Searched
 from ..nn.search import SearchOptions, search
 from ..training.shim import TorchShim
-from .language_model import FORWARD
 
 #: units that are read at a time
 CHUNK = 2048
@@ -42,8 +42,8 @@ def begin(model: Model, condition: Optional[np.ndarray]) -> Context:
     shim: Any = model.shims[0]
     if FORWARD not in shim.module:
         raise ValueError(
-            "A language model of direction \"backward\" cannot continue a text. Train one with "
-            "\"forward\" or \"both\"."
+            'A language model of direction "backward" cannot continue a text. Train one with '
+            '"forward" or "both".'
         )
     given = None if condition is None else torch.from_numpy(condition).to(shim.device)
     state = shim.predict(

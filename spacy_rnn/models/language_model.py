@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from torch import Tensor, nn
 
-from ..features.streams import Streams, Window
+from ..features.streams import BACKWARD, FORWARD, Streams, Window
 from ..features.units import Units
 from ..nn import language_model as nn_language_model
 from ..training.shim import TorchShim
@@ -19,9 +19,6 @@ from .checks import at_least, rate
 from .encoder import RNNEncoder
 from .network import Architecture, Precision, make_model
 from .units import UnitsConfig, learn_units, make_units, training_units
-
-#: names of the networks of both directions; torch modules have an attribute `forward` already
-FORWARD, BACKWARD = "forwards", "backwards"
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,11 @@ from ..training.shim import TorchShim
 from .batching import (
     Limits,
     Source,
+    Vectors,
+    Words,
     lengths_of,
     pool_sequences,
     predict_rows,
-    vectors_source,
-    words_source,
 )
 from .checks import at_least
 from .embedding import TokenEmbedding
@@ -61,10 +61,11 @@ class ManyToOneArchitecture(TokenArchitecture):
     def predict(self, shim: TorchShim, docs: Sequence[Doc], limits: Limits) -> np.ndarray:
         """The outputs for each doc, float32 (docs, outputs), before any softmax or sigmoid."""
         sequences, counts = self._sequences(docs)
-        source, lengths = words_source(shim, sequences, docs[0].vocab), lengths_of(sequences)
+        source: Source = Words(shim, sequences, docs[0].vocab)
+        lengths = lengths_of(sequences)
         vectors = pool_sequences(shim, _tokens, lengths, source, limits)
         if self.sentences is not None:
-            source = vectors_source(vectors)
+            source = Vectors(vectors)
             vectors = pool_sequences(shim, _sentences, counts, source, limits)
         (outputs,) = shim.predict(lambda module: module.outputs(vectors)).values()
         return outputs.float().cpu().numpy()
@@ -73,11 +74,12 @@ class ManyToOneArchitecture(TokenArchitecture):
         """The weight of each token of each doc, float32 (tokens,); they sum to 1. By sentences, it
         is that within the sentence times that of the sentence. Tokens that are not read have 0."""
         sequences, counts = self._sequences(docs)
-        source, lengths = words_source(shim, sequences, docs[0].vocab), lengths_of(sequences)
+        source: Source = Words(shim, sequences, docs[0].vocab)
+        lengths = lengths_of(sequences)
         weights = _attention(shim, _tokens, lengths, source, limits)
         if self.sentences is not None:
             vectors = pool_sequences(shim, _tokens, lengths, source, limits)
-            source = vectors_source(vectors)
+            source = Vectors(vectors)
             of_sentences = _attention(shim, _sentences, counts, source, limits)
             factors = np.concatenate(of_sentences)
             weights = [part * factor for part, factor in zip(weights, factors, strict=True)]
@@ -139,8 +141,9 @@ def make_many_to_one_model(
     batch_tokens: tokens in a batch of prediction, padding counted. Bounds memory; results do not
         depend on it.
     window: longer texts are read in windows of this many tokens when predicting.
-    overlap: tokens of context on both sides of a window. With an encoder of one direction windows
-        carry the state on instead and give exactly what the whole text gives.
+    overlap: tokens of context on both sides of a window. With an encoder of one direction, and no
+        context in the embedding, windows carry the state on instead and give exactly what the whole
+        text gives.
 
     The model predicts, for a list of docs, float32 (docs, outputs).
     """
@@ -175,7 +178,7 @@ def _attention(
     """The weights within each sequence, float32 (length,)."""
     if "attention" not in level(shim.module).pooling.ways:
         raise ValueError(
-            "The model pools without attention, so there are no weights to show. Add \"attention\" "
+            'The model pools without attention, so there are no weights to show. Add "attention" '
             "to 'ways' of spacy_rnn.Pooling.v1 and train again, or set attention_attr = null."
         )
 
@@ -197,7 +200,7 @@ def _sentence_starts(doc: Doc, kept: np.ndarray) -> np.ndarray:
     if len(doc) > 1 and not doc.has_annotation("SENT_START"):
         raise ValueError(
             "A text is to be read by sentences, but has none. Put a component that sets them, such "
-            "as \"sentencizer\", before this one, and for training name it in [training] "
+            'as "sentencizer", before this one, and for training name it in [training] '
             "annotating_components; or set 'sentences' of spacy_rnn.ManyToOne.v1 to null."
         )
     starts = doc.to_array([SENT_START]).reshape(-1)[kept] == 1

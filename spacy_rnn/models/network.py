@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..features.tokens import TokenFeatures
 from ..nn.network import Batch
 from ..training.shim import TorchShim
-from .batching import Limits, to_tensors
+from .batching import Limits, strings_to_tensors, to_tensors
 from .checks import at_least
 from .embedding import TokenEmbedding
 
@@ -150,4 +150,5 @@ def collate(
         torch.from_numpy(arrays.tokens).to(shim.device, non_blocking=True),
         torch.from_numpy(arrays.lengths),
         None if counts is None else torch.from_numpy(counts),
+        strings_to_tensors(shim.features.strings(arrays), shim.device),
     )

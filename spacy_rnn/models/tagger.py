@@ -14,7 +14,7 @@ from ..nn import tagger as nn_tagger
 from ..nn.crf import Chain
 from ..nn.network import Batch
 from ..training.shim import TorchShim
-from .batching import Limits, Outputs, batches_of, lengths_of, predict_rows, words_source
+from .batching import Limits, Outputs, Words, batches_of, lengths_of, predict_rows
 from .embedding import TokenEmbedding
 from .encoder import RNNEncoder
 from .network import Precision, TokenArchitecture, collate, make_model, word_hashes
@@ -83,7 +83,7 @@ class TaggerArchitecture(TokenArchitecture):
             shim,
             lambda module: module.encoder,
             lengths_of(sequences),
-            words_source(shim, sequences, docs[0].vocab),
+            Words(shim, sequences, docs[0].vocab),
             limits,
             read,
         )
@@ -145,8 +145,9 @@ def make_tagger_model(
     batch_tokens: tokens in a batch of prediction, padding counted. Bounds memory; results do not
         depend on it.
     window: longer documents are read in windows of this many tokens.
-    overlap: tokens of context on both sides of a window. With an encoder of one direction windows
-        carry the state on instead and give exactly what the whole document gives.
+    overlap: tokens of context on both sides of a window. With an encoder of one direction, and no
+        context in the embedding, windows carry the state on instead and give exactly what the whole
+        document gives.
 
     The model predicts, for a list of docs, a list of dicts: for each target the label of each
     token.

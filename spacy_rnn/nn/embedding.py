@@ -1,12 +1,12 @@
 """The vector of a token: what is known of its word, concatenated.
 
-Every part is a function of the word alone. A batch therefore embeds each of its *distinct* words
-once, and a token only points at its word.
+Every part but one is a function of the word alone. A batch therefore embeds each of its *distinct*
+words once, and a token only points at its word. The other one is the word's context.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 import torch
@@ -145,13 +145,87 @@ class TrainedVectors(nn.Module):
         return self.table(words[self.name])
 
 
-class TokenEmbedding(nn.Module):
-    """The parts' vectors concatenated: distinct words (U, ...) -> (U, output_size)."""
+class Strings(NamedTuple):
+    """Sequences of words as characters; see `spacy_rnn.features.context.Strings`.
 
-    def __init__(self, parts: dict[str, Any]):
+    units (C,), ends (N,): on the network's device. lengths: on the CPU.
+    """
+
+    units: Tensor
+    lengths: Tensor
+    ends: Tensor
+
+
+#: for each direction in which the characters are read
+Context = dict[str, Strings]
+
+
+class CharacterReader(nn.Module):
+    """The part of a language model that reads characters.
+
+    encoder: reads vectors forward, of whatever order they are.
+    """
+
+    def __init__(self, n_characters: int, encoder: Encoder):
+        super().__init__()
+        self.embedding = nn.Embedding(n_characters, encoder.input_size)
+        self.encoder = encoder
+
+    def forward(self, strings: Strings) -> Tensor:
+        """The state after each word, (N, H)."""
+        states = self.encoder(self.embedding.weight, strings.lengths, strings.units)
+        return states.index_select(0, strings.ends)
+
+
+class ContextualStrings(nn.Module):
+    """The states of language models of characters, forward and backward, once they have read a
+    word and the blank next to it (Akbik et al. 2018, "Contextual string embeddings for sequence
+    labeling", section 2.2).
+
+    readers: of each direction.
+    trained: fine-tune them; otherwise they stay as they are, and have no dropout either.
+    """
+
+    def __init__(self, readers: dict[str, CharacterReader], trained: bool):
+        super().__init__()
+        self.readers = nn.ModuleDict(readers)
+        self.trained = trained
+        self.requires_grad_(trained)
+        self.output_size = sum(reader.encoder.output_size for reader in readers.values())
+
+    def train(self, mode: bool = True) -> ContextualStrings:
+        return super().train(mode and self.trained)
+
+    def forward(self, context: Context) -> Tensor:
+        """The states at each token, concatenated: (N, output_size)."""
+        return torch.cat([read(context[name]) for name, read in self.readers.items()], dim=1)
+
+
+class TokenEmbedding(nn.Module):
+    """The parts' vectors concatenated: distinct words (U, ...) -> (U, width), and with the context
+    of each token (N, output_size)."""
+
+    def __init__(self, parts: dict[str, Any], context: Optional[ContextualStrings] = None):
         super().__init__()
         self.parts = nn.ModuleDict(parts)
-        self.output_size: int = sum(part.output_size for part in parts.values())
+        self.context = context
+        widths = [part.output_size for part in [*parts.values(), *([context] if context else [])]]
+        self.output_size: int = sum(widths)
 
     def forward(self, words: Words) -> Tensor:
+        if not self.parts:
+            ids = next(iter(words.values()))
+            return ids.new_zeros(len(ids), 0, dtype=torch.float32)
         return torch.cat([part(words) for part in self.parts.values()], dim=1)
+
+    def in_context(
+        self, vectors: Tensor, tokens: Tensor, context: Optional[Context]
+    ) -> tuple[Tensor, Optional[Tensor]]:
+        """What an encoder reads: vectors, and the one of each token; None if each has its own.
+
+        vectors: of distinct words. tokens: int64 (N,), the word of each token.
+        """
+        if self.context is None or context is None:
+            return vectors, tokens
+        of_words = vectors.index_select(0, tokens)
+        return torch.cat([of_words, self.context(context)], dim=1), None

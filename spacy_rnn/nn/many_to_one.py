@@ -32,7 +32,8 @@ class ManyToOne(Network):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Outputs (B, outputs) of each target."""
-        vectors = self.tokens(self.embedding(batch.words), batch.lengths, batch.tokens)
+        vectors, tokens = self.embed(batch)
+        vectors = self.tokens(vectors, batch.lengths, tokens)
         if self.sentences is not None:
             vectors = self.sentences(vectors, batch.counts)
         return self.outputs(vectors)

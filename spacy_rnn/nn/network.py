@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Optional
 import torch
 from torch import Tensor, nn
 
-from .embedding import TokenEmbedding, Words
+from .embedding import Context, TokenEmbedding, Words
 
 
 class Batch(NamedTuple):
@@ -17,12 +17,14 @@ class Batch(NamedTuple):
     tokens: int64 (N,), the word of each token.
     lengths: int64 (S,) on the CPU, tokens in each sequence.
     counts: int64 (B,) on the CPU, sequences in each text, where a text is read by sentences.
+    context: the sequences as characters, where the embedding reads them.
     """
 
     words: Words
     tokens: Tensor
     lengths: Tensor
     counts: Optional[Tensor] = None
+    context: Optional[Context] = None
 
 
 class Network(nn.Module):
@@ -36,6 +38,11 @@ class Network(nn.Module):
         super().__init__()
         self.embedding = embedding
         self.heads = nn.ModuleDict({target: _make_head(size, n) for target, n in outputs.items()})
+
+    def embed(self, batch: Batch) -> tuple[Tensor, Optional[Tensor]]:
+        """What an encoder reads; see `TokenEmbedding.in_context`."""
+        vectors = self.embedding(batch.words)
+        return self.embedding.in_context(vectors, batch.tokens, batch.context)
 
     def outputs(self, x: Tensor) -> dict[str, Tensor]:
         """The outputs of each target: (N, size) -> (N, outputs)."""

@@ -38,7 +38,8 @@ class Tagger(Network):
 
     def forward(self, batch: Batch) -> dict[str, Chain]:
         """The scores of the labels of each target."""
-        states = self.encoder(self.embedding(batch.words), batch.lengths, batch.tokens)
+        vectors, tokens = self.embed(batch)
+        states = self.encoder(vectors, batch.lengths, tokens)
         return self.chains(self.outputs(states), batch.lengths)
 
     def chains(self, scores: dict[str, Tensor], lengths: Tensor) -> dict[str, Chain]:

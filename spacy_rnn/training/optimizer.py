@@ -75,6 +75,8 @@ class AdamW(Optimizer):
         t = self.nr_update[parameter_key(key, "")]
         moved, towards = [], []
         for name, parameter in module.named_parameters():
+            if not parameter.requires_grad:
+                continue
             average = averages.get(parameter_key(key, name))
             if average is None or average.shape != parameter.shape:
                 averages[parameter_key(key, name)] = parameter.detach().clone()
