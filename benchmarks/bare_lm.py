@@ -13,8 +13,8 @@ import copy
 import math
 import random
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from bare_tagger import Packed, Padded, Rows
@@ -26,6 +26,8 @@ from torch.optim.swa_utils import AveragedModel
 State = tuple[Tensor, Tensor]
 #: the next units of a stream with the one before them, and whether a text begins here
 Part = tuple[Tensor, bool]
+#: ids, or whatever a batcher knows the length of
+Text = TypeVar("Text", bound=Sized)
 BOUNDARY, UNKNOWN = 0, 1
 WEIGHT_DECAY, CLIP = 0.01, 1.0
 #: of the weights of a gate
@@ -236,8 +238,8 @@ class Streams:
 
 
 def shuffled(
-    texts: Sequence[Tensor], batcher: Callable[[list[Tensor]], Iterable[list[Tensor]]], seed: int
-) -> Iterator[list[Tensor]]:
+    texts: Sequence[Text], batcher: Callable[[list[Text]], Iterable[list[Text]]], seed: int
+) -> Iterator[list[Text]]:
     """Batches without end in the very order of spaCy's training loop: shuffled in each epoch, the
     shortest text of a batch first."""
     rng = random.Random(seed)

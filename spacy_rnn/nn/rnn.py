@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Literal, Optional
 
 import numpy as np
@@ -24,6 +25,12 @@ Cell = Literal["rnn_tanh", "rnn_relu", "gru", "lstm", "none"]
 Direction = Literal["forward", "backward", "both"]
 Kernel = Literal["padded", "packed"]
 
+#: from this width on prediction with an LSTM is faster in oneDNN, whatever shapes come
+WIDE = 64
+# oneDNN keeps a thousand of the kernels that it compiles, up to a megabyte each, although batches
+# of texts hardly ever have the same shape again. It reads this when it compiles the first one.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
+
 _MODULES = {"rnn_tanh": nn.RNN, "rnn_relu": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 _FUNCTIONS: dict[str, Any] = {
     "rnn_tanh": torch.rnn_tanh,
@@ -33,17 +40,19 @@ _FUNCTIONS: dict[str, Any] = {
 }
 
 
-def choose_kernel(cell: str, training: bool, device: torch.device) -> Kernel:
+def choose_kernel(cell: str, hidden_size: int, training: bool, device: torch.device) -> Kernel:
     """The better of two kernels that agree to 1e-5.
 
-    On a CPU training is up to twice as fast on padded rows, where torch runs oneDNN. Prediction
-    takes packed rows: oneDNN compiles a kernel for each new shape and keeps it, which costs memory,
-    and time wherever batches differ (benchmarks/kernels.py and tagger_memory.py). On a CUDA device
-    cuDNN takes packed rows as they are; other devices know padded ones only.
+    On a CPU training is up to twice as fast on padded rows, where torch runs oneDNN, and so is
+    prediction with a wide LSTM. Other cells and narrow layers do not gain by it, and oneDNN
+    compiles a kernel for each new shape: they take packed rows in prediction
+    (benchmarks/kernels.py). On a CUDA device cuDNN takes packed rows as they are; other devices
+    know padded ones only.
     """
     if device.type == "cuda" or cell == "none":
         return "packed"
-    return "packed" if device.type == "cpu" and not training else "padded"
+    gains = training or (cell == "lstm" and hidden_size >= WIDE)
+    return "padded" if gains or device.type != "cpu" else "packed"
 
 
 def step_overhead(input_size: int, hidden_size: int) -> float:
@@ -132,7 +141,7 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor, tokens: Optional[Tensor] = None) -> Tensor:
         """lengths: int64 (B,) on the CPU, summing to N. Zero is a length."""
-        kernel = self.kernel or choose_kernel(self.cell, self.training, x.device)
+        kernel = self.kernel or choose_kernel(self.cell, self.hidden_size, self.training, x.device)
         rows = lengths.numpy()
         if kernel == "padded":
             groups = group_by_length(rows, step_overhead(self.input_size, self.hidden_size))

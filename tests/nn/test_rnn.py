@@ -338,21 +338,22 @@ def test_gru_in_numpy(kernel):
 
 
 @pytest.mark.parametrize(
-    ("cell", "training", "device", "expected"),
+    ("cell", "hidden_size", "training", "device", "expected"),
     [
-        ("lstm", False, "cpu", "packed"),
-        ("lstm", True, "cpu", "padded"),
-        ("gru", False, "cpu", "packed"),
-        ("gru", True, "cpu", "padded"),
-        ("rnn_tanh", False, "cpu", "packed"),
-        ("rnn_relu", True, "cpu", "padded"),
-        ("none", False, "cpu", "packed"),
-        ("none", True, "cpu", "packed"),
-        ("lstm", False, "cuda", "packed"),
-        ("gru", True, "cuda", "packed"),
-        ("gru", False, "mps", "padded"),
-        ("none", False, "mps", "packed"),
+        ("lstm", 200, False, "cpu", "padded"),
+        ("lstm", 25, False, "cpu", "packed"),
+        ("lstm", 25, True, "cpu", "padded"),
+        ("gru", 200, False, "cpu", "packed"),
+        ("gru", 200, True, "cpu", "padded"),
+        ("rnn_tanh", 200, False, "cpu", "packed"),
+        ("rnn_relu", 200, True, "cpu", "padded"),
+        ("none", 200, False, "cpu", "packed"),
+        ("none", 200, True, "cpu", "packed"),
+        ("lstm", 200, False, "cuda", "packed"),
+        ("gru", 200, True, "cuda", "packed"),
+        ("gru", 200, False, "mps", "padded"),
+        ("none", 200, False, "mps", "packed"),
     ],
 )
-def test_choose_kernel(cell, training, device, expected):
-    assert choose_kernel(cell, training, torch.device(device)) == expected
+def test_choose_kernel(cell, hidden_size, training, device, expected):
+    assert choose_kernel(cell, hidden_size, training, torch.device(device)) == expected

@@ -1,0 +1,216 @@
+"""How fast the language model trains, and what a keystroke costs, with one thread on WikiText-2:
+
+* `nlp.update` against bare torch (benchmarks/bare_lm.py), the same network over the same windows,
+  prepared beforehand, the fastest of its ways: forward pass, loss, backward pass, clipping and
+  AdamW. Ours is all of it, from documents, with averages of weights;
+* `session.type` of a character and `session.suggest(5)`, after a short training of
+  configs/lm_small.cfg: late in a text over early in one. Both go on with the same characters.
+
+All sides of a comparison take turns; a ratio of training is the median over rounds of our units/s
+over those of bare torch.
+
+    python benchmarks/lm_speed.py [--quick] [--only PART ...]
+
+Keys:
+
+* train_ratio: configs/lm.cfg, whose units are words;
+* characters_train_ratio: configs/lm_characters.cfg, the forward one of its two networks, which have
+  nothing in common;
+* small_train_ratio: configs/lm_small.cfg, of characters too;
+* keystroke_ratio: the median cost of a keystroke after 10,000 characters over that after 10.
+"""
+
+import statistics
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import islice
+from typing import Any, NamedTuple
+
+import bare_lm
+import common
+import spacy
+from bare_lm import Part
+from bare_tagger import WAYS
+from common import Side, adamw, by_turns, clock, examples, ratio, speed
+from plain import paragraphs, wikitext
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+
+#: a config for each figure
+TRAININGS = {
+    "train_ratio": "lm.cfg",
+    "characters_train_ratio": "lm_characters.cfg",
+    "small_train_ratio": "lm_small.cfg",
+}
+SMALL = "lm_small.cfg"
+PARTS = ("train", "keystrokes")
+ONE_NETWORK = {"components.lm.model.encoder.direction": "forward"}
+TRAIN = common.DATA / "lm-wikitext2" / "train.txt.xz"
+#: characters that were typed before those that are timed
+EARLY, LATE = 10, 10_000
+
+
+class Size(NamedTuple):
+    """Articles, for models of words, and paragraphs, for those of characters; the least windows of
+    a round, and rounds; windows of the short training, and keystrokes."""
+
+    articles: int | None
+    paragraphs: int
+    windows: int
+    rounds: int
+    taught: int
+    keystrokes: int
+
+
+FULL, QUICK = Size(None, 8000, 10, 7, 2000, 500), Size(100, 1000, 2, 2, 200, 50)
+
+
+class Round(NamedTuple):
+    """Batches of documents, and what each step reads of them and of earlier ones."""
+
+    batches: list[list[Doc]]
+    steps: list[list[list[Part]]]
+
+    def n_units(self) -> int:
+        return sum(len(ids) - 1 for step in self.steps for parts in step for ids, _ in parts)
+
+
+class Data:
+    """A config, the documents that it is trained on, and their units."""
+
+    def __init__(self, config: str, size: Size):
+        path = common.REPO / "configs" / config
+        self.config = spacy.util.load_config(path, overrides=ONE_NETWORK, interpolate=True)
+        self.settings = bare_lm.settings_of(self.config)
+        self.component: dict[str, Any] = self.config["components"]["lm"]
+        units = self.component["model"]["units"]
+        self.unit = "words" if "WordUnits" in units["@architectures"] else "characters"
+        vocab = spacy.blank("en").vocab
+        if self.unit == "words":
+            self.docs = list(islice(wikitext(TRAIN, vocab), size.articles))
+        else:
+            self.docs = list(islice(paragraphs(TRAIN, vocab), size.paragraphs))
+        texts = map(self.units, self.docs)
+        self.vocabulary = bare_lm.Vocabulary(texts, units.get("min_freq", 2))
+
+    def units(self, doc: Doc) -> Sequence[str]:
+        return common.words_of(doc) if self.unit == "words" else doc.text
+
+    def pipeline(self) -> Language:
+        return common.pipeline(self.docs, **self.component)
+
+    def rounds(self, n_rounds: int, n_windows: int) -> list[Round]:
+        """One after the other, as training goes. At the first one the streams fill."""
+        batcher = self.config["training"]["batcher"]
+        make = spacy.registry.resolve({"batcher": batcher})["batcher"]
+        batches = bare_lm.shuffled(self.docs, make, self.settings.seed)
+        streams = bare_lm.Streams(self.settings.streams, self.settings.window)
+        made = []
+        for _ in range(n_rounds):
+            made.append(Round([], []))
+            while sum(map(len, made[-1].steps)) < n_windows:
+                batch = next(batches)
+                made[-1].batches.append(batch)
+                for doc in batch:
+                    streams.push(self.vocabulary.encode(self.units(doc)))
+                if windows := list(streams.windows()):
+                    made[-1].steps.append(windows)
+        return made
+
+
+# Training
+
+
+def ours(nlp: Language, data: Data, rounds: Sequence[Round], learn_rate: float = 0.001) -> Side:
+    """Units/s, in another round each time."""
+    optimizer = adamw(learn_rate=learn_rate)
+
+    def update(prepared: Sequence[list[Example]]) -> None:
+        for batch in prepared:
+            nlp.update(batch, drop=data.settings.dropout, sgd=optimizer)
+
+    def sides() -> Iterator[Side]:
+        for part in rounds:
+            prepared = [examples(batch, nlp.vocab) for batch in part.batches]
+            yield speed(part.n_units(), partial(update, prepared))
+
+    remaining = sides()
+    return lambda: next(remaining)()
+
+
+def bare(data: Data, rounds: Sequence[Round], way: str) -> Side:
+    """The same."""
+    settings = data.settings
+    network = bare_lm.BareLM(len(data.vocabulary), settings)
+    learner = bare_lm.Learner(network, settings.streams, settings.dropout)
+
+    def sides() -> Iterator[Side]:
+        for part in rounds:
+            prepared = [[bare_lm.prepare(parts, way) for parts in step] for step in part.steps]
+            yield speed(part.n_units(), partial(learner.update, prepared))
+
+    remaining = sides()
+    return lambda: next(remaining)()
+
+
+def against_bare(config: str, size: Size) -> float:
+    data = Data(config, size)
+    # The first one warms up.
+    rounds = data.rounds(1 + size.rounds, size.windows)
+    sides = {"nlp.update": ours(data.pipeline(), data, rounds)}
+    sides |= {f"bare, {way}": bare(data, rounds, way) for way in WAYS}
+    speeds = by_turns(sides, size.rounds)
+    rows = [
+        [name, statistics.median(values), ratio(speeds["nlp.update"], values)]
+        for name, values in speeds.items()
+    ]
+    title = f"Training with configs/{config}"
+    common.show(title, ["side", f"{data.unit}/s", "nlp.update / side"], rows)
+    return ratio(speeds["nlp.update"], speeds[common.fastest(speeds, "bare")])
+
+
+# Keystrokes
+
+
+def keystrokes(size: Size) -> float:
+    """The cost of one late in a text over that of one early in one."""
+    data = Data(SMALL, size)
+    nlp = data.pipeline()
+    rate = data.settings.learn_rate
+    ours(nlp, data, data.rounds(1, size.taught), rate)()
+    component: Any = nlp.get_pipe(nlp.pipe_names[0])
+    text = " ".join(doc.text for doc in data.docs)
+    sessions = {before: component.session() for before in (EARLY, LATE)}
+    for before, session in sessions.items():
+        session.type(text[LATE - before : LATE])
+    seconds: dict[int, list[float]] = {before: [] for before in sessions}
+    for character in text[LATE : LATE + size.keystrokes]:
+        for before, session in sessions.items():
+            start = clock()
+            session.type(character)
+            session.suggest(5)
+            seconds[before].append(clock() - start)
+    costs = {before: statistics.median(values) for before, values in seconds.items()}
+    rows = [[f"after {before:,} characters", 1000 * cost] for before, cost in costs.items()]
+    common.show(f"A keystroke with configs/{SMALL}", ["", "milliseconds"], rows)
+    return round(costs[LATE] / costs[EARLY], 3)
+
+
+def main() -> None:
+    parser = common.parser(__doc__)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    options = parser.parse_args()
+    common.one_thread()
+    size = QUICK if options.quick else FULL
+    result: dict[str, float] = {}
+    if "train" in options.only:
+        for key, config in TRAININGS.items():
+            result[key] = against_bare(config, size)
+    if "keystrokes" in options.only:
+        result["keystroke_ratio"] = keystrokes(size)
+    common.finish(result)
+
+
+if __name__ == "__main__":
+    main()
