@@ -88,7 +88,7 @@ def generate(
     found = shim.predict(
         lambda modules: search(
             Searched(modules[FORWARD]),
-            State(state.repeat_interleave(options.beam, dim=2), None),
+            State(state, None),
             (torch.zeros_like(most), most),
             options,
             begin=torch.tensor([context.last for context in contexts], device=shim.device),

@@ -7,6 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from .linear import linear
+
 Scoring = Literal["bahdanau", "dot", "general"]
 
 
@@ -41,7 +43,7 @@ class Attention(nn.Module):
 
     def keys(self, memory: Tensor) -> Tensor:
         """(B, S, M) -> (B, S, Q)."""
-        return memory if self.scoring == "dot" else self.memory(memory)
+        return memory if self.scoring == "dot" else linear(memory, self.memory.weight)
 
     def forward(
         self, query: Tensor, keys: Tensor, memory: Tensor, mask: Tensor

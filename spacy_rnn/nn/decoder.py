@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from .attention import Attention, Scoring
 from .dropout import LockedDropout
+from .linear import linear
 from .rnn import Cell, Encoder
 
 
@@ -133,19 +134,16 @@ class Decoder(nn.Module):
         n_rows, n_steps, _ = vectors.shape
         if state.fed is not None:
             vectors = torch.cat([vectors, state.fed.unsqueeze(1)], dim=2)
-        lengths = torch.full((n_rows,), n_steps)
-        hidden, recurrent = self.layers.step(
-            vectors.flatten(0, 1), lengths, state=state.recurrent
-        )
-        hidden = hidden.view(n_rows, n_steps, self.hidden_size)
+        hidden, recurrent = self.layers.read(vectors.transpose(0, 1), state.recurrent)
+        hidden = hidden.transpose(0, 1)
         if self.attention is None:
             return hidden, None, State(recurrent, None)
         assert source.keys is not None
         # Several rows may share a source, the hypotheses of a beam: they look at it like steps.
-        query = hidden.view(len(source.mask), -1, self.hidden_size)
+        query = hidden.reshape(len(source.mask), -1, self.hidden_size)
         context, weights = self.attention(query, source.keys, source.memory, source.mask)
         context = context.reshape(n_rows, n_steps, -1)
-        hidden = torch.tanh(self.combine(torch.cat([context, hidden], dim=2)))
+        hidden = torch.tanh(linear(torch.cat([context, hidden], dim=2), self.combine.weight))
         fed = hidden[:, -1] if self.input_feeding else None
         mask = self.dropout.mask(n_rows, self.hidden_size, hidden)
         output = hidden if mask is None else hidden * mask.unsqueeze(1)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from .decoder import State
 from .dropout import bernoulli_mask
 from .layout import offsets
+from .linear import linear
 from .losses import Scores, log_probabilities, vocabulary_loss
 from .rnn import Encoder
 
@@ -40,7 +41,7 @@ class Softmax(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """Scores, of which a softmax makes probabilities, (N, V)."""
-        return self.linear(states)
+        return linear(states, self.linear.weight, self.linear.bias)
 
 
 class AdaptiveSoftmax(nn.Module):
@@ -179,10 +180,11 @@ class Searched:
         self.module = module
 
     def step(self, pieces: Tensor, state: State) -> tuple[Tensor, None, State]:
-        lengths = torch.ones(pieces.numel(), dtype=torch.int64)
-        read = self.module(pieces.flatten(), lengths, state.recurrent)
-        scores = self.module.output(read.states)
-        return scores.view(*pieces.shape, -1), None, State(read.final, None)
+        module = self.module
+        vectors = module.table().index_select(0, pieces.flatten()).unsqueeze(0)
+        states, after = module.encoder.read(vectors, state.recurrent)
+        scores = module.output(module.to_output(states.squeeze(0)))
+        return scores.view(*pieces.shape, -1), None, State(after, None)
 
     def keep(self, sources: Tensor) -> None:
         """All that it knows of them is in the state."""

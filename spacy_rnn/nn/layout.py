@@ -19,6 +19,21 @@ import torch
 from torch import Tensor
 
 
+class Together:
+    """Rows of one length in a ``(T, B)`` grid, which are there already, in their own order."""
+
+    def __init__(self, n_rows: int):
+        self.n_rows = n_rows
+
+    def reverse(self, x: Tensor) -> Tensor:
+        """(T, B, D) -> (T, B, D), from right to left."""
+        return x.flip(0)
+
+    def spread(self, mask: Tensor) -> Tensor:
+        """One vector a row (B, D), broadcastable over the grid: (1, B, D)."""
+        return mask.unsqueeze(0)
+
+
 class Padded:
     """Rows of similar length in a ``(T, B)`` grid, longest row first.
 
@@ -101,6 +116,8 @@ class Packed:
 
 
 Layout = Union[Padded, Packed]
+#: what kernels read rows of
+Grid = Union[Layout, Together]
 
 
 def _rows(x: Tensor, source: Tensor, tokens: Optional[Tensor]) -> Tensor:

@@ -12,14 +12,17 @@ from torch import Tensor, nn
 from .dropout import LockedDropout, drop_weights
 from .init import init_recurrent
 from .layout import (
+    Grid,
     Layout,
     Packed,
     Padded,
+    Together,
     group_by_equal_length,
     group_by_length,
     offsets,
     spans,
 )
+from .linear import linear, takes_onednn
 
 Cell = Literal["rnn_tanh", "rnn_relu", "gru", "lstm", "none"]
 Direction = Literal["forward", "backward", "both"]
@@ -171,8 +174,7 @@ class Encoder(nn.Module):
         longest: only the longest rows are to go on: the states of others are not theirs. Rows of
             similar length are then read together.
         """
-        if self.direction == "both":
-            raise ValueError("A state can be carried in one direction only, not in both.")
+        self._check_direction()
         rows = lengths.numpy()
         if state is None:
             state = x.new_zeros(self.state_size(len(rows)))
@@ -183,6 +185,20 @@ class Encoder(nn.Module):
         # Rows of one length all end at the kernel's last step, so that its state is theirs.
         layouts: list[Layout] = [Padded(rows[g], offsets(rows)[g], x.device) for g in groups]
         return self._encode(x, rows, tokens, groups, layouts, state)
+
+    def read(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """`step` of rows of one length, (T, B, input_size) -> (T, B, output_size): as they need
+        not be brought in order, a single step of them costs little more than its kernel."""
+        self._check_direction()
+        weights = [self._weights(layer) for layer in self.layers]
+        y, final = self._encode_group(Together(x.shape[1]), x, weights, state)
+        assert final is not None
+        # A kernel in half precision gives states in half precision.
+        return y, final.to(state.dtype)
+
+    def _check_direction(self) -> None:
+        if self.direction == "both":
+            raise ValueError("A state can be carried in one direction only, not in both.")
 
     def state_size(self, n_rows: int) -> tuple[int, int, int, int]:
         """Shape of a state: (S, depth, B, H)."""
@@ -229,7 +245,7 @@ class Encoder(nn.Module):
 
     def _encode_group(
         self,
-        layout: Layout,
+        layout: Grid,
         x: Tensor,
         weights: list[list[list[Tensor]]],
         state: Optional[Tensor],
@@ -250,12 +266,12 @@ class Encoder(nn.Module):
             return x, None
         return x, torch.stack(finals, dim=1) if finals else state
 
-    def _drop(self, layout: Layout, x: Tensor) -> Tensor:
+    def _drop(self, layout: Grid, x: Tensor) -> Tensor:
         mask = self.dropout.mask(layout.n_rows, x.shape[-1], x)
         return x if mask is None else x * layout.spread(mask)
 
     def _run(
-        self, layout: Layout, x: Tensor, weights: list[list[Tensor]], state: Optional[Tensor]
+        self, layout: Grid, x: Tensor, weights: list[list[Tensor]], state: Optional[Tensor]
     ) -> tuple[Tensor, Tensor]:
         """One recurrent layer over one group; returns its output and its last states (S, B, H)."""
         if isinstance(layout, Packed) and self.direction == "both":
@@ -270,7 +286,7 @@ class Encoder(nn.Module):
         return (torch.cat(outputs, dim=-1) if len(outputs) > 1 else outputs[0]), last
 
     def _kernel(
-        self, layout: Layout, x: Tensor, weights: list[Tensor], state: Optional[Tensor]
+        self, layout: Grid, x: Tensor, weights: list[Tensor], state: Optional[Tensor]
     ) -> tuple[Tensor, Tensor]:
         """torch's own kernel of one layer. weights: of one direction, or of both in one list."""
         directions = len(weights) // 4
@@ -281,6 +297,8 @@ class Encoder(nn.Module):
         else:
             states = [part.unsqueeze(0) for part in state]
         initial = tuple(states) if n_states == 2 else states[0]
+        if self.cell == "lstm" and isinstance(layout, Together) and len(x) == 1 and takes_onednn(x):
+            return _lstm_step(x, states, weights)
         function = _FUNCTIONS[self.cell]
         bidirectional = directions == 2
         if isinstance(layout, Packed):
@@ -292,6 +310,18 @@ class Encoder(nn.Module):
                 x, initial, weights, True, 1, 0.0, self.training, bidirectional, False
             )
         return output, torch.cat(last)
+
+
+def _lstm_step(x: Tensor, states: list[Tensor], weights: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """One step of an LSTM, (1, B, D). torch's kernel costs twice as much for a few rows: it lays
+    its weights out anew at each call."""
+    w_ih, w_hh, b_ih, b_hh = weights
+    h, c = states
+    gates = linear(x, w_ih, b_ih).add_(linear(h, w_hh, b_hh))
+    enters, stays, new, leaves = gates.chunk(4, dim=2)
+    c = stays.sigmoid() * c + enters.sigmoid() * new.tanh()
+    h = leaves.sigmoid() * c.tanh()
+    return h, torch.cat([h, c])
 
 
 def final_states(x: Tensor, lengths: Tensor, direction: Direction) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from .decoder import Decoder, Source, State
 from .dropout import LockedDropout
+from .linear import linear
 from .losses import Scores, vocabulary_loss
 from .rnn import Encoder, final_states
 from .search import Hypothesis, SearchOptions, search
@@ -137,11 +138,9 @@ class Translator(nn.Module):
         bounds: the least and the most pieces of each target, int64 (B,).
         """
         encoded, state = self.encode(sources)
-        rows = torch.arange(len(sources.lengths), device=sources.pieces.device)
-        rows = rows.repeat_interleave(options.beam)
         return search(
             _Searched(self, encoded),
-            state.select(rows),
+            state,
             bounds,
             options,
             begin=torch.full_like(bounds[0], begin),
@@ -161,7 +160,8 @@ class _Searched:
     def step(self, pieces: Tensor, state: State) -> tuple[Tensor, Optional[Tensor], State]:
         vectors = self.translator.target_embedding(pieces.flatten()).unsqueeze(1)
         states, attention, state = self.translator.decoder(vectors, self.source, state)
-        scores = self.translator.output(states.squeeze(1)).view(*pieces.shape, -1)
+        output = self.translator.output
+        scores = linear(states.squeeze(1), output.weight, output.bias).view(*pieces.shape, -1)
         if attention is not None:
             attention = attention.reshape(*pieces.shape, -1)
         return scores, attention, state

@@ -249,9 +249,30 @@ def test_a_step_of_which_the_longest_rows_go_on(cell, direction, training, lengt
         assert_close(one, other)
 
 
+@pytest.mark.parametrize("steps", [1, 4])
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_rows_of_one_length_are_read_as_any_rows(cell, direction, steps):
+    """With gradients and without, where kernels differ."""
+    n_rows = 3
+    encoder = make(cell=cell, direction=direction, depth=2, layer_norm=True, residual=True)
+    x = make_tokens([steps] * n_rows)
+    state = torch.randn(encoder.state_size(n_rows))
+    lengths = torch.full((n_rows,), steps)
+    expected, after = encoder.step(x, lengths, state=state)
+    for with_gradient in (True, False):
+        with torch.set_grad_enabled(with_gradient):
+            y, final = encoder.read(x.view(n_rows, steps, INPUT).transpose(0, 1), state)
+        torch.testing.assert_close(y.transpose(0, 1).flatten(0, 1), expected)
+        torch.testing.assert_close(final, after)
+
+
 def test_no_steps_in_both_directions():
+    encoder = make(direction="both")
     with pytest.raises(ValueError, match="one direction"):
-        make(direction="both").step(make_tokens([2]), torch.tensor([2]))
+        encoder.step(make_tokens([2]), torch.tensor([2]))
+    with pytest.raises(ValueError, match="one direction"):
+        encoder.read(torch.randn(1, 2, INPUT), torch.zeros(encoder.state_size(2)))
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_rnn.nn.search import SearchOptions, search
+from spacy_rnn.nn.search import SearchOptions, _greatest, search
 
 BEGIN, END, FIRST = 0, 1, 2
 LONGEST = 3
@@ -51,7 +51,7 @@ class Toy:
     def search(self, most, least=0, seed=None, never=(BEGIN,), draws=None, **options):
         self.sources = torch.arange(len(most))
         options = SearchOptions(**options)
-        state = State(torch.zeros(len(most) * options.beam, dtype=torch.int64))
+        state = State(torch.zeros(len(most), dtype=torch.int64))
         lengths = torch.full((len(most),), least), torch.tensor(most)
         if seed is not None:
             generator = torch.Generator().manual_seed(seed)
@@ -123,6 +123,73 @@ def test_a_beam_as_wide_as_the_space_finds_the_best(seed, most, alpha, n_best):
         expected = sorted(everything, reverse=True)[:n_best]
         assert pieces_of(hypotheses) == [pieces for _, pieces in expected]
         assert [h.score for h in hypotheses] == pytest.approx([s for s, _ in expected], abs=1e-4)
+
+
+class Chain(Toy):
+    """Random scores of a larger vocabulary for each of some numbers that histories get."""
+
+    N_CODES = 97
+
+    def __init__(self, seed, n_sources, n_pieces):
+        generator = torch.Generator().manual_seed(seed)
+        self.scores = 2.0 * torch.randn(n_sources, self.N_CODES, n_pieces, generator=generator)
+        # Ends that are likely enough to come at any length.
+        self.scores[..., END] += 4.0
+        self.attention = torch.ones(n_sources, self.N_CODES, 1)
+
+    def code(self, codes, pieces):
+        return (31 * codes + pieces + 1) % self.N_CODES
+
+    def beam_search(self, source, most, beam, alpha):
+        """One hypothesis after the other, to the greatest length: no source stops early."""
+        alive, finished = [(0.0, 0, [BEGIN])], []
+        for n in range(most + 1):
+            ways = []
+            for total, code, pieces in alive:
+                code = int(self.code(code, pieces[-1]))
+                log_p = self.scores[source, code].double().log_softmax(0)
+                allowed = [END] if n == most else range(END, len(log_p))
+                ways += [(total + float(log_p[i]), code, [*pieces, i]) for i in allowed]
+            ways.sort(reverse=True)
+            ended = [way for way in ways[:beam] if way[2][-1] == END]
+            finished += [(p / ((6 + n) / 6) ** alpha, pieces[1:-1]) for p, _, pieces in ended]
+            alive = [way for way in ways if way[2][-1] != END][:beam]
+        return sorted(finished, reverse=True)
+
+
+@few
+@given(
+    st.integers(0, 1000),
+    st.lists(st.integers(0, 8), min_size=1, max_size=3),
+    st.sampled_from([2, 63, 64, 65, 150]),
+    st.integers(1, 6),
+    st.sampled_from([0.0, 0.6, 1.5]),
+)
+def test_is_beam_search_one_by_one(seed, most, n_more, beam, alpha):
+    chain = Chain(seed, len(most), END + 1 + n_more)
+    for n_best in {1, beam}:
+        found = chain.search(most, beam=beam, n_best=n_best, length_penalty=alpha)
+        for source, (hypotheses, limit) in enumerate(zip(found, most, strict=True)):
+            expected = chain.beam_search(source, limit, beam, alpha)[:n_best]
+            assert [h.pieces.tolist() for h in hypotheses] == [pieces for _, pieces in expected]
+            scores = [score for score, _ in expected]
+            assert [h.score for h in hypotheses] == pytest.approx(scores, abs=1e-4)
+
+
+@few
+@given(st.integers(0, 1000), st.integers(1, 3), st.integers(1, 700), st.integers(1, 12), st.data())
+def test_the_greatest_numbers(seed, n_rows, size, n, data):
+    """Against torch, with numbers that are equal and some that are ruled out."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(n_rows, size, generator=generator)
+    if data.draw(st.booleans()):
+        x = x.round()
+    x[x > data.draw(st.sampled_from([0.0, 9.0]))] = -math.inf
+    n = min(n, size)
+    values, places = _greatest(x, n)
+    torch.testing.assert_close(values, x.topk(n, dim=1).values, atol=0, rtol=0)
+    torch.testing.assert_close(x.gather(1, places), values, atol=0, rtol=0)
+    assert all(len(set(row)) == n for row in places.tolist())
 
 
 @few
