@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from .linear import linear
+from .linear import Linear
 
 Scoring = Literal["bahdanau", "dot", "general"]
 
@@ -32,10 +32,10 @@ class Attention(nn.Module):
             )
         self.scoring = scoring
         if scoring != "dot":
-            self.memory = nn.Linear(memory_size, query_size, bias=False)
+            self.memory = Linear(memory_size, query_size, bias=False)
             nn.init.xavier_uniform_(self.memory.weight)
         if scoring == "bahdanau":
-            self.query = nn.Linear(query_size, query_size)
+            self.query = Linear(query_size, query_size)
             self.score = nn.Linear(query_size, 1, bias=False)
             nn.init.xavier_uniform_(self.query.weight)
             nn.init.zeros_(self.query.bias)
@@ -43,7 +43,7 @@ class Attention(nn.Module):
 
     def keys(self, memory: Tensor) -> Tensor:
         """(B, S, M) -> (B, S, Q)."""
-        return memory if self.scoring == "dot" else linear(memory, self.memory.weight)
+        return memory if self.scoring == "dot" else self.memory(memory)
 
     def forward(
         self, query: Tensor, keys: Tensor, memory: Tensor, mask: Tensor

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from .attention import Attention, Scoring
 from .dropout import LockedDropout
-from .linear import linear
+from .linear import Linear
 from .rnn import Cell, Encoder
 
 
@@ -91,13 +91,13 @@ class Decoder(nn.Module):
             layer_norm=layer_norm,
         )
         n_states, _, _, _ = self.layers.state_size(0)
-        self.bridge = nn.Linear(memory_size, n_states * depth * hidden_size)
+        self.bridge = Linear(memory_size, n_states * depth * hidden_size)
         nn.init.xavier_uniform_(self.bridge.weight)
         nn.init.zeros_(self.bridge.bias)
         self.attention: Optional[Attention] = None
         if attention is not None:
             self.attention = Attention(attention, hidden_size, memory_size)
-            self.combine = nn.Linear(memory_size + hidden_size, hidden_size, bias=False)
+            self.combine = Linear(memory_size + hidden_size, hidden_size, bias=False)
             nn.init.xavier_uniform_(self.combine.weight)
         self.dropout = LockedDropout()
 
@@ -143,7 +143,7 @@ class Decoder(nn.Module):
         query = hidden.reshape(len(source.mask), -1, self.hidden_size)
         context, weights = self.attention(query, source.keys, source.memory, source.mask)
         context = context.reshape(n_rows, n_steps, -1)
-        hidden = torch.tanh(linear(torch.cat([context, hidden], dim=2), self.combine.weight))
+        hidden = torch.tanh(self.combine(torch.cat([context, hidden], dim=2)))
         fed = hidden[:, -1] if self.input_feeding else None
         mask = self.dropout.mask(n_rows, self.hidden_size, hidden)
         output = hidden if mask is None else hidden * mask.unsqueeze(1)

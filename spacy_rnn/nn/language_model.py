@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from .decoder import State
 from .dropout import bernoulli_mask
 from .layout import offsets
-from .linear import linear
+from .linear import Linear
 from .losses import Scores, log_probabilities, vocabulary_loss
 from .rnn import Encoder
 
@@ -21,7 +21,7 @@ class Softmax(nn.Module):
 
     def __init__(self, size: int, n_units: int, weight: Optional[Tensor] = None):
         super().__init__()
-        self.linear = nn.Linear(size, n_units)
+        self.linear = Linear(size, n_units)
         nn.init.zeros_(self.linear.bias)
         if weight is None:
             nn.init.xavier_uniform_(self.linear.weight)
@@ -41,7 +41,7 @@ class Softmax(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """Scores, of which a softmax makes probabilities, (N, V)."""
-        return linear(states, self.linear.weight, self.linear.bias)
+        return self.linear(states)
 
 
 class AdaptiveSoftmax(nn.Module):
@@ -54,6 +54,10 @@ class AdaptiveSoftmax(nn.Module):
     def __init__(self, size: int, n_units: int, cutoffs: Sequence[int]):
         super().__init__()
         self.clusters = nn.AdaptiveLogSoftmaxWithLoss(size, n_units, list(cutoffs), head_bias=True)
+        for layer in self.clusters.modules():
+            if type(layer) is nn.Linear:
+                # The same layer, multiplied faster.
+                layer.__class__ = Linear
 
     def loss(self, states: Tensor, targets: Tensor) -> Tensor:
         return -self.log_probabilities(states, targets).sum()
@@ -121,11 +125,11 @@ class LanguageModel(nn.Module):
         self.embedding_dropout = embedding_dropout
         self.embedding = nn.Embedding(n_units, embedding_size)
         nn.init.normal_(self.embedding.weight, std=embedding_size**-0.5)
-        self.project: Optional[nn.Linear] = None
+        self.project: Optional[Linear] = None
         size = encoder.output_size
         if tied and size != embedding_size:
             # Back to the width of the embedding.
-            self.project = nn.Linear(size, embedding_size)
+            self.project = Linear(size, embedding_size)
             nn.init.xavier_uniform_(self.project.weight)
             nn.init.zeros_(self.project.bias)
         self.output: Union[Softmax, AdaptiveSoftmax]

@@ -1,4 +1,4 @@
-"""The product of a layer, by the faster of two libraries."""
+"""Products with the weights of a layer, by the faster of two libraries."""
 
 from __future__ import annotations
 
@@ -7,26 +7,51 @@ from typing import Any, Optional
 import torch
 from torch import Tensor, nn
 
+#: multiplications from which oneDNN is faster
+LARGE = 2**21
 #: oneDNN's product, which torch.compile calls, too; None in a torch without it
 _ONEDNN: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 
 
 def linear(x: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
-    """`torch.nn.functional.linear`, by oneDNN where that is possible.
+    """`torch.nn.functional.linear`: x (..., K), weight (M, K), bias (M,) -> (..., M).
 
-    torch's own choice for float32 is MKL, which takes twice the time on a processor of AMD.
+    torch multiplies float32 matrices on a CPU by MKL, which on a processor of AMD leaves half of
+    each vector register empty: oneDNN then takes half the time (benchmarks/kernels.py).
     """
-    if takes_onednn(x):
-        return _ONEDNN(x, weight, bias, "none", [], "")
-    return nn.functional.linear(x, weight, bias)
+    large = x.numel() * len(weight) >= LARGE
+    if not large or x.device.type != "cpu" or x.dtype != torch.float32 or not has_onednn():
+        return nn.functional.linear(x, weight, bias)
+    return _Linear.apply(x.flatten(0, -2), weight, bias).unflatten(0, x.shape[:-1])
 
 
-def takes_onednn(x: Tensor) -> bool:
-    """Whether `linear` runs oneDNN: on a CPU in float32, without gradients."""
-    return (
-        _ONEDNN is not None
-        and torch.backends.mkldnn.is_available()
-        and x.device.type == "cpu"
-        and x.dtype == torch.float32
-        and not torch.is_grad_enabled()
-    )
+def has_onednn() -> bool:
+    return _ONEDNN is not None and torch.backends.mkldnn.is_available()
+
+
+class Linear(nn.Linear):
+    """A layer that multiplies by `linear`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return linear(x, self.weight, self.bias)
+
+
+class _Linear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Optional[Tensor]) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return _product(x, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        (d,), (x, weight) = gradients, ctx.saved_tensors
+        needs_x, needs_weight, needs_bias = ctx.needs_input_grad
+        return (
+            _product(d, weight.t()) if needs_x else None,
+            _product(d.t(), x.t()) if needs_weight else None,
+            d.sum(dim=0) if needs_bias else None,
+        )
+
+
+def _product(x: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
+    return _ONEDNN(x, weight, bias, "none", [], "")

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, Optional
 import torch
 from torch import Tensor, nn
 
+from .linear import linear
+
 #: target of a token or text without annotation; it has no loss
 MISSING = -100
 #: logits that `vocabulary_loss` holds at a time: those that fit into a processor's cache
@@ -44,7 +46,7 @@ class Scores(NamedTuple):
 
     def logits(self) -> Tensor:
         """(N, V)."""
-        return nn.functional.linear(self.states, self.weight, self.bias)
+        return linear(self.states, self.weight, self.bias)
 
 
 def vocabulary_loss(scores: Scores, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
@@ -89,7 +91,7 @@ class _VocabularyLoss(torch.autograd.Function):
         size = max(64, _CHUNK // n_classes)
         for start in range(0, n_rows, size):
             some, target = states[start : start + size], targets[start : start + size, None]
-            z = nn.functional.linear(some, weight, bias).to(dtype)
+            z = linear(some, weight, bias).to(dtype)
             greatest = z.amax(dim=1, keepdim=True)
             z.sub_(greatest)
             expected = z.gather(1, target).sum() * (1.0 - smoothing)
@@ -105,8 +107,8 @@ class _VocabularyLoss(torch.autograd.Function):
                 z.scatter_add_(1, target, z.new_full(target.shape, smoothing - 1.0))
                 d_bias += z.sum(dim=0)
                 z = z.to(some.dtype)
-                d_states[start : start + size] = z @ weight.to(z.dtype)
-                d_weight += z.t() @ some
+                d_states[start : start + size] = linear(z, weight.to(z.dtype).t())
+                d_weight += linear(z.t(), some.t())
         ctx.save_for_backward(d_states, d_weight, d_bias)
         return total
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .embedding import Context, TokenEmbedding, Words
+from .linear import Linear
 
 
 class Batch(NamedTuple):
@@ -60,8 +61,8 @@ class Network(nn.Module):
                 self.heads[target] = new
 
 
-def _make_head(input_size: int, output_size: int) -> nn.Linear:
-    head = nn.Linear(input_size, output_size)
+def _make_head(input_size: int, output_size: int) -> Linear:
+    head = Linear(input_size, output_size)
     nn.init.xavier_uniform_(head.weight)
     nn.init.zeros_(head.bias)
     return head

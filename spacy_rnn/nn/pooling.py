@@ -13,6 +13,7 @@ from typing import Literal, Optional, Sequence
 import torch
 from torch import Tensor, nn
 
+from .linear import Linear
 from .rnn import Direction, Encoder, final_states
 from .segments import segment_max, segment_sum, sequence_of
 
@@ -87,7 +88,7 @@ class Attention(nn.Module):
 
     def __init__(self, size: int, hidden_size: int):
         super().__init__()
-        self.hidden = nn.Linear(size, hidden_size)
+        self.hidden = Linear(size, hidden_size)
         self.context = nn.Linear(hidden_size, 1, bias=False)
         for layer in (self.hidden, self.context):
             nn.init.xavier_uniform_(layer.weight)

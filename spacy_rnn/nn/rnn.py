@@ -22,7 +22,7 @@ from .layout import (
     offsets,
     spans,
 )
-from .linear import linear, takes_onednn
+from .linear import Linear, linear
 
 Cell = Literal["rnn_tanh", "rnn_relu", "gru", "lstm", "none"]
 Direction = Literal["forward", "backward", "both"]
@@ -32,7 +32,7 @@ Kernel = Literal["padded", "packed"]
 WIDE = 64
 # oneDNN keeps a thousand of the kernels that it compiles, up to a megabyte each, although batches
 # of texts hardly ever have the same shape again. It reads this when it compiles the first one.
-os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 _MODULES = {"rnn_tanh": nn.RNN, "rnn_relu": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 _FUNCTIONS: dict[str, Any] = {
@@ -72,7 +72,7 @@ class FeedForward(nn.Module):
 
     def __init__(self, input_size: int, output_size: int):
         super().__init__()
-        self.linear = nn.Linear(input_size, output_size)
+        self.linear = Linear(input_size, output_size)
         nn.init.xavier_uniform_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 
@@ -297,7 +297,7 @@ class Encoder(nn.Module):
         else:
             states = [part.unsqueeze(0) for part in state]
         initial = tuple(states) if n_states == 2 else states[0]
-        if self.cell == "lstm" and isinstance(layout, Together) and len(x) == 1 and takes_onednn(x):
+        if self.cell == "lstm" and _is_step(layout, x):
             return _lstm_step(x, states, weights)
         function = _FUNCTIONS[self.cell]
         bidirectional = directions == 2
@@ -310,6 +310,12 @@ class Encoder(nn.Module):
                 x, initial, weights, True, 1, 0.0, self.training, bidirectional, False
             )
         return output, torch.cat(last)
+
+
+def _is_step(layout: Grid, x: Tensor) -> bool:
+    """Whether `_lstm_step` is faster than torch's kernel."""
+    one = isinstance(layout, Together) and len(x) == 1
+    return one and x.device.type == "cpu" and not torch.is_grad_enabled()
 
 
 def _lstm_step(x: Tensor, states: list[Tensor], weights: list[Tensor]) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from .decoder import Decoder, Source, State
 from .dropout import LockedDropout
-from .linear import linear
+from .linear import Linear
 from .losses import Scores, vocabulary_loss
 from .rnn import Encoder, final_states
 from .search import Hypothesis, SearchOptions, search
@@ -64,7 +64,7 @@ class Translator(nn.Module):
         self.target_embedding = (
             self.source_embedding if joint else _make_embedding(n_target, embedding_size)
         )
-        self.output = nn.Linear(decoder.hidden_size, n_target)
+        self.output = Linear(decoder.hidden_size, n_target)
         nn.init.zeros_(self.output.bias)
         if tied:
             self.output.weight = self.target_embedding.weight
@@ -160,8 +160,7 @@ class _Searched:
     def step(self, pieces: Tensor, state: State) -> tuple[Tensor, Optional[Tensor], State]:
         vectors = self.translator.target_embedding(pieces.flatten()).unsqueeze(1)
         states, attention, state = self.translator.decoder(vectors, self.source, state)
-        output = self.translator.output
-        scores = linear(states.squeeze(1), output.weight, output.bias).view(*pieces.shape, -1)
+        scores = self.translator.output(states.squeeze(1)).view(*pieces.shape, -1)
         if attention is not None:
             attention = attention.reshape(*pieces.shape, -1)
         return scores, attention, state

@@ -1,9 +1,12 @@
-"""The product of a layer against torch's."""
+"""The product of a layer, against float64 and torch's own."""
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from spacy_rnn.nn.linear import linear, takes_onednn
+from spacy_rnn.nn import linear as module
+from spacy_rnn.nn.linear import LARGE, Linear, has_onednn, linear
 
 INPUTS = {
     "rows": torch.randn(5, 6),
@@ -15,21 +18,68 @@ INPUTS = {
     "repeated": torch.randn(1, 6).expand(4, 6),
     "none": torch.randn(0, 6),
 }
+sizes = st.integers(1, 40)
+
+
+def oracle(x, weight, bias=None):
+    found = x.double() @ weight.double().t()
+    return (found if bias is None else found + bias.double()).to(x.dtype)
+
+
+@pytest.fixture(autouse=True)
+def large(monkeypatch):
+    """Whatever the size."""
+    monkeypatch.setattr(module, "LARGE", 0)
 
 
 @pytest.mark.parametrize("name", INPUTS)
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_is_torchs(name, bias, dtype):
     layer = torch.nn.Linear(6, 7, bias=bias).to(dtype)
     x = INPUTS[name].to(dtype)
-    with torch.no_grad():
-        torch.testing.assert_close(linear(x, layer.weight, layer.bias), layer(x))
+    expected = layer(x)
+    torch.testing.assert_close(linear(x, layer.weight, layer.bias), expected)
+    with torch.inference_mode():
+        torch.testing.assert_close(linear(x, layer.weight, layer.bias), expected)
 
 
-def test_gradients():
-    layer, x = torch.nn.Linear(6, 7), torch.randn(5, 6, requires_grad=True)
-    assert not takes_onednn(x)
-    found = torch.autograd.grad(linear(x, layer.weight, layer.bias).sum(), [x, *layer.parameters()])
-    expected = torch.autograd.grad(layer(x).sum(), [x, *layer.parameters()])
-    torch.testing.assert_close(found, expected)
+@settings(max_examples=40, deadline=None)
+@given(sizes, sizes, sizes, st.lists(st.booleans(), min_size=3, max_size=3), st.booleans())
+def test_values_and_gradients(n, k, m, recorded, transposed):
+    tensors = [torch.randn(n, k), torch.randn(k, m).t() if transposed else torch.randn(m, k)]
+    tensors.append(torch.randn(m))
+    d = torch.randn(n, m)
+    found, expected = [], []
+    for values, function in ((found, linear), (expected, oracle)):
+        copies = [x.clone().requires_grad_(r) for x, r in zip(tensors, recorded, strict=True)]
+        values.append(function(*copies))
+        if any(recorded):
+            values[0].backward(d)
+        values += [x.grad for x in copies]
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+
+
+def test_a_layer_without_bias_learns():
+    layer, x = Linear(6, 7, bias=False), INPUTS["steps"]
+    layer(x).sum().backward()
+    expected = torch.autograd.grad(torch.nn.functional.linear(x, layer.weight).sum(), layer.weight)
+    torch.testing.assert_close(layer.weight.grad, expected[0])
+
+
+def test_only_large_products_are_onednns(monkeypatch):
+    """Small ones are faster as they are."""
+    monkeypatch.setattr(module, "LARGE", LARGE)
+    calls, product = [], module._product
+    monkeypatch.setattr(module, "_product", lambda *a: calls.append(a) or product(*a))
+    linear(torch.randn(31, 256), torch.randn(256, 256))
+    assert not calls
+    linear(torch.randn(32, 256), torch.randn(256, 256))
+    assert len(calls) == has_onednn()
+
+
+def test_a_torch_without_it(monkeypatch):
+    monkeypatch.setattr(module, "_ONEDNN", None)
+    x, weight = INPUTS["rows"], torch.randn(7, 6)
+    torch.testing.assert_close(linear(x, weight), oracle(x, weight))
