@@ -32,7 +32,7 @@ Kernel = Literal["padded", "packed"]
 WIDE = 64
 # oneDNN keeps a thousand of the kernels that it compiles, up to a megabyte each, although batches
 # of texts hardly ever have the same shape again. It reads this when it compiles the first one.
-os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
 
 _MODULES = {"rnn_tanh": nn.RNN, "rnn_relu": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 _FUNCTIONS: dict[str, Any] = {
