@@ -1,5 +1,5 @@
-"""The padded against the packed kernel of the recurrent encoder: the tables behind `choose_kernel`
-and `step_overhead` in spacy_rnn/nn/rnn.py.
+"""The kernels that the networks choose from: the tables behind `choose_kernel` and `step_overhead`
+in spacy_rnn/nn/rnn.py and `linear` in spacy_rnn/nn/linear.py.
 
 First, words/s padded over packed, by cell, in training (forward and backward pass) and prediction,
 for batches of 64 sentences of UD English EWT, random or sorted so as to leave less padding, and for
@@ -9,6 +9,9 @@ in use: oneDNN's kernels are compiled for the shape of a batch when it first com
 
 Second, the fixed price of a time step of the padded LSTM, in rows: a step over n rows takes
 a + b n, the price is a / b.
+
+Third, how many times as fast as torch's own product, by MKL, oneDNN's is, by the rows of the input
+and the layer's two sizes.
 
     python benchmarks/kernels.py [--quick]
 """
@@ -24,12 +27,14 @@ import spacy
 import torch
 from common import by_turns, ratio, show, speed
 
+from spacy_rnn.nn.linear import _product
 from spacy_rnn.nn.rnn import Encoder, step_overhead
 
 CELLS = ("lstm", "gru", "rnn_tanh")
 SHAPES = ((50, 25), (100, 64), (150, 128), (150, 200), (400, 200))
 ROWS = (1, 4, 16, 64)
 STEPS = 25
+PRODUCTS = [(n, *layer) for layer in ((256, 256), (512, 1024), (256, 8000)) for n in (4, 32, 256)]
 SENTENCES = 64
 
 Lengths = np.ndarray
@@ -106,6 +111,22 @@ def measured_overhead(shape: tuple[int, int], training: bool, rounds: int) -> fl
     return float(a / b)
 
 
+def product_ratio(n: int, input_size: int, output_size: int, rounds: int) -> float:
+    """oneDNN's product over MKL's."""
+    x, weight = torch.randn(n, input_size), torch.randn(output_size, input_size)
+    times = max(1, 2**26 // (n * weight.numel()))
+
+    def repeat(function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> None:
+        with torch.inference_mode():
+            for _ in range(times):
+                function(x, weight)
+
+    functions = {"onednn": _product, "mkl": torch.nn.functional.linear}
+    sides = {name: speed(times, partial(repeat, function)) for name, function in functions.items()}
+    speeds = by_turns(sides, rounds)
+    return ratio(speeds["onednn"], speeds["mkl"])
+
+
 def main() -> None:
     options = common.parser(__doc__).parse_args()
     common.one_thread()
@@ -144,6 +165,12 @@ def main() -> None:
         ["input x hidden", "train", "predict", "step_overhead()"],
         rows,
     )
+    rows = []
+    for sizes in PRODUCTS:
+        name = "x".join(map(str, sizes))
+        result[f"product_{name}"] = product_ratio(*sizes, rounds)
+        rows.append([name, result[f"product_{name}"]])
+    show("Products, oneDNN over MKL", ["rows x input x output", "ratio"], rows)
     common.finish({key: round(value, 3) for key, value in result.items()})
 
 

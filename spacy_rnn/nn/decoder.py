@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .attention import Attention, Scoring
-from .dropout import LockedDropout
+from .dropout import LockedDropout, one_pass
 from .linear import Linear
 from .rnn import Cell, Encoder
 
@@ -121,10 +121,11 @@ class Decoder(nn.Module):
         if not self.input_feeding or vectors.shape[1] == 1:
             return self._read(vectors, source, state)
         steps = []
-        for vector in vectors.split(1, dim=1):
-            output, weights, state = self._read(vector, source, state)
-            assert weights is not None
-            steps.append((output, weights))
+        with one_pass(self):
+            for vector in vectors.split(1, dim=1):
+                output, weights, state = self._read(vector, source, state)
+                assert weights is not None
+                steps.append((output, weights))
         together, attention = (torch.cat(parts, dim=1) for parts in zip(*steps, strict=True))
         return together, attention, state
 

@@ -7,6 +7,9 @@ mean something else.
 
 from __future__ import annotations
 
+import contextlib
+from typing import Any, Callable, Hashable, Iterator
+
 import torch
 from torch import Tensor, nn
 
@@ -25,12 +28,43 @@ class LockedDropout(nn.Module):
     """
 
     rate: float = 0.0
+    #: what was drawn inside `one_pass`
+    _drawn: dict[Hashable, Any] | None = None
 
-    def mask(self, n_rows: int, size: int, like: Tensor) -> Tensor | None:
-        """The mask (B, D) of one pass, or None where nothing is dropped."""
+    def mask(self, n_rows: int, size: int, like: Tensor, place: int = 0) -> Tensor | None:
+        """The mask (B, D) of one pass, or None where nothing is dropped.
+
+        place: tells several masks of a pass apart.
+        """
         if not self.training or self.rate == 0.0:
             return None
-        return bernoulli_mask((n_rows, size), self.rate, like)
+        return self.once(place, lambda: bernoulli_mask((n_rows, size), self.rate, like))
+
+    def once(self, key: Hashable, draw: Callable[[], Any]) -> Any:
+        """What `draw` returns; inside `one_pass` what it returned there first."""
+        if self._drawn is None:
+            return draw()
+        if key not in self._drawn:
+            self._drawn[key] = draw()
+        return self._drawn[key]
+
+
+@contextlib.contextmanager
+def one_pass(module: nn.Module) -> Iterator[None]:
+    """Inside, all calls of the `LockedDropout` in `module` are one pass: for sequences that are
+    read step by step."""
+    dropouts = [
+        child
+        for child in module.modules()
+        if isinstance(child, LockedDropout) and child._drawn is None
+    ]
+    for dropout in dropouts:
+        dropout._drawn = {}
+    try:
+        yield
+    finally:
+        for dropout in dropouts:
+            dropout._drawn = None
 
 
 def set_dropout_rate(module: nn.Module, rate: float) -> None:

@@ -190,8 +190,7 @@ class Encoder(nn.Module):
         """`step` of rows of one length, (T, B, input_size) -> (T, B, output_size): as they need
         not be brought in order, a single step of them costs little more than its kernel."""
         self._check_direction()
-        weights = [self._weights(layer) for layer in self.layers]
-        y, final = self._encode_group(Together(x.shape[1]), x, weights, state)
+        y, final = self._encode_group(Together(x.shape[1]), x, self._weights(), state)
         assert final is not None
         # A kernel in half precision gives states in half precision.
         return y, final.to(state.dtype)
@@ -216,7 +215,7 @@ class Encoder(nn.Module):
         final = x.new_zeros(0) if state is None else state.clone()
         if not layouts:
             return x.new_zeros(0, self.output_size), final
-        weights = [self._weights(layer) for layer in self.layers]
+        weights = self._weights()
         outputs = []
         positions = np.empty(rows.sum(), dtype=np.int64)
         starts = offsets(rows)
@@ -234,8 +233,11 @@ class Encoder(nn.Module):
         together = torch.cat(outputs) if len(outputs) > 1 else outputs[0]
         return together.index_select(0, torch.from_numpy(positions).to(x.device)), final
 
-    def _weights(self, layer: Any) -> list[list[Tensor]]:
-        """Per direction: input and hidden weights and biases, weight-drop applied."""
+    def _weights(self) -> list[list[list[Tensor]]]:
+        """Of each layer and direction: input and hidden weights and biases, weight-drop applied."""
+        return self.dropout.once("weights", lambda: [self._dropped(layer) for layer in self.layers])
+
+    def _dropped(self, layer: Any) -> list[list[Tensor]]:
         if self.cell == "none":
             return []
         return [
@@ -250,7 +252,7 @@ class Encoder(nn.Module):
         weights: list[list[list[Tensor]]],
         state: Optional[Tensor],
     ) -> tuple[Tensor, Optional[Tensor]]:
-        x = self._drop(layout, x)
+        x = self._drop(layout, x, 0)
         finals = []
         for k, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
             if self.cell == "none":
@@ -261,13 +263,13 @@ class Encoder(nn.Module):
             y = norm(y)
             if self.residual and y.shape == x.shape:
                 y = y + x
-            x = self._drop(layout, y)
+            x = self._drop(layout, y, k + 1)
         if state is None:
             return x, None
         return x, torch.stack(finals, dim=1) if finals else state
 
-    def _drop(self, layout: Grid, x: Tensor) -> Tensor:
-        mask = self.dropout.mask(layout.n_rows, x.shape[-1], x)
+    def _drop(self, layout: Grid, x: Tensor, place: int) -> Tensor:
+        mask = self.dropout.mask(layout.n_rows, x.shape[-1], x, place)
         return x if mask is None else x * layout.spread(mask)
 
     def _run(

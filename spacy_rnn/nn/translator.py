@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .decoder import Decoder, Source, State
-from .dropout import LockedDropout
+from .dropout import LockedDropout, one_pass
 from .linear import Linear
 from .losses import Scores, vocabulary_loss
 from .rnn import Encoder, final_states
@@ -100,7 +100,8 @@ class Translator(nn.Module):
         if own is None:
             states, _, _ = self.decoder(self._vectors(before), source, state)
         else:
-            states = self._read_own(before, own, source, state)
+            with one_pass(self):
+                states = self._read_own(before, own, source, state)
         states = states.flatten(0, 1).index_select(0, places)
         return Scores(states, self.output.weight, self.output.bias)
 

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spacy_rnn.nn import dropout
 from spacy_rnn.nn.attention import Attention
 from spacy_rnn.nn.decoder import Decoder, State
 from spacy_rnn.nn.dropout import set_dropout_rate
@@ -183,11 +184,32 @@ def test_input_feeding_needs_attention():
         Decoder(E, M, attention=None, input_feeding=True)
 
 
-def test_dropout_is_locked():
-    """What is dropped of the states is the same at every step of a target."""
-    decoder = make("general").train()
+@pytest.mark.parametrize("input_feeding", [False, True])
+def test_dropout_is_locked(input_feeding):
+    """What is dropped of the states is the same at every step of a target, and another the next
+    time."""
+    decoder = make("general", input_feeding).train()
     set_dropout_rate(decoder, 0.5)
     source, state = begin(decoder, [3, 4])
-    dropped = decoder(torch.randn(2, 6, E), source, state)[0] == 0
+    dropped, again = (decoder(torch.randn(2, 6, E), source, state)[0] == 0 for _ in range(2))
     assert dropped.any() and not dropped.all()
     assert (dropped == dropped[:, :1]).all()
+    assert (dropped != again).any()
+
+
+def test_no_step_draws_what_to_drop_anew(monkeypatch):
+    """Neither of its input, nor between layers, nor of the recurrent weights."""
+    decoder = make("general", True, depth=2, recurrent_dropout=0.5).train()
+    set_dropout_rate(decoder, 0.5)
+    source, state = begin(decoder, [3, 4])
+    drawn = []
+    for module, name in ((dropout, "bernoulli_mask"), (torch.nn.functional, "dropout")):
+        function = getattr(module, name)
+        monkeypatch.setattr(
+            module, name, lambda *a, f=function, n=name: drawn.append(n) or f(*a)
+        )
+    for n_steps in (2, 6):
+        decoder(torch.randn(2, n_steps, E), source, state)
+        # Before, between and after the layers and of the output; the weights of both layers.
+        assert sorted(drawn) == ["bernoulli_mask"] * 4 + ["dropout"] * 2
+        drawn.clear()

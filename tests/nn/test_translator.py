@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from spacy_rnn.nn.decoder import Decoder
+from spacy_rnn.nn.dropout import set_dropout_rate
 from spacy_rnn.nn.rnn import Encoder
 from spacy_rnn.nn.search import SearchOptions
 from spacy_rnn.nn.translator import Sources, Translator, translation_loss
@@ -160,6 +161,16 @@ def test_reading_no_own_guess_is_teacher_forcing(attention, input_feeding):
     batch, _ = batch_of(sources, targets)
     step_by_step = translator(*batch, torch.zeros(2, 5, dtype=torch.bool)).logits()
     torch.testing.assert_close(step_by_step, translator(*batch).logits())
+
+
+def test_own_guesses_are_read_with_locked_dropout():
+    """The states of all steps lack the same numbers."""
+    translator = make("general", True).train()
+    set_dropout_rate(translator, 0.5)
+    sources, targets = [np.array([5, 6])], [np.array([5, 6, 7, 5])]
+    states = translator(*batch_of(sources, targets)[0], torch.ones(1, 5, dtype=torch.bool)).states
+    dropped = states == 0
+    assert dropped.any() and (dropped == dropped[:1]).all()
 
 
 def test_shared_weights():
