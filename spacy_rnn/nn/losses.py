@@ -12,7 +12,7 @@ from .linear import linear
 #: target of a token or text without annotation; it has no loss
 MISSING = -100
 #: logits that `vocabulary_loss` holds at a time: those that fit into a processor's cache
-_CHUNK = 2**20
+_CHUNK = 2**21
 
 
 def cross_entropy(

@@ -103,7 +103,7 @@ def lm_of_once(source, found={}):  # noqa: B006
 
 @pytest.mark.parametrize("factory", TOKEN_KINDS)
 @pytest.mark.parametrize("trained", [False, True])
-def test_components_learn_with_it_alone_and_keep_it(factory, trained, tmp_path):
+def test_components_learn_with_it_alone_and_keep_it(factory, trained, tmp_path, device):
     source = save_lm(tmp_path / "lm")
     kind = KINDS[factory]
     nlp = with_context(factory, source, alone=True, trained=trained)
