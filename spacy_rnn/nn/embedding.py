@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .dropout import drop_words
+from .linear import Linear
 from .rnn import Cell, Encoder, final_states
 
 #: a batch of words: named arrays with one row for each distinct word
@@ -180,24 +181,36 @@ class CharacterReader(nn.Module):
 class ContextualStrings(nn.Module):
     """The states of language models of characters, forward and backward, once they have read a
     word and the blank next to it (Akbik et al. 2018, "Contextual string embeddings for sequence
-    labeling", section 2.2).
+    labeling", section 2.2), through a linear layer.
 
     readers: of each direction.
-    trained: fine-tune them; otherwise they stay as they are, and have no dropout either.
+    width: size of the layer. There are many states, and most of them are large: as they are they
+        would drown the other parts.
+    trained: fine-tune the readers; otherwise they stay as they are, and have no dropout either.
     """
 
-    def __init__(self, readers: dict[str, CharacterReader], trained: bool):
+    def __init__(self, readers: dict[str, CharacterReader], width: int, trained: bool):
         super().__init__()
         self.readers = nn.ModuleDict(readers)
+        self.readers.requires_grad_(trained)
         self.trained = trained
-        self.requires_grad_(trained)
-        self.output_size = sum(reader.encoder.output_size for reader in readers.values())
+        n_states = sum(reader.encoder.output_size for reader in readers.values())
+        self.project = Linear(n_states, width)
+        nn.init.xavier_uniform_(self.project.weight)
+        nn.init.zeros_(self.project.bias)
+        self.output_size = width
 
     def train(self, mode: bool = True) -> ContextualStrings:
-        return super().train(mode and self.trained)
+        super().train(mode)
+        self.readers.train(mode and self.trained)
+        return self
 
     def forward(self, context: Context) -> Tensor:
-        """The states at each token, concatenated: (N, output_size)."""
+        """What is known of each token, (N, width)."""
+        return self.project(self.states(context))
+
+    def states(self, context: Context) -> Tensor:
+        """Those of all directions at each token, concatenated: (N, S)."""
         return torch.cat([read(context[name]) for name, read in self.readers.items()], dim=1)
 
 
