@@ -268,7 +268,7 @@ def test_a_tagger_with_context_on_the_command_line(work, articles):
         "--training.eval_frequency", "2", "--output", work / "context")
     shutil.rmtree(lm)
     nlp = spacy.load(work / "context" / "model-last")
-    assert nlp.get_pipe("tagger").shim.module.embedding.context.output_size == 128
+    assert nlp.get_pipe("tagger").shim.module.embedding.context.output_size == 32
     assert all(token.tag_ for token in nlp("The dog was here."))
 
 

@@ -8,7 +8,6 @@ import spacy
 from ..features.context import Sourced, WordCharacters
 from ..features.units import Characters
 from ..nn import embedding as layers
-from .checks import at_least
 from .encoder import RNNEncoder
 
 
@@ -21,17 +20,12 @@ class ContextualStrings:
 
     source: the pipeline that has it, a directory or the name of an installed package.
     component: its name there. Its encoder's direction should be "both".
-    width: size of the part; a trained linear layer leads to it from the states.
     trained: fine-tune it; otherwise it stays as it is, and costs no backward pass.
     """
 
     source: Optional[str] = None
     component: str = "rnn_lm"
-    width: int = 128
     trained: bool = False
-
-    def __post_init__(self) -> None:
-        at_least(1, width=self.width)
 
     def feature(self, name: str) -> WordCharacters:
         return WordCharacters(name, self._load)
@@ -46,7 +40,7 @@ class ContextualStrings:
             )
             for name in settings["directions"]
         }
-        module = layers.ContextualStrings(readers, self.width, self.trained)
+        module = layers.ContextualStrings(readers, self.trained)
         if feature.weights:
             module.readers.load_state_dict(feature.weights)
         return module

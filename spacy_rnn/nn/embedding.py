@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from .dropout import drop_words
-from .linear import Linear
 from .rnn import Cell, Encoder, final_states
 
 #: a batch of words: named arrays with one row for each distinct word
@@ -181,36 +180,24 @@ class CharacterReader(nn.Module):
 class ContextualStrings(nn.Module):
     """The states of language models of characters, forward and backward, once they have read a
     word and the blank next to it (Akbik et al. 2018, "Contextual string embeddings for sequence
-    labeling", section 2.2), through a linear layer.
+    labeling", section 2.2).
 
     readers: of each direction.
-    width: size of the layer. There are many states, and most of them are large: as they are they
-        would drown the other parts.
-    trained: fine-tune the readers; otherwise they stay as they are, and have no dropout either.
+    trained: fine-tune them; otherwise they stay as they are, and have no dropout either.
     """
 
-    def __init__(self, readers: dict[str, CharacterReader], width: int, trained: bool):
+    def __init__(self, readers: dict[str, CharacterReader], trained: bool):
         super().__init__()
         self.readers = nn.ModuleDict(readers)
-        self.readers.requires_grad_(trained)
         self.trained = trained
-        n_states = sum(reader.encoder.output_size for reader in readers.values())
-        self.project = Linear(n_states, width)
-        nn.init.xavier_uniform_(self.project.weight)
-        nn.init.zeros_(self.project.bias)
-        self.output_size = width
+        self.requires_grad_(trained)
+        self.output_size = sum(reader.encoder.output_size for reader in readers.values())
 
     def train(self, mode: bool = True) -> ContextualStrings:
-        super().train(mode)
-        self.readers.train(mode and self.trained)
-        return self
+        return super().train(mode and self.trained)
 
     def forward(self, context: Context) -> Tensor:
-        """What is known of each token, (N, width)."""
-        return self.project(self.states(context))
-
-    def states(self, context: Context) -> Tensor:
-        """Those of all directions at each token, concatenated: (N, S)."""
+        """The states at each token, concatenated: (N, output_size)."""
         return torch.cat([read(context[name]) for name, read in self.readers.items()], dim=1)
 
 

@@ -63,7 +63,7 @@ def states_of(nlp, words):
     doc = Doc(nlp.vocab, words=words)
     batch = collate(shim, [word_hashes(doc)], [doc])
     with torch.no_grad():
-        return shim.module.embedding.context.states(batch.context)
+        return shim.module.embedding.context(batch.context)
 
 
 def oracle(lm, words):
