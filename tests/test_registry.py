@@ -29,6 +29,7 @@ REGISTERED = {
         "spacy_rnn.ContextualStrings.v1",
         "spacy_rnn.LanguageModel.v1",
         "spacy_rnn.ManyToOne.v1",
+        "spacy_rnn.PieceEmbedding.v1",
         "spacy_rnn.Pooling.v1",
         "spacy_rnn.RNNDecoder.v1",
         "spacy_rnn.RNNEncoder.v1",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Protocol
+from typing import Any, Protocol, Sequence, TypeVar
 
 import numpy as np
 from spacy.vocab import Vocab
+
+#: a word as its characters or as ids of its pieces
+Spelling = TypeVar("Spelling", str, list[int])
 
 
 class Feature(Protocol):
@@ -38,3 +41,29 @@ def ranked(counts: Counter[str], min_freq: int) -> list[str]:
     """The keys that occur at least `min_freq` times, the most frequent first, ties by spelling."""
     frequent = [(key, n) for key, n in counts.items() if n >= min_freq]
     return [key for key, _ in sorted(frequent, key=lambda item: (-item[1], item[0]))]
+
+
+def shortened(word: Spelling, max_length: int) -> Spelling:
+    """The first and the last half of `max_length` units of a longer word, since both ends tell
+    more than the middle."""
+    if len(word) <= max_length:
+        return word
+    head = (max_length + 1) // 2
+    return word[:head] + word[len(word) - (max_length - head) :]
+
+
+def padded(
+    name: str, words: Sequence[Sequence[int] | np.ndarray], columns: int
+) -> dict[str, np.ndarray]:
+    """Words as ids of at most `columns` units: ``NAME``, int64 (U, columns), padded with 0, and
+    ``NAME_lengths``, int64 (U,)."""
+    ids = np.zeros((len(words), columns), dtype="int64")
+    for row, word in zip(ids, words, strict=True):
+        row[: len(word)] = word
+    return {name: ids, name + "_lengths": np.array([len(word) for word in words], dtype="int64")}
+
+
+def cut_to_longest(name: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Arrays of `padded` without the columns that no word of a batch needs, but for the first."""
+    longest = max(1, int(arrays[name + "_lengths"].max(initial=1)))
+    return {**arrays, name: arrays[name][:, :longest]}

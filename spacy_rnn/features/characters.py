@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from spacy.vocab import Vocab
 
-from .base import ranked
+from .base import cut_to_longest, padded, ranked, shortened
 
-PADDING, UNKNOWN = 0, 1
+#: 0 pads
+UNKNOWN = 1
 
 
 class CharacterIds:
     """``NAME``: int64 (U, L), padded with 0, and ``NAME_lengths``: int64 (U,).
 
-    max_length: of a longer word the first and the last half of `max_length` characters are kept,
-        since both ends tell more than the middle.
+    max_length: of a longer word the first and the last half of `max_length` characters are kept.
     """
 
     def __init__(self, name: str, max_length: int):
@@ -38,28 +38,17 @@ class CharacterIds:
         self.from_dict({"characters": ranked(characters, min_freq=2)})
 
     def ids(self, words: list[str], vocab: Vocab) -> dict[str, np.ndarray]:
-        ids = np.full((len(words), self.max_length), PADDING, dtype="int64")
-        lengths = np.zeros(len(words), dtype="int64")
-        for row, word in enumerate(words):
-            word = shortened(word, self.max_length)
-            lengths[row] = len(word)
-            ids[row, : len(word)] = [self._ids.get(character, UNKNOWN) for character in word]
-        return {self.name: ids, self.name + "_lengths": lengths}
+        spelled = [
+            [self._ids.get(character, UNKNOWN) for character in shortened(word, self.max_length)]
+            for word in words
+        ]
+        return padded(self.name, spelled, self.max_length)
 
     def finish(self, arrays: dict[str, np.ndarray], vocab: Vocab) -> dict[str, np.ndarray]:
-        longest = max(1, int(arrays[self.name + "_lengths"].max(initial=1)))
-        return {**arrays, self.name: arrays[self.name][:, :longest]}
+        return cut_to_longest(self.name, arrays)
 
     def to_dict(self) -> dict[str, Any]:
         return {"characters": list(self._ids)}
 
     def from_dict(self, state: dict[str, Any]) -> None:
         self._ids = {character: i for i, character in enumerate(state["characters"], start=2)}
-
-
-def shortened(word: str, max_length: int) -> str:
-    """The first and the last half of the characters of a longer word."""
-    if len(word) <= max_length:
-        return word
-    head = (max_length + 1) // 2
-    return word[:head] + word[len(word) - (max_length - head) :]

@@ -8,7 +8,7 @@ from typing import Any, Callable, NamedTuple
 import numpy as np
 from spacy.vocab import Vocab
 
-from .characters import shortened
+from .base import padded, shortened
 from .streams import BACKWARD
 from .units import Characters
 
@@ -59,13 +59,8 @@ class WordCharacters:
         self.characters, self.settings, self.weights = self._source()
 
     def ids(self, words: list[str], vocab: Vocab) -> dict[str, np.ndarray]:
-        ids = np.zeros((len(words), MAX_LENGTH), dtype="int64")
-        lengths = np.zeros(len(words), dtype="int64")
-        for row, word in enumerate(words):
-            found = self.characters.read(shortened(word, MAX_LENGTH))
-            lengths[row] = len(found)
-            ids[row, : len(found)] = found
-        return {self.name: ids, self.name + "_lengths": lengths}
+        spelled = [self.characters.read(shortened(word, MAX_LENGTH)) for word in words]
+        return padded(self.name, spelled, MAX_LENGTH)
 
     def finish(self, arrays: dict[str, np.ndarray], vocab: Vocab) -> dict[str, np.ndarray]:
         return arrays

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any, Optional, Sequence
 
 import numpy as np
@@ -43,12 +42,12 @@ class PairFeatures:
     def to_dict(self) -> dict[str, Any]:
         """The models, as JSON."""
         sides = {"source": self.source} | ({} if self.joint else {"target": self.target})
-        return {name: base64.b64encode(side.to_bytes()).decode() for name, side in sides.items()}
+        return {name: side.to_base64() for name, side in sides.items()}
 
     def from_dict(self, state: dict[str, Any]) -> None:
         """Take up what `to_dict` gave. Raises a KeyError where one of both is joint alone."""
         if self.joint == ("target" in state):
             raise KeyError("target")
-        self.source.from_bytes(base64.b64decode(state["source"]))
+        self.source.from_base64(state["source"])
         if not self.joint:
-            self.target.from_bytes(base64.b64decode(state["target"]))
+            self.target.from_base64(state["target"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import logging
 import re
@@ -202,6 +203,14 @@ class Pieces:
     def from_bytes(self, data: bytes) -> None:
         """Take up what `to_bytes` gave."""
         self._model = _Model.of(data) if data else None
+
+    def to_base64(self) -> str:
+        """`to_bytes` as JSON can hold it."""
+        return base64.b64encode(self.to_bytes()).decode()
+
+    def from_base64(self, text: str) -> None:
+        """Take up what `to_base64` gave."""
+        self.from_bytes(base64.b64decode(text))
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_model": self.to_bytes()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
 from typing import Any, List, Protocol, Sequence
 
@@ -210,7 +209,7 @@ class PieceUnits:
         return self.pieces.decode([ids])[0]
 
     def to_dict(self) -> dict[str, Any]:
-        return {"pieces": base64.b64encode(self.pieces.to_bytes()).decode()}
+        return {"pieces": self.pieces.to_base64()}
 
     def from_dict(self, state: dict[str, Any]) -> None:
-        self.pieces.from_bytes(base64.b64decode(state["pieces"]))
+        self.pieces.from_base64(state["pieces"])

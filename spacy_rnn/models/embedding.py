@@ -14,10 +14,12 @@ from ..features.affixes import AffixHashes
 from ..features.characters import CharacterIds
 from ..features.tokens import TokenFeatures
 from ..features.vectors import VectorRows
+from ..features.word_pieces import WordPieces
 from ..features.words import WordIds
 from ..nn import embedding as layers
 from .checks import at_least, rate
 from .context import ContextualStrings
+from .pieces import SentencePieces
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class CharacterRNN:
         return CharacterIds(name, self.max_length)
 
     def module(self, feature: CharacterIds, vectors: Any) -> nn.Module:
-        return layers.CharacterRNN(
+        return layers.SubwordRNN(
             feature.name, len(feature), self.width, self.hidden_size, self.cell
         )
 
@@ -136,6 +138,46 @@ class AffixEmbedding:
 
 
 @dataclass(frozen=True)
+class PieceEmbedding:
+    """spacy_rnn.PieceEmbedding.v1: trained vectors of a word's SentencePiece pieces, pooled.
+
+    The model is trained on the training words, or loaded, when training starts; then it is saved
+    with the component. A word has the same pieces wherever it stands; of one of more than 64
+    pieces the first and the last are read.
+
+    pieces: spacy_rnn.SentencePieces.v1, with alpha = null.
+    width: size of a piece's vector.
+    pooling: "mean", or "rnn": the last states of a bidirectional RNN over the pieces.
+    hidden_size: of "rnn", size of each direction's state; the word's part is twice as wide.
+    cell: of "rnn", as in spacy_rnn.RNNEncoder.v1.
+    """
+
+    pieces: SentencePieces
+    width: int = 50
+    pooling: Literal["mean", "rnn"] = "mean"
+    hidden_size: int = 25
+    cell: Literal["rnn_tanh", "rnn_relu", "gru", "lstm"] = "lstm"
+
+    def __post_init__(self) -> None:
+        at_least(1, width=self.width, hidden_size=self.hidden_size)
+        if self.pieces.alpha is not None:
+            raise ValueError(
+                f"spacy_rnn.PieceEmbedding.v1 finds the pieces of a word once and draws none at "
+                f"random: set alpha = null in its pieces, got {self.pieces.alpha}."
+            )
+
+    def feature(self, name: str) -> WordPieces:
+        return WordPieces(name, self.pieces.features(), self.pieces.initialize)
+
+    def module(self, feature: WordPieces, vectors: Any) -> nn.Module:
+        if self.pooling == "mean":
+            return layers.SubwordMean(feature.name, len(feature), self.width)
+        return layers.SubwordRNN(
+            feature.name, len(feature), self.width, self.hidden_size, self.cell
+        )
+
+
+@dataclass(frozen=True)
 class VectorEmbedding:
     """spacy_rnn.VectorEmbedding.v1: the pipeline's pretrained vectors (``[initialize] vectors``).
 
@@ -158,7 +200,9 @@ class VectorEmbedding:
         return layers.FrozenVectors(feature.name, feature.shape[1])
 
 
-Part = Union[WordEmbedding, CharacterRNN, CharacterCNN, AffixEmbedding, VectorEmbedding]
+Part = Union[
+    WordEmbedding, CharacterRNN, CharacterCNN, AffixEmbedding, PieceEmbedding, VectorEmbedding
+]
 
 
 @dataclass(frozen=True)
@@ -170,6 +214,7 @@ class TokenEmbedding:
     words: spacy_rnn.WordEmbedding.v1.
     characters: spacy_rnn.CharacterRNN.v1 or spacy_rnn.CharacterCNN.v1.
     affixes: spacy_rnn.AffixEmbedding.v1.
+    pieces: spacy_rnn.PieceEmbedding.v1.
     vectors: spacy_rnn.VectorEmbedding.v1.
     context: spacy_rnn.ContextualStrings.v1.
     """
@@ -177,6 +222,7 @@ class TokenEmbedding:
     words: Optional[WordEmbedding] = None
     characters: Optional[Union[CharacterRNN, CharacterCNN]] = None
     affixes: Optional[AffixEmbedding] = None
+    pieces: Optional[PieceEmbedding] = None
     vectors: Optional[VectorEmbedding] = None
     context: Optional[ContextualStrings] = None
 
@@ -184,7 +230,8 @@ class TokenEmbedding:
         if not self._parts() and self.context is None:
             raise ValueError(
                 "spacy_rnn.TokenEmbedding.v1 has no part. Set at least one of 'words', "
-                "'characters', 'affixes', 'vectors' and 'context' in the model's embedding."
+                "'characters', 'affixes', 'pieces', 'vectors' and 'context' in the model's "
+                "embedding."
             )
 
     def _parts(self) -> Dict[str, Part]:
@@ -192,6 +239,7 @@ class TokenEmbedding:
             "words": self.words,
             "characters": self.characters,
             "affixes": self.affixes,
+            "pieces": self.pieces,
             "vectors": self.vectors,
         }
         return {name: part for name, part in parts.items() if part is not None}

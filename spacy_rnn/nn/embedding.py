@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .dropout import drop_words
+from .layout import offsets
 from .rnn import Cell, Encoder, final_states
 
 #: a batch of words: named arrays with one row for each distinct word
@@ -37,30 +38,54 @@ class WordEmbedding(nn.Module):
         return self.table(drop_words(words[self.name], self.unknown_dropout, self.training))
 
 
-class CharacterRNN(nn.Module):
-    """The last states of a bidirectional recurrent network over a word's characters.
+class SubwordRNN(nn.Module):
+    """The last states of a bidirectional recurrent network over a word's characters or pieces.
 
     Ling et al. 2015, "Finding function in form", section 3. The last state of the backward
-    direction is the one at the first character.
+    direction is the one at the first unit. A word without any gives zeros.
 
-    n_characters: size of the alphabet; id 0 pads, id 1 is the unknown character.
+    n_units: size of their vocabulary.
     """
 
-    def __init__(self, name: str, n_characters: int, width: int, hidden_size: int, cell: Cell):
+    def __init__(self, name: str, n_units: int, width: int, hidden_size: int, cell: Cell):
         super().__init__()
         self.name = name
-        self.table = nn.Embedding(n_characters, width)
+        self.table = nn.Embedding(n_units, width)
         nn.init.normal_(self.table.weight, std=width**-0.5)
         self.encoder = Encoder(width, cell=cell, hidden_size=hidden_size, depth=1)
         self.output_size = self.encoder.output_size
 
     def forward(self, words: Words) -> Tensor:
-        ids, lengths = words[self.name], words[self.name + "_lengths"]
-        # Which places hold characters is worked out on the host: a device would have to be awaited.
-        places = (torch.arange(ids.shape[1]) < lengths.unsqueeze(1)).flatten().nonzero().squeeze(1)
-        # shape: (U, L) -> flat (characters,)
-        flat = ids.flatten().index_select(0, places.to(ids.device))
-        return final_states(self.encoder(self.table(flat), lengths), lengths, "both")
+        units, lengths = _units(words, self.name)
+        return final_states(self.encoder(self.table(units), lengths), lengths, "both")
+
+
+class SubwordMean(nn.Module):
+    """The mean of the vectors of a word's pieces. A word without any gives zeros.
+
+    n_units: size of their vocabulary.
+    """
+
+    def __init__(self, name: str, n_units: int, width: int):
+        super().__init__()
+        self.name = name
+        self.table = nn.EmbeddingBag(n_units, width, mode="mean")
+        nn.init.normal_(self.table.weight, std=width**-0.5)
+        self.output_size = width
+
+    def forward(self, words: Words) -> Tensor:
+        units, lengths = _units(words, self.name)
+        starts = torch.from_numpy(offsets(lengths.numpy()))
+        return self.table(units, starts.to(units.device, non_blocking=True))
+
+
+def _units(words: Words, name: str) -> tuple[Tensor, Tensor]:
+    """The characters or pieces of words, flat, and how many each has, (U,) on the CPU."""
+    ids, lengths = words[name], words[name + "_lengths"]
+    # Which places hold units is worked out on the host: a device would have to be awaited.
+    places = (torch.arange(ids.shape[1]) < lengths.unsqueeze(1)).flatten().nonzero().squeeze(1)
+    # shape: (U, L) -> flat (units,)
+    return ids.flatten().index_select(0, places.to(ids.device)), lengths
 
 
 class CharacterCNN(nn.Module):

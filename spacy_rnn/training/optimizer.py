@@ -90,7 +90,7 @@ class AdamW(Optimizer):
         decays: Dict[nn.Parameter, bool] = {}
         for child in module.modules():
             for parameter in child.parameters(recurse=False):
-                own = parameter.ndim > 1 and not isinstance(child, nn.Embedding)
+                own = parameter.ndim > 1 and not isinstance(child, (nn.Embedding, nn.EmbeddingBag))
                 # An embedding may be the weight of another layer too.
                 decays[parameter] = own and decays.get(parameter, True)
         groups: List[Dict[str, Any]] = [

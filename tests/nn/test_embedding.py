@@ -9,9 +9,10 @@ from torch import nn
 
 from spacy_rnn.nn.embedding import (
     CharacterCNN,
-    CharacterRNN,
     FrozenVectors,
     HashEmbedding,
+    SubwordMean,
+    SubwordRNN,
     TokenEmbedding,
     TrainedVectors,
     WordEmbedding,
@@ -19,7 +20,7 @@ from spacy_rnn.nn.embedding import (
 
 WIDTH = 4
 
-#: words as lists of character ids, some without characters
+#: words as lists of ids of characters or pieces, some without any
 spellings = st.lists(st.lists(st.integers(1, 9), max_size=6), max_size=5)
 
 
@@ -29,7 +30,7 @@ def seed():
 
 
 def make_words(words, extra_columns=0):
-    """The arrays of words that are lists of character ids, padded to the longest of them."""
+    """The arrays of words that are lists of ids, padded to the longest of them."""
     columns = max([1, *map(len, words)]) + extra_columns
     ids = [word + [0] * (columns - len(word)) for word in words]
     return {
@@ -45,8 +46,8 @@ def assert_close(actual, expected):
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 @given(words=spellings)
 @settings(deadline=None, max_examples=30)
-def test_character_rnn_is_torchs_last_states_word_by_word(cell, words):
-    part = CharacterRNN("chars", 10, WIDTH, 3, cell).eval()
+def test_subword_rnn_is_torchs_last_states_word_by_word(cell, words):
+    part = SubwordRNN("chars", 10, WIDTH, 3, cell).eval()
     alone = {"lstm": nn.LSTM, "gru": nn.GRU}[cell](WIDTH, 3, bidirectional=True)
     alone.load_state_dict(part.encoder.layers[0].state_dict())
     vectors = part(make_words(words))
@@ -58,6 +59,23 @@ def test_character_rnn_is_torchs_last_states_word_by_word(cell, words):
             assert_close(vector, torch.cat([h_n[0], h_n[1]]))
         else:
             assert not vector.any()
+
+
+@given(words=spellings, extra_columns=st.integers(0, 3))
+@settings(deadline=None, max_examples=30)
+def test_subword_mean_is_the_mean_word_by_word(words, extra_columns):
+    part = SubwordMean("chars", 10, WIDTH)
+    vectors = part(make_words(words, extra_columns))
+    assert vectors.shape == (len(words), part.output_size) == (len(words), WIDTH)
+    for word, vector in zip(words, vectors, strict=True):
+        assert_close(vector, part.table.weight[word].mean(dim=0) if word else torch.zeros(WIDTH))
+
+
+def test_each_piece_gets_its_share_of_a_means_gradient():
+    part = SubwordMean("chars", 6, WIDTH).train()
+    part(make_words([[2, 3, 2, 5], [], [3]])).sum().backward()
+    expected = torch.tensor([0, 0, 2 / 4, 1 / 4 + 1, 0, 1 / 4])
+    assert_close(part.table.weight.grad, expected.unsqueeze(1).expand(-1, WIDTH))
 
 
 def convolve(part, word):
@@ -91,9 +109,10 @@ def test_character_cnn_by_hand(kernel_size, words, extra_columns):
         np.testing.assert_allclose(vector, convolve(part, word), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("part_class", [CharacterRNN, CharacterCNN])
-def test_a_word_without_characters_has_no_gradient(part_class):
-    options = (3, "lstm") if part_class is CharacterRNN else (3, 3)
+@pytest.mark.parametrize(
+    "part_class, options", [(SubwordRNN, (3, "lstm")), (SubwordMean, ()), (CharacterCNN, (3, 3))]
+)
+def test_a_word_without_characters_has_no_gradient(part_class, options):
     part = part_class("chars", 10, WIDTH, *options).train()
     part(make_words([[], [2, 3]]))[0].sum().backward()
     assert all(p.grad is None or not p.grad.any() for p in part.parameters())
@@ -173,7 +192,8 @@ def test_no_words():
     part = TokenEmbedding(
         {
             "words": WordEmbedding("words", 5, WIDTH, 0.0),
-            "rnn": CharacterRNN("chars", 5, WIDTH, 3, "lstm"),
+            "rnn": SubwordRNN("chars", 5, WIDTH, 3, "lstm"),
+            "mean": SubwordMean("chars", 5, WIDTH),
             "cnn": CharacterCNN("chars", 5, WIDTH, 3, 3),
             "affixes": HashEmbedding("affixes", 2, 3, WIDTH),
             "vectors": FrozenVectors("vectors", 2),
