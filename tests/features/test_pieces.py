@@ -294,9 +294,13 @@ def test_unigram_samples_follow_their_probabilities(alpha):
     total, n = sum(expected.values()), 4000
     counts = Counter(tuple(way.tolist()) for way in pieces.sample(["abab ab"] * n, alpha, 0))
     assert counts.keys() <= expected.keys()
-    for way, weight in expected.items():
-        mean = n * weight / total
-        assert abs(counts[way] - mean) < 5 * np.sqrt(mean) + 1
+    means = {way: n * weight / total for way, weight in expected.items()}
+    often = {way: mean for way, mean in means.items() if mean >= 10}
+    found = [counts[way] for way in often] + [sum(counts[w] for w in means if w not in often)]
+    # Of the rare ones each may come by chance, but not all of them together.
+    wanted = [*often.values(), sum(mean for w, mean in means.items() if w not in often)]
+    assert len(often) > 5
+    np.testing.assert_array_less(np.abs(np.subtract(found, wanted)), 6 * np.sqrt(wanted) + 1)
 
 
 @pytest.mark.parametrize(
