@@ -34,6 +34,8 @@ def test_block_runs(code, tmp_path, monkeypatch, trained):
         train(nlp, make_examples(nlp), steps=2)
         (tmp_path / "training/parallel").mkdir(parents=True)
         nlp.to_disk(tmp_path / "training/parallel/model-best")
+    if "HFDataset" in code:
+        monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
     exec(compile(code, "README.md", "exec"), {})
 
 

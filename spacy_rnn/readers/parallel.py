@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import logging
 import lzma
 import zlib
 from collections import Counter
@@ -20,8 +19,8 @@ from spacy.vocab import Vocab
 
 from ..extensions import set_doc_extension
 from ..models.checks import at_least
-
-logger = logging.getLogger("spacy_rnn")
+from .common import Drops, checked_text
+from .sources import is_saved
 
 #: what opens a compressed file, by the end of its name
 OPENERS: Dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open}
@@ -126,7 +125,12 @@ class ParallelCorpus:
         self.max_length = max_length
         self.max_ratio = max_ratio
         self.limit = limit
-        self._reported: Counter[str] = Counter()
+        cure = (
+            "Check which texts are read as source and translation, and the bounds of the corpus. "
+            "Docs keep their translations only if they are saved with "
+            "DocBin(store_user_data=True)."
+        )
+        self._drops = Drops(self.path, "pairs", cure)
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
         """Yield examples from the data: the source as nlp tokenizes it, and the same with its
@@ -154,7 +158,7 @@ class ParallelCorpus:
             kept += 1
             if kept == self.limit:
                 break
-        self._report(kept, dropped)
+        self._drops.report(kept, dropped)
 
     def _excess(self, n_tokens: int, n_words: int) -> str:
         """Which bound a pair exceeds, if any."""
@@ -164,23 +168,6 @@ class ParallelCorpus:
         if 0 < self.max_ratio < longer / shorter:
             return f"beyond max_ratio = {self.max_ratio:g}"
         return ""
-
-    def _report(self, kept: int, dropped: Counter[str]) -> None:
-        n_pairs = kept + dropped.total()
-        reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.items())
-        if not kept:
-            raise ValueError(
-                f"{self.path} has no pairs to learn from: {n_pairs} were read"
-                + (f", all of them dropped: {reasons}. " if reasons else ". ")
-                + "Check which texts are read as source and translation, and the bounds of the "
-                "corpus. Docs keep their translations only if they are saved with "
-                "DocBin(store_user_data=True)."
-            )
-        if dropped:
-            level = logging.INFO if dropped == self._reported else logging.WARNING
-            message = "%s: %d of %d pairs are dropped: %s."
-            logger.log(level, message, self.path, dropped.total(), n_pairs, reasons)
-            self._reported = dropped
 
     # Formats
 
@@ -201,7 +188,7 @@ class ParallelCorpus:
                     f"both texts."
                 )
             return self._read_aligned(self.target_path)
-        if (path / "state.json").exists() or (path / "dataset_dict.json").exists():
+        if is_saved(path):
             return self._read_dataset()
         if path.is_dir() or path.suffix == DOCS:
             return self._read_docs(vocab)
@@ -282,7 +269,7 @@ class ParallelCorpus:
         for texts in (found, *found.values()):
             if isinstance(texts, dict) and self.source in texts and self.target in texts:
                 source, target = texts[self.source], texts[self.target]
-                return _checked(source, where).strip(), _checked(target, where).strip()
+                return checked_text(source, where).strip(), checked_text(target, where).strip()
         there = {
             name: list(value) if isinstance(value, dict) else type(value).__name__
             for name, value in found.items()
@@ -303,7 +290,7 @@ class ParallelCorpus:
         for file in files:
             for number, doc in enumerate(DocBin().from_disk(file).get_docs(vocab)):
                 where = f"doc._.{self.attr} of doc {number} of {file}"
-                yield doc, _checked(doc._.get(self.attr), where)
+                yield doc, checked_text(doc._.get(self.attr), where)
 
 
 def _make_example(nlp: Language, source: Union[str, Doc]) -> Example:
@@ -314,21 +301,6 @@ def _make_example(nlp: Language, source: Union[str, Doc]) -> Example:
         words = [token.text for token in source]
         return Example(Doc(nlp.vocab, words=words), source)
     return Example(nlp.make_doc(source.text), source)
-
-
-def _checked(text: Any, where: str) -> str:
-    """A text that is one; None is an empty one."""
-    if text is None:
-        return ""
-    if not isinstance(text, str):
-        raise ValueError(f"{where}: {text!r} is no text. Each text must be a string.")
-    try:
-        text.encode("utf8")
-    except UnicodeEncodeError as error:
-        raise ValueError(
-            f"{where}: {text!r} has half of a surrogate pair. Write the whole character."
-        ) from error
-    return text
 
 
 def _read_lines(path: Path) -> Iterator[str]:

@@ -1,0 +1,240 @@
+"""The columns of a dataset of the library `datasets`, and what each of them means."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
+
+#: what a column may be, and where it goes
+ROLES = {
+    "text": "the text",
+    "tokens": "its tokens",
+    "tags": "token.tag_",
+    "pos": "token.pos_",
+    "morph": "token.morph",
+    "entities": "doc.ents, by tags such as B-PERSON",
+    "label": "doc.cats, by a label or a list of them",
+    "labels": "the same",
+    "cats": "doc.cats, by numbers",
+    "regression": "doc._.regression, by numbers",
+    "translation": "doc._.translation",
+}
+#: those of tokens, and the arguments that a Doc takes them by
+OF_TOKENS = {"tags": "tags", "pos": "pos", "morph": "morphs", "entities": "ents"}
+CATEGORIES = ("label", "labels", "cats")
+NUMBERS = ("cats", "regression")
+STRINGS = ("string", "large_string")
+
+#: whether a token of an entity begins it, by the prefix of its tag in BIO, BILUO and BIOES
+BEGINS = {"B": True, "U": True, "S": True, "I": False, "L": False, "E": False}
+ENTITY_TAG = re.compile(rf"([{''.join(BEGINS)}])-(.+)", re.DOTALL)
+OUTSIDE = "O"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column, or a field of one.
+
+    path (Tuple[str, ...]): Its name, then those of the fields that lead to it.
+    feature (Any): Its feature, which says what its values are.
+    """
+
+    path: Tuple[str, ...]
+    feature: Any
+
+    def __str__(self) -> str:
+        return ".".join(self.path)
+
+    def value(self, row: Mapping[str, Any]) -> Any:
+        """Its value in a row; None where there is none."""
+        found: Any = row
+        for name in self.path:
+            found = None if found is None else found[name]
+        return found
+
+    @property
+    def class_names(self) -> Optional[List[str]]:
+        """The names behind the numbers of a `ClassLabel`, or of a list of them."""
+        feature = _element(self.feature) or self.feature
+        return getattr(feature, "names", None)
+
+    def name(self, value: Any) -> Optional[str]:
+        """The name of a label, which may be a number; None where it is not known (-1)."""
+        names = self.class_names
+        if value is None or value == "" or (names is not None and value == -1):
+            return None
+        if isinstance(value, str):
+            return value
+        if isinstance(value, float) and value.is_integer():
+            # In a CSV file integers are floats where one is missing.
+            value = int(value)
+        if not isinstance(value, int):
+            raise ValueError(
+                f"{value!r} in the column '{self}' is no label, which is a text or an integer. Map "
+                f"columns of numbers to 'regression' or 'cats'."
+            )
+        if names is None:
+            return str(value)
+        if not 0 <= value < len(names):
+            raise ValueError(
+                f"the label {value} in the column '{self}' is out of range: it has {len(names)} "
+                f"names, from 0. Correct it, or write -1 where the label is not known."
+            )
+        return names[value]
+
+    def names(self, value: Any) -> List[str]:
+        """The names of one label or of a list of them, "" for one that is not known."""
+        values = value if isinstance(value, list) else [value]
+        return [self.name(label) or "" for label in values]
+
+
+def find_columns(
+    features: Mapping[str, Any], columns: Optional[Mapping[str, Union[str, List[str]]]], source: Any
+) -> Dict[str, List[Column]]:
+    """The columns of each role, one but for numbers.
+
+    features: The features of the dataset.
+    columns: The name of the column, or the names of them, for each role; None for those that the
+        features tell.
+    source: The path or name of the dataset, for messages.
+    """
+    if columns is None:
+        columns = _guess(features, source)
+    unknown = [role for role in columns if role not in ROLES]
+    if unknown:
+        raise ValueError(
+            f"'columns' maps what spaCy calls a thing to its column in the dataset, and does not "
+            f"know {unknown}. Choose from {ROLES}."
+        )
+    found = {
+        role: [
+            _find(features, name, source) for name in ([names] if isinstance(names, str) else names)
+        ]
+        for role, names in columns.items()
+    }
+    for role, those in found.items():
+        if len(those) != 1 and role not in NUMBERS:
+            raise ValueError(f"'columns' must map '{role}' to one column, got {columns[role]}.")
+    if not found.keys() & {"text", "tokens"}:
+        raise _unclear(features, source, "there is neither a text nor tokens")
+    of_tokens = [role for role in OF_TOKENS if role in found]
+    if of_tokens and "tokens" not in found:
+        raise _unclear(features, source, f"{of_tokens} are of tokens, but there are none")
+    categories = [role for role in CATEGORIES if role in found]
+    if len(categories) > 1:
+        raise _unclear(features, source, f"only one of {categories} can become doc.cats")
+    return found
+
+
+def _find(features: Mapping[str, Any], name: str, source: Any) -> Column:
+    if name in features:
+        return Column((name,), features[name])
+    path = tuple(name.split("."))
+    feature: Any = features
+    for part in path:
+        feature = _fields(feature).get(part)
+        if feature is None:
+            raise ValueError(
+                f"{source} has no column '{name}'. Its columns: {list(_all_names(features))}. "
+                f"Correct the name in columns."
+            )
+    return Column(path, feature)
+
+
+def _guess(features: Mapping[str, Any], source: Any) -> Dict[str, str]:
+    """Columns that are named after their role, and those whose features leave no doubt."""
+    from datasets import Translation
+
+    for name, feature in features.items():
+        if isinstance(feature, Translation):
+            first, second, *_ = feature.languages
+            problem = (
+                f"'{name}' does not tell the text from its translation; one direction is columns = "
+                f'{{"text": "{name}.{first}", "translation": "{name}.{second}"}}'
+            )
+            raise _unclear(features, source, problem)
+    found = {role: role for role in ROLES if role in features}
+    rest = {name: feature for name, feature in features.items() if name not in found}
+    if not found.keys() & {"text", "tokens"}:
+        texts = [name for name, feature in rest.items() if _is_text(feature)]
+        lists = [name for name, feature in rest.items() if _is_text(_element(feature))]
+        if len(texts) + len(lists) != 1:
+            problem = "no column is named 'text' or 'tokens', and not just one has texts"
+            raise _unclear(features, source, problem)
+        found["text" if texts else "tokens"] = (texts or lists)[0]
+    single = [name for name, feature in rest.items() if hasattr(feature, "names")]
+    several = {
+        name: element.names
+        for name, element in ((name, _element(feature)) for name, feature in rest.items())
+        if hasattr(element, "names")
+    }
+    candidates: Dict[str, List[str]] = {}
+    if not found.keys() & set(CATEGORIES):
+        candidates["label"] = single
+    if "tokens" in found:
+        candidates["entities"] = [n for n, names in several.items() if _are_entity_tags(names)]
+        candidates["tags"] = [n for n in several if n not in candidates["entities"]]
+    elif not found.keys() & set(CATEGORIES):
+        candidates["labels"] = list(several)
+    for role, names in candidates.items():
+        if role not in found and len(names) > 1:
+            raise _unclear(features, source, f"each of {names} may be '{role}'")
+        if role not in found and names:
+            found[role] = names[0]
+    return found
+
+
+def to_bio(tags: List[str]) -> List[str]:
+    """Tags of BIO, BILUO or BIOES as those of BIO, where B begins each entity. Raises a ValueError
+    for others."""
+    found, previous = [], OUTSIDE
+    for tag in tags:
+        match = ENTITY_TAG.fullmatch(tag)
+        if match:
+            prefix, label = match.groups()
+            goes_on = not BEGINS[prefix] and previous[2:] == label
+            tag = f"{'I' if goes_on else 'B'}-{label}"
+        elif tag not in ("", OUTSIDE):
+            raise ValueError(
+                f"{tag!r} is no tag of an entity, such as B-PERSON, I-PERSON or O. Map columns of "
+                f"other labels to 'tags'."
+            )
+        found.append(tag)
+        previous = tag
+    return found
+
+
+def _unclear(features: Mapping[str, Any], source: Any, problem: str) -> ValueError:
+    return ValueError(
+        f"{source}: it is not clear what to read: {problem}. Its columns: "
+        f'{list(_all_names(features))}. Say it in the config, as columns = {{"tokens": "words", '
+        f'"entities": "ner_tags"}}; known are {ROLES}.'
+    )
+
+
+def _are_entity_tags(names: List[str]) -> bool:
+    return OUTSIDE in names and all(name == OUTSIDE or ENTITY_TAG.match(name) for name in names)
+
+
+def _is_text(feature: Any) -> bool:
+    return getattr(feature, "dtype", None) in STRINGS
+
+
+def _element(feature: Any) -> Any:
+    """The feature of the elements of a list; None of others. A list may be written as one."""
+    return feature[0] if isinstance(feature, list) else getattr(feature, "feature", None)
+
+
+def _fields(feature: Any) -> Mapping[str, Any]:
+    """The features of the fields that one has."""
+    from datasets import Translation
+
+    if isinstance(feature, Translation):
+        return feature.flatten()
+    return feature if isinstance(feature, dict) else {}
+
+
+def _all_names(features: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """The names of all columns and fields, as `columns` takes them."""
+    for name, feature in features.items():
+        yield prefix + name
+        yield from _all_names(_fields(feature), f"{prefix}{name}.")

@@ -1,0 +1,557 @@
+"""Examples from datasets of Hugging Face's library, by any way that it stores them."""
+
+import gzip
+import json
+import logging
+import pickle
+import subprocess
+import sys
+
+import datasets
+import pytest
+import spacy
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Translation, Value
+from spacy.tokens import Doc, DocBin
+from thinc.api import Config
+
+from spacy_rnn.datasets import to_dataset
+from spacy_rnn.readers.hf_dataset import HFDataset, make_hf_dataset
+
+from ..conftest import SENTENCES, make_examples, make_pipeline, train
+
+ROWS = [("A great film.", "good"), ('"NA" and, well, None', "NA"), ("Awful !", "bad")]
+CATS = [
+    {"NA": float(n == "NA"), "bad": float(n == "bad"), "good": float(n == "good")} for _, n in ROWS
+]
+CLASSES = ["good", "bad"]
+CONLL = Features(
+    {
+        "id": Value("string"),
+        "words": [Value("string")],
+        "pos_tags": [ClassLabel(names=["DT", "NN", "VB"])],
+        "ner_tags": [ClassLabel(names=["O", "B-PER", "I-PER", "B-LOC", "I-LOC"])],
+    }
+)
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+
+
+@pytest.fixture(scope="module")
+def nlp():
+    return spacy.blank("en")
+
+
+def read(nlp, path, **settings):
+    """The examples of a dataset."""
+    examples = list(make_hf_dataset(str(path), **settings)(nlp))
+    for eg in examples:
+        assert eg.predicted is not eg.reference
+        assert [t.text for t in eg.predicted] == [t.text for t in eg.reference]
+        assert not eg.predicted.cats and not eg.predicted.has_annotation("TAG")
+        assert not eg.predicted.has_annotation("ENT_IOB")
+    return examples
+
+
+def references(nlp, path, **settings):
+    return [eg.reference for eg in read(nlp, path, **settings)]
+
+
+def error(nlp, path, kind=ValueError, **settings):
+    with pytest.raises(kind) as raised:
+        read(nlp, path, **settings)
+    return str(raised.value)
+
+
+def save(path, columns, features=None):
+    """A dataset as Parquet or, if the path has no ending, by `save_to_disk`."""
+    dataset = Dataset.from_dict(columns, features=features and Features(features))
+    dataset.to_parquet(str(path)) if path.suffix else dataset.save_to_disk(str(path))
+    return path
+
+
+def save_conll(path):
+    columns = {
+        "id": ["1", "2"],
+        "words": [["Ada", "Lovelace", "(", "London", ")"], ["It", "rained"]],
+        "pos_tags": [["NN", "NN", -1, "NN", -1], ["DT", "VB"]],
+        "ner_tags": [["B-PER", "I-PER", "O", "B-LOC", "O"], ["O", -1]],
+    }
+    return save(path, columns, CONLL)
+
+
+def entities(doc):
+    return [(ent.text, ent.label_) for ent in doc.ents]
+
+
+# Sources
+
+
+def write(path, rows):
+    """Rows of a text and a label in a file or folder of the format that the name says."""
+    name = path.name.removesuffix(".gz")
+    columns = {"text": [row[0] for row in rows], "label": [row[1] for row in rows]}
+    records = [dict(zip(columns, row, strict=True)) for row in rows]
+    if name.endswith((".csv", ".tsv")):
+        sep = "\t" if name.endswith(".tsv") else ","
+        Dataset.from_list(records).to_csv(str(path), sep=sep)
+    elif name.endswith((".json", ".jsonl")):
+        text = "".join(json.dumps(record) + "\n" for record in records)
+        path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
+    elif name.endswith(".arrow"):
+        Dataset.from_list(records).save_to_disk(str(path) + ".d")
+        (file,) = path.parent.glob("*.d/*.arrow")
+        file.rename(path)
+    else:
+        save(path, columns)
+    return path
+
+
+NAMES = ["a.csv", "a.tsv", "a.json", "a.jsonl", "a.jsonl.gz", "a.parquet", "a.arrow", "saved"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_format(nlp, tmp_path, name):
+    docs = references(nlp, write(tmp_path / name, ROWS))
+    assert [doc.text for doc in docs] == [text for text, _ in ROWS]
+    assert [doc.cats for doc in docs] == CATS
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_format_streamed(nlp, tmp_path, name):
+    docs = references(nlp, write(tmp_path / name, ROWS), streaming=True)
+    assert [doc.text for doc in docs] == [text for text, _ in ROWS]
+    known = CATS if name == "saved" else [{label: 1.0} for _, label in ROWS]
+    assert [doc.cats for doc in docs] == known
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_plain_text_has_a_text_a_line(nlp, tmp_path, streaming, caplog):
+    (tmp_path / "a.txt").write_text("One line.\n\nAnd more\u2028of it.\n", encoding="utf8")
+    docs = references(nlp, tmp_path / "a.txt", streaming=streaming)
+    assert [doc.text for doc in docs] == ["One line.", "And more\u2028of it."]
+    assert [record.getMessage() for record in caplog.records if record.name == "spacy_rnn"] == [
+        f"{tmp_path / 'a.txt'}: 1 of 3 rows are dropped: 1 without a text."
+    ]
+
+
+def test_a_folder_of_files_has_splits(nlp, tmp_path):
+    path = tmp_path / "data"
+    path.mkdir()
+    write(path / "train.csv", ROWS)
+    write(path / "test.csv", ROWS[:1])
+    assert len(read(nlp, path, split="train")) == 3
+    assert len(read(nlp, path, split="test")) == 1
+    assert len(read(nlp, path, split="train[:2]")) == 2
+    for streaming in (False, True):
+        message = error(nlp, path, streaming=streaming)
+        assert "has the splits ['train', 'test']" in message and "Set split" in message
+
+
+def test_a_saved_dataset_of_splits(nlp, tmp_path):
+    split = Dataset.from_dict({"text": ["a", "b"]})
+    DatasetDict({"train": split, "dev": split}).save_to_disk(str(tmp_path / "two"))
+    DatasetDict({"dev": split}).save_to_disk(str(tmp_path / "one"))
+    assert len(read(nlp, tmp_path / "two", split="dev")) == 2
+    assert len(read(nlp, tmp_path / "two" / "dev")) == len(read(nlp, tmp_path / "one")) == 2
+    for settings in ({}, {"split": "test"}):
+        message = error(nlp, tmp_path / "two", **settings)
+        assert "has the splits ['train', 'dev']" in message and "Set split" in message
+
+
+def test_a_format_that_was_set_is_left_out(nlp, tmp_path):
+    dataset = Dataset.from_dict({"text": ["a"], "label": [1]}).with_format("numpy")
+    dataset.save_to_disk(str(tmp_path / "a"))
+    assert references(nlp, tmp_path / "a")[0].cats == {"1": 1.0}
+
+
+# Columns
+
+
+def test_columns_are_mapped_by_their_names(nlp, tmp_path):
+    path = save(tmp_path / "a.csv.parquet", {"text": ["x"], "q": ["Why?"], "intent": ["ask"]})
+    (doc,) = references(nlp, path, columns={"text": "q", "label": "intent"})
+    assert (doc.text, doc.cats) == ("Why?", {"ask": 1.0})
+    (doc,) = references(nlp, path, columns={"text": "q"})
+    assert (doc.text, doc.cats) == ("Why?", {})
+
+
+def test_fields_of_columns_follow_a_dot(nlp, tmp_path):
+    path = save(tmp_path / "a", {"x": [{"en": "Go.", "info": {"mood": 0.5}}], "y.z": ["Va !"]})
+    columns = {"text": "x.en", "regression": "x.info.mood", "translation": "y.z"}
+    (doc,) = references(nlp, path, columns=columns)
+    assert (doc.text, doc._.regression, doc._.translation) == ("Go.", {"mood": 0.5}, "Va !")
+    message = error(nlp, path, columns={"text": "x.de"})
+    assert "no column 'x.de'" in message
+    assert "['x', 'x.en', 'x.info', 'x.info.mood', 'y.z']" in message
+
+
+@pytest.mark.parametrize(
+    ("features", "row", "expected"),
+    [
+        ({"sentence": Value("string"), "y": ClassLabel(names=CLASSES)}, ["a", 1], "cats"),
+        ({"text": Value("string"), "x": Value("string")}, ["a", "b"], ""),
+        ({"text": Value("string"), "ys": [ClassLabel(names=CLASSES)]}, ["a", [1]], "cats"),
+        ({"w": [Value("string")], "t": [ClassLabel(names=["X"])]}, [["a"], [0]], "tag"),
+        ({"w": [Value("string")], "t": [ClassLabel(names=["O", "S-X"])]}, [["a"], [1]], "ents"),
+        ({"w": [Value("large_string")]}, [["a"]], ""),
+    ],
+)
+def test_features_tell_columns_where_they_leave_no_doubt(nlp, tmp_path, features, row, expected):
+    columns = {name: [value] for name, value in zip(features, row, strict=True)}
+    (doc,) = references(nlp, save(tmp_path / "a", columns, features))
+    found = {"cats": bool(doc.cats), "tag": bool(doc[0].tag_), "ents": bool(doc.ents)}
+    assert doc[0].text == "a" and [name for name in found if found[name]] == expected.split()
+
+
+@pytest.mark.parametrize(
+    ("features", "problem"),
+    [
+        ({"a": Value("string"), "b": Value("string")}, "not just one has texts"),
+        ({"a": Value("string"), "b": [Value("string")]}, "not just one has texts"),
+        ({"a": Value("int64")}, "not just one has texts"),
+        (
+            {"text": Value("string"), "a": ClassLabel(names="x"), "b": ClassLabel(names="x")},
+            "each of ['a', 'b'] may be 'label'",
+        ),
+        (
+            {"tokens": [Value("string")], **{name: [ClassLabel(names="x")] for name in "ab"}},
+            "each of ['a', 'b'] may be 'tags'",
+        ),
+        ({"text": Value("string"), "tags": [Value("string")]}, "['tags'] are of tokens"),
+        (
+            {"text": Value("string"), "label": Value("string"), "cats": {"a": Value("float32")}},
+            "only one of ['label', 'cats']",
+        ),
+        (
+            {"id": Value("string"), "pair": Translation(["fr", "de"])},
+            'columns = {"text": "pair.fr", "translation": "pair.de"}',
+        ),
+    ],
+)
+def test_what_is_not_clear_is_an_error_with_the_cure(nlp, tmp_path, features, problem):
+    columns = {name: [None] for name in features}
+    message = error(nlp, save(tmp_path / "a", columns, features))
+    assert problem in message and str(list(features)[0]) in message and "columns =" in message
+
+
+def test_unknown_columns_and_roles_are_errors(nlp, tmp_path):
+    path = write(tmp_path / "a.csv", ROWS)
+    message = error(nlp, path, columns={"text": "sentence"})
+    assert "no column 'sentence'" in message and "['text', 'label']" in message
+    assert "does not know ['ner']" in error(nlp, path, columns={"text": "text", "ner": "label"})
+    assert "'text' to one column" in error(nlp, path, columns={"text": ["text", "label"]})
+    assert "neither a text nor tokens" in error(nlp, path, columns={"label": "label"})
+
+
+# Annotation of texts
+
+
+def test_a_class_label_of_minus_one_is_no_label(nlp, tmp_path):
+    features = {"text": Value("string"), "label": ClassLabel(names=CLASSES)}
+    path = save(tmp_path / "a", {"text": ["a", "b", "c"], "label": [1, -1, None]}, features)
+    assert [doc.cats for doc in references(nlp, path)] == [{"good": 0.0, "bad": 1.0}, {}, {}]
+
+
+def test_labels_of_a_list_hold_and_others_do_not(nlp, tmp_path):
+    features = {"text": Value("string"), "labels": [ClassLabel(names=CLASSES)]}
+    columns = {"text": ["a", "b", "c", "d"], "labels": [[1, 0], [], None, [-1]]}
+    expected = [{"good": 1.0, "bad": 1.0}, {"good": 0.0, "bad": 0.0}, {}, {}]
+    path = save(tmp_path / "a.parquet", columns, features)
+    for streaming in (False, True):
+        assert [doc.cats for doc in references(nlp, path, streaming=streaming)] == expected
+
+
+def test_labels_of_a_list_of_names_are_those_of_all_rows(nlp, tmp_path):
+    path = save(tmp_path / "a.parquet", {"text": ["a", "b"], "labels": [["x"], ["y"]]})
+    docs = references(nlp, path)
+    assert [doc.cats for doc in docs] == [{"x": 1.0, "y": 0.0}, {"x": 0.0, "y": 1.0}]
+    message = error(nlp, path, streaming=True)
+    assert "Row 0 of" in message and "Set streaming to false" in message
+
+
+def test_integers_and_booleans_are_names(nlp, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\na,0\nb,\nc,10\n")
+    assert [doc.cats for doc in references(nlp, path)] == [{"0": 1, "10": 0}, {}, {"0": 0, "10": 1}]
+    path = save(tmp_path / "b", {"text": ["a"], "label": [True]})
+    assert references(nlp, path)[0].cats == {"True": 1.0}
+
+
+def test_numbers_of_a_dict_and_of_several_columns(nlp, tmp_path):
+    numbers = {"text": ["a", "b"], "joy": [0.5, None], "fear": [1, 2]}
+    path = save(tmp_path / "a", numbers)
+    columns = {"text": "text", "regression": ["joy", "fear"]}
+    docs = references(nlp, path, columns=columns)
+    assert [doc._.regression for doc in docs] == [{"joy": 0.5, "fear": 1.0}, {"fear": 2.0}]
+    docs = references(nlp, path, columns={"text": "text", "cats": ["joy", "fear"]})
+    assert [doc.cats for doc in docs] == [{"joy": 0.5, "fear": 1.0}, {"fear": 2.0}]
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "a", "regression": {"joy": 1}}\n{"text": "b", "regression": null}\n')
+    docs = references(nlp, path)
+    assert [doc._.regression for doc in docs] == [{"joy": 1.0}, None]
+
+
+def test_translations(nlp, tmp_path):
+    features = {"id": Value("string"), "translation": Translation(["en", "fr"])}
+    pairs = [{"en": "Go.", "fr": "Va !"}, {"en": "Run!", "fr": ""}]
+    path = save(tmp_path / "a.parquet", {"id": ["1", "2"], "translation": pairs}, features)
+    columns = {"text": "translation.en", "translation": "translation.fr"}
+    docs = references(nlp, path, columns=columns)
+    found = [(doc.text, doc._.translation) for doc in docs]
+    assert found == [("Go.", "Va !"), ("Run!", None)]
+
+
+# Annotation of tokens
+
+
+def test_tokens_are_kept_and_get_what_their_numbers_say(nlp, tmp_path):
+    columns = {"tokens": "words", "tags": "pos_tags", "entities": "ner_tags"}
+    for name in ("a", "a.parquet"):
+        path = save_conll(tmp_path / name)
+        first, second = references(nlp, path, columns=columns)
+        assert [t.text for t in first] == ["Ada", "Lovelace", "(", "London", ")"]
+        assert [t.tag_ for t in first] == ["NN", "NN", "", "NN", ""]
+        assert entities(first) == [("Ada Lovelace", "PER"), ("London", "LOC")]
+        assert [t.ent_iob_ for t in second] == ["O", ""]
+
+
+def test_a_text_beside_tokens_tells_their_blanks(nlp, tmp_path):
+    columns = {"text": ["Don't go.", "a  b", "Other", None], "tokens": [["Don't", "go", "."]] * 4}
+    columns["tokens"][1] = ["a", " ", "b"]
+    docs = references(nlp, save(tmp_path / "a", columns))
+    assert [doc.text for doc in docs[:2]] == ["Don't go.", "a  b"]
+    assert [doc.has_unknown_spaces for doc in docs] == [False, False, True, True]
+    assert [t.text for t in docs[2]] == ["Don't", "go", "."]
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ("B-A I-A O B-A", [(0, 2), (3, 4)]),
+        ("I-A I-A O I-A", [(0, 2), (3, 4)]),
+        ("B-A B-A I-A O", [(0, 1), (1, 3)]),
+        ("B-A L-A U-A O", [(0, 2), (2, 3)]),
+        ("B-A E-A S-A S-A", [(0, 2), (2, 3), (3, 4)]),
+        ("B-A I-A I-A E-A", [(0, 4)]),
+    ],
+)
+def test_entity_tags_of_each_scheme(nlp, tmp_path, tags, expected):
+    path = save(tmp_path / "a", {"tokens": [list("abcd")], "entities": [tags.split()]})
+    (doc,) = references(nlp, path)
+    assert [(ent.start, ent.end) for ent in doc.ents] == expected
+
+
+def test_neighbours_of_two_labels_are_two_entities(nlp, tmp_path):
+    path = save(tmp_path / "a", {"tokens": [["a", "b"]], "entities": [["B-A", "I-B-C"]]})
+    assert entities(references(nlp, path)[0]) == [("a", "A"), ("b", "B-C")]
+
+
+@pytest.mark.parametrize(
+    ("columns", "problem"),
+    [
+        ({"tags": [["X"], ["X", "Y"]]}, "it has 1 tokens, but 2 tags"),
+        ({"entities": [["O"], ["PERSON"]]}, "'PERSON' is no tag of an entity"),
+        ({"pos": [["X"], ["NN"]]}, "NN"),
+        ({"tokens": [["a"], [""]]}, "empty string"),
+        ({"cats": [{"A": None}, {"A": "1"}]}, "A = '1' in the column 'cats' is no number"),
+        ({"text": [None, 2]}, "2 is no text"),
+        ({"translation": [None, ["x"]]}, "['x'] is no text"),
+    ],
+)
+def test_malformed_rows_are_named(nlp, tmp_path, columns, problem):
+    path = save(tmp_path / "a", {"tokens": [["a"], ["b"]], **columns})
+    message = error(nlp, path)
+    assert f"Row 1 of {path}: " in message and problem in message
+
+
+def test_numbers_are_no_labels(nlp, tmp_path):
+    path = save(tmp_path / "a", {"text": ["a"], "label": [0.5]})
+    message = error(nlp, path)
+    assert "0.5 in the column 'label' is no label" in message and "'regression'" in message
+
+
+def test_a_label_out_of_range_is_an_error(nlp, tmp_path):
+    import pyarrow as pa
+
+    features = Features({"text": Value("string"), "label": ClassLabel(names=CLASSES)})
+    table = pa.table({"text": ["a", "b"], "label": [0, 2]}, schema=features.arrow_schema)
+    Dataset(table).save_to_disk(str(tmp_path / "a"))
+    message = error(nlp, tmp_path / "a")
+    assert f"Row 1 of {tmp_path / 'a'}" in message
+    assert "the label 2 in the column 'label' is out of range: it has 2 names" in message
+
+
+# Files and settings
+
+
+def test_missing_files_are_errors(nlp, tmp_path):
+    with pytest.raises(ValueError, match="E913"):
+        make_hf_dataset(None)
+    for path in (tmp_path / "b", tmp_path / "b.csv", "no_such_folder/b.jsonl"):
+        assert f"no file or folder {path}" in error(nlp, path, FileNotFoundError)
+    (tmp_path / "empty").mkdir()
+    message = error(nlp, tmp_path / "empty", FileNotFoundError)
+    assert f"No dataset is found at {tmp_path / 'empty'}" in message
+    (tmp_path / "a.doc").write_text("x")
+    assert "does not tell its format" in error(nlp, tmp_path / "a.doc")
+
+
+def test_a_name_on_the_hub_without_internet_is_an_error(nlp, monkeypatch):
+    def load_dataset(*args, **kwargs):
+        raise ConnectionError("Couldn't reach it")
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    message = error(nlp, "someone/something", ConnectionError)
+    assert "no file or folder someone/something" in message and "can't be reached" in message
+
+
+def test_a_damaged_file_is_an_error(nlp, tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "a"\n{"text": 3}')
+    message = error(nlp, tmp_path / "a.jsonl")
+    assert f"{tmp_path / 'a.jsonl'} can't be read: JSON parse error" in message
+
+
+def test_rows_without_a_text_are_dropped_and_counted(nlp, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "spacy_rnn")
+    path = save(tmp_path / "a", {"text": ["", "a", None, " \n", "b"]})
+    corpus = make_hf_dataset(path)
+    assert [[eg.text for eg in corpus(nlp)] for _ in range(2)] == [["a", "b"]] * 2
+    found = [(r.levelname, r.getMessage()) for r in caplog.records if r.name == "spacy_rnn"]
+    message = f"{path}: 3 of 5 rows are dropped: 3 without a text."
+    assert found == [("WARNING", message), ("INFO", message)]
+    path = save(tmp_path / "b", {"tokens": [[], None, [" "]]}, {"tokens": [Value("string")]})
+    assert "no rows to learn from: 3 were read, all of them dropped" in error(nlp, path)
+
+
+def test_the_limit_is_of_rows_with_a_text(nlp, tmp_path):
+    path = save(tmp_path / "a", {"text": ["a", "", "b", "c"]})
+    assert [eg.text for eg in read(nlp, path, limit=2)] == ["a", "b"]
+    with pytest.raises(ValueError, match="'limit' must be a number of at least 0"):
+        make_hf_dataset(path, limit=-1)
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_reader_can_be_used_again_and_pickled(nlp, tmp_path, streaming):
+    corpus = HFDataset(write(tmp_path / "a.csv", ROWS), streaming=streaming)
+    passes = [[eg.text for eg in reader(nlp)] for reader in (corpus, corpus)]
+    passes.append([eg.text for eg in pickle.loads(pickle.dumps(corpus))(nlp)])
+    assert passes == [[text for text, _ in ROWS]] * 3
+
+
+def test_to_make_a_reader_does_not_import_the_library():
+    code = (
+        "import sys; from spacy_rnn.readers.hf_dataset import make_hf_dataset as make; "
+        "import spacy_rnn.datasets; make('a.csv'); "
+        "print([m for m in sys.modules if m.startswith(('datasets', 'spacy_rnn.pipeline'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+# The way out, and training
+
+
+def gold_docs():
+    nlp = make_pipeline("rnn_tagger")
+    return [eg.reference for eg in make_examples(nlp)]
+
+
+def content(doc):
+    """All that a dataset keeps of a doc."""
+    return {
+        "tokens": [(t.text, t.tag_, t.pos_, str(t.morph), t.has_morph()) for t in doc],
+        "entities": [(t.ent_iob_, t.ent_type_) for t in doc],
+        "text": None if doc.has_unknown_spaces else doc.text,
+        "cats": doc.cats,
+        "values": (doc._.regression, doc._.translation),
+    }
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.json", "a"])
+@pytest.mark.parametrize("streaming", [False, True])
+def test_what_is_written_is_read_again(nlp, tmp_path, name, streaming):
+    docs = gold_docs()
+    docs.append(Doc(nlp.vocab, words=["Don't", "go", "!"], spaces=[True, False, False]))
+    docs[-1][0].tag_ = "VB"
+    docs[-1].set_ents([], missing=[docs[-1][:1]], default="outside")
+    docs[-1].cats = {"EAT": 0.25}
+    docs.append(nlp.make_doc("Nothing  is known."))
+    dataset = to_dataset(docs)
+    assert dataset.num_rows == len(docs)
+    path = tmp_path / name
+    if name == "a":
+        dataset.save_to_disk(str(path))
+    else:
+        getattr(dataset, "to_" + name[2:])(str(path))
+    found = references(nlp, path, streaming=streaming)
+    assert [content(doc) for doc in found] == [content(doc) for doc in docs]
+
+
+def test_only_what_docs_have_is_written(nlp):
+    docs = [nlp.make_doc("A text."), nlp.make_doc("")]
+    assert to_dataset(docs).column_names == ["text", "tokens"]
+    docs[0][0].tag_ = "DT"
+    dataset = to_dataset(docs)
+    assert dataset.column_names == ["text", "tokens", "tags"]
+    assert dataset[0] == {"text": "A text.", "tokens": ["A", "text", "."], "tags": ["DT", "", ""]}
+    assert to_dataset([Doc(nlp.vocab, words=["a"])]).column_names == ["tokens"]
+    assert to_dataset([]).column_names == ["tokens"]
+
+
+def test_entities_are_written_as_bio_tags_and_blocked_tokens_as_outside(nlp):
+    doc = nlp.make_doc("Ada Lovelace wrote of London")
+    doc.set_ents([doc[0:2].char_span(0, 12, label="PER")], blocked=[doc[4:]], default="outside")
+    assert to_dataset([doc])[0]["entities"] == ["B-PER", "I-PER", "O", "O", "O"]
+
+
+@pytest.mark.parametrize(
+    ("factory", "roles"),
+    [
+        ("rnn_tagger", ["tokens", "tags"]),
+        ("rnn_ner", ["tokens", "entities"]),
+        ("rnn_textcat", ["tokens", "cats"]),
+        ("rnn_textcat_multilabel", ["tokens", "cats"]),
+        ("rnn_regressor", ["tokens", "regression"]),
+        ("rnn_translator", ["tokens", "translation"]),
+        ("rnn_lm", ["tokens"]),
+    ],
+)
+def test_components_learn_from_datasets_and_their_predictions_are_written(tmp_path, factory, roles):
+    nlp = make_pipeline(factory)
+    path = str(tmp_path / "gold.parquet")
+    to_dataset([eg.reference for eg in make_examples(nlp)]).to_parquet(path)
+    corpus = make_hf_dataset(path, columns={role: role for role in roles})
+    examples = list(corpus(nlp))
+    losses = train(nlp, examples, steps=3)
+    assert losses[factory] > 0
+    predicted = to_dataset(nlp.pipe([eg.predicted for eg in examples]))
+    assert predicted.num_rows == len(SENTENCES) and set(roles) <= set(predicted.column_names)
+
+
+def test_a_config_has_all_settings(nlp, tmp_path):
+    path = save(tmp_path / "a.parquet", {"line": ["a", "b"], "joy": [1, 0], "fear": [0, 1]})
+    config = Config().from_str(
+        f"""
+        [corpora]
+
+        [corpora.train]
+        @readers = "spacy_rnn.HFDataset.v1"
+        path = "{path}"
+        config_name = null
+        split = "train"
+        streaming = true
+        columns = {{"text": "line", "cats": ["joy", "fear"]}}
+        limit = 1
+        """
+    )
+    corpus = spacy.registry.resolve(config)["corpora"]["train"]
+    assert [eg.reference.cats for eg in corpus(nlp)] == [{"joy": 1.0, "fear": 0.0}]
+
+
+def test_docs_of_a_dataset_can_be_saved_as_spacy_saves_them(nlp, tmp_path):
+    docs = references(nlp, write(tmp_path / "a.csv", ROWS))
+    data = DocBin(docs=docs).to_bytes()
+    assert [doc.cats for doc in DocBin().from_bytes(data).get_docs(nlp.vocab)] == CATS
