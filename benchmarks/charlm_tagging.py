@@ -50,7 +50,7 @@ def steps(n: int) -> dict[str, str]:
 
 def main() -> None:
     parser = common.parser(__doc__)
-    parser.add_argument("--steps", type=int, default=1500, help="of each training of a tagger")
+    parser.add_argument("--steps", type=int, default=1000, help="of each training of a tagger")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--work", type=Path, help="a directory to keep; else a temporary one")
     options = parser.parse_args()
