@@ -48,6 +48,10 @@ class TorchShim(Shim):
     """Holds the features and the torch module of one component.
 
     mixed_precision: "none", "bf16" or "fp16"; on a CPU it is quietly off.
+
+    gradient_norm: of the last step, the norm of the whole gradient before clipping, which is not
+        finite where the step was skipped; None before the first step and where nothing was learnt.
+    skipped_steps: how many steps were skipped, but for those that set the scale of a float16 loss.
     """
 
     def __init__(self, network: Network, mixed_precision: str = "none"):
@@ -61,6 +65,7 @@ class TorchShim(Shim):
         #: scales a float16 loss so that its gradients do not vanish; halved when they overflow
         self._loss_scale = 2.0**12 if mixed_precision == "fp16" else 1.0
         self._steps_since_overflow = 0
+        self.gradient_norm: float | None = None
         self.skipped_steps = 0
         self.skipped_in_a_row = 0
 
@@ -150,6 +155,7 @@ class TorchShim(Shim):
         parameters = [p for p in self.module.parameters() if p.grad is not None]
         divisor = max(self._items, 1.0) * self._scale()
         self._items = 0.0
+        self.gradient_norm = None
         if not parameters:
             return
         try:
@@ -164,6 +170,7 @@ class TorchShim(Shim):
         gradients = [p.grad for p in parameters if p.grad is not None]
         norms = torch.stack(torch._foreach_norm(gradients))
         norm = float(torch.linalg.vector_norm(norms)) / divisor
+        self.gradient_norm = norm
         if np.isfinite(norm):
             self._skip_ended()
             limit = optimizer.grad_clip

@@ -298,6 +298,21 @@ def test_averages_of_others_are_left_alone():
         assert_equal(snapshot(shim), before)
 
 
+def test_the_norm_of_the_last_gradient_is_known():
+    """Before clipping; a step without a gradient has none."""
+    shim = make_shim()
+    assert shim.gradient_norm is None
+    accumulate(shim, DOCS)
+    gradients = recorded(shim)
+    norm = torch.cat([torch.as_tensor(g).flatten() for g in gradients.values()]).norm()
+    assert shim.gradient_norm == pytest.approx(float(norm), rel=1e-5)
+    accumulate(shim, DOCS)
+    shim.finish_update(make_adamw(grad_clip=1e-3))
+    assert shim.gradient_norm == pytest.approx(float(norm), rel=1e-5)
+    shim.finish_update(make_adamw())
+    assert shim.gradient_norm is None
+
+
 # Steps that are skipped
 
 
@@ -310,6 +325,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing(factor):
     shim.finish_update(optimizer)
     assert_equal(snapshot(shim), before)
     assert (shim.skipped_steps, shim.skipped_in_a_row) == (1, 1)
+    assert not np.isfinite(shim.gradient_norm)
     assert optimizer.averages == {}
 
 

@@ -1,0 +1,60 @@
+"""Curves over the steps of a training, as small multiples: panels, one below the other."""
+
+from pathlib import Path
+from typing import Any, Mapping, NamedTuple, Sequence
+
+import numpy as np
+
+WIDTH, HEIGHT = 8.0, 2.2  # of a panel, inches
+
+
+class Panel(NamedTuple):
+    """Curves with one scale.
+
+    curves: by name, a value for each step; one that is not finite leaves a gap.
+    log: whether the scale is logarithmic.
+    """
+
+    title: str
+    curves: Mapping[str, np.ndarray]
+    log: bool = False
+
+
+def figure_class() -> Any:
+    """matplotlib's Figure, without pyplot, which keeps figures and may want a screen.
+
+    RAISES (ImportError): If matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(
+            "Curves are drawn by matplotlib, which is not installed: pip install matplotlib. "
+            "Without 'plot' in [training.logger] it is not needed."
+        ) from error
+    return Figure
+
+
+def save_curves(path: Path, steps: Sequence[int], panels: Sequence[Panel]) -> None:
+    """Write the panels that have curves as a picture, of the kind that the suffix names.
+
+    RAISES (ImportError): If matplotlib is not installed.
+    """
+    panels = [panel for panel in panels if panel.curves]
+    figure = figure_class()(figsize=(WIDTH, HEIGHT * len(panels)), layout="constrained")
+    rows = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
+    for axes, (title, curves, log) in zip(rows, panels, strict=True):
+        lines = [
+            axes.plot(steps, np.where(np.isfinite(curve), curve, np.nan), marker=".")[0]
+            for curve in curves.values()
+        ]
+        axes.set_title(title, loc="left")
+        axes.grid(alpha=0.3)
+        if log and any((curve > 0).any() for curve in curves.values()):
+            axes.set_yscale("log")
+        # Beside the curves, where it hides none. No name is a formula, whatever dollars it has.
+        legend = axes.legend(lines, list(curves), loc="upper left", bbox_to_anchor=(1, 1))
+        for text in legend.get_texts():
+            text.set_parse_math(False)
+    rows[-1].set_xlabel("step")
+    figure.savefig(path)
