@@ -113,7 +113,7 @@ def batches_of(lengths: np.ndarray, batch_tokens: int) -> List[np.ndarray]:
     return [batch for batch in np.split(order, cuts) if len(batch)]
 
 
-class Words:
+class WordSource:
     """The vectors of words, from sequences of their hashes. Each distinct word of several batches
     is embedded once."""
 
@@ -143,7 +143,7 @@ class Words:
             yield shim.predict(read)
 
 
-class Vectors:
+class VectorSource:
     """Vectors that are there: (N, D), rows of one sequence after those of another."""
 
     in_context = False

@@ -18,8 +18,8 @@ from ..training.shim import TorchShim
 from .batching import (
     Limits,
     Source,
-    Vectors,
-    Words,
+    VectorSource,
+    WordSource,
     lengths_of,
     pool_sequences,
     predict_rows,
@@ -61,11 +61,11 @@ class ManyToOneArchitecture(TokenArchitecture):
     def predict(self, shim: TorchShim, docs: Sequence[Doc], limits: Limits) -> np.ndarray:
         """The outputs for each doc, float32 (docs, outputs), before any softmax or sigmoid."""
         sequences, counts = self._sequences(docs)
-        source: Source = Words(shim, sequences, docs[0].vocab)
+        source: Source = WordSource(shim, sequences, docs[0].vocab)
         lengths = lengths_of(sequences)
         vectors = pool_sequences(shim, _tokens, lengths, source, limits)
         if self.sentences is not None:
-            source = Vectors(vectors)
+            source = VectorSource(vectors)
             vectors = pool_sequences(shim, _sentences, counts, source, limits)
         (outputs,) = shim.predict(lambda module: module.outputs(vectors)).values()
         return outputs.float().cpu().numpy()
@@ -74,12 +74,12 @@ class ManyToOneArchitecture(TokenArchitecture):
         """The weight of each token of each doc, float32 (tokens,); they sum to 1. By sentences, it
         is that within the sentence times that of the sentence. Tokens that are not read have 0."""
         sequences, counts = self._sequences(docs)
-        source: Source = Words(shim, sequences, docs[0].vocab)
+        source: Source = WordSource(shim, sequences, docs[0].vocab)
         lengths = lengths_of(sequences)
         weights = _attention(shim, _tokens, lengths, source, limits)
         if self.sentences is not None:
             vectors = pool_sequences(shim, _tokens, lengths, source, limits)
-            source = Vectors(vectors)
+            source = VectorSource(vectors)
             of_sentences = _attention(shim, _sentences, counts, source, limits)
             factors = np.concatenate(of_sentences)
             weights = [part * factor for part, factor in zip(weights, factors, strict=True)]

@@ -14,7 +14,7 @@ from ..nn import tagger as nn_tagger
 from ..nn.crf import Chain
 from ..nn.network import Batch
 from ..training.shim import TorchShim
-from .batching import Limits, Outputs, Words, batches_of, lengths_of, predict_rows
+from .batching import Limits, Outputs, WordSource, batches_of, lengths_of, predict_rows
 from .embedding import TokenEmbedding
 from .encoder import RNNEncoder
 from .network import Precision, TokenArchitecture, collate, make_model, word_hashes
@@ -83,7 +83,7 @@ class TaggerArchitecture(TokenArchitecture):
             shim,
             lambda module: module.encoder,
             lengths_of(sequences),
-            Words(shim, sequences, docs[0].vocab),
+            WordSource(shim, sequences, docs[0].vocab),
             limits,
             read,
         )
