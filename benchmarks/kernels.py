@@ -159,10 +159,10 @@ def main() -> None:
         name = "{}x{}".format(*shape)
         found = [measured_overhead(shape, mode, rounds) for mode in (True, False)]
         result |= {f"overhead_{name}_train": found[0], f"overhead_{name}_predict": found[1]}
-        rows.append([name, *found, step_overhead(*shape)])
+        rows.append([name, *found, step_overhead(*shape, True), step_overhead(*shape, False)])
     show(
         "Price of a step, in rows",
-        ["input x hidden", "train", "predict", "step_overhead()"],
+        ["input x hidden", "train", "predict", "set, train", "set, predict"],
         rows,
     )
     rows = []

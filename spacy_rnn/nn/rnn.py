@@ -58,13 +58,15 @@ def choose_kernel(cell: str, hidden_size: int, training: bool, device: torch.dev
     return "padded" if gains or device.type != "cpu" else "packed"
 
 
-def step_overhead(input_size: int, hidden_size: int) -> float:
+def step_overhead(input_size: int, hidden_size: int, training: bool) -> float:
     """The fixed price of one time step of a padded kernel, in rows.
 
     Starting a step costs about as much as the arithmetic of 6 rows in a wide layer and of 40 in a
-    narrow one (measured by benchmarks/kernels.py).
+    narrow one (measured by benchmarks/kernels.py). In prediction, without a backward pass, that
+    weighs twice as much, and a kernel is compiled for each group of rows: twice that again.
     """
-    return 5.0 + 65_000.0 / (hidden_size * (input_size + hidden_size))
+    price = 5.0 + 65_000.0 / (hidden_size * (input_size + hidden_size))
+    return price if training else 4.0 * price
 
 
 class FeedForward(nn.Module):
@@ -147,7 +149,7 @@ class Encoder(nn.Module):
         kernel = self.kernel or choose_kernel(self.cell, self.hidden_size, self.training, x.device)
         rows = lengths.numpy()
         if kernel == "padded":
-            groups = group_by_length(rows, step_overhead(self.input_size, self.hidden_size))
+            groups = group_by_length(rows, self._step_overhead())
             layouts: list[Layout] = [
                 Padded(rows[g], offsets(rows)[g], x.device) for g in groups
             ]
@@ -179,7 +181,7 @@ class Encoder(nn.Module):
         if state is None:
             state = x.new_zeros(self.state_size(len(rows)))
         if longest:
-            groups = group_by_length(rows, step_overhead(self.input_size, self.hidden_size))
+            groups = group_by_length(rows, self._step_overhead())
         else:
             groups = group_by_equal_length(rows)
         # Rows of one length all end at the kernel's last step, so that its state is theirs.
@@ -198,6 +200,9 @@ class Encoder(nn.Module):
     def _check_direction(self) -> None:
         if self.direction == "both":
             raise ValueError("A state can be carried in one direction only, not in both.")
+
+    def _step_overhead(self) -> float:
+        return step_overhead(self.input_size, self.hidden_size, self.training)
 
     def state_size(self, n_rows: int) -> tuple[int, int, int, int]:
         """Shape of a state: (S, depth, B, H)."""
