@@ -109,11 +109,11 @@ class TokenFeatures:
         self._cache = _WordCache()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"parts": self.parts, "context": self.context}
+        parts = [part for part in self.parts if part is not self.context]
+        return {"parts": parts, "context": self.context}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        parts = [part for part in state["parts"] if part is not state["context"]]
-        self.__init__(parts, state["context"])  # type: ignore[misc]
+        self.__init__(**state)  # type: ignore[misc]
 
 
 class _WordCache:

@@ -234,8 +234,9 @@ class TokenEmbedding(nn.Module):
         super().__init__()
         self.parts = nn.ModuleDict(parts)
         self.context = context
-        widths = [part.output_size for part in [*parts.values(), *([context] if context else [])]]
-        self.output_size: int = sum(widths)
+        self.output_size: int = sum(part.output_size for part in parts.values())
+        if context is not None:
+            self.output_size += context.output_size
 
     def forward(self, words: Words) -> Tensor:
         if not self.parts:
