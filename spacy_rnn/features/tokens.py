@@ -36,9 +36,13 @@ class TokenFeatures:
     look-up for each distinct word.
 
     context: the part by which sequences of words are read as characters.
+
+    tok2vec_size: width of the vectors that tokens come with, from a layer that is none of the
+        network's; 0 without one.
     """
 
     def __init__(self, parts: Sequence[Feature], context: Optional[WordCharacters] = None):
+        self.tok2vec_size = 0
         self.context = context
         self.parts = [*parts, *([] if context is None else [context])]
         self._cache = _WordCache()
@@ -58,6 +62,8 @@ class TokenFeatures:
         """sequences: the words' hashes (uint64) of each sequence."""
         lengths = np.array([len(sequence) for sequence in sequences], dtype="int64")
         keys = np.concatenate(sequences) if sequences else np.zeros(0, dtype="uint64")
+        if not self.parts:
+            return TokenArrays({}, np.zeros(len(keys), dtype="int64"), lengths)
         distinct, tokens = np.unique(keys, return_inverse=True)
         rows, arrays = self._look_up(distinct.tolist(), vocab)
         words: dict[str, np.ndarray] = {}
@@ -101,19 +107,22 @@ class TokenFeatures:
         return arrays
 
     def to_dict(self) -> dict[str, Any]:
-        return {part.name: part.to_dict() for part in self.parts}
+        state = {part.name: part.to_dict() for part in self.parts}
+        return {**state, "tok2vec_size": self.tok2vec_size}
 
     def from_dict(self, state: dict[str, Any]) -> None:
         for part in self.parts:
             part.from_dict(state[part.name])
+        self.tok2vec_size = state["tok2vec_size"]
         self._cache = _WordCache()
 
     def __getstate__(self) -> dict[str, Any]:
         parts = [part for part in self.parts if part is not self.context]
-        return {"parts": parts, "context": self.context}
+        return {"parts": parts, "context": self.context, "tok2vec_size": self.tok2vec_size}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state)  # type: ignore[misc]
+        self.__init__(state["parts"], state["context"])  # type: ignore[misc]
+        self.tok2vec_size = state["tok2vec_size"]
 
 
 class _WordCache:

@@ -115,12 +115,22 @@ def batches_of(lengths: np.ndarray, batch_tokens: int) -> List[np.ndarray]:
 
 class WordSource:
     """The vectors of words, from sequences of their hashes. Each distinct word of several batches
-    is embedded once."""
+    is embedded once.
 
-    def __init__(self, shim: TorchShim, sequences: Sequence[np.ndarray], vocab: Vocab):
+    vectors: those that a tok2vec layer gives for their tokens.
+    """
+
+    def __init__(
+        self,
+        shim: TorchShim,
+        sequences: Sequence[np.ndarray],
+        vocab: Vocab,
+        vectors: Optional[Tensor] = None,
+    ):
         self._shim = shim
         self._keys = np.concatenate(sequences)
         self._vocab = vocab
+        self._vectors = vectors
 
     @property
     def in_context(self) -> bool:
@@ -136,9 +146,13 @@ class WordSource:
             strings = shim.features.strings(arrays._replace(tokens=tokens, lengths=rows.lengths))
             context = strings_to_tensors(strings, shim.device)
             on_device = torch.from_numpy(tokens).to(shim.device)
+            given = None
+            if self._vectors is not None:
+                places = torch.from_numpy(rows.places).to(shim.device)
+                given = self._vectors.index_select(0, places)
 
-            def read(module: Any, tokens=on_device, context=context) -> Any:
-                return module.embedding.in_context(embedded, tokens, context)
+            def read(module: Any, tokens=on_device, context=context, given=given) -> Any:
+                return module.embedding.in_context(embedded, tokens, context, given)
 
             yield shim.predict(read)
 
@@ -279,7 +293,7 @@ def pool_sequences(
 
 def _embed(shim: TorchShim, words: Dict[str, np.ndarray]) -> Tensor:
     """The vectors of distinct words, a bounded number at a time."""
-    n = len(next(iter(words.values())))
+    n = max(map(len, words.values()), default=0)
 
     def embed(module: Any) -> Tensor:
         pieces = []

@@ -254,4 +254,5 @@ class TokenEmbedding:
         return layers.TokenEmbedding(
             {name: part.module(named[name], vectors) for name, part in self._parts().items()},
             None if self.context is None else self.context.module(features.context),
+            features.tok2vec_size,
         )

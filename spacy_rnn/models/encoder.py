@@ -1,27 +1,20 @@
-"""The recurrent encoder as it is written in a config."""
+"""The settings of a recurrent encoder."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from thinc.api import Model
 
 from ..nn import rnn
 from .checks import at_least, rate
 
+#: name of the layer
+LAYER = "rnn_encoder"
+
 
 @dataclass(frozen=True)
 class RNNEncoder:
-    """spacy_rnn.RNNEncoder.v1: stacked recurrent layers (see `spacy_rnn.nn.rnn.Encoder`).
-
-    cell: "lstm", "gru", "rnn_tanh", "rnn_relu", or "none" for a feed-forward layer.
-    direction: "both", "forward" or "backward".
-    hidden_size: width of each direction's state.
-    depth: number of layers.
-    recurrent_dropout: rate of weight-drop on the recurrent weights. (The rate of locked dropout
-        before, between and after the layers is [training] dropout.)
-    residual: add a layer's input to its output where both have the same width.
-    layer_norm: normalise each layer's output.
-    chrono_length: with T > 1, gates start with memories of 1 to T steps (chrono initialisation);
-        0 starts an LSTM's forget gate with a bias of 1.
-    """
+    """Those of spacy_rnn.RNNEncoder.v1; see `spacy_rnn.models.layer.make_rnn_encoder`."""
 
     cell: Literal["rnn_tanh", "rnn_relu", "gru", "lstm", "none"] = "lstm"
     direction: Literal["forward", "backward", "both"] = "both"
@@ -37,6 +30,11 @@ class RNNEncoder:
         at_least(0, chrono_length=self.chrono_length)
         rate(recurrent_dropout=self.recurrent_dropout)
 
+    @property
+    def output_size(self) -> int:
+        """Width of a token's state."""
+        return self.hidden_size * (2 if self.direction == "both" else 1)
+
     def module(self, input_size: int) -> rnn.Encoder:
         return rnn.Encoder(
             input_size,
@@ -49,3 +47,15 @@ class RNNEncoder:
             layer_norm=self.layer_norm,
             chrono_length=self.chrono_length,
         )
+
+
+def settings_of(encoder: Model) -> RNNEncoder:
+    """What a config says of an encoder, from the layer that stands for it."""
+    if encoder.name != LAYER:
+        raise ValueError(
+            f"An encoder must be spacy_rnn.RNNEncoder.v1, got the layer '{encoder.name}'. Layers "
+            f"of spaCy and thinc are encoders of a spacy.Tok2Vec.v2, which can be the 'tok2vec' of "
+            f"spacy_rnn.Tagger.v1 and spacy_rnn.ManyToOne.v1."
+        )
+    shim: Any = encoder.shims[0]
+    return shim.network.settings

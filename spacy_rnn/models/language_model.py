@@ -16,7 +16,7 @@ from ..nn import language_model as nn_language_model
 from ..training.shim import TorchShim
 from .batching import Limits, batches_of, lengths_of
 from .checks import at_least, rate
-from .encoder import RNNEncoder
+from .encoder import RNNEncoder, settings_of
 from .network import Architecture, Precision, make_model
 from .units import UnitsConfig, learn_units, make_units, training_units
 
@@ -103,7 +103,7 @@ class LanguageModelArchitecture(Architecture):
 
 def make_language_model(
     units: UnitsConfig,
-    encoder: RNNEncoder,
+    encoder: Model,
     embedding_size: int = 128,
     tied: bool = True,
     cutoffs: Sequence[int] = (),
@@ -144,7 +144,7 @@ def make_language_model(
         raise ValueError(f"'cutoffs' must rise and be at least 1, got {list(cutoffs)}.")
     architecture = LanguageModelArchitecture(
         units,
-        encoder,
+        settings_of(encoder),
         embedding_size,
         tied,
         tuple(cutoffs),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Literal, Optional, Sequence, Tuple
 
 import numpy as np
+import torch
 from spacy.attrs import SENT_START
 from spacy.tokens import Doc
 from thinc.api import Model
@@ -26,9 +27,10 @@ from .batching import (
 )
 from .checks import at_least
 from .embedding import TokenEmbedding
-from .encoder import RNNEncoder
-from .network import Precision, TokenArchitecture, collate, make_model, word_hashes
+from .encoder import RNNEncoder, settings_of
+from .network import Precision, TokenArchitecture, collate, make_model, needs_input, word_hashes
 from .pooling import Pooling, SentenceEncoder
+from .texts import Texts, Tok2Vec, read_texts
 
 Keep = Literal["head", "tail", "both"]
 
@@ -49,19 +51,19 @@ class ManyToOneArchitecture(TokenArchitecture):
         outputs: Dict[str, int],
         vectors: Optional[np.ndarray] = None,
     ) -> ManyToOne:
-        embedding = self.embedding.module(features, vectors)
+        embedding = self.token_embedding(features, vectors)
         tokens = self.pooling.module(self.encoder.module(embedding.output_size))
         sentences = None if self.sentences is None else self.sentences.module(tokens.output_size)
         return ManyToOne(embedding, tokens, sentences, outputs)
 
-    def batch(self, shim: TorchShim, docs: Sequence[Doc]) -> Batch:
-        sequences, counts = self._sequences(docs)
-        return collate(shim, sequences, docs, counts)
+    def batch(self, shim: TorchShim, texts: Texts) -> Batch:
+        sequences, counts = self._sequences(texts.docs)
+        return collate(shim, sequences, texts.docs[0].vocab, counts, self._vectors(texts))
 
-    def predict(self, shim: TorchShim, docs: Sequence[Doc], limits: Limits) -> np.ndarray:
+    def predict(self, shim: TorchShim, texts: Texts, limits: Limits) -> np.ndarray:
         """The outputs for each doc, float32 (docs, outputs), before any softmax or sigmoid."""
-        sequences, counts = self._sequences(docs)
-        source: Source = WordSource(shim, sequences, docs[0].vocab)
+        sequences, counts = self._sequences(texts.docs)
+        source = self._source(shim, sequences, texts)
         lengths = lengths_of(sequences)
         vectors = pool_sequences(shim, _tokens, lengths, source, limits)
         if self.sentences is not None:
@@ -70,11 +72,11 @@ class ManyToOneArchitecture(TokenArchitecture):
         (outputs,) = shim.predict(lambda module: module.outputs(vectors)).values()
         return outputs.float().cpu().numpy()
 
-    def attention(self, shim: TorchShim, docs: Sequence[Doc], limits: Limits) -> List[np.ndarray]:
+    def attention(self, shim: TorchShim, texts: Texts, limits: Limits) -> List[np.ndarray]:
         """The weight of each token of each doc, float32 (tokens,); they sum to 1. By sentences, it
         is that within the sentence times that of the sentence. Tokens that are not read have 0."""
-        sequences, counts = self._sequences(docs)
-        source: Source = WordSource(shim, sequences, docs[0].vocab)
+        sequences, counts = self._sequences(texts.docs)
+        source = self._source(shim, sequences, texts)
         lengths = lengths_of(sequences)
         weights = _attention(shim, _tokens, lengths, source, limits)
         if self.sentences is not None:
@@ -84,11 +86,24 @@ class ManyToOneArchitecture(TokenArchitecture):
             factors = np.concatenate(of_sentences)
             weights = [part * factor for part, factor in zip(weights, factors, strict=True)]
         found = []
-        for doc, start, n in zip(docs, offsets(counts), counts, strict=True):
+        for doc, start, n in zip(texts.docs, offsets(counts), counts, strict=True):
             array = np.zeros(len(doc), dtype="float32")
             array[self._kept(len(doc))] = np.concatenate(weights[start : start + n])
             found.append(array)
         return found
+
+    def _source(self, shim: TorchShim, sequences: List[np.ndarray], texts: Texts) -> Source:
+        return WordSource(shim, sequences, texts.docs[0].vocab, self._vectors(texts))
+
+    def _vectors(self, texts: Texts) -> Optional[Tensor]:
+        """Of the vectors that tokens come with, those of the tokens that are read."""
+        if texts.vectors is None or not self.max_length:
+            return texts.vectors
+        lengths = np.array([len(doc) for doc in texts.docs])
+        starts = offsets(lengths)
+        kept = [self._kept(n) + start for n, start in zip(lengths, starts, strict=True)]
+        places = torch.from_numpy(np.concatenate(kept))
+        return texts.vectors.index_select(0, places.to(texts.vectors.device))
 
     def _sequences(self, docs: Sequence[Doc]) -> Tuple[List[np.ndarray], np.ndarray]:
         """The word hashes of each sequence, and how many sequences each doc has: one, or one a
@@ -115,10 +130,11 @@ class ManyToOneArchitecture(TokenArchitecture):
 
 
 def make_many_to_one_model(
-    embedding: TokenEmbedding,
-    encoder: RNNEncoder,
+    embedding: Optional[TokenEmbedding],
+    encoder: Model,
     pooling: Pooling,
     sentences: Optional[SentenceEncoder] = None,
+    tok2vec: Optional[Tok2Vec] = None,
     max_length: int = 0,
     keep: Keep = "head",
     mixed_precision: Precision = "none",
@@ -128,13 +144,14 @@ def make_many_to_one_model(
 ) -> Model:
     """spacy_rnn.ManyToOne.v1: a network that reads a text into one vector, and outputs from it.
 
-    embedding: spacy_rnn.TokenEmbedding.v1.
+    embedding: spacy_rnn.TokenEmbedding.v1; null with a tok2vec alone.
     encoder: spacy_rnn.RNNEncoder.v1.
     pooling: spacy_rnn.Pooling.v1.
     sentences: spacy_rnn.SentenceEncoder.v1 to read a text by sentences: encoder and pooling make a
         vector of each, from which this makes that of the text. null reads it as one sequence.
         Sentences must be set, as by a "sentencizer" before the component, which in training must be
         among [training] annotating_components.
+    tok2vec: as of spacy_rnn.Tagger.v1.
     max_length: of longer texts only so many tokens are read; 0 for all.
     keep: which ones: the "head", the "tail", or half of them at "both" ends.
     mixed_precision: train and predict in half precision on a GPU; quietly off on a CPU.
@@ -148,16 +165,20 @@ def make_many_to_one_model(
     The model predicts, for a list of docs, float32 (docs, outputs).
     """
     at_least(0, max_length=max_length)
-    architecture = ManyToOneArchitecture(embedding, encoder, pooling, sentences, max_length, keep)
+    needs_input(embedding, tok2vec)
+    architecture = ManyToOneArchitecture(
+        embedding, settings_of(encoder), pooling, sentences, max_length, keep
+    )
     return make_model(
-        "rnn_many_to_one", architecture, mixed_precision, batch_tokens, window, overlap
+        "rnn_many_to_one", architecture, mixed_precision, batch_tokens, window, overlap, tok2vec
     )
 
 
 def predict_attention(model: Model, docs: Sequence[Doc]) -> List[np.ndarray]:
     """The attention to each token of each doc, float32 (tokens,), which sums to 1."""
     shim: Any = model.shims[0]
-    return shim.network.attention(shim, docs, model.attrs["limits"])
+    texts, _ = read_texts(model, docs)
+    return shim.network.attention(shim, texts, model.attrs["limits"])
 
 
 def _tokens(module: Any) -> PooledEncoder:

@@ -7,16 +7,19 @@ import numpy as np
 import torch
 from spacy.attrs import ORTH
 from spacy.tokens import Doc
+from spacy.vocab import Vocab
 from thinc.api import Model
 from thinc.backends import get_array_ops
 from torch import Tensor, nn
 
 from ..features.tokens import TokenFeatures
+from ..nn import embedding as nn_embedding
 from ..nn.network import Batch
 from ..training.shim import TorchShim
 from .batching import Limits, strings_to_tensors, to_tensors
 from .checks import at_least
 from .embedding import TokenEmbedding
+from .texts import TOK2VEC, Texts, Tok2Vec, init_tok2vec, read_texts
 
 Precision = Literal["none", "bf16", "fp16"]
 
@@ -63,11 +66,11 @@ class Architecture:
         """The torch module, for features that are built."""
         raise NotImplementedError
 
-    def batch(self, shim: TorchShim, docs: Sequence[Doc]) -> Any:
+    def batch(self, shim: TorchShim, texts: Texts) -> Any:
         """Documents as the module takes them in training."""
         raise NotImplementedError
 
-    def predict(self, shim: TorchShim, docs: Sequence[Any], limits: Limits) -> Any:
+    def predict(self, shim: TorchShim, texts: Any, limits: Limits) -> Any:
         """The model's prediction for documents."""
         raise NotImplementedError
 
@@ -76,10 +79,18 @@ class Architecture:
 class TokenArchitecture(Architecture):
     """Base of the architectures that read spaCy's tokens."""
 
-    embedding: TokenEmbedding
+    embedding: Optional[TokenEmbedding]
 
     def features(self) -> TokenFeatures:
-        return self.embedding.features()
+        return TokenFeatures([]) if self.embedding is None else self.embedding.features()
+
+    def token_embedding(
+        self, features: TokenFeatures, vectors: Optional[np.ndarray]
+    ) -> nn_embedding.TokenEmbedding:
+        """What makes the vector of a token, for features that are built."""
+        if self.embedding is None:
+            return nn_embedding.TokenEmbedding({}, tok2vec_size=features.tok2vec_size)
+        return self.embedding.module(features, vectors)
 
     def initialize(self, shim: TorchShim, X: Sequence[Doc], Y: Dict[str, int]) -> None:
         """X: the docs. Y: the number of outputs a target."""
@@ -96,20 +107,42 @@ def make_model(
     batch_tokens: int,
     window: int,
     overlap: int,
+    tok2vec: Optional[Tok2Vec] = None,
 ) -> Model:
-    """A thinc model of this name around the architecture's module; see `Limits` for the numbers."""
+    """A thinc model of this name around the architecture's module; see `Limits` for the numbers.
+
+    tok2vec: a layer whose vectors are part of those of tokens.
+    """
     at_least(1, batch_tokens=batch_tokens, window=window)
     at_least(0, overlap=overlap)
-    shim = TorchShim(architecture, mixed_precision)
-    attrs = {"dropout_rate": 0.0, "limits": Limits(batch_tokens, window, overlap)}
-    return Model(name, forward, init=init, attrs=attrs, shims=[shim])
+    return Model(
+        name,
+        forward,
+        init=init,
+        attrs={"dropout_rate": 0.0, "limits": Limits(batch_tokens, window, overlap)},
+        layers=[] if tok2vec is None else [tok2vec],
+        refs={TOK2VEC: tok2vec},
+        shims=[TorchShim(architecture, mixed_precision)],
+    )
+
+
+def needs_input(embedding: Optional[TokenEmbedding], tok2vec: Optional[Tok2Vec]) -> None:
+    """Raise a ValueError unless there is something to read."""
+    if embedding is None and tok2vec is None:
+        raise ValueError(
+            "The model reads nothing: set its 'embedding' to spacy_rnn.TokenEmbedding.v1, or its "
+            "'tok2vec' to a listener such as spacy.Tok2VecListener.v1."
+        )
 
 
 def init(model: Model, X: Optional[Sequence[Any]] = None, Y: Any = None) -> Model:
     """Build features and weights; see the architecture's `initialize`."""
     if X is not None and Y is not None:
         shim: Any = model.shims[0]
-        shim.network.initialize(shim, list(X), Y)
+        docs = list(X)
+        if model.has_ref(TOK2VEC):
+            shim.features.tok2vec_size = init_tok2vec(model, docs)
+        shim.network.initialize(shim, docs, Y)
     return model
 
 
@@ -117,19 +150,27 @@ def forward(model: Model, X: Any, is_train: bool) -> Any:
     """Docs -> the architecture's prediction, or in training `Training` -> loss."""
     shim: Any = model.shims[0]
     if not is_train:
-        outputs = shim.network.predict(shim, X, model.attrs["limits"])
+        texts, _ = read_texts(model, X)
+        outputs = shim.network.predict(shim, texts, model.attrs["limits"])
         return outputs, lambda d_outputs: []
     docs, gold = X
-    batch = shim.network.batch(shim, docs)
+    texts, hand_on = read_texts(model, docs, is_train)
+    batch = shim.network.batch(shim, texts)
     arrays, inputs = (
         {name: torch.from_numpy(a).to(shim.device) for name, a in (some or {}).items()}
         for some in (gold.arrays, gold.inputs)
     )
-    return shim.begin_update(
+    loss, backprop_loss = shim.begin_update(
         lambda module: gold.loss(module(batch, **inputs), arrays),
         gold.n_items,
         model.attrs["dropout_rate"],
     )
+
+    def backprop(d_loss: float) -> None:
+        backprop_loss(d_loss)
+        hand_on()
+
+    return loss, backprop
 
 
 def word_hashes(doc: Doc) -> np.ndarray:
@@ -140,15 +181,20 @@ def word_hashes(doc: Doc) -> np.ndarray:
 def collate(
     shim: TorchShim,
     sequences: List[np.ndarray],
-    docs: Sequence[Doc],
+    vocab: Vocab,
     counts: Optional[np.ndarray] = None,
+    vectors: Optional[Tensor] = None,
 ) -> Batch:
-    """Sequences of word hashes as tensors on the model's device; see `Batch`."""
-    arrays = shim.features(sequences, docs[0].vocab)
+    """Sequences of word hashes as tensors on the model's device; see `Batch`.
+
+    vectors: those that a tok2vec layer gives for their tokens.
+    """
+    arrays = shim.features(sequences, vocab)
     return Batch(
         to_tensors(arrays.words, shim.device),
         torch.from_numpy(arrays.tokens).to(shim.device, non_blocking=True),
         torch.from_numpy(arrays.lengths),
         None if counts is None else torch.from_numpy(counts),
         strings_to_tensors(shim.features.strings(arrays), shim.device),
+        vectors,
     )

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import List, Literal
 
+from thinc.api import Model
+
 from ..nn import pooling as layers
 from ..nn.pooling import PooledEncoder
 from ..nn.rnn import Encoder
 from .checks import at_least
-from .encoder import RNNEncoder
+from .encoder import RNNEncoder, settings_of
 
 
 @dataclass(frozen=True)
@@ -39,14 +41,19 @@ class Pooling:
 
 @dataclass(frozen=True)
 class SentenceEncoder:
-    """spacy_rnn.SentenceEncoder.v1: reads the vectors of a text's sentences into one vector.
-
-    encoder: spacy_rnn.RNNEncoder.v1.
-    pooling: spacy_rnn.Pooling.v1.
-    """
+    """Reads the vectors of a text's sentences into one vector."""
 
     encoder: RNNEncoder
     pooling: Pooling
 
     def module(self, input_size: int) -> PooledEncoder:
         return self.pooling.module(self.encoder.module(input_size))
+
+
+def make_sentence_encoder(encoder: Model, pooling: Pooling) -> SentenceEncoder:
+    """spacy_rnn.SentenceEncoder.v1: reads the vectors of a text's sentences into one vector.
+
+    encoder: spacy_rnn.RNNEncoder.v1.
+    pooling: spacy_rnn.Pooling.v1.
+    """
+    return SentenceEncoder(settings_of(encoder), pooling)

@@ -16,8 +16,9 @@ from ..nn.network import Batch
 from ..training.shim import TorchShim
 from .batching import Limits, Outputs, WordSource, batches_of, lengths_of, predict_rows
 from .embedding import TokenEmbedding
-from .encoder import RNNEncoder
-from .network import Precision, TokenArchitecture, collate, make_model, word_hashes
+from .encoder import RNNEncoder, settings_of
+from .network import Precision, TokenArchitecture, collate, make_model, needs_input, word_hashes
+from .texts import Texts, Tok2Vec, read_texts
 
 Decode = Callable[[Dict[str, Chain]], Dict[str, Tensor]]
 
@@ -35,38 +36,40 @@ class TaggerArchitecture(TokenArchitecture):
         outputs: Dict[str, int],
         vectors: Optional[np.ndarray] = None,
     ) -> nn_tagger.Tagger:
-        embedding = self.embedding.module(features, vectors)
+        embedding = self.token_embedding(features, vectors)
         encoder = self.encoder.module(embedding.output_size)
         return nn_tagger.Tagger(embedding, encoder, outputs, self.decoder)
 
-    def batch(self, shim: TorchShim, docs: Sequence[Doc]) -> Batch:
-        return collate(shim, [word_hashes(doc) for doc in docs], docs)
+    def batch(self, shim: TorchShim, texts: Texts) -> Batch:
+        docs = texts.docs
+        sequences = [word_hashes(doc) for doc in docs]
+        return collate(shim, sequences, docs[0].vocab, vectors=texts.vectors)
 
     def predict(
         self,
         shim: TorchShim,
-        docs: Sequence[Doc],
+        texts: Texts,
         limits: Limits,
         decode: Decode = nn_tagger.decode,
     ) -> List[Outputs]:
         if self.decoder == "softmax":
             return self._predict_rows(
                 shim,
-                docs,
+                texts,
                 limits,
                 # Every token is decoded by itself, in whatever window it lies.
                 lambda module, states: decode(
                     module.chains(module.outputs(states), torch.tensor([len(states)]))
                 ),
             )
-        scores = self.scores(shim, docs, limits)
-        return by_doc(len(docs), decode_chains(shim, scores, limits, decode))
+        scores = self.scores(shim, texts, limits)
+        return by_doc(len(scores), decode_chains(shim, scores, limits, decode))
 
-    def scores(self, shim: TorchShim, docs: Sequence[Doc], limits: Limits) -> List[Outputs]:
+    def scores(self, shim: TorchShim, texts: Texts, limits: Limits) -> List[Outputs]:
         """The scores of the labels of each token, for each target (tokens, labels)."""
         return self._predict_rows(
             shim,
-            docs,
+            texts,
             limits,
             lambda module, states: {n: x.float() for n, x in module.outputs(states).items()},
         )
@@ -74,16 +77,16 @@ class TaggerArchitecture(TokenArchitecture):
     def _predict_rows(
         self,
         shim: TorchShim,
-        docs: Sequence[Doc],
+        texts: Texts,
         limits: Limits,
         read: Callable[[Any, Tensor], Dict[str, Tensor]],
     ) -> List[Outputs]:
-        sequences = [word_hashes(doc) for doc in docs]
+        sequences = [word_hashes(doc) for doc in texts.docs]
         return predict_rows(
             shim,
             lambda module: module.encoder,
             lengths_of(sequences),
-            WordSource(shim, sequences, docs[0].vocab),
+            WordSource(shim, sequences, texts.docs[0].vocab, texts.vectors),
             limits,
             read,
         )
@@ -127,9 +130,10 @@ def by_doc(
 
 
 def make_tagger_model(
-    embedding: TokenEmbedding,
-    encoder: RNNEncoder,
+    embedding: Optional[TokenEmbedding],
+    encoder: Model,
     decoder: nn_tagger.Decoder = "softmax",
+    tok2vec: Optional[Tok2Vec] = None,
     mixed_precision: Precision = "none",
     batch_tokens: int = 4096,
     window: int = 5000,
@@ -137,8 +141,11 @@ def make_tagger_model(
 ) -> Model:
     """spacy_rnn.Tagger.v1: a network that labels each token.
 
-    embedding: spacy_rnn.TokenEmbedding.v1.
+    embedding: spacy_rnn.TokenEmbedding.v1; null with a tok2vec alone.
     encoder: spacy_rnn.RNNEncoder.v1.
+    tok2vec: a layer from docs to vectors of their tokens, which join those of the embedding: a
+        listener of the pipeline's "tok2vec" or transformer component, which then learns from this
+        one too, or a spacy.Tok2Vec.v2 of its own.
     decoder: "softmax" chooses the label of each token alone; "crf", a conditional random field,
         learns which labels follow each other and chooses those of a document together.
     mixed_precision: train and predict in half precision on a GPU; quietly off on a CPU.
@@ -152,8 +159,11 @@ def make_tagger_model(
     The model predicts, for a list of docs, a list of dicts: for each target the label of each
     token.
     """
-    architecture = TaggerArchitecture(embedding, encoder, decoder)
-    return make_model("rnn_tagger", architecture, mixed_precision, batch_tokens, window, overlap)
+    needs_input(embedding, tok2vec)
+    architecture = TaggerArchitecture(embedding, settings_of(encoder), decoder)
+    return make_model(
+        "rnn_tagger", architecture, mixed_precision, batch_tokens, window, overlap, tok2vec
+    )
 
 
 def decoder_of(model: Model) -> nn_tagger.Decoder:
@@ -166,8 +176,9 @@ def predict_probabilities(model: Model, docs: Sequence[Doc]) -> List[Outputs]:
     """For each doc and target its labels, NAME (tokens,), and the probability of each label,
     NAME_probabilities, float32 (tokens, labels)."""
     shim: Any = model.shims[0]
+    texts, _ = read_texts(model, docs)
     return shim.network.predict(
-        shim, docs, model.attrs["limits"], nn_tagger.decode_with_probabilities
+        shim, texts, model.attrs["limits"], nn_tagger.decode_with_probabilities
     )
 
 
@@ -183,7 +194,8 @@ def predict_chains(
     """
     shim: Any = model.shims[0]
     limits = model.attrs["limits"]
-    scores = shim.network.scores(shim, docs, limits)
+    texts, _ = read_texts(model, docs)
+    scores = shim.network.scores(shim, texts, limits)
     for doc, doc_scores in zip(docs, scores, strict=True):
         prepare(doc, doc_scores)
     return decode_chains(shim, scores, limits, decode)

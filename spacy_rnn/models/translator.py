@@ -7,7 +7,6 @@ from typing import Any, Dict, List, Literal, NamedTuple, Optional, Sequence, Tup
 
 import numpy as np
 import torch
-from spacy.tokens import Doc
 from thinc.api import Model
 from tqdm import tqdm
 
@@ -18,10 +17,11 @@ from ..nn import translator as nn_translator
 from ..training.shim import TorchShim
 from .batching import Limits, batches_of, lengths_of
 from .checks import at_least, rate
-from .encoder import RNNEncoder
+from .encoder import RNNEncoder, settings_of
 from .network import Architecture, Gold, Precision, make_model
 from .pieces import SentencePieces
 from .search import Search
+from .texts import Texts
 
 
 @dataclass(frozen=True)
@@ -122,10 +122,10 @@ class TranslatorArchitecture(Architecture):
             tied=self.tied,
         )
 
-    def batch(self, shim: TorchShim, docs: Sequence[Doc]) -> nn_translator.Sources:
+    def batch(self, shim: TorchShim, texts: Texts) -> nn_translator.Sources:
         # The white space around a text is not translated.
-        texts = [doc.text.strip() for doc in docs]
-        return _collate(shim, self.source_pieces.encode(shim.features.source, texts))
+        stripped = [doc.text.strip() for doc in texts.docs]
+        return _collate(shim, self.source_pieces.encode(shim.features.source, stripped))
 
     def targets(self, shim: TorchShim, texts: Sequence[str]) -> List[np.ndarray]:
         """The pieces of translations in training."""
@@ -247,9 +247,7 @@ def _translations(
         else:
             (written,) = target.decode([ids.tolist()])
         pieces = [names[i] for i in ids]
-        found.append(
-            Translation(written.strip(" "), h.score, h.log_probability, pieces, attention)
-        )
+        found.append(Translation(written.strip(" "), h.score, h.log_probability, pieces, attention))
     return found
 
 
@@ -260,7 +258,7 @@ def _most_attended(
     if attention is None:
         raise ValueError(
             "'replace_unknown' needs a network with attention. Set it to false, or train with "
-            "attention = \"general\"."
+            'attention = "general".'
         )
     _, starts, ends = features.source.offsets(text)
     places = attention[ids == features.target.unk].argmax(axis=1)
@@ -270,7 +268,7 @@ def _most_attended(
 def make_translator_model(
     source_pieces: SentencePieces,
     target_pieces: Optional[SentencePieces],
-    encoder: RNNEncoder,
+    encoder: Model,
     decoder: RNNDecoder,
     embedding_size: int = 256,
     tied: bool = True,
@@ -291,7 +289,7 @@ def make_translator_model(
         results do not depend on it.
     """
     architecture = TranslatorArchitecture(
-        embedding_size, source_pieces, target_pieces, encoder, decoder, tied
+        embedding_size, source_pieces, target_pieces, settings_of(encoder), decoder, tied
     )
     return make_model("rnn_translator", architecture, mixed_precision, batch_tokens, 1, 0)
 

@@ -227,31 +227,47 @@ class ContextualStrings(nn.Module):
 
 
 class TokenEmbedding(nn.Module):
-    """The parts' vectors concatenated: distinct words (U, ...) -> (U, width), and with the context
-    of each token (N, output_size)."""
+    """The parts' vectors concatenated: distinct words (U, ...) -> (U, width), and with what is not
+    of the word alone, of each token (N, output_size).
 
-    def __init__(self, parts: dict[str, Any], context: Optional[ContextualStrings] = None):
+    tok2vec_size: width of the vectors that tokens come with; 0 for none.
+    """
+
+    def __init__(
+        self,
+        parts: dict[str, Any],
+        context: Optional[ContextualStrings] = None,
+        tok2vec_size: int = 0,
+    ):
         super().__init__()
         self.parts = nn.ModuleDict(parts)
         self.context = context
-        self.output_size: int = sum(part.output_size for part in parts.values())
+        self.output_size: int = sum(part.output_size for part in parts.values()) + tok2vec_size
         if context is not None:
             self.output_size += context.output_size
 
     def forward(self, words: Words) -> Tensor:
         if not self.parts:
-            ids = next(iter(words.values()))
-            return ids.new_zeros(len(ids), 0, dtype=torch.float32)
+            return torch.empty(0, 0)
         return torch.cat([part(words) for part in self.parts.values()], dim=1)
 
     def in_context(
-        self, vectors: Tensor, tokens: Tensor, context: Optional[Context]
+        self,
+        of_words: Tensor,
+        tokens: Tensor,
+        context: Optional[Context] = None,
+        vectors: Optional[Tensor] = None,
     ) -> tuple[Tensor, Optional[Tensor]]:
         """What an encoder reads: vectors, and the one of each token; None if each has its own.
 
-        vectors: of distinct words. tokens: int64 (N,), the word of each token.
+        of_words: vectors of distinct words. tokens: int64 (N,), the word of each token.
+        vectors: those that the tokens come with, (N, tok2vec_size).
         """
-        if self.context is None or context is None:
-            return vectors, tokens
-        of_words = vectors.index_select(0, tokens)
-        return torch.cat([of_words, self.context(context)], dim=1), None
+        of_tokens = [] if vectors is None else [vectors]
+        if self.context is not None and context is not None:
+            of_tokens.append(self.context(context))
+        if not of_tokens:
+            return of_words, tokens
+        if self.parts:
+            of_tokens.insert(0, of_words.index_select(0, tokens))
+        return torch.cat(of_tokens, dim=1), None

@@ -19,6 +19,7 @@ class Batch(NamedTuple):
     lengths: int64 (S,) on the CPU, tokens in each sequence.
     counts: int64 (B,) on the CPU, sequences in each text, where a text is read by sentences.
     context: the sequences as characters, where the embedding reads them.
+    vectors: (N, D), vectors that the tokens come with, where the embedding takes some.
     """
 
     words: Words
@@ -26,6 +27,7 @@ class Batch(NamedTuple):
     lengths: Tensor
     counts: Optional[Tensor] = None
     context: Optional[Context] = None
+    vectors: Optional[Tensor] = None
 
 
 class Network(nn.Module):
@@ -42,8 +44,8 @@ class Network(nn.Module):
 
     def embed(self, batch: Batch) -> tuple[Tensor, Optional[Tensor]]:
         """What an encoder reads; see `TokenEmbedding.in_context`."""
-        vectors = self.embedding(batch.words)
-        return self.embedding.in_context(vectors, batch.tokens, batch.context)
+        of_words = self.embedding(batch.words)
+        return self.embedding.in_context(of_words, batch.tokens, batch.context, batch.vectors)
 
     def outputs(self, x: Tensor) -> dict[str, Tensor]:
         """The outputs of each target: (N, size) -> (N, outputs)."""

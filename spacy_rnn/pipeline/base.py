@@ -75,7 +75,8 @@ class RNNPipe(TrainablePipe):
         """The losses of a batch of examples that `can_learn_from` lets through, one for each part
         of it that is read at once, and what adds the gradient of each up."""
         gold = self.get_gold(examples)
-        if gold.n_items:
+        # Those that share a tok2vec wait for the gradient of each of them.
+        if gold.n_items or self.model.layers:
             yield self.model.begin_update(Training([eg.predicted for eg in examples], gold))
 
     def update(

@@ -29,6 +29,7 @@ DEFAULT_MODEL = Config().from_str(
     [model]
     @architectures = "spacy_rnn.Tagger.v1"
     decoder = "softmax"
+    tok2vec = null
     mixed_precision = "none"
     batch_tokens = 4096
     window = 5000
@@ -155,7 +156,7 @@ class RNNTagger(RNNPipe):
             raise ValueError(
                 f"'label_smoothing' and 'class_weights' of '{name}' change the loss of single "
                 f"tokens; a CRF has one of whole sequences. Leave them at 0.0 and null, or set "
-                f"[components.{name}.model] decoder to \"softmax\"."
+                f'[components.{name}.model] decoder to "softmax".'
             )
         super().__init__(
             vocab,

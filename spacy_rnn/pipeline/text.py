@@ -19,6 +19,7 @@ DEFAULT_MODEL = Config().from_str(
     """
     [model]
     @architectures = "spacy_rnn.ManyToOne.v1"
+    tok2vec = null
     sentences = null
     max_length = 0
     keep = "head"

@@ -120,6 +120,16 @@ class TorchShim(Shim):
         with torch.inference_mode(), self._autocast():
             return function(self.module)
 
+    def train(self, function: Callable[[Any], Tensor], dropout: float) -> Tensor:
+        """`function` of the module in training mode, with gradients."""
+        set_dropout_rate(self.module, dropout)
+        self.module.train()
+        try:
+            with self._autocast():
+                return function(self.module)
+        finally:
+            self.module.eval()
+
     def begin_update(  # type: ignore[override]
         self, function: Callable[[Any], Tensor], n_items: float, dropout: float
     ) -> tuple[float, Callable[[float], None]]:
@@ -128,22 +138,18 @@ class TorchShim(Shim):
         Losses of several batches before one step are weighted by their items, so that cutting a
         batch in pieces changes nothing.
         """
-        set_dropout_rate(self.module, dropout)
-        self.module.train()
-        try:
-            with self._autocast():
-                loss = function(self.module)
-        finally:
-            self.module.eval()
+        loss = self.train(function, dropout)
         self._items += n_items
 
         def backprop(d_loss: float) -> None:
             if loss.requires_grad:
-                (loss * (d_loss * self._scale())).backward()
+                (loss * (d_loss * self.scale)).backward()
 
         return float(loss.detach()), backprop
 
-    def _scale(self) -> float:
+    @property
+    def scale(self) -> float:
+        """By how much gradients are too large until the next step."""
         return self._loss_scale if self.device.type == "cuda" else 1.0
 
     def finish_update(self, optimizer: Optimizer) -> None:
@@ -153,7 +159,7 @@ class TorchShim(Shim):
         optimizer allows, a ValueError ends training. The weights are then the last good ones.
         """
         parameters = [p for p in self.module.parameters() if p.grad is not None]
-        divisor = max(self._items, 1.0) * self._scale()
+        divisor = max(self._items, 1.0) * self.scale
         self._items = 0.0
         self.gradient_norm = None
         if not parameters:
@@ -203,7 +209,7 @@ class TorchShim(Shim):
 
     def _skip(self, optimizer: Optimizer) -> None:
         self._steps_since_overflow = 0
-        if self._scale() > 1.0:
+        if self.scale > 1.0:
             self._loss_scale /= 2.0
             return
         self.skipped_steps += 1
@@ -217,7 +223,7 @@ class TorchShim(Shim):
                 f"the learning rate is too high: lower [training.optimizer] learn_rate or let it "
                 f"warm up, and keep grad_clip at 1.0 or below. If it happens from the first step, "
                 f"look for NaN in pretrained vectors or class weights, and set mixed_precision "
-                f"to \"none\"."
+                f'to "none".'
             )
 
     @contextlib.contextmanager
@@ -235,6 +241,12 @@ class TorchShim(Shim):
         finally:
             for parameter, values in backup.items():
                 parameter.data.copy_(values)
+
+    def copy(self) -> TorchShim:
+        """A copy whose state in an optimizer is its own."""
+        copied = super().copy()
+        copied.id = Shim(None).id
+        return copied
 
     # Serialization
 

@@ -13,6 +13,7 @@ from spacy_rnn.models.embedding import CharacterRNN, TokenEmbedding, WordEmbeddi
 from spacy_rnn.models.encoder import RNNEncoder
 from spacy_rnn.models.network import collate, word_hashes
 from spacy_rnn.models.tagger import TaggerArchitecture
+from spacy_rnn.models.texts import Texts
 from spacy_rnn.training.shim import TorchShim
 
 VOCAB = Vocab()
@@ -49,14 +50,14 @@ def shims():
 def predict(shim, docs, limits):
     if not docs:
         return []
-    outputs = shim.network.scores(shim, docs, limits)
+    outputs = shim.network.scores(shim, Texts(docs), limits)
     assert all(output.keys() == {"tag"} for output in outputs)
     return [output["tag"] for output in outputs]
 
 
 def one_pass(shim, doc, start=0, end=None):
     """The scores of some tokens of a document, read by themselves in one pass."""
-    batch = collate(shim, [word_hashes(doc)[start:end]], [doc])
+    batch = collate(shim, [word_hashes(doc)[start:end]], doc.vocab)
     with torch.no_grad():
         return shim.module(batch)["tag"].scores.numpy()
 
@@ -189,7 +190,7 @@ def test_empty_documents(direction, lengths):
 def test_collate_points_at_distinct_words():
     shim = make_shim()
     docs = [Doc(VOCAB, words=["w1", "w2", "w1"]), Doc(VOCAB, words=[]), Doc(VOCAB, words=["w2"])]
-    batch = collate(shim, [word_hashes(doc) for doc in docs], docs)
+    batch = collate(shim, [word_hashes(doc) for doc in docs], VOCAB)
     assert batch.lengths.tolist() == [3, 0, 1]
     assert len(batch.words["words"]) == 2
     first, second, third, fourth = batch.tokens.tolist()

@@ -12,8 +12,8 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from spacy_rnn.models.batching import Limits
-from spacy_rnn.models.encoder import RNNEncoder
 from spacy_rnn.models.language_model import Reader, is_backward, make_language_model
+from spacy_rnn.models.layer import make_rnn_encoder
 from spacy_rnn.models.units import CharacterUnits
 from spacy_rnn.nn.language_model import language_loss
 
@@ -31,7 +31,7 @@ def doc_of(text):
 
 def make(direction="forward", cell="lstm", condition=0, **options):
     torch.manual_seed(0)
-    encoder = RNNEncoder(cell=cell, direction=direction, hidden_size=5, depth=2)
+    encoder = make_rnn_encoder(cell=cell, direction=direction, hidden_size=5, depth=2)
     model = make_language_model(CharacterUnits(1), encoder, embedding_size=4, **options)
     model.initialize(X=[doc_of(ALPHABET)], Y={"condition": condition})
     for parameter in shim_of(model).module.parameters():

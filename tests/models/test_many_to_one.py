@@ -12,6 +12,7 @@ from spacy_rnn.models import batching
 from spacy_rnn.models.batching import Limits
 from spacy_rnn.models.embedding import CharacterRNN, TokenEmbedding, WordEmbedding
 from spacy_rnn.models.encoder import RNNEncoder
+from spacy_rnn.models.layer import make_rnn_encoder
 from spacy_rnn.models.many_to_one import (
     ManyToOneArchitecture,
     make_many_to_one_model,
@@ -19,6 +20,7 @@ from spacy_rnn.models.many_to_one import (
 )
 from spacy_rnn.models.network import collate, word_hashes
 from spacy_rnn.models.pooling import Pooling, SentenceEncoder
+from spacy_rnn.models.texts import Texts
 from spacy_rnn.training.shim import TorchShim
 
 VOCAB = Vocab()
@@ -60,6 +62,12 @@ def make_parts(direction="both", ways=ALL, by_sentences=False, second="both", se
     return embedding, encoder, pooling, sentences if by_sentences else None
 
 
+def make_model(by_sentences=False, **settings):
+    embedding, _, pooling, sentences = make_parts(by_sentences=by_sentences)
+    encoder = make_rnn_encoder(hidden_size=4, depth=2)
+    return make_many_to_one_model(embedding, encoder, pooling, sentences, **settings)
+
+
 def make_shim(*, max_length=0, keep="head", **parts):
     torch.manual_seed(0)
     shim = TorchShim(ManyToOneArchitecture(*make_parts(**parts), max_length, keep))
@@ -78,7 +86,7 @@ def shims():
 
 
 def predict(shim, docs, limits=WHOLE):
-    outputs = shim.network.predict(shim, docs, limits)
+    outputs = shim.network.predict(shim, Texts(docs), limits)
     assert outputs.shape == (len(docs), N_OUTPUTS) and outputs.dtype == np.float32
     return outputs
 
@@ -86,13 +94,13 @@ def predict(shim, docs, limits=WHOLE):
 @torch.no_grad()
 def alone(shim, doc):
     """The module's outputs for one doc, read by itself as one sequence in one pass."""
-    return shim.module(collate(shim, [word_hashes(doc)], [doc]))["text"][0].numpy()
+    return shim.module(collate(shim, [word_hashes(doc)], doc.vocab))["text"][0].numpy()
 
 
 @torch.no_grad()
 def states_alone(shim, words):
     """The states of a sequence of words, read by itself: (n, size)."""
-    batch = collate(shim, [word_hashes(Doc(VOCAB, words=words))], [make_doc(0)])
+    batch = collate(shim, [word_hashes(Doc(VOCAB, words=words))], VOCAB)
     vectors = shim.module.embedding(batch.words)
     return shim.module.tokens.encoder(vectors, batch.lengths, batch.tokens)
 
@@ -159,7 +167,7 @@ def test_training_reads_what_prediction_reads(shims, kind):
     shim = shims[kind]
     docs = [make_sentences(lengths) for lengths in [[3, 1], [], [2], [1, 4, 2]]]
     with torch.no_grad():
-        outputs = shim.module(shim.network.batch(shim, docs))["text"]
+        outputs = shim.module(shim.network.batch(shim, Texts(docs)))["text"]
     assert_close(outputs, predict(shim, docs, Limits(7, window=50, overlap=5)))
 
 
@@ -305,8 +313,8 @@ def test_texts_without_sentences_are_an_error(shims):
     docs = [make_sentences([2, 1]), make_doc(3)]
     for read in (
         lambda: predict(shims["sentences"], docs, limits),
-        lambda: shims["sentences"].network.batch(shims["sentences"], docs),
-        lambda: shims["sentences"].network.attention(shims["sentences"], docs, limits),
+        lambda: shims["sentences"].network.batch(shims["sentences"], Texts(docs)),
+        lambda: shims["sentences"].network.attention(shims["sentences"], Texts(docs), limits),
     ):
         with pytest.raises(ValueError, match="sentencizer"):
             read()
@@ -336,7 +344,7 @@ def attention_alone(level, states):
 
 
 def attention(shim, docs, limits=WHOLE):
-    weights = shim.network.attention(shim, docs, limits)
+    weights = shim.network.attention(shim, Texts(docs), limits)
     assert [array.shape for array in weights] == [(len(doc),) for doc in docs]
     assert all(array.dtype == np.float32 for array in weights)
     for array in weights:
@@ -395,7 +403,7 @@ def test_attention_by_sentences_is_that_of_both_levels(shims, texts, batch_token
 def test_no_attention_without_it_among_the_ways(parts):
     shim = make_shim(**parts)
     with pytest.raises(ValueError, match='Add "attention"'):
-        shim.network.attention(shim, [make_sentences([2, 3])], WHOLE)
+        shim.network.attention(shim, Texts([make_sentences([2, 3])]), WHOLE)
 
 
 # Distinct words
@@ -457,9 +465,7 @@ def test_the_model_predicts_from_texts():
     docs = [make_sentences(lengths) for lengths in [[5, 8], [], [1], [9]]]
     for by_sentences in (False, True):
         torch.manual_seed(0)
-        model = make_many_to_one_model(
-            *make_parts(by_sentences=by_sentences), batch_tokens=6, window=4, overlap=13
-        )
+        model = make_model(by_sentences, batch_tokens=6, window=4, overlap=13)
         model.initialize(X=docs, Y={"text": N_OUTPUTS})
         (shim,) = model.shims
         assert_close(model.predict(docs), predict(shim, docs))
@@ -472,7 +478,7 @@ def test_the_model_predicts_from_texts():
 )
 def test_settings_out_of_range_are_an_error(setting):
     with pytest.raises(ValueError, match=next(iter(setting))):
-        make_many_to_one_model(*make_parts(), **setting)
+        make_model(**setting)
 
 
 @pytest.mark.parametrize("ways", [[], ["mean", "max", "mean"]])

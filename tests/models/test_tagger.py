@@ -13,6 +13,7 @@ from spacy_rnn.models.embedding import CharacterRNN, TokenEmbedding, WordEmbeddi
 from spacy_rnn.models.encoder import RNNEncoder
 from spacy_rnn.models.network import word_hashes
 from spacy_rnn.models.tagger import TaggerArchitecture, decode_chains
+from spacy_rnn.models.texts import Texts
 from spacy_rnn.nn.chain import marginals, viterbi
 from spacy_rnn.nn.crf import Chain
 from spacy_rnn.nn.tagger import decode_with_probabilities
@@ -52,7 +53,7 @@ def shims():
 
 
 def predict(shim, docs, limits=WHOLE):
-    return shim.network.predict(shim, docs, limits, decode_with_probabilities)
+    return shim.network.predict(shim, Texts(docs), limits, decode_with_probabilities)
 
 
 def assert_same(actual, expected):
@@ -94,7 +95,7 @@ def test_a_doc_in_windows_is_decoded_as_a_whole(shims, direction, window):
     shim = shims[direction]
     docs = [make_doc(n) for n in (60, 3, 0, 31)]
     limits = Limits(batch_tokens=20, window=window, overlap=2)
-    scores = shim.network.scores(shim, docs, limits)
+    scores = shim.network.scores(shim, Texts(docs), limits)
     assert [x["tag"].shape for x in scores] == [(len(doc), OUTPUTS["tag"]) for doc in docs]
     outputs = predict(shim, docs, limits)
     assert_same(outputs, [decoded_whole(shim, x) for x in scores])

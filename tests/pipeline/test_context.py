@@ -61,7 +61,7 @@ def states_of(nlp, words):
     """What the embedding reads of the context of words."""
     shim = nlp.get_pipe(nlp.component_names[0]).shim
     doc = Doc(nlp.vocab, words=words)
-    batch = collate(shim, [word_hashes(doc)], [doc])
+    batch = collate(shim, [word_hashes(doc)], doc.vocab)
     with torch.no_grad():
         return shim.module.embedding.context(batch.context)
 

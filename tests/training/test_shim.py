@@ -30,9 +30,7 @@ def make_network(hidden_size=4, affixes=False):
         words=WordEmbedding(width=3, min_freq=1, unknown_dropout=0.0),
         affixes=AffixEmbedding(width=2, rows=10) if affixes else None,
     )
-    return TaggerArchitecture(
-        embedding, RNNEncoder(hidden_size=hidden_size, depth=1), "softmax"
-    )
+    return TaggerArchitecture(embedding, RNNEncoder(hidden_size=hidden_size, depth=1), "softmax")
 
 
 def make_shim(network=None, seed=0, **options):
@@ -45,7 +43,7 @@ def make_shim(network=None, seed=0, **options):
 
 def make_loss(shim, docs):
     """The summed loss of docs as a function of the module, and their number of tokens."""
-    batch = collate(shim, [word_hashes(doc) for doc in docs], docs)
+    batch = collate(shim, [word_hashes(doc) for doc in docs], docs[0].vocab)
     targets = {"tag": torch.tensor([len(token) % N_LABELS for doc in docs for token in doc])}
     return lambda module: tagging_loss(module(batch), targets), sum(map(len, docs))
 
@@ -63,7 +61,7 @@ def snapshot(shim):
 
 
 def logits(shim, docs=DOCS):
-    batch = collate(shim, [word_hashes(doc) for doc in docs], docs)
+    batch = collate(shim, [word_hashes(doc) for doc in docs], docs[0].vocab)
     return shim.predict(lambda module: module(batch)["tag"].scores.numpy())
 
 

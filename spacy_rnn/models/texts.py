@@ -1,0 +1,75 @@
+"""Documents as networks of tokens read them, with what a tok2vec layer says of their tokens."""
+
+from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple
+
+import torch
+from spacy.tokens import Doc
+from thinc.api import Model, torch2xp, xp2torch
+from thinc.types import Floats2d
+from torch import Tensor
+
+#: name under which a model refers to its tok2vec layer
+TOK2VEC = "tok2vec"
+#: documents from which the width of the layer's vectors is learned, as many as spaCy takes
+SAMPLE = 10
+
+#: a layer from docs to the vectors of their tokens, such as spacy.Tok2VecListener.v1
+Tok2Vec = Model[List[Doc], List[Floats2d]]
+
+
+class Texts(NamedTuple):
+    """Documents to read.
+
+    vectors: float32 (N, D), those that a tok2vec layer gives for all of their tokens; None without
+        one.
+    """
+
+    docs: Sequence[Doc]
+    vectors: Optional[Tensor] = None
+
+
+def read_texts(
+    model: Model, docs: Sequence[Doc], is_train: bool = False
+) -> Tuple[Texts, Callable[[], None]]:
+    """Documents as the model reads them, and what hands the gradient of their vectors on."""
+    if not model.has_ref(TOK2VEC):
+        return Texts(docs), _nothing
+    layer = model.get_ref(TOK2VEC)
+    shim: Any = model.shims[0]
+    arrays, backprop = layer(list(docs), is_train)
+    together: Any = layer.ops.flatten(arrays)
+    _check_width(together.shape[1], shim.features.tok2vec_size)
+    vectors = xp2torch(together, requires_grad=is_train, device=shim.device)
+
+    def hand_on() -> None:
+        zeros = torch.zeros_like(vectors)
+        gradient = zeros if vectors.grad is None else vectors.grad / shim.scale
+        # The step of this model will be skipped; the others' must not be spoilt.
+        gradient = torch.where(gradient.isfinite().all(), gradient, zeros)
+        d_arrays: Any = torch2xp(gradient, ops=layer.ops)
+        # The layer may have been given empty docs as well, which the model does not learn from.
+        lengths: Any = [len(array) for array in arrays]
+        backprop(layer.ops.unflatten(d_arrays, lengths))
+
+    return Texts(docs, vectors), hand_on
+
+
+def init_tok2vec(model: Model, docs: Sequence[Doc]) -> int:
+    """Make the weights of the model's tok2vec layer from documents; returns its vectors' width."""
+    layer = model.get_ref(TOK2VEC)
+    sample = list(docs[:SAMPLE])
+    layer.initialize(X=sample)
+    return layer.get_dim("nO") if layer.has_dim("nO") else layer.predict(sample)[0].shape[1]
+
+
+def _check_width(width: int, trained: int) -> None:
+    if width != trained:
+        raise ValueError(
+            f"The tok2vec layer gives vectors of width {width}, but the model was trained with "
+            f"{trained}. Use the pipeline with the 'tok2vec' or transformer component that it was "
+            f"trained with, and let no other component after it set doc.tensor."
+        )
+
+
+def _nothing() -> None:
+    pass
