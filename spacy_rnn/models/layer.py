@@ -106,7 +106,7 @@ def forward(
 ) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Floats2d]]]:
     """(tokens, nI) of each text -> (tokens, nO)."""
     shim: Any = model.shims[0]
-    lengths: Any = np.array([len(array) for array in X], dtype="int64")
+    lengths = np.array([len(array) for array in X], dtype="int64")
 
     def to_tensor(arrays: List[Floats2d], requires_grad: bool = False) -> Tensor:
         together: Any = model.ops.flatten(arrays)
@@ -114,7 +114,9 @@ def forward(
 
     def to_arrays(tensor: Tensor) -> List[Floats2d]:
         array: Any = torch2xp(tensor.detach(), ops=model.ops)
-        return model.ops.unflatten(array, lengths)
+        # Slices, as numpy's split takes a tenth of a prediction's time.
+        starts = offsets(lengths).tolist()
+        return [array[start : start + n] for start, n in zip(starts, lengths.tolist(), strict=True)]
 
     def backprop(d_states: List[Floats2d]) -> List[Floats2d]:
         if states.requires_grad:
@@ -147,5 +149,5 @@ def predict(shim: TorchShim, x: Tensor, lengths: np.ndarray) -> Tensor:
     )
     for windows, found in batches:
         places = spans(starts[windows.sequence] + windows.keep_start, windows.kept)
-        states[torch.from_numpy(places).to(x.device)] = found.to(states.dtype)
+        states.index_copy_(0, torch.from_numpy(places).to(x.device), found.to(states.dtype))
     return states
