@@ -1,4 +1,4 @@
-"""Curves over the steps of a training, as small multiples: panels, one below the other."""
+"""Curves over steps, as small multiples: panels, one below the other."""
 
 from pathlib import Path
 from typing import Any, Mapping, NamedTuple, Sequence
@@ -13,11 +13,13 @@ class Panel(NamedTuple):
 
     curves: by name, a value for each step; one that is not finite leaves a gap.
     log: whether the scale is logarithmic.
+    spreads: by name, the lowest and highest values behind those of a curve, (2, steps).
     """
 
     title: str
     curves: Mapping[str, np.ndarray]
     log: bool = False
+    spreads: Mapping[str, np.ndarray] = {}
 
 
 def figure_class() -> Any:
@@ -30,24 +32,31 @@ def figure_class() -> Any:
     except ImportError as error:
         raise ImportError(
             "Curves are drawn by matplotlib, which is not installed: pip install matplotlib. "
-            "Without 'plot' in [training.logger] it is not needed."
+            "Data and tables need nothing."
         ) from error
     return Figure
 
 
-def save_curves(path: Path, steps: Sequence[int], panels: Sequence[Panel]) -> None:
+def save_curves(
+    path: Path, steps: Sequence[int], panels: Sequence[Panel], x: str = "step"
+) -> None:
     """Write the panels that have curves as a picture, of the kind that the suffix names.
+
+    x: what is counted by `steps`.
 
     RAISES (ImportError): If matplotlib is not installed.
     """
     panels = [panel for panel in panels if panel.curves]
     figure = figure_class()(figsize=(WIDTH, HEIGHT * len(panels)), layout="constrained")
     rows = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
-    for axes, (title, curves, log) in zip(rows, panels, strict=True):
+    for axes, (title, curves, log, spreads) in zip(rows, panels, strict=True):
         lines = [
             axes.plot(steps, np.where(np.isfinite(curve), curve, np.nan), marker=".")[0]
             for curve in curves.values()
         ]
+        for line, name in zip(lines, curves, strict=True):
+            if name in spreads:
+                axes.fill_between(steps, *spreads[name], color=line.get_color(), alpha=0.15)
         axes.set_title(title, loc="left")
         axes.grid(alpha=0.3)
         if log and any((curve > 0).any() for curve in curves.values()):
@@ -56,5 +65,5 @@ def save_curves(path: Path, steps: Sequence[int], panels: Sequence[Panel]) -> No
         legend = axes.legend(lines, list(curves), loc="upper left", bbox_to_anchor=(1, 1))
         for text in legend.get_texts():
             text.set_parse_math(False)
-    rows[-1].set_xlabel("step")
+    rows[-1].set_xlabel(x)
     figure.savefig(path)

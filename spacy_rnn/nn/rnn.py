@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from typing import Any, Literal, Optional
 
@@ -196,6 +197,13 @@ class Encoder(nn.Module):
         assert final is not None
         # A kernel in half precision gives states in half precision.
         return y, final.to(state.dtype)
+
+    def lowest(self, depth: int) -> Encoder:
+        """The encoder of its lowest layers alone, which shares their weights."""
+        part = copy.copy(self)
+        part._modules = self._modules.copy()
+        part.layers, part.norms = self.layers[:depth], self.norms[:depth]
+        return part
 
     def _check_direction(self) -> None:
         if self.direction == "both":

@@ -1,0 +1,1 @@
+"""What recurrent networks remember, and why they answer as they do."""
