@@ -45,6 +45,8 @@ ENCODERS = {
         "cell": "lstm",
         "hidden_size": WIDTH // 2,
         "depth": 1,
+        "residual": True,
+        "layer_norm": True,
     },
     "torchbilstm": {
         "@architectures": "spacy.TorchBiLSTMEncoder.v1",
