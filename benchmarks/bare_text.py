@@ -24,6 +24,7 @@ FIXED = {
     "sentences": None,
     "max_length": 0,
     "embedding.characters": None,
+    "embedding.vectors.source": None,
     "embedding.vectors.trained": False,
     "encoder.cell": "lstm",
     "encoder.direction": "both",
@@ -123,7 +124,11 @@ class Preparation:
         ordered = sorted(texts, key=lambda text: -len(text[0]))
         hashes = [[self.vocab.strings.add(word) for word in words] for words, _ in ordered]
         arrays = self.features([np.array(row, dtype="uint64") for row in hashes], self.vocab)
-        words = {name: torch.from_numpy(array) for name, array in arrays.words.items()}
+        words = {
+            name: torch.from_numpy(array)
+            for name, array in arrays.words.items()
+            if name != "vectors_lengths"
+        }
         if "affixes" in words:
             n = words["affixes"].shape[1]
             words["affixes"] += torch.arange(n) * self.model["embedding"]["affixes"]["rows"]

@@ -1,84 +1,147 @@
-"""Rows of words in the pipeline's pretrained vectors, ``nlp.vocab.vectors``."""
+"""Words in pretrained vectors: those of the pipeline, and those that are a part of the model."""
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
+import zlib
 from collections import Counter
-from typing import Any
+from typing import Any, Callable, Iterable, Mapping, Optional, Union
 
 import numpy as np
+from spacy.attrs import LOWER
 from spacy.strings import get_string_id
 from spacy.vectors import Mode
 from spacy.vocab import Vocab
 from thinc.backends import get_array_ops
 
+from .base import cut_to_longest, padded, shortened
+from .lookup import SUBWORDS, Coverage, Table, ngrams, variants
+
 logger = logging.getLogger("spacy_rnn")
+#: a child of spaCy's logger, whose handler shows what it says in `spacy train`
+report = logging.getLogger("spacy.rnn")
+report.setLevel(logging.INFO)
+
+#: of a word of more n-grams the first and the last ones are read
+MAX_NGRAMS = 128
+
+#: rows of a word, and the way in which they were found
+Found = tuple[list[int], Optional[str]]
 
 
-class VectorRows:
-    """``NAME``: the vectors themselves, float32 (U, width), or with `trained` their ids in a
-    trained table, int64 (U,), 0 for a word without a vector.
+class PretrainedVectors:
+    """Base of the features of pretrained vectors.
 
-    A word is looked up as it is, then lower-cased. Where the pipeline has no vectors when training
-    starts, the part is left out with a warning: its width is 0.
+    shape: of the table, rows and width.
+    coverage: of the training data.
+    """
+
+    def __init__(self, name: str):
+        self.name = name
+        self.shape: tuple[int, int] = (0, 0)
+        self.coverage = Coverage()
+        self._table: Optional[np.ndarray] = None
+
+    def take_table(self) -> Union[np.ndarray, tuple[int, int]]:
+        """The table that a module starts from, float32 (rows, width), which is kept no longer; its
+        shape, where saved weights follow."""
+        table, self._table = self._table, None
+        return self.shape if table is None else table
+
+    def _cover(self, counts: Counter[str], ways: Iterable[Optional[str]]) -> None:
+        """Count the training words that were found, and say so."""
+        self.coverage = Coverage.of(counts, ways)
+        report.info("%s: %s", self.name, self.coverage)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"shape": list(self.shape), "coverage": self.coverage._asdict()}
+
+    def from_dict(self, state: dict[str, Any]) -> None:
+        self.shape = (state["shape"][0], state["shape"][1])
+        self.coverage = Coverage(**state["coverage"])
+        self._table = None
+
+
+class PipelineVectors(PretrainedVectors):
+    """The vectors of words in ``nlp.vocab.vectors``, ``NAME``, float32 (U, width); with `trained`
+    their rows in a copy of its table, int64 (U, 1). ``NAME_lengths``, int64 (U,): 1, and 0 for a
+    word without a vector.
+
+    Where the pipeline has no vectors when training starts, the part is left out with a warning: its
+    width is 0.
     """
 
     def __init__(self, name: str, trained: bool):
-        self.name = name
+        super().__init__(name)
         self.trained = trained
-        self.shape: tuple[int, int] = (0, 0)
 
     def build(self, counts: Counter[str], vocab: Vocab) -> None:
         vectors = vocab.vectors
-        if vectors.mode != Mode.default:
-            raise ValueError(
-                f"The embedding part '{self.name}' needs a table with one row a word, but the "
-                f"pipeline's vectors are of mode '{vectors.mode}'. Make a table with "
-                f"'python -m spacy init vectors' without --mode, or set {self.name} = null."
-            )
+        self.shape = (0, 0)
         if not vectors.size:
             logger.warning(
                 "The pipeline has no pretrained vectors: the embedding part '%s' is left out. To "
                 "use vectors, set [initialize] vectors to a pipeline that has some (python -m "
-                "spacy init vectors LANG FILE DIR).",
+                "spacy init vectors LANG FILE DIR), or the part's source to a file.",
                 self.name,
             )
-            self.shape = (0, 0)
             return
         data: Any = vectors.data
-        if not get_array_ops(data).xp.isfinite(data).all():
+        ops = get_array_ops(data)
+        if not ops.xp.isfinite(data).all():
             raise ValueError(
                 "The pipeline's vectors hold values that are not finite (NaN or infinity). Clean "
                 "the vectors file and run 'python -m spacy init vectors' again."
             )
         self.shape = vectors.shape
+        self._check(vocab)
+        table = ops.to_numpy(data)
+        self._table = table.copy() if self.trained else table
+        self._cover(counts, (self._find(word, vocab)[1] for word in counts))
 
     def ids(self, words: list[str], vocab: Vocab) -> dict[str, np.ndarray]:
+        if not self.shape[1]:
+            return padded(self.name, [[] for _ in words], 1)
         self._check(vocab)
-        rows = vocab.vectors.key2row if self.shape[1] else {}
-        found = []
-        for word in words:
-            row = rows.get(get_string_id(word))
-            if row is None:
-                row = rows.get(get_string_id(word.lower()), -1)
-            found.append(row + 1)
-        return {self.name: np.array(found, dtype="int64")}
+        if _is_floret(vocab):
+            return self._floret(words, vocab)
+        return padded(self.name, [self._find(word, vocab)[0] for word in words], 1)
 
     def finish(self, arrays: dict[str, np.ndarray], vocab: Vocab) -> dict[str, np.ndarray]:
         ids = arrays[self.name]
         if not self.shape[1]:
-            return {self.name: np.zeros((len(ids), 0), dtype="float32")}
-        if self.trained:
+            return {**arrays, self.name: np.zeros((len(ids), 0), dtype="float32")}
+        if self.trained or _is_floret(vocab):
             return arrays
+        known = arrays[self.name + "_lengths"] > 0
         data: Any = vocab.vectors.data
         ops = get_array_ops(data)
+        found = np.zeros((len(ids), self.shape[1]), dtype="float32")
         # Only the batch's rows leave a device that the vectors are on.
-        found = ops.to_numpy(data[ops.xp.asarray(np.maximum(ids - 1, 0))])
-        return {self.name: np.where(ids[:, None] == 0, np.float32(0.0), found)}
+        found[known] = ops.to_numpy(data[ops.xp.asarray(ids[known, 0])])
+        return {**arrays, self.name: found}
+
+    def _find(self, word: str, vocab: Vocab) -> Found:
+        if _is_floret(vocab):
+            return [], SUBWORDS
+        rows = vocab.vectors.key2row
+        for variant, way in variants(word).items():
+            row = rows.get(get_string_id(variant))
+            if row is not None:
+                return [row], way
+        return [], None
+
+    def _floret(self, words: list[str], vocab: Vocab) -> dict[str, np.ndarray]:
+        """Every word has a vector, made of its subwords."""
+        vectors = vocab.vectors
+        keys = [word.lower() for word in words] if vectors.attr == LOWER else words
+        found = get_array_ops(vectors.data).to_numpy(vectors.get_batch(keys))
+        lengths = np.ones(len(words), dtype="int64")
+        return {self.name: found.astype("float32"), self.name + "_lengths": lengths}
 
     def _check(self, vocab: Vocab) -> None:
-        if not self.shape[1]:
-            return
         rows, width = vocab.vectors.shape
         same = (rows, width) == self.shape if self.trained else width == self.shape[1]
         if not same:
@@ -87,9 +150,81 @@ class VectorRows:
                 f"but the pipeline's vectors have shape {rows} x {width}. Load the pipeline with "
                 f"the vectors that it was trained with, or train it again with the new ones."
             )
+        if self.trained and _is_floret(vocab):
+            raise ValueError(
+                f"The embedding part '{self.name}' can't train the pipeline's vectors, which are "
+                f"of mode 'floret': they have no row of each word. Set its trained = false, or "
+                f"make a table with 'python -m spacy init vectors' without --mode."
+            )
+
+
+class StoredVectors(PretrainedVectors):
+    """Rows of words in a table that is part of the model: ``NAME``, int64 (U, L), padded with 0,
+    and ``NAME_lengths``, int64 (U,), 0 for a word without a vector. A word has one row, and those
+    of its n-grams, at most `MAX_NGRAMS`, in a table of n-grams.
+
+    read: gives the table for the training words, when training starts.
+    """
+
+    def __init__(self, name: str, read: Callable[[Iterable[str]], Table]):
+        super().__init__(name)
+        self._read = read
+        self._rows: Mapping[str, int] = {}
+        self._by_ngrams = False
+
+    def build(self, counts: Counter[str], vocab: Vocab) -> None:
+        table = self._read(counts)
+        if not table.keys:
+            raise ValueError(
+                f"None of the training words has a vector in the source of the embedding part "
+                f"'{self.name}', which should be one of the same language."
+            )
+        self.shape = (len(table.keys), table.vectors.shape[1])
+        self._set_keys(table.keys, table.by_ngrams)
+        self._table = table.vectors
+        self._cover(counts, (self._find(word)[1] for word in counts))
+        report.info(
+            "%s: %s vectors of width %d are a part of the model (%.1f MB)",
+            self.name,
+            f"{self.shape[0]:,}",
+            self.shape[1],
+            table.vectors.nbytes / 1e6,
+        )
+
+    def ids(self, words: list[str], vocab: Vocab) -> dict[str, np.ndarray]:
+        found = [self._find(word)[0] for word in words]
+        return padded(self.name, found, MAX_NGRAMS if self._by_ngrams else 1)
+
+    def finish(self, arrays: dict[str, np.ndarray], vocab: Vocab) -> dict[str, np.ndarray]:
+        return cut_to_longest(self.name, arrays)
+
+    def _find(self, word: str) -> Found:
+        if self._by_ngrams:
+            found = [self._rows[key] for key in ngrams(word) if key in self._rows]
+            return shortened(found, MAX_NGRAMS), SUBWORDS if found else None
+        for variant, way in variants(word).items():
+            if variant in self._rows:
+                return [self._rows[variant]], way
+        return [], None
+
+    def _set_keys(self, keys: list[str], by_ngrams: bool) -> None:
+        self._rows = {key: row for row, key in enumerate(keys)}
+        self._by_ngrams = by_ngrams
 
     def to_dict(self) -> dict[str, Any]:
-        return {"shape": list(self.shape)}
+        # Millions of words would not fit into the header of the model's file as they are.
+        keys = zlib.compress(json.dumps(list(self._rows), ensure_ascii=False).encode())
+        return {
+            **super().to_dict(),
+            "keys": base64.b64encode(keys).decode(),
+            "by_ngrams": self._by_ngrams,
+        }
 
     def from_dict(self, state: dict[str, Any]) -> None:
-        self.shape = (state["shape"][0], state["shape"][1])
+        super().from_dict(state)
+        keys = json.loads(zlib.decompress(base64.b64decode(state["keys"])))
+        self._set_keys(keys, state["by_ngrams"])
+
+
+def _is_floret(vocab: Vocab) -> bool:
+    return vocab.vectors.mode == Mode.floret

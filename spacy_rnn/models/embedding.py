@@ -13,13 +13,13 @@ from torch import nn
 from ..features.affixes import AffixHashes
 from ..features.characters import CharacterIds
 from ..features.tokens import TokenFeatures
-from ..features.vectors import VectorRows
 from ..features.word_pieces import WordPieces
 from ..features.words import WordIds
 from ..nn import embedding as layers
 from .checks import at_least, rate
 from .context import ContextualStrings
 from .pieces import SentencePieces
+from .vectors import VectorEmbedding
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class WordEmbedding:
     def feature(self, name: str) -> WordIds:
         return WordIds(name, self.min_freq, self.lowercase)
 
-    def module(self, feature: WordIds, vectors: Any) -> nn.Module:
+    def module(self, feature: WordIds) -> nn.Module:
         return layers.WordEmbedding(feature.name, len(feature), self.width, self.unknown_dropout)
 
 
@@ -69,7 +69,7 @@ class CharacterRNN:
     def feature(self, name: str) -> CharacterIds:
         return CharacterIds(name, self.max_length)
 
-    def module(self, feature: CharacterIds, vectors: Any) -> nn.Module:
+    def module(self, feature: CharacterIds) -> nn.Module:
         return layers.SubwordRNN(
             feature.name, len(feature), self.width, self.hidden_size, self.cell
         )
@@ -98,7 +98,7 @@ class CharacterCNN:
     def feature(self, name: str) -> CharacterIds:
         return CharacterIds(name, self.max_length)
 
-    def module(self, feature: CharacterIds, vectors: Any) -> nn.Module:
+    def module(self, feature: CharacterIds) -> nn.Module:
         return layers.CharacterCNN(
             feature.name, len(feature), self.width, self.filters, self.kernel_size
         )
@@ -133,7 +133,7 @@ class AffixEmbedding:
     def feature(self, name: str) -> AffixHashes:
         return AffixHashes(name, self.rows, self.prefixes, self.suffixes, self.shape)
 
-    def module(self, feature: AffixHashes, vectors: Any) -> nn.Module:
+    def module(self, feature: AffixHashes) -> nn.Module:
         return layers.HashEmbedding(feature.name, feature.n_properties, self.rows, self.width)
 
 
@@ -169,35 +169,12 @@ class PieceEmbedding:
     def feature(self, name: str) -> WordPieces:
         return WordPieces(name, self.pieces.features(), self.pieces.initialize)
 
-    def module(self, feature: WordPieces, vectors: Any) -> nn.Module:
+    def module(self, feature: WordPieces) -> nn.Module:
         if self.pooling == "mean":
             return layers.SubwordMean(feature.name, len(feature), self.width)
         return layers.SubwordRNN(
             feature.name, len(feature), self.width, self.hidden_size, self.cell
         )
-
-
-@dataclass(frozen=True)
-class VectorEmbedding:
-    """spacy_rnn.VectorEmbedding.v1: the pipeline's pretrained vectors (``[initialize] vectors``).
-
-    Without any the part is left out, with a warning.
-
-    trained: fine-tune a copy of the table, which is saved with the model. Otherwise the vectors
-        are read from ``nlp.vocab.vectors``, where they are stored once for all components.
-    """
-
-    trained: bool = False
-
-    def feature(self, name: str) -> VectorRows:
-        return VectorRows(name, self.trained)
-
-    def module(self, feature: VectorRows, vectors: Any) -> nn.Module:
-        if self.trained and feature.shape[1]:
-            return layers.TrainedVectors(
-                feature.name, feature.shape if vectors is None else vectors
-            )
-        return layers.FrozenVectors(feature.name, feature.shape[1])
 
 
 Part = Union[
@@ -248,11 +225,10 @@ class TokenEmbedding:
         context = None if self.context is None else self.context.feature("context")
         return TokenFeatures([part.feature(name) for name, part in self._parts().items()], context)
 
-    def module(self, features: TokenFeatures, vectors: Any = None) -> layers.TokenEmbedding:
-        """vectors: float32 (rows, width), the pipeline's table to start trained vectors from."""
+    def module(self, features: TokenFeatures) -> layers.TokenEmbedding:
         named: Dict[str, Any] = {feature.name: feature for feature in features.parts}
         return layers.TokenEmbedding(
-            {name: part.module(named[name], vectors) for name, part in self._parts().items()},
+            {name: part.module(named[name]) for name, part in self._parts().items()},
             None if self.context is None else self.context.module(features.context),
             features.tok2vec_size,
         )

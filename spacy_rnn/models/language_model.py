@@ -42,12 +42,7 @@ class LanguageModelArchitecture(Architecture):
         learn_units(self.units, shim.features, X)
         shim.build({"units": len(shim.features), **Y})
 
-    def module(
-        self,
-        features: Units,
-        outputs: Dict[str, int],
-        vectors: Optional[np.ndarray] = None,
-    ) -> nn.ModuleDict:
+    def module(self, features: Units, outputs: Dict[str, int]) -> nn.ModuleDict:
         """One network for each direction."""
         directions = {"forward": [FORWARD], "backward": [BACKWARD], "both": [FORWARD, BACKWARD]}
         # A backward one reads reversed sequences.

@@ -38,9 +38,7 @@ class EncoderNetwork:
     def features(self) -> NoFeatures:
         return NoFeatures()
 
-    def module(
-        self, features: NoFeatures, outputs: Dict[str, int], vectors: Optional[np.ndarray] = None
-    ) -> rnn.Encoder:
+    def module(self, features: NoFeatures, outputs: Dict[str, int]) -> rnn.Encoder:
         return self.settings.module(outputs["nI"])
 
 

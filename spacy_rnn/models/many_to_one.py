@@ -45,13 +45,8 @@ class ManyToOneArchitecture(TokenArchitecture):
     max_length: int
     keep: Keep
 
-    def module(
-        self,
-        features: TokenFeatures,
-        outputs: Dict[str, int],
-        vectors: Optional[np.ndarray] = None,
-    ) -> ManyToOne:
-        embedding = self.token_embedding(features, vectors)
+    def module(self, features: TokenFeatures, outputs: Dict[str, int]) -> ManyToOne:
+        embedding = self.token_embedding(features)
         tokens = self.pooling.module(self.encoder.module(embedding.output_size))
         sentences = None if self.sentences is None else self.sentences.module(tokens.output_size)
         return ManyToOne(embedding, tokens, sentences, outputs)

@@ -9,7 +9,6 @@ from spacy.attrs import ORTH
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Model
-from thinc.backends import get_array_ops
 from torch import Tensor, nn
 
 from ..features.tokens import TokenFeatures
@@ -57,12 +56,7 @@ class Architecture:
         """Build features and weights from all training data."""
         raise NotImplementedError
 
-    def module(
-        self,
-        features: Any,
-        outputs: Dict[str, int],
-        vectors: Optional[np.ndarray] = None,
-    ) -> nn.Module:
+    def module(self, features: Any, outputs: Dict[str, int]) -> nn.Module:
         """The torch module, for features that are built."""
         raise NotImplementedError
 
@@ -84,20 +78,16 @@ class TokenArchitecture(Architecture):
     def features(self) -> TokenFeatures:
         return TokenFeatures([]) if self.embedding is None else self.embedding.features()
 
-    def token_embedding(
-        self, features: TokenFeatures, vectors: Optional[np.ndarray]
-    ) -> nn_embedding.TokenEmbedding:
+    def token_embedding(self, features: TokenFeatures) -> nn_embedding.TokenEmbedding:
         """What makes the vector of a token, for features that are built."""
         if self.embedding is None:
             return nn_embedding.TokenEmbedding({}, tok2vec_size=features.tok2vec_size)
-        return self.embedding.module(features, vectors)
+        return self.embedding.module(features)
 
     def initialize(self, shim: TorchShim, X: Sequence[Doc], Y: Dict[str, int]) -> None:
         """X: the docs. Y: the number of outputs a target."""
-        vocab = X[0].vocab
-        shim.features.build([word_hashes(doc) for doc in X], vocab)
-        vectors = vocab.vectors.data if vocab.vectors.size else None
-        shim.build(Y, None if vectors is None else get_array_ops(vectors).to_numpy(vectors))
+        shim.features.build([word_hashes(doc) for doc in X], X[0].vocab)
+        shim.build(Y)
 
 
 def make_model(

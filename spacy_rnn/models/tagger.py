@@ -30,13 +30,8 @@ class TaggerArchitecture(TokenArchitecture):
     encoder: RNNEncoder
     decoder: nn_tagger.Decoder
 
-    def module(
-        self,
-        features: TokenFeatures,
-        outputs: Dict[str, int],
-        vectors: Optional[np.ndarray] = None,
-    ) -> nn_tagger.Tagger:
-        embedding = self.token_embedding(features, vectors)
+    def module(self, features: TokenFeatures, outputs: Dict[str, int]) -> nn_tagger.Tagger:
+        embedding = self.token_embedding(features)
         encoder = self.encoder.module(embedding.output_size)
         return nn_tagger.Tagger(embedding, encoder, outputs, self.decoder)
 

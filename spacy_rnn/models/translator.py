@@ -105,12 +105,7 @@ class TranslatorArchitecture(Architecture):
             self.target_pieces.initialize(features.target, Y)
         shim.build({"source": len(features.source), "target": len(features.target)})
 
-    def module(
-        self,
-        features: PairFeatures,
-        outputs: Dict[str, int],
-        vectors: Optional[np.ndarray] = None,
-    ) -> nn_translator.Translator:
+    def module(self, features: PairFeatures, outputs: Dict[str, int]) -> nn_translator.Translator:
         encoder = self.encoder.module(self.embedding_size)
         return nn_translator.Translator(
             outputs["source"],

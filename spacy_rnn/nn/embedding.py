@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Optional
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -74,13 +73,18 @@ class SubwordMean(nn.Module):
         self.output_size = width
 
     def forward(self, words: Words) -> Tensor:
-        units, lengths = _units(words, self.name)
-        starts = torch.from_numpy(offsets(lengths.numpy()))
-        return self.table(units, starts.to(units.device, non_blocking=True))
+        return mean_vectors(self.table, words, self.name)
+
+
+def mean_vectors(table: nn.EmbeddingBag, words: Words, name: str) -> Tensor:
+    """The mean of the vectors of each word's units, zeros for a word without any: (U, width)."""
+    units, lengths = _units(words, name)
+    starts = torch.from_numpy(offsets(lengths.numpy()))
+    return table(units, starts.to(units.device, non_blocking=True))
 
 
 def _units(words: Words, name: str) -> tuple[Tensor, Tensor]:
-    """The characters or pieces of words, flat, and how many each has, (U,) on the CPU."""
+    """The characters, pieces or rows of words, flat, and how many each has, (U,) on the CPU."""
     ids, lengths = words[name], words[name + "_lengths"]
     # Which places hold units is worked out on the host: a device would have to be awaited.
     places = (torch.arange(ids.shape[1]) < lengths.unsqueeze(1)).flatten().nonzero().squeeze(1)
@@ -135,39 +139,6 @@ class HashEmbedding(nn.Module):
     def forward(self, words: Words) -> Tensor:
         # shape: (U, properties) -> (U, properties * width)
         return self.table(words[self.name] + self.first_row).flatten(1)
-
-
-class FrozenVectors(nn.Module):
-    """Pretrained vectors as they are; words without one have zeros."""
-
-    def __init__(self, name: str, width: int):
-        super().__init__()
-        self.name = name
-        self.output_size = width
-
-    def forward(self, words: Words) -> Tensor:
-        return words[self.name]
-
-
-class TrainedVectors(nn.Module):
-    """Pretrained vectors as the start of a trained table; id 0 is the unknown word.
-
-    vectors: (n, width) the table to start from, or its shape, where saved weights will follow.
-    """
-
-    def __init__(self, name: str, vectors: np.ndarray | tuple[int, int]):
-        super().__init__()
-        self.name = name
-        n, width = vectors if isinstance(vectors, tuple) else vectors.shape
-        self.table = nn.Embedding(n + 1, width)
-        nn.init.zeros_(self.table.weight)
-        if not isinstance(vectors, tuple):
-            with torch.no_grad():
-                self.table.weight[1:] = torch.from_numpy(vectors)
-        self.output_size = width
-
-    def forward(self, words: Words) -> Tensor:
-        return self.table(words[self.name])
 
 
 class Strings(NamedTuple):

@@ -39,9 +39,7 @@ class Network(Protocol):
 
     def features(self) -> Any: ...
 
-    def module(
-        self, features: Any, outputs: dict[str, int], vectors: np.ndarray | None = None
-    ) -> nn.Module: ...
+    def module(self, features: Any, outputs: dict[str, int]) -> nn.Module: ...
 
 
 class TorchShim(Shim):
@@ -84,13 +82,13 @@ class TorchShim(Shim):
             )
         return self._model
 
-    def build(self, outputs: dict[str, int], vectors: np.ndarray | None = None) -> None:
+    def build(self, outputs: dict[str, int]) -> None:
         """Make the module, once the features are built.
 
-        outputs: sizes of the output layers. vectors: the table trained vectors start from.
+        outputs: sizes of the output layers.
         """
         self.outputs = dict(outputs)
-        module = self.network.module(self.features, self.outputs, vectors)
+        module = self.network.module(self.features, self.outputs)
         self._model = module.to(get_torch_default_device()).eval()
 
     def resize(self, outputs: dict[str, int]) -> None:

@@ -22,7 +22,7 @@ from spacy_rnn.features.affixes import AffixHashes
 from spacy_rnn.features.base import ranked
 from spacy_rnn.features.characters import CharacterIds
 from spacy_rnn.features.tokens import TokenFeatures
-from spacy_rnn.features.vectors import VectorRows
+from spacy_rnn.features.vectors import PipelineVectors
 from spacy_rnn.features.words import WordIds
 
 COUNTS = Counter({"The": 3, "the": 2, "cat": 4, "dog": 4, "Ox": 1, "ox": 1, "emu": 1})
@@ -151,80 +151,6 @@ def test_affix_hashes_have_a_column_for_each_property(prefixes, suffixes, shape,
     assert_same_ids(feature, same, ["one", "two"], vocab)
 
 
-@pytest.fixture
-def vectors_vocab(vocab) -> Vocab:
-    vocab.reset_vectors(width=2)
-    vocab.set_vector("cat", np.array([1, 2], dtype="float32"))
-    vocab.set_vector("Cat", np.array([3, 4], dtype="float32"))
-    vocab.set_vector("dog", np.array([5, 6], dtype="float32"))
-    return vocab
-
-
-def build_vectors(vocab, trained=False):
-    feature = VectorRows("v", trained)
-    feature.build(Counter(), vocab)
-    return feature
-
-
-def test_frozen_vectors_exact_then_lower_case_then_zeros(vectors_vocab):
-    feature = build_vectors(vectors_vocab)
-    words = ["cat", "Cat", "CAT", "Dog", "emu"]
-    arrays = feature.finish(feature.ids(words, vectors_vocab), vectors_vocab)
-    assert arrays["v"].dtype == np.float32
-    assert arrays["v"].tolist() == [[1, 2], [3, 4], [1, 2], [5, 6], [0, 0]]
-
-
-def test_a_word_that_is_one_of_spacys_symbols_has_its_vector(vectors_vocab):
-    """Such as NOUN, whose key is a small number and no hash."""
-    vectors_vocab.set_vector("NOUN", np.array([7, 8], dtype="float32"))
-    features = TokenFeatures([build_vectors(vectors_vocab)])
-    batch = [Doc(vectors_vocab, words=["NOUN", "cat"]).to_array(["ORTH"])]
-    arrays = features(batch, vectors_vocab)
-    assert arrays.words["v"][arrays.tokens].tolist() == [[7, 8], [1, 2]]
-
-
-def test_trained_vectors_are_ids_of_rows_in_a_table_with_an_unknown_word(vectors_vocab):
-    feature = build_vectors(vectors_vocab, trained=True)
-    arrays = feature.finish(feature.ids(["dog", "emu"], vectors_vocab), vectors_vocab)
-    row = vectors_vocab.vectors.find(key="dog")
-    assert arrays["v"].tolist() == [row + 1, 0] and arrays["v"].dtype == np.int64
-    same = through_json(feature, VectorRows("v", True))
-    assert same.shape == feature.shape == vectors_vocab.vectors.shape
-
-
-def test_other_vectors_than_those_of_the_training_are_an_error(vectors_vocab):
-    trained, frozen = build_vectors(vectors_vocab, True), build_vectors(vectors_vocab)
-    more = Vocab()
-    more.vectors = Vectors(shape=(50, 2))
-    with pytest.raises(ValueError, match="shape 50 x 2"):
-        trained.ids(["cat"], more)
-    assert frozen.ids(["cat"], more)["v"].tolist() == [0]
-    more.vectors = Vectors(shape=(50, 3))
-    with pytest.raises(ValueError, match="shape 50 x 3"):
-        frozen.ids(["cat"], more)
-
-
-def test_without_vectors_the_part_is_left_out_with_a_warning(vocab, caplog):
-    feature = build_vectors(vocab)
-    assert "left out" in caplog.text and "'v'" in caplog.text
-    arrays = feature.finish(feature.ids(["cat", "dog"], vocab), vocab)
-    assert arrays["v"].shape == (2, 0)
-
-
-def test_vectors_that_are_not_finite_are_an_error(vectors_vocab):
-    vectors_vocab.set_vector("dog", np.array([np.nan, 0], dtype="float32"))
-    with pytest.raises(ValueError, match="not finite"):
-        build_vectors(vectors_vocab)
-
-
-def test_floret_vectors_are_an_error(vocab):
-    vocab.vectors = Vectors(
-        mode="floret", data=np.zeros((4, 2), dtype="float32"), hash_count=1, minn=2, maxn=3
-    )
-    with pytest.raises(ValueError, match="mode 'floret'"):
-        build_vectors(vocab)
-
-
 # Batches
 
 
@@ -320,8 +246,17 @@ def test_a_full_cache_starts_anew(vocab, monkeypatch):
     assert_right(features, [["w1", "w49"]], vocab)
 
 
+@pytest.fixture
+def vectors_vocab(vocab) -> Vocab:
+    vocab.reset_vectors(width=2)
+    vocab.set_vector("cat", np.array([1, 2], dtype="float32"))
+    vocab.set_vector("Cat", np.array([3, 4], dtype="float32"))
+    vocab.set_vector("dog", np.array([5, 6], dtype="float32"))
+    return vocab
+
+
 def test_new_vectors_are_seen(vectors_vocab):
-    features = make_features(vectors_vocab, parts=[VectorRows("v", False)])
+    features = make_features(vectors_vocab, parts=[PipelineVectors("v", False)])
     vocab = vectors_vocab
 
     def vector(word):
@@ -340,7 +275,7 @@ def test_new_vectors_are_seen(vectors_vocab):
 
 
 def test_another_vocab_with_other_vectors(vectors_vocab):
-    features = make_features(vectors_vocab, parts=[VectorRows("v", False)])
+    features = make_features(vectors_vocab, parts=[PipelineVectors("v", False)])
     other = Vocab()
     other.vectors = Vectors(shape=(3, 2))
     for vocab, expected in [(vectors_vocab, [1, 2]), (other, [0, 0]), (vectors_vocab, [1, 2])]:

@@ -9,14 +9,13 @@ from torch import nn
 
 from spacy_rnn.nn.embedding import (
     CharacterCNN,
-    FrozenVectors,
     HashEmbedding,
     SubwordMean,
     SubwordRNN,
     TokenEmbedding,
-    TrainedVectors,
     WordEmbedding,
 )
+from spacy_rnn.nn.vectors import GivenVectors
 
 WIDTH = 4
 
@@ -150,37 +149,10 @@ def test_hash_embedding_saves_only_its_table():
     assert list(HashEmbedding("affixes", 2, 3, WIDTH).state_dict()) == ["table.weight"]
 
 
-def test_trained_vectors_start_from_a_copy_of_the_table():
-    vectors = np.arange(6, dtype="float32").reshape(3, 2) + 1
-    part = TrainedVectors("vectors", vectors)
-    ids = torch.tensor([0, 1, 3])
-    assert part({"vectors": ids}).tolist() == [[0, 0], [1, 2], [5, 6]]
-    with torch.no_grad():
-        part.table.weight += 1
-    assert vectors[0].tolist() == [1, 2]
-    part({"vectors": ids}).sum().backward()
-    assert part.table.weight.grad.sum(dim=1).tolist() == [2, 2, 0, 2]
-
-
-def test_trained_vectors_of_a_shape_take_saved_weights():
-    trained = TrainedVectors("vectors", np.ones((3, 2), dtype="float32"))
-    loaded = TrainedVectors("vectors", (3, 2))
-    loaded.load_state_dict(trained.state_dict())
-    assert torch.equal(loaded.table.weight, trained.table.weight)
-    assert loaded.output_size == 2
-
-
-def test_frozen_vectors_have_no_weights():
-    part = FrozenVectors("vectors", 2)
-    vectors = torch.randn(3, 2)
-    assert torch.equal(part({"vectors": vectors}), vectors)
-    assert not list(part.parameters())
-    assert part.output_size == 2
-
-
 def test_token_embedding_concatenates_in_the_order_of_its_parts():
-    words, vectors = WordEmbedding("words", 5, WIDTH, 0.0), FrozenVectors("vectors", 2)
+    words, vectors = WordEmbedding("words", 5, WIDTH, 0.0), GivenVectors("vectors", (0, 2))
     batch = {"words": torch.tensor([3, 0]), "vectors": torch.randn(2, 2)}
+    batch["vectors_lengths"] = torch.ones(2, dtype=torch.int64)
     one = TokenEmbedding({"words": words, "vectors": vectors})
     assert torch.equal(one(batch), torch.cat([words(batch), batch["vectors"]], dim=1))
     other = TokenEmbedding({"vectors": vectors, "words": words})
@@ -196,7 +168,7 @@ def test_no_words():
             "mean": SubwordMean("chars", 5, WIDTH),
             "cnn": CharacterCNN("chars", 5, WIDTH, 3, 3),
             "affixes": HashEmbedding("affixes", 2, 3, WIDTH),
-            "vectors": FrozenVectors("vectors", 2),
+            "vectors": GivenVectors("vectors", (0, 2)),
         }
     )
     no_ids = torch.zeros(0, dtype=torch.int64)
@@ -205,5 +177,6 @@ def test_no_words():
         "words": no_ids,
         "affixes": no_ids.view(0, 2),
         "vectors": torch.zeros(0, 2),
+        "vectors_lengths": no_ids,
     }
     assert part(batch).shape == (0, part.output_size)

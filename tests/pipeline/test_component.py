@@ -454,22 +454,6 @@ def test_vectors_are_left_out_where_there_are_none(kind, caplog):
 
 
 @over_tokens
-@pytest.mark.parametrize("trained_vectors", [False, True])
-def test_vectors_are_used_and_stored(kind, trained_vectors):
-    part = {"@architectures": "spacy_rnn.VectorEmbedding.v1", "trained": trained_vectors}
-    model = {"embedding": {"words": None, "characters": None, "vectors": part}}
-    nlp = kind.make(model)
-    generator = np.random.default_rng(0)
-    for word in {word.lower() for sentence in SENTENCES for word in sentence[0].split()}:
-        nlp.vocab.set_vector(word, generator.normal(size=6).astype("float32"))
-    examples = make_examples(nlp)
-    train(nlp, examples, steps=80)
-    assert kind.fits(nlp, examples)
-    copied = kind.make(model).from_bytes(nlp.to_bytes())
-    same(kind.output(copied, docs_of(copied)), kind.output(nlp, docs_of(nlp)), 0.0)
-
-
-@over_tokens
 @pytest.mark.parametrize(
     "model, message",
     [
