@@ -44,9 +44,9 @@ REPEATED = "with a word that was there before, skipped"
 BLANKS = "with a blank inside the word, read"
 
 _CURE = (
-    "Files are text (a word and its numbers on every line) or word2vec's binary form, plain or "
-    "packed as .gz or .xz: unpack archives, use the .vec file of fastText, and copy or download a "
-    "file that is cut short again."
+    "Files are text (a word and its numbers on every line, with single blanks between them) or "
+    "word2vec's binary form, plain or packed as .gz or .xz: unpack archives, use the .vec file of "
+    "fastText, and copy or download a file that is cut short again."
 )
 
 #: number, word and numbers of a line or of a binary entry

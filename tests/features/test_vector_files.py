@@ -223,6 +223,7 @@ def test_a_header_that_says_another_number_of_words_is_a_warning(file, caplog, n
         (b"\n\n", "no line of a word and its numbers"),
         (b"3 2\n", "no line of a word and its numbers"),
         (b"cat\ndog\n", "no line of a word and its numbers"),
+        (b"cat\t1\t2\n", "no line of a word and its numbers"),
         (b"3 0\ncat\ndog\n", "no line of a word and its numbers"),
         (b"2 5\ncat 1 2\ndog 3 4\n", "no line of a word and its numbers"),
         (b"\xe9 1 2\n", "no line of a word and its numbers"),
