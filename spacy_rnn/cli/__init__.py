@@ -10,10 +10,12 @@ from spacy.cli import app
 from .attention import attention_cli
 from .generate import generate_cli
 from .init_config import init_config_cli
+from .inspect import inspect_cli
 from .memory import memory_cli
 from .suggest import suggest_cli
 
 rnn_cli = typer.Typer(name="rnn", help="Look into the networks of spacy-rnn.", no_args_is_help=True)
+rnn_cli.command(
 rnn_cli.command("attention")(attention_cli)
 rnn_cli.command("generate")(generate_cli)
 rnn_cli.command("init-config")(init_config_cli)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from typing import (
     Any,
     Callable,
@@ -11,6 +12,7 @@ from typing import (
     Iterable,
     Iterator,
     List,
+    NamedTuple,
     Optional,
     Sequence,
     Tuple,
@@ -28,6 +30,39 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from ..models.checks import rate
 from ..models.network import Gold, Training
 from ..training.shim import TorchShim
+
+#: what a component reads, where it reads one thing
+TEXT = "text"
+
+
+class Contents(NamedTuple):
+    """What an example holds for a component, for reports on a corpus.
+
+    words: those that are read, by what is read: `TEXT`, or the sides of a pair.
+    labels: for each target that is annotated its labels, each as often as it is annotated, or its
+        numbers.
+    lost: how much annotation cannot be learned from or found, by reason.
+    """
+
+    words: Dict[str, List[str]]
+    labels: Dict[str, List[Any]] = {}
+    lost: Dict[str, int] = {}
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much a component reads, in tokens; None for no bound.
+
+    batch: at once in prediction, padding counted.
+    window: of a document at once in prediction.
+    max_length: of a document; the rest is left out.
+    step: units at once in training, whatever the batch.
+    """
+
+    batch: int
+    window: Optional[int] = None
+    max_length: Optional[int] = None
+    step: Optional[int] = None
 
 
 class RNNPipe(TrainablePipe):
@@ -110,6 +145,18 @@ class RNNPipe(TrainablePipe):
         if sgd not in (None, False):
             self.finish_update(sgd)
         return losses
+
+    # What reports tell
+
+    def contents(self, example: Example) -> Contents:
+        """What an example holds. Bad annotation raises a ValueError, as in training."""
+        return Contents({TEXT: [token.text for token in example.predicted]})
+
+    @property
+    def bounds(self) -> Bounds:
+        """How much is read at once, and of a document."""
+        limits = self.model.attrs["limits"]
+        return Bounds(limits.batch_tokens, limits.window)
 
     # Labels
 

@@ -1,5 +1,6 @@
 """The language model component."""
 
+from dataclasses import replace
 from typing import (
     Any,
     Callable,
@@ -26,7 +27,7 @@ from ..models.checks import at_least
 from ..models.generation import Session, Suggestion, begin, generate, read
 from ..models.language_model import Reader, is_backward, log_probabilities
 from ..models.search import Search
-from .base import RNNPipe
+from .base import Bounds, Contents, RNNPipe
 
 #: what a text starts from: labels with values, or a vector
 Condition = Union[Mapping[str, float], Sequence[float], np.ndarray]
@@ -207,6 +208,18 @@ class RNNLanguageModel(RNNPipe):
         self._reader = None
         outputs = {"condition": self.cfg["condition_size"]}
         self.model.initialize(X=[eg.predicted for eg in examples], Y=outputs)
+
+    def contents(self, example: Example) -> Contents:
+        """The labels that it starts from, if it does."""
+        cats = example.reference.cats if self.cfg["condition"] == CATS else {}
+        labels = {CATS: [label for label, value in cats.items() if value > 0]} if cats else {}
+        return super().contents(example)._replace(labels=labels)
+
+    @property
+    def bounds(self) -> Bounds:
+        # The state goes on from one window of prediction to the next.
+        step = self.cfg["streams"] * self.cfg["window"]
+        return replace(super().bounds, window=None, step=step)
 
     def begin_updates(
         self, examples: List[Example]

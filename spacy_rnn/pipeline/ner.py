@@ -25,7 +25,7 @@ from ..models.entities import (
 )
 from ..models.network import Gold
 from ..nn.losses import MISSING
-from .base import RNNPipe
+from .base import Contents, RNNPipe
 from .tagger import DEFAULT_MODEL as TAGGER_MODEL
 
 #: the `ent_iob` of spaCy's BILUO tags
@@ -204,6 +204,24 @@ class RNNEntityRecognizer(RNNPipe):
         tags = np.concatenate([self._gold_tags(scheme, eg) for eg in examples])
         arrays = {TARGET: tags, **scheme.constraints()}
         return Gold(arrays, int((tags != MISSING).sum()), entities_loss)
+
+    def contents(self, example: Example) -> Contents:
+        """The label of each entity. Those that tokens or tags do not allow are never found."""
+        contents, reference = super().contents(example), example.reference
+        if not len(reference) or not reference.has_annotation("ENT_IOB"):
+            return contents
+        spans = example.get_aligned_spans_y2x(reference.ents)
+        # As `Scheme.edges` has it.
+        checked = spans if self.cfg["scheme"] == "bio" else [(s[0], s[-1]) for s in spans]
+        spaces = sum(any(token.is_space for token in tokens) for tokens in checked)
+        lost = {
+            "entities that begin or end within a token": len(reference.ents) - len(spans),
+            "entities with white space where none can be": spaces,
+        }
+        return contents._replace(
+            labels={TARGET: [entity.label_ for entity in reference.ents]},
+            lost={reason: n for reason, n in lost.items() if n},
+        )
 
     def _gold_tags(self, scheme: Scheme, example: Example) -> np.ndarray:
         """int64 (tokens,), `MISSING` where the tag is not known."""

@@ -13,6 +13,7 @@ from thinc.api import Model
 from ..extensions import set_doc_extension
 from ..models.network import Gold
 from ..nn.losses import squared_error
+from .base import Contents
 from .text import DEFAULT_MODEL, TextPipe, excerpt
 
 
@@ -146,6 +147,11 @@ class RNNRegressor(TextPipe):
         standardised = ((truth - mean) / std).astype("float32")
         n_items = int((~np.isnan(truth)).any(axis=1).sum())
         return Gold({"truth": standardised}, n_items, squared_error)
+
+    def contents(self, example: Example) -> Contents:
+        """The number of each target."""
+        labels = {label: [value] for label, value in self._values(example).items()}
+        return super().contents(example)._replace(labels=labels)
 
     def _values(self, example: Example) -> Dict[str, float]:
         """The values of an example's targets."""

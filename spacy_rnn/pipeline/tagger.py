@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Literal, Optional, Union
 
 import numpy as np
-from spacy.attrs import MORPH, POS, TAG
+from spacy.attrs import IS_SPACE, MORPH, POS, TAG
 from spacy.language import Language
 from spacy.parts_of_speech import IDS as POS_IDS
 from spacy.tokens import Doc
@@ -17,7 +17,7 @@ from ..models.network import Gold
 from ..models.tagger import decoder_of, predict_probabilities
 from ..nn.losses import MISSING
 from ..nn.tagger import tagging_loss
-from .base import RNNPipe, aligned_values
+from .base import Contents, RNNPipe, aligned_values
 
 Target = Literal["tag", "pos", "morph"]
 Prediction = Dict[str, np.ndarray]
@@ -284,6 +284,19 @@ class RNNTagger(RNNPipe):
             annotated |= values != 0
         loss = partial(tagging_loss, label_smoothing=self.cfg["label_smoothing"])
         return Gold(arrays, int(annotated.sum()), loss)
+
+    def contents(self, example: Example) -> Contents:
+        """The labels of each target. Where the corpus has other tokens, some tokens get none."""
+        labels, lost = {}, 0
+        strings, spaces = example.reference.vocab.strings, example.predicted.to_array(IS_SPACE) == 1
+        for target in self.cfg["targets"]:
+            values = example.reference.to_array([ATTRIBUTES[target]]).reshape(-1)
+            if values.any():
+                labels[target] = [strings[int(value)] for value in values if value]
+                missing = (aligned_values(example, ATTRIBUTES[target]) == 0) & ~spaces
+                lost = max(lost, int(missing.sum() - (values == 0).sum()))
+        reasons = {"tokens without a label, as the corpus has others there": lost}
+        return super().contents(example)._replace(labels=labels, lost=reasons if lost else {})
 
     def _label_ids(self, target: str, values: np.ndarray) -> np.ndarray:
         """Stored values -> label numbers, int64, `MISSING` for 0."""

@@ -1,5 +1,6 @@
 """What components that read a text as a whole share."""
 
+from dataclasses import replace
 from typing import Any, Callable, Iterable, List, NamedTuple, Optional
 
 import numpy as np
@@ -10,7 +11,7 @@ from thinc.api import Config, Model
 
 from ..extensions import set_doc_extension
 from ..models.many_to_one import predict_attention
-from .base import RNNPipe
+from .base import Bounds, RNNPipe
 
 #: the one target of the network
 TARGET = "text"
@@ -101,6 +102,11 @@ class TextPipe(RNNPipe):
     @property
     def outputs(self) -> dict:
         return {TARGET: len(self.labels)}
+
+    @property
+    def bounds(self) -> Bounds:
+        network: Any = self.shim.network
+        return replace(super().bounds, max_length=network.max_length or None)
 
     def to_scores(self, outputs: np.ndarray) -> np.ndarray:
         """Scores from the network's outputs, both (docs, labels)."""

@@ -13,7 +13,8 @@ from thinc.api import Model
 
 from ..models.network import Gold
 from ..nn.losses import MISSING, exclusive_loss, multilabel_loss
-from .text import DEFAULT_MODEL, TextPipe, excerpt
+from .base import Contents
+from .text import DEFAULT_MODEL, TARGET, TextPipe, excerpt
 
 SCORE_WEIGHTS = {
     "cats_score": 1.0,
@@ -165,6 +166,12 @@ class _Categorizer(TextPipe):
                     )
                 row[column[label]] = value
         return truth
+
+    def contents(self, example: Example) -> Contents:
+        """The labels that hold."""
+        cats = example.reference.cats
+        labels = {TARGET: [label for label, value in cats.items() if value > 0]} if cats else {}
+        return super().contents(example)._replace(labels=labels)
 
     def _with_weights(self, arrays: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
         weights = self._weights_of(self.labels)

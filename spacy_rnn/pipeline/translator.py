@@ -21,7 +21,7 @@ from ..models.translator import (
     predict_translations,
     translation_gold,
 )
-from .base import RNNPipe
+from .base import Bounds, Contents, RNNPipe
 
 logger = logging.getLogger("spacy_rnn")
 
@@ -228,6 +228,16 @@ class RNNTranslator(RNNPipe):
 
     def can_learn_from(self, example: Example) -> bool:
         return bool(example.predicted.text.strip() and self._gold(example))
+
+    def contents(self, example: Example) -> Contents:
+        """The words of a text and of its translation, as blanks separate those."""
+        (source,) = super().contents(example).words.values()
+        return Contents({"source": source, "target": self._gold(example).split()})
+
+    @property
+    def bounds(self) -> Bounds:
+        # Every hypothesis of a beam takes as much as a source.
+        return Bounds(max(1, super().bounds.batch // self.search.options(1).beam))
 
     def get_gold(self, examples: List[Example]) -> Gold:
         """The pieces of each translation."""

@@ -1,0 +1,99 @@
+"""A pipeline as it is when training starts, and what it is trained on."""
+
+from functools import cache
+from itertools import islice
+from typing import Any, Dict, List, NamedTuple, Sequence
+
+from spacy.language import Language
+from spacy.schemas import ConfigSchemaTraining
+from spacy.training import Example
+from spacy.training.loop import subdivide_batch
+from spacy.util import (
+    get_sourced_components,
+    load_model_from_config,
+    registry,
+    resolve_dot_names,
+)
+from thinc.api import Config, fix_random_seed
+
+from ..pipeline.base import RNNPipe
+
+#: of a streamed corpus the examples that spaCy initialises with, and those that are looked at
+N_INITIAL, N_STREAMED = 100, 10_000
+
+
+class Setup(NamedTuple):
+    """What `spacy train` works with.
+
+    pipes: the components to train that are recurrent networks, initialised.
+    train, dev: examples of both corpora. streamed: whether those are only the first ones.
+    training: [training] of the config, with its functions.
+    """
+
+    nlp: Language
+    pipes: Dict[str, RNNPipe]
+    train: List[Example]
+    dev: List[Example]
+    streamed: bool
+    training: Dict[str, Any]
+
+    def batches(self) -> List[List[Example]]:
+        """What is read at once in an epoch."""
+        return [
+            part
+            for batch in self.training["batcher"](self.train)
+            for part in subdivide_batch(batch, self.training["accumulate_gradient"])
+        ]
+
+    def annotate(self, examples: Sequence[Example]) -> None:
+        """Set on the predicted docs what components set there in training."""
+        for name, pipe in self.nlp.pipeline:
+            if name in self.training["annotating_components"]:
+                for eg in examples:
+                    eg.predicted = pipe(eg.predicted)
+
+
+def set_up(config: Config) -> Setup:
+    """Initialise the recurrent networks of a config, and components that annotate for them, as
+    `spacy.training.initialize.init_nlp` does. Others stay as they are.
+
+    RAISES (ValueError, OSError, ImportError): If the config is not complete, has nothing to
+        inspect, or its data are not there or cannot be learned from.
+    """
+    nlp = load_model_from_config(config, auto_fill=True)
+    filled = nlp.config.interpolate()
+    training: Any = registry.resolve(filled["training"], schema=ConfigSchemaTraining)
+    frozen = training["frozen_components"]
+    pipes: Dict[str, Any] = {
+        name: pipe
+        for name, pipe in nlp.pipeline
+        if isinstance(pipe, RNNPipe) and name not in frozen
+    }
+    if not pipes:
+        raise ValueError(
+            f"The config trains no component of spacy-rnn; its components: "
+            f"{', '.join(nlp.pipe_names) or 'none'}. 'python -m spacy rnn init-config --task "
+            f"TASK' makes a config with one."
+        )
+    if training["seed"] is not None:
+        fix_random_seed(training["seed"])
+    streamed = training["max_epochs"] == -1
+    corpora = resolve_dot_names(filled, [training["train_corpus"], training["dev_corpus"]])
+
+    @cache
+    def read(part: int) -> List[Example]:
+        examples = list(islice(corpora[part](nlp), N_STREAMED if streamed else None))
+        if not examples:
+            name = ("train", "dev")[part]
+            raise ValueError(
+                f"The corpus of [training] {name}_corpus has no document. Check --paths.{name} and "
+                f"the settings of its reader, such as limit and max_length."
+            )
+        return examples
+
+    kept = {*frozen, *get_sourced_components(config)}
+    new = {*pipes, *training["annotating_components"]} - kept
+    with nlp.select_pipes(enable=list(new)):
+        # Read as late as in training: until then, callbacks may change the tokenizer.
+        nlp.initialize(lambda: read(0)[: N_INITIAL if streamed else None])
+    return Setup(nlp, pipes, read(0), read(1), streamed, training)

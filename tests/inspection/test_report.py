@@ -1,0 +1,276 @@
+"""What is said of whole configs, and what to do about it."""
+
+from dataclasses import replace
+
+import pytest
+import spacy
+from spacy.tokens import DocBin
+from spacy.training import Example
+from spacy.training.initialize import init_nlp
+from spacy.util import load_config
+
+from spacy_rnn.cli.recipes import RECIPES, make_config
+from spacy_rnn.inspection.advice import advice
+from spacy_rnn.inspection.report import report
+from spacy_rnn.inspection.setup import set_up
+
+from ..conftest import ROOT, SENTENCES, make_doc
+
+TASKS = list(dict.fromkeys(task for task, _ in RECIPES))
+CONFIGS = [path.stem for path in sorted((ROOT / "configs").glob("*.cfg"))]
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory):
+    """Three documents for training, and for development two, the first of which is a copy."""
+    folder = tmp_path_factory.mktemp("corpora")
+    vocab = spacy.blank("en").vocab
+    for part, sentences in (("train", SENTENCES[:3]), ("dev", SENTENCES[2:])):
+        docs = [make_doc(vocab, *sentence) for sentence in sentences]
+        DocBin(docs=docs, store_user_data=True).to_disk(folder / f"{part}.spacy")
+    return {f"paths.{part}": str(folder / f"{part}.spacy") for part in ("train", "dev")}
+
+
+def configured(paths, task, **settings):
+    config = make_config(task)
+    for name, path in paths.items():
+        config["paths"][name.removeprefix("paths.")] = path
+    component = config["components"][task]
+    component.update(settings)
+    if task == "lm":
+        component.update(streams=2, window=4)
+    return config
+
+
+@pytest.fixture(scope="module", params=TASKS)
+def inspected(paths, request):
+    """A task, what it is trained with, and what is said of that."""
+    config = configured(paths, request.param)
+    setup = set_up(config)
+    return request.param, setup, report(setup)
+
+
+def test_features_as_training_has_them(paths, inspected):
+    task, setup, _ = inspected
+    pipe, expected = setup.pipes[task], init_nlp(configured(paths, task)).get_pipe(task)
+    assert pipe.shim.features.to_dict() == expected.shim.features.to_dict()
+    assert pipe.shim.outputs == expected.shim.outputs
+    weights, others = (p.shim.module.state_dict() for p in (pipe, expected))
+    assert all((weights[name] == others[name]).all() for name in weights)
+
+
+def test_by_hand(inspected):
+    task, _, found = inspected
+    assert (found.train.documents, found.train.tokens, found.train.longest) == (3, 13, 5)
+    assert (found.dev.documents, found.dev.tokens, found.dev.empty) == (2, 6, 0)
+    assert found.leaked == 1 and not found.streamed
+    (component,) = found.components.values()
+    assert component.factory == f"rnn_{task}"
+    assert component.cut == component.windowed == {"train": 0, "dev": 0}
+    assert component.lost == {"train": {}, "dev": {}}
+    if task == "tagger":
+        tags = component.targets["tag"]
+        assert tags.train.counts == {
+            "PRP": 3, "VBP": 2, "JJ": 2, "NN": 2, "NNS": 1, "VBZ": 1, "CD": 1, ".": 1,
+        }  # fmt: skip
+        assert tags.dev.documents == 2 and tags.unseen == []
+    elif task == "ner":
+        assert component.targets["ner"].train.counts == {"FOOD": 3, "PERSON": 2}
+        assert component.targets["ner"].train.per_document == 5 / 3
+        assert component.targets["ner"].dev.counts == {"FOOD": 2, "PERSON": 1}
+    elif task in ("textcat", "textcat_multilabel"):
+        assert component.targets["text"].train.counts == {"LIKE": 2, "EAT": 1}
+        assert component.targets["text"].dev.counts == {"LIKE": 1, "EAT": 1}
+    elif task == "regressor":
+        rating = component.targets["rating"]
+        assert (rating.train.mean, rating.train.lowest, rating.train.highest) == (1.0, -1.0, 2.5)
+    else:
+        assert component.targets == {}
+    sides = component.vocabularies
+    if task == "translator":
+        assert sides["source"]["pieces"].train.tokens == 13
+        assert sides["target"]["pieces"].dev.tokens == 5 + 3
+    elif task == "lm":
+        assert sides["text"]["characters"].train.tokens == 13
+    else:
+        words = sides["text"]["words"]
+        # Of "I like green eggs", "She eats one ham .", "They like blue ham" two come twice, and of
+        # the tokens of "They like blue ham" and "Eggs !" those are known.
+        assert words.size == 2 and words.train.types == 11
+        assert words.dev.unknown_tokens == 4 / 6
+    warnings = " ".join(advice(found))
+    assert "only 3 training documents" in warnings
+    assert "1 of 2 documents of the dev corpus are in the training corpus too" in warnings
+
+
+def test_a_label_that_nothing_has(paths, tmp_path):
+    vocab = spacy.blank("en").vocab
+    docs = [make_doc(vocab, *sentence) for sentence in SENTENCES]
+    for doc in docs:
+        doc.cats = {"EAT": 1.0, "LIKE": 0.0}
+    DocBin(docs=docs).to_disk(tmp_path / "train.spacy")
+    config = configured({**paths, "paths.train": str(tmp_path / "train.spacy")}, "textcat")
+    found = report(set_up(config))
+    target = found.components["textcat"].targets["text"]
+    assert target.train.counts == {"EAT": 4, "LIKE": 0} and target.unseen == ["LIKE"]
+    (warning,) = [w for w in advice(found) if "dev corpus alone" in w]
+    assert warning == (
+        "textcat: 1 labels of 'text' are in the dev corpus alone and cannot be found: LIKE. Split "
+        "the data anew, or correct the labels."
+    )
+
+
+def test_warnings(paths):
+    """One for each thing that may be wrong."""
+    found = report(set_up(configured(paths, "ner")))
+    fine = replace(
+        found,
+        train=replace(found.train, documents=100),
+        leaked=0,
+        components={},
+    )
+    assert advice(fine) == []
+    (empty,) = advice(replace(fine, dev=replace(found.dev, empty=1)))
+    assert empty == "1 of 2 documents of the dev corpus are empty. Leave them out."
+    component = found.components["ner"]
+
+    def of(**changes):
+        vocabularies = {"text": {}}
+        quiet = replace(component, vocabularies=vocabularies, targets={})
+        changed = replace(quiet, **changes)
+        return advice(replace(fine, components={"ner": changed}))
+
+    assert of() == []
+    assert all(warning.startswith("ner: ") for warning in of(targets=component.targets))
+    (rare,) = of(targets=component.targets)
+    assert "2 labels of 'ner' occur less than 5 times in the training corpus: FOOD, PERSON." in rare
+    (unknown,) = of(vocabularies=component.vocabularies)
+    assert "67% of the words of the dev corpus (text) are unknown to its words" in unknown
+    assert "lower min_freq" in unknown
+    words = component.vocabularies["text"]["words"]
+    fewer = replace(words, dev=replace(words.dev, unknown_tokens=0.2))
+    assert of(vocabularies={"text": {"words": fewer}}) == []
+    (vectors,) = of(vocabularies={"text": {"vectors": words}})
+    assert "Take vectors of the same kind of text" in vectors
+    (pieces,) = of(vocabularies={"target": {"pieces": words}})
+    assert "(target)" in pieces and "more like" in pieces
+    (lost,) = of(lost={"train": {"entities of some kind": 3}, "dev": {}})
+    assert "of the train corpus that cannot be learned: 3 entities of some kind." in lost
+    (cut,) = of(cut={"train": 2, "dev": 0}, bounds=replace(component.bounds, max_length=9))
+    assert "2 documents of the train corpus are longer than max_length = 9 tokens" in cut
+    (windowed,) = of(windowed={"train": 0, "dev": 1})
+    assert "1 documents of the dev corpus are longer than window = 5000 tokens" in windowed
+
+
+def test_many_labels_are_not_all_named(paths):
+    found = report(set_up(configured(paths, "tagger")))
+    target = found.components["tagger"].targets["tag"]
+    many = replace(target, unseen=[f"L{i}" for i in range(30)])
+    component = replace(found.components["tagger"], targets={"tag": many})
+    warnings = advice(replace(found, components={"tagger": component}))
+    (warning,) = [w for w in warnings if "dev corpus alone" in w]
+    assert "30 labels" in warning and "L9, ..." in warning and "L10" not in warning
+
+
+def test_documents_that_are_cut_or_windowed(paths):
+    config = configured(paths, "textcat")
+    config["components"]["textcat"]["model"].update(max_length=4, window=3)
+    component = report(set_up(config)).components["textcat"]
+    assert component.cut == {"train": 1, "dev": 0}
+    assert component.windowed == {"train": 3, "dev": 1}
+    # What is cut before fits.
+    config["components"]["textcat"]["model"].update(max_length=3, window=3)
+    component = report(set_up(config)).components["textcat"]
+    assert component.cut == {"train": 3, "dev": 1}
+    assert component.windowed == {"train": 0, "dev": 0}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_documents_without_a_token(paths, task):
+    """spaCy's reader leaves them out, others may not."""
+    setup = set_up(configured(paths, task))
+    nlp = setup.nlp
+    empty = [Example(nlp.make_doc(""), nlp.make_doc("")) for _ in range(2)]
+    found = report(setup._replace(train=[*setup.train, empty[0]], dev=empty))
+    assert (found.train.empty, found.dev.empty, found.dev.tokens) == (1, 2, 0)
+    assert found.train.lengths == {"0": 1, "1": 0, "2-3": 0, "4-7": 3}
+    assert "2 of 2 documents of the dev corpus are empty. Leave them out." in advice(found)
+    assert found.leaked == 0
+
+
+def test_streamed_corpora(paths, monkeypatch):
+    config = configured(paths, "textcat")
+    config["components"]["textcat"]["model"]["embedding"]["words"]["min_freq"] = 1
+    config["training"]["max_epochs"] = -1
+    monkeypatch.setattr("spacy_rnn.inspection.setup.N_STREAMED", 2)
+    monkeypatch.setattr("spacy_rnn.inspection.setup.N_INITIAL", 1)
+    found = report(set_up(config))
+    assert found.streamed and found.train.documents == found.dev.documents == 2
+    # The words of the first document alone.
+    assert found.components["textcat"].vocabularies["text"]["words"].size == 4
+
+
+def test_accumulated_gradients(paths):
+    config = configured(paths, "ner")
+    whole = report(set_up(config)).components["ner"].memory
+    config["training"]["accumulate_gradient"] = 3
+    parts = report(set_up(config)).components["ner"].memory
+    assert (whole.batch, parts.batch) == (13, 5)
+
+
+def test_other_components_are_left_as_they_are(paths):
+    """Even those that could not be initialised."""
+    config = configured(paths, "ner")
+    config["nlp"]["pipeline"] = ["sentencizer", "parser", "ner", "second", "frozen"]
+    config["components"]["sentencizer"] = {"factory": "sentencizer"}
+    config["components"]["parser"] = {"factory": "parser"}
+    for name in ("second", "frozen"):
+        config["components"][name] = {"factory": "rnn_ner"}
+    config["training"]["frozen_components"] = ["frozen"]
+    setup = set_up(config)
+    assert list(setup.pipes) == ["ner", "second"]
+    assert setup.nlp.pipe_names == config["nlp"]["pipeline"]
+    assert not setup.nlp.get_pipe("frozen").shim.is_built
+    assert list(report(setup).components) == ["ner", "second"]
+
+
+@pytest.mark.parametrize("factory", ["sentencizer", "senter"])
+def test_what_annotating_components_set(paths, factory):
+    """A component that is trained too is initialised."""
+    config = configured(paths, "textcat")
+    config["nlp"]["pipeline"] = ["sentences", "textcat"]
+    config["components"]["sentences"] = {"factory": factory}
+    config["components"]["textcat"]["model"]["sentences"] = {
+        "@architectures": "spacy_rnn.SentenceEncoder.v1",
+        "encoder": {"@architectures": "spacy_rnn.RNNEncoder.v1", "hidden_size": 4},
+        "pooling": {"@architectures": "spacy_rnn.Pooling.v1", "ways": ["last"]},
+    }
+    config["training"]["annotating_components"] = ["sentences"]
+    assert report(set_up(config)).components["textcat"].memory.activations > 0
+
+
+def test_sourced_components_keep_what_they_know(paths, tmp_path):
+    nlp = init_nlp(configured(paths, "ner"))
+    nlp.get_pipe("ner").add_label("PLACE")
+    nlp.to_disk(tmp_path / "model")
+    config = configured(paths, "ner")
+    config["components"]["ner"] = {"source": str(tmp_path / "model")}
+    setup = set_up(config)
+    assert setup.pipes["ner"].labels == ("FOOD", "PERSON", "PLACE")
+    assert report(setup).components["ner"].targets["ner"].train.counts["PLACE"] == 0
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_configs_of_the_project(paths, name):
+    small = {"corpora.train.gold_preproc": True} if name == "lm" else {}
+    config = load_config(ROOT / "configs" / f"{name}.cfg", overrides={**paths, **small})
+    for component in config["components"].values():
+        if component["factory"] == "rnn_lm":
+            component.update(streams=2, window=4)
+            component["model"]["encoder"]["hidden_size"] = 32
+        if "context" in component["model"].get("embedding", {}):
+            # It needs a trained language model.
+            del component["model"]["embedding"]["context"]
+    found = report(set_up(config))
+    (component,) = found.components.values()
+    assert component.memory.parameters > 1000 and component.memory.activations > 0
