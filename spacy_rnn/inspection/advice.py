@@ -31,19 +31,19 @@ def advice(report: Report) -> List[str]:
 def _of_corpora(report: Report) -> Iterator[str]:
     if report.train.documents < FEW_DOCUMENTS:
         yield (
-            f"There are only {report.train.documents} training documents. A network needs some "
-            f"hundreds, better thousands."
+            f"Training documents: only {report.train.documents}. A network needs some hundreds, "
+            f"better thousands."
         )
     for part, corpus in (("train", report.train), ("dev", report.dev)):
         if corpus.empty:
             yield (
-                f"{corpus.empty} of {corpus.documents} documents of the {part} corpus are empty. "
+                f"Empty documents in the {part} corpus: {corpus.empty} of {corpus.documents}. "
                 f"Leave them out."
             )
     if report.leaked:
         yield (
-            f"{report.leaked} of {report.dev.documents} documents of the dev corpus are in the "
-            f"training corpus too: scores will be too good. Remove them from one of both."
+            f"Documents of the dev corpus that are in the training corpus too: {report.leaked} of "
+            f"{report.dev.documents}. Scores will be too good: remove them from one of both."
         )
 
 
@@ -53,8 +53,8 @@ def _of_component(component: Component) -> Iterator[str]:
             share = vocabulary.dev.unknown_tokens
             if share > UNKNOWN:
                 yield (
-                    f"{share:.0%} of the words of the dev corpus ({side}) are unknown to its "
-                    f"{name}, or in part. {CURES.get(name, OTHER_CURE)}"
+                    f"Words of the dev corpus ({side}) that its {name} do not know, or not whole: "
+                    f"{share:.0%}. {CURES.get(name, OTHER_CURE)}"
                 )
     for name, target in component.targets.items():
         if isinstance(target, Labels):
@@ -62,35 +62,37 @@ def _of_component(component: Component) -> Iterator[str]:
     for part, reasons in component.lost.items():
         for reason, n in reasons.items():
             yield (
-                f"Annotation of the {part} corpus that cannot be learned: {n} {reason}. Correct "
-                f"the annotation or the rules of the tokenizer."
+                f"Annotation of the {part} corpus that is lost, {reason}: {n}. Correct it, or the "
+                f"rules of the tokenizer."
             )
+    bounds = component.bounds
     for part in ("train", "dev"):
         if component.cut[part]:
             yield (
-                f"{component.cut[part]} documents of the {part} corpus are longer than max_length "
-                f"= {component.bounds.max_length} tokens and will be cut. Raise it, or set it to 0."
+                f"Documents of the {part} corpus of more than max_length = {bounds.max_length} "
+                f"tokens: {component.cut[part]}. The rest is not read: raise max_length, or set it "
+                f"to 0."
             )
         if component.windowed[part]:
             yield (
-                f"{component.windowed[part]} documents of the {part} corpus are longer than window "
-                f"= {component.bounds.window} tokens. They are predicted in windows, and in "
-                f"training take much memory: split them, or set max_length."
+                f"Documents of the {part} corpus of more than window = {bounds.window} tokens: "
+                f"{component.windowed[part]}. They are predicted in windows, and take much memory "
+                f"in training: split them, or set max_length."
             )
 
 
 def _of_labels(name: str, target: Labels) -> Iterator[str]:
-    rare = [label for label, n in target.train.counts.items() if n < FEW_LABELS]
-    rare = [label for label in rare if label not in target.unseen]
+    counts = target.train.counts
+    rare = [label for label in counts if counts[label] < FEW_LABELS and label not in target.unseen]
     if rare:
         yield (
-            f"{len(rare)} labels of '{name}' occur less than {FEW_LABELS} times in the training "
-            f"corpus: {_named(rare)}. Annotate more, or merge them with others."
+            f"Labels of '{name}' with less than {FEW_LABELS} occurrences in the training corpus, "
+            f"{len(rare)}: {_named(rare)}. Annotate more, or merge them with others."
         )
     if target.unseen:
         yield (
-            f"{len(target.unseen)} labels of '{name}' are in the dev corpus alone and cannot be "
-            f"found: {_named(target.unseen)}. Split the data anew, or correct the labels."
+            f"Labels of '{name}' that only the dev corpus has, {len(target.unseen)}: "
+            f"{_named(target.unseen)}. They cannot be found: split the data anew, or correct them."
         )
 
 

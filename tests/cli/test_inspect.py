@@ -33,6 +33,7 @@ def work(tmp_path_factory):
     write(folder / "empty.spacy", [])
     for task in TASKS:
         config = make_config(task)
+        config["components"][task]["model"]["batch_tokens"] = 64
         if task == "lm":
             config["components"]["lm"].update(streams=2, window=4)
         config.to_disk(folder / f"{task}.cfg", interpolate=False)

@@ -31,12 +31,12 @@ def paths(tmp_path_factory):
     return {f"paths.{part}": str(folder / f"{part}.spacy") for part in ("train", "dev")}
 
 
-def configured(paths, task, **settings):
+def configured(paths, task):
     config = make_config(task)
     for name, path in paths.items():
         config["paths"][name.removeprefix("paths.")] = path
     component = config["components"][task]
-    component.update(settings)
+    component["model"]["batch_tokens"] = 64
     if task == "lm":
         component.update(streams=2, window=4)
     return config
@@ -99,8 +99,8 @@ def test_by_hand(inspected):
         assert words.size == 2 and words.train.types == 11
         assert words.dev.unknown_tokens == 4 / 6
     warnings = " ".join(advice(found))
-    assert "only 3 training documents" in warnings
-    assert "1 of 2 documents of the dev corpus are in the training corpus too" in warnings
+    assert "Training documents: only 3." in warnings
+    assert "that are in the training corpus too: 1 of 2." in warnings
 
 
 def test_a_label_that_nothing_has(paths, tmp_path):
@@ -113,10 +113,10 @@ def test_a_label_that_nothing_has(paths, tmp_path):
     found = report(set_up(config))
     target = found.components["textcat"].targets["text"]
     assert target.train.counts == {"EAT": 4, "LIKE": 0} and target.unseen == ["LIKE"]
-    (warning,) = [w for w in advice(found) if "dev corpus alone" in w]
+    (warning,) = [w for w in advice(found) if "only the dev corpus" in w]
     assert warning == (
-        "textcat: 1 labels of 'text' are in the dev corpus alone and cannot be found: LIKE. Split "
-        "the data anew, or correct the labels."
+        "textcat: Labels of 'text' that only the dev corpus has, 1: LIKE. They cannot be found: "
+        "split the data anew, or correct them."
     )
 
 
@@ -131,7 +131,7 @@ def test_warnings(paths):
     )
     assert advice(fine) == []
     (empty,) = advice(replace(fine, dev=replace(found.dev, empty=1)))
-    assert empty == "1 of 2 documents of the dev corpus are empty. Leave them out."
+    assert empty == "Empty documents in the dev corpus: 1 of 2. Leave them out."
     component = found.components["ner"]
 
     def of(**changes):
@@ -143,9 +143,11 @@ def test_warnings(paths):
     assert of() == []
     assert all(warning.startswith("ner: ") for warning in of(targets=component.targets))
     (rare,) = of(targets=component.targets)
-    assert "2 labels of 'ner' occur less than 5 times in the training corpus: FOOD, PERSON." in rare
+    assert "less than 5 occurrences in the training corpus, 2: FOOD, PERSON." in rare
     (unknown,) = of(vocabularies=component.vocabularies)
-    assert "67% of the words of the dev corpus (text) are unknown to its words" in unknown
+    assert (
+        "Words of the dev corpus (text) that its words do not know, or not whole: 67%." in unknown
+    )
     assert "lower min_freq" in unknown
     words = component.vocabularies["text"]["words"]
     fewer = replace(words, dev=replace(words.dev, unknown_tokens=0.2))
@@ -155,11 +157,11 @@ def test_warnings(paths):
     (pieces,) = of(vocabularies={"target": {"pieces": words}})
     assert "(target)" in pieces and "more like" in pieces
     (lost,) = of(lost={"train": {"entities of some kind": 3}, "dev": {}})
-    assert "of the train corpus that cannot be learned: 3 entities of some kind." in lost
+    assert "of the train corpus that is lost, entities of some kind: 3." in lost
     (cut,) = of(cut={"train": 2, "dev": 0}, bounds=replace(component.bounds, max_length=9))
-    assert "2 documents of the train corpus are longer than max_length = 9 tokens" in cut
+    assert "Documents of the train corpus of more than max_length = 9 tokens: 2." in cut
     (windowed,) = of(windowed={"train": 0, "dev": 1})
-    assert "1 documents of the dev corpus are longer than window = 5000 tokens" in windowed
+    assert "Documents of the dev corpus of more than window = 5000 tokens: 1." in windowed
 
 
 def test_many_labels_are_not_all_named(paths):
@@ -168,8 +170,8 @@ def test_many_labels_are_not_all_named(paths):
     many = replace(target, unseen=[f"L{i}" for i in range(30)])
     component = replace(found.components["tagger"], targets={"tag": many})
     warnings = advice(replace(found, components={"tagger": component}))
-    (warning,) = [w for w in warnings if "dev corpus alone" in w]
-    assert "30 labels" in warning and "L9, ..." in warning and "L10" not in warning
+    (warning,) = [w for w in warnings if "only the dev corpus" in w]
+    assert "has, 30: L0" in warning and "L9, ..." in warning and "L10" not in warning
 
 
 def test_documents_that_are_cut_or_windowed(paths):
@@ -194,7 +196,7 @@ def test_documents_without_a_token(paths, task):
     found = report(setup._replace(train=[*setup.train, empty[0]], dev=empty))
     assert (found.train.empty, found.dev.empty, found.dev.tokens) == (1, 2, 0)
     assert found.train.lengths == {"0": 1, "1": 0, "2-3": 0, "4-7": 3}
-    assert "2 of 2 documents of the dev corpus are empty. Leave them out." in advice(found)
+    assert "Empty documents in the dev corpus: 2 of 2. Leave them out." in advice(found)
     assert found.leaked == 0
 
 
@@ -265,6 +267,7 @@ def test_configs_of_the_project(paths, name):
     small = {"corpora.train.gold_preproc": True} if name == "lm" else {}
     config = load_config(ROOT / "configs" / f"{name}.cfg", overrides={**paths, **small})
     for component in config["components"].values():
+        component["model"]["batch_tokens"] = 64
         if component["factory"] == "rnn_lm":
             component.update(streams=2, window=4)
             component["model"]["encoder"]["hidden_size"] = 32
