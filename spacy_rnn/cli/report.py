@@ -72,8 +72,8 @@ def _print_component(component: "Component") -> None:
         ],
     )
     msg.text(
-        "Activations and prediction were measured on some documents, and reckoned for as many "
-        "tokens: what torch asks for. Python, spaCy and the corpora come on top."
+        "Activations and prediction are what torch asked for with some documents, reckoned for "
+        "the largest batch. Python, spaCy and the corpora come on top."
     )
 
 

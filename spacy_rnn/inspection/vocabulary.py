@@ -20,11 +20,10 @@ from ..features.units import Characters, PieceUnits, Words
 from ..features.vectors import VectorRows
 from ..features.word_pieces import WordPieces
 from ..features.words import WordIds
+from ..pipeline.base import TEXT
 
 #: how many words are shown of those of which something is unknown
 N_MISSING = 10
-#: what a component reads, where there is one thing
-TEXT = "text"
 
 
 class Reader(NamedTuple):
