@@ -14,11 +14,16 @@ from .inspect import inspect_cli
 from .memory import memory_cli
 from .suggest import suggest_cli
 
-rnn_cli = typer.Typer(name="rnn", help="Look into the networks of spacy-rnn.", no_args_is_help=True)
-rnn_cli.command(
+rnn_cli = typer.Typer(
+    name="rnn", help="Make configs for spacy-rnn; look into its networks.", no_args_is_help=True
+)
 rnn_cli.command("attention")(attention_cli)
 rnn_cli.command("generate")(generate_cli)
 rnn_cli.command("init-config")(init_config_cli)
+# What is no option of its own overrides a setting of the config.
+rnn_cli.command(
+    "inspect", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)(inspect_cli)
 rnn_cli.command("memory")(memory_cli)
 rnn_cli.command("suggest")(suggest_cli)
 

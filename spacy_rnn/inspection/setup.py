@@ -26,12 +26,15 @@ class Setup(NamedTuple):
     """What `spacy train` works with.
 
     pipes: the components to train that are recurrent networks, initialised.
+    annotating: names of those that set in training what others read: as the config says, and those
+        that networks listen to.
     train, dev: examples of both corpora. streamed: whether those are only the first ones.
     training: [training] of the config, with its functions.
     """
 
     nlp: Language
     pipes: Dict[str, RNNPipe]
+    annotating: List[str]
     train: List[Example]
     dev: List[Example]
     streamed: bool
@@ -47,10 +50,10 @@ class Setup(NamedTuple):
 
     def annotate(self, examples: Sequence[Example]) -> None:
         """Set on the predicted docs what components set there in training."""
-        for name, pipe in self.nlp.pipeline:
-            if name in self.training["annotating_components"]:
-                for eg in examples:
-                    eg.predicted = pipe(eg.predicted)
+        for name in self.annotating:
+            pipe = self.nlp.get_pipe(name)
+            for eg in examples:
+                eg.predicted = pipe(eg.predicted)
 
 
 def set_up(config: Config) -> Setup:
@@ -92,8 +95,14 @@ def set_up(config: Config) -> Setup:
         return examples
 
     kept = {*frozen, *get_sourced_components(config)}
-    new = {*pipes, *training["annotating_components"]} - kept
+    annotating = [
+        name
+        for name, pipe in nlp.pipeline
+        if name in training["annotating_components"]
+        or not pipes.keys().isdisjoint(getattr(pipe, "listening_components", ()))
+    ]
+    new = {*pipes, *annotating} - kept
     with nlp.select_pipes(enable=list(new)):
         # Read as late as in training: until then, callbacks may change the tokenizer.
         nlp.initialize(lambda: read(0)[: N_INITIAL if streamed else None])
-    return Setup(nlp, pipes, read(0), read(1), streamed, training)
+    return Setup(nlp, pipes, annotating, read(0), read(1), streamed, training)

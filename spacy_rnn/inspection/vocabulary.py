@@ -17,7 +17,7 @@ from ..features.pairs import PairFeatures
 from ..features.pieces import Pieces
 from ..features.tokens import TokenFeatures
 from ..features.units import Characters, PieceUnits, Words
-from ..features.vectors import VectorRows
+from ..features.vectors import PretrainedVectors
 from ..features.word_pieces import WordPieces
 from ..features.words import WordIds
 from ..pipeline.base import TEXT
@@ -191,11 +191,11 @@ def _(part: WordIds, vocab: Vocab) -> Reader:
 
 
 @_part.register
-def _(part: VectorRows, vocab: Vocab) -> Optional[Reader]:
+def _(part: PretrainedVectors, vocab: Vocab) -> Optional[Reader]:
     if not part.shape[1]:
         # The pipeline has none: the part is left out.
         return None
-    return Reader(part.shape[0], 0, partial(_read_part, part, vocab))
+    return Reader(part.shape[0], 0, partial(_found, part, vocab))
 
 
 @_part.register
@@ -213,6 +213,11 @@ def _(part: WordPieces, vocab: Vocab) -> Reader:
 def _(part: WordCharacters, vocab: Vocab) -> Reader:
     read = partial(_read_part, part, vocab)
     return Reader(len(part.characters) - 2, units.UNKNOWN, read)
+
+
+def _found(part: Any, vocab: Vocab, words: List[str]) -> List[np.ndarray]:
+    """1 for a word that has a vector, else 0."""
+    return list(np.minimum(part.ids(words, vocab)[part.name + "_lengths"], 1)[:, None])
 
 
 def _read_part(part: Feature, vocab: Vocab, words: List[str]) -> List[np.ndarray]:

@@ -251,6 +251,19 @@ def test_what_annotating_components_set(paths, factory):
     assert report(set_up(config)).components["textcat"].memory.activations > 0
 
 
+def test_a_tok2vec_that_is_listened_to(paths):
+    config = configured(paths, "ner")
+    config["nlp"]["pipeline"] = ["tok2vec", "ner"]
+    config["components"]["tok2vec"] = {"factory": "tok2vec"}
+    config["components"]["ner"]["model"]["embedding"] = None
+    config["components"]["ner"]["model"]["tok2vec"] = {
+        "@architectures": "spacy.Tok2VecListener.v1",
+        "width": 96,
+    }
+    found = report(set_up(config)).components["ner"]
+    assert found.vocabularies == {"text": {}} and found.memory.activations > 0
+
+
 def test_sourced_components_keep_what_they_know(paths, tmp_path):
     nlp = init_nlp(configured(paths, "ner"))
     nlp.get_pipe("ner").add_label("PLACE")

@@ -15,7 +15,7 @@ from spacy_rnn.features.pairs import PairFeatures
 from spacy_rnn.features.pieces import Pieces
 from spacy_rnn.features.tokens import TokenFeatures
 from spacy_rnn.features.units import Characters, PieceUnits, Words
-from spacy_rnn.features.vectors import VectorRows
+from spacy_rnn.features.vectors import PipelineVectors
 from spacy_rnn.features.word_pieces import WordPieces
 from spacy_rnn.features.words import WordIds
 from spacy_rnn.inspection.vocabulary import Coverage, Reader, describe, vocabularies
@@ -58,7 +58,7 @@ def test_words_by_hand(vocab):
 def test_vectors_by_hand(vocab):
     vocab.set_vector("the", np.ones(3, dtype="float32"))
     vocab.set_vector("cats", np.ones(3, dtype="float32"))
-    (vectors,) = of_tokens(vocab, VectorRows("vectors", trained=False)).values()
+    (vectors,) = of_tokens(vocab, PipelineVectors("vectors", trained=False)).values()
     # "The" is looked up as "the" too.
     assert (vectors.train.unknown_types, vectors.train.unknown_tokens) == (2 / 4, 3 / 5)
     assert (vectors.dev.unknown_types, vectors.dev.unknown_tokens) == (2 / 4, 2 / 5)
@@ -66,7 +66,7 @@ def test_vectors_by_hand(vocab):
 
 
 def test_vectors_that_are_left_out(vocab):
-    assert of_tokens(vocab, VectorRows("vectors", trained=False)) == {}
+    assert of_tokens(vocab, PipelineVectors("vectors", trained=False)) == {}
 
 
 def test_characters_by_hand(vocab):
