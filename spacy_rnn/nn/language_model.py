@@ -166,6 +166,19 @@ class LanguageModel(nn.Module):
         states, final = self.encoder.step(self.table(), lengths, units, state, longest)
         return Read(self.to_output(states), final)
 
+    def foretell(self, vectors: Tensor, state: Tensor, targets: Tensor) -> Tensor:
+        """The log-probability of units together, (B,), the last of which comes after all that was
+        read, the one before it after all but the last unit read, and so on.
+
+        vectors: of what is read, (B, N, E), from a state (S, depth, B, H). targets: (T,), T <= N.
+        """
+        n, length, _ = vectors.shape
+        states, _ = self.encoder.step(vectors.flatten(0, 1), torch.full((n,), length), None, state)
+        last = states.unflatten(0, (n, length))[:, length - len(targets) :]
+        scores = self.output(self.to_output(last.flatten(0, 1))).float().log_softmax(dim=1)
+        found = scores.gather(1, targets.repeat(n).unsqueeze(1))
+        return found.view(n, len(targets)).sum(1)
+
     def table(self) -> Tensor:
         """The vectors of all units, (V, E)."""
         weight = self.embedding.weight

@@ -37,6 +37,12 @@ def cross_entropy(
     )
 
 
+def log_odds(logits: Tensor, label: int) -> Tensor:
+    """Of a class against all others, under a softmax of logits (N, C), (N,)."""
+    others = torch.cat([logits[:, :label], logits[:, label + 1 :]], dim=1)
+    return logits[:, label] - others.logsumexp(dim=1)
+
+
 class Scores(NamedTuple):
     """Scores of a whole vocabulary, not yet computed: states (N, H), weight (V, H), bias (V,)."""
 

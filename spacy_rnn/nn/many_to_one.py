@@ -33,7 +33,20 @@ class ManyToOne(Network):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Outputs (B, outputs) of each target."""
         vectors, tokens = self.embed(batch)
-        vectors = self.tokens(vectors, batch.lengths, tokens)
+        return self.read(vectors, batch.lengths, batch.counts, tokens)
+
+    def read(
+        self,
+        vectors: Tensor,
+        lengths: Tensor,
+        counts: Optional[Tensor],
+        tokens: Optional[Tensor] = None,
+    ) -> dict[str, Tensor]:
+        """The same from what the encoder reads; see `Encoder.forward`.
+
+        counts: see `Batch`.
+        """
+        of_texts = self.tokens(vectors, lengths, tokens)
         if self.sentences is not None:
-            vectors = self.sentences(vectors, batch.counts)
-        return self.outputs(vectors)
+            of_texts = self.sentences(of_texts, counts)
+        return self.outputs(of_texts)

@@ -316,13 +316,15 @@ class Encoder(nn.Module):
             return _lstm_step(x, states, weights)
         function = _FUNCTIONS[self.cell]
         bidirectional = directions == 2
+        # In training mode kernels keep what gradients need, which cuDNN does in no other.
+        train = torch.is_grad_enabled()
         if isinstance(layout, Packed):
             output, *last = function(
-                x, layout.batch_sizes, initial, weights, True, 1, 0.0, self.training, bidirectional
+                x, layout.batch_sizes, initial, weights, True, 1, 0.0, train, bidirectional
             )
         else:
             output, *last = function(
-                x, initial, weights, True, 1, 0.0, self.training, bidirectional, False
+                x, initial, weights, True, 1, 0.0, train, bidirectional, False
             )
         return output, torch.cat(last)
 

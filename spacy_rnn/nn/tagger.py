@@ -7,10 +7,11 @@ from typing import Literal, Optional
 import torch
 from torch import Tensor, nn
 
-from .chain import marginals, viterbi
+from . import losses
+from .chain import log_partition, marginals, viterbi
 from .crf import CRF, Chain, Constraints, crf_loss
 from .embedding import TokenEmbedding
-from .losses import cross_entropy
+from .layout import offsets
 from .network import Batch, Network
 from .rnn import Encoder
 
@@ -39,8 +40,13 @@ class Tagger(Network):
     def forward(self, batch: Batch) -> dict[str, Chain]:
         """The scores of the labels of each target."""
         vectors, tokens = self.embed(batch)
-        states = self.encoder(vectors, batch.lengths, tokens)
-        return self.chains(self.outputs(states), batch.lengths)
+        return self.read(vectors, batch.lengths, tokens)
+
+    def read(
+        self, vectors: Tensor, lengths: Tensor, tokens: Optional[Tensor] = None
+    ) -> dict[str, Chain]:
+        """The same from what the encoder reads; see `Encoder.forward`."""
+        return self.chains(self.outputs(self.encoder(vectors, lengths, tokens)), lengths)
 
     def chains(self, scores: dict[str, Tensor], lengths: Tensor) -> dict[str, Chain]:
         """Scores (N, labels) of each target as chains, for sequences of these lengths (B,)."""
@@ -66,13 +72,13 @@ def tagging_loss(
         as NAME_weights (C,). Weights and smoothing are of the cross-entropy of tokens alone.
     constraints: which labels a CRF gives no probability.
     """
-    losses = [
-        cross_entropy(chain.scores, gold[name], label_smoothing, gold.get(name + "_weights"))
+    of_targets = [
+        losses.cross_entropy(chain.scores, gold[name], label_smoothing, gold.get(name + "_weights"))
         if chain.crf is None
         else crf_loss(chain, gold[name], constraints)
         for name, chain in chains.items()
     ]
-    return torch.stack(losses).sum()
+    return torch.stack(of_targets).sum()
 
 
 def decode(chains: dict[str, Chain]) -> dict[str, Tensor]:
@@ -101,3 +107,26 @@ def probabilities(scores: Chain, constraints: Optional[Constraints] = None) -> T
     if scores.crf is None and constraints is None:
         return scores.emissions.float().softmax(dim=1)
     return marginals(scores.potentials(constraints), scores.emissions, scores.lengths)
+
+
+def log_odds(
+    scores: Chain, token: int, label: int, constraints: Optional[Constraints] = None
+) -> Tensor:
+    """The log-odds of a label at a token of each sequence, (B,), over all labels of the other
+    tokens; differentiable.
+
+    token: its place in its sequence, which all of them must have.
+    """
+    emissions = scores.emissions.float()
+    places = torch.from_numpy(offsets(scores.lengths.numpy()) + token).to(emissions.device)
+    if scores.crf is None and constraints is None:
+        return losses.log_odds(emissions.index_select(0, places), label)
+    n_tokens, n_labels = emissions.shape
+    is_token = torch.isin(torch.arange(n_tokens, device=places.device), places).unsqueeze(1)
+    is_label = torch.arange(n_labels, device=places.device) == label
+    potentials = scores.potentials(constraints)
+    with_label, with_others = (
+        log_partition(potentials, emissions.masked_fill(mask, -torch.inf), scores.lengths)
+        for mask in (is_token & ~is_label, is_token & is_label)
+    )
+    return (with_label - with_others).float()

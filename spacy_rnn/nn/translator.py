@@ -77,7 +77,13 @@ class Translator(nn.Module):
         pieces, lengths = sources
         # Each distinct piece is looked up once.
         distinct, tokens = pieces.unique(return_inverse=True)
-        states = self.encoder(self.source_embedding(distinct), lengths, tokens)
+        return self.read(self.source_embedding(distinct), lengths, tokens)
+
+    def read(
+        self, vectors: Tensor, lengths: Tensor, tokens: Optional[Tensor] = None
+    ) -> tuple[Source, State]:
+        """The same from what the encoder reads; see `Encoder.forward`."""
+        states = self.encoder(vectors, lengths, tokens)
         mask = torch.arange(int(lengths.max())) < lengths.unsqueeze(1)
         mask = mask.to(states.device)
         memory = states.new_zeros(*mask.shape, states.shape[1])
@@ -104,6 +110,16 @@ class Translator(nn.Module):
                 states = self._read_own(before, own, source, state)
         states = states.flatten(0, 1).index_select(0, places)
         return Scores(states, self.output.weight, self.output.bias)
+
+    def foretell(self, vectors: Tensor, lengths: Tensor, before: Tensor) -> Tensor:
+        """The log-probability of each piece that may come next in targets, (B, V).
+
+        vectors: of the pieces of sources, (N, E). lengths: pieces of each, int64 (B,) on the CPU.
+        before: pieces of the targets so far, int64 (B, T), with the beginning.
+        """
+        source, state = self.read(vectors, lengths)
+        states, _, _ = self.decoder(self._vectors(before), source, state)
+        return self.output(states[:, -1]).float().log_softmax(dim=1)
 
     def _vectors(self, pieces: Tensor) -> Tensor:
         """(B, T) -> (B, T, E)."""

@@ -19,6 +19,7 @@ from spacy_rnn.nn.chain import (
 )
 from spacy_rnn.nn.crf import CRF, Chain, Constraints, crf_loss
 from spacy_rnn.nn.losses import MISSING
+from spacy_rnn.nn.tagger import log_odds
 
 
 def make(seed, lengths, n_tags, forbidden=0.0, scale=2.0):
@@ -245,6 +246,45 @@ def test_loss_with_missing_tags(seed, lengths, n_tags, forbidden, data):
     loss.backward()
     assert torch.isfinite(emissions.grad).all()
     assert all(torch.isfinite(p.grad).all() for p in crf.parameters())
+
+
+@few
+@given(
+    seed=st.integers(0, 10_000),
+    lengths=st.lists(st.integers(2, 5), min_size=1, max_size=3),
+    n_tags=st.integers(2, 3),
+    forbidden=st.sampled_from([0.0, 0.4]),
+    temperature=st.sampled_from([1.0, 2.5]),
+)
+def test_log_odds(seed, lengths, n_tags, forbidden, temperature):
+    """Of the readings with a label at a token against those with another one."""
+    potentials, emissions = make(seed, lengths, n_tags, forbidden)
+    crf = CRF(n_tags)
+    for parameter, values in zip(crf.parameters(), potentials, strict=True):
+        parameter.data.copy_(values.nan_to_num(neginf=0.0))
+    masks = [torch.isfinite(p) for p in potentials]
+    constraints = Constraints(*masks, torch.zeros(n_tags, n_tags, dtype=torch.bool))
+    chain = Chain(emissions.requires_grad_(), torch.tensor(lengths), crf, temperature)
+    for token, label in ((0, 0), (1, n_tags - 1)):
+        actual = log_odds(chain, token, label, constraints)
+        expected = []
+        for tags, scores in sentences(potentials, emissions, lengths):
+            scores, has = scores / temperature, tags[:, token] == label
+            with np.errstate(invalid="ignore"):
+                expected.append(log_sum(scores[has]) - log_sum(scores[~has]))
+        known = torch.from_numpy(np.isfinite(expected))
+        close(actual.detach()[known], np.array(expected)[known.numpy()], 1e-3)
+        assert not torch.isfinite(actual.detach()[~known]).any()
+        (gradient,) = torch.autograd.grad(actual[known].sum(), emissions)
+        assert torch.isfinite(gradient[known.repeat_interleave(chain.lengths)]).all()
+
+
+def test_log_odds_without_learned_transitions():
+    emissions = torch.randn(9, 4, generator=torch.Generator().manual_seed(0))
+    # The third tokens of both sequences.
+    p = emissions.double().softmax(1)[[2, 6], 1]
+    actual = log_odds(Chain(emissions, torch.tensor([4, 5])), 2, 1)
+    close(actual, (p / (1 - p)).log())
 
 
 def test_without_learned_transitions_a_token_stands_alone():

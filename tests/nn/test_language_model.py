@@ -142,6 +142,19 @@ def assert_close(actual, expected, tolerance=1e-10):
 
 @every_output
 @every_cell
+def test_units_are_foretold_together(output, cell):
+    """From the vectors of what is before them."""
+    model = make_with(output, cell=cell, depth=2)
+    inputs, targets = random_rows([6])
+    expected = oracle_log_p(model, inputs, targets).float()
+    vectors = model.table()[inputs[0]].expand(2, -1, -1)
+    for n in (0, 1, 3, 6):
+        found = model.foretell(vectors, model.start(2), targets[0][6 - n :])
+        assert_close(found, expected[6 - n :].sum().expand(2), 1e-5)
+
+
+@every_output
+@every_cell
 @pytest.mark.parametrize("depth", [1, 2])
 def test_loss_probabilities_and_gradients_are_those_of_torchs_cells(output, cell, depth):
     model = make_with(output, cell=cell, depth=depth)

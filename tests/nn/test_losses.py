@@ -14,6 +14,7 @@ from spacy_rnn.nn.losses import (
     Scores,
     cross_entropy,
     exclusive_loss,
+    log_odds,
     log_probabilities,
     multilabel_loss,
     squared_error,
@@ -345,6 +346,23 @@ def test_the_loss_of_a_vocabulary_bears_large_scores():
     loss.backward()
     assert loss.item() == 2000.0
     assert states.grad.tolist() == [[0.0], [-2.0]]
+
+
+@pytest.mark.parametrize(
+    ("logits", "label", "expected"),
+    [
+        ([0.0, 0.0], 1, 0.0),
+        ([math.log(3), 0.0], 0, math.log(3)),
+        ([math.log(3), 0.0, 0.0], 0, math.log(1.5)),
+        ([0.0, math.log(3), 0.0], 2, math.log(1 / 4)),
+        # Probabilities that are 1 and 0 in single precision.
+        ([60.0, 0.0], 0, 60.0),
+        ([60.0, 0.0], 1, -60.0),
+        ([2.0], 0, math.inf),
+    ],
+)
+def test_log_odds(logits, label, expected):
+    assert log_odds(torch.tensor([logits]), label).item() == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("n_rows, n_classes", [(0, 3), (1, 3), (130, 5), (5, 20_000), (300, 9_000)])

@@ -212,6 +212,23 @@ def test_the_state_after_a_step_is_torchs_last_state(cell, direction):
 
 
 @pytest.mark.parametrize("cell", CELLS)
+def test_the_lowest_layers_are_an_encoder_of_their_own(cell):
+    encoder = make(cell=cell, direction="forward", depth=3, residual=True, layer_norm=True)
+    x, lengths = make_tokens([4, 2]), torch.tensor([4, 2])
+    names = [name for name, _ in encoder.named_parameters()]
+    state = torch.randn(encoder.state_size(2))
+    for depth in (1, 2, 3):
+        part = encoder.lowest(depth)
+        alone = make(cell=cell, direction="forward", depth=depth, residual=True, layer_norm=True)
+        alone.load_state_dict(part.state_dict())
+        assert torch.equal(part(x, lengths), alone(x, lengths))
+        assert len(part.layers) == depth and part.layers[0] is encoder.layers[0]
+        assert part.step(x, lengths, None, state[:, :depth])[1].shape[1] == depth
+    assert torch.equal(part(x, lengths), encoder(x, lengths))
+    assert [name for name, _ in encoder.named_parameters()] == names
+
+
+@pytest.mark.parametrize("cell", CELLS)
 def test_a_row_without_tokens_keeps_its_state(cell):
     encoder = make(cell=cell, direction="forward")
     before = torch.randn(encoder.state_size(2))

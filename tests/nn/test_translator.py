@@ -79,6 +79,18 @@ def test_scores_of_search_are_those_of_training(attention, input_feeding):
 
 
 @every_way
+def test_a_piece_is_foretold_as_in_training(attention, input_feeding):
+    translator = make(attention, input_feeding, seed=2)
+    sources = random_pieces(np.random.default_rng(0), [3, 5])
+    (batch, before, places), _ = batch_of(sources, random_pieces(np.random.default_rng(1), [4, 4]))
+    expected = translator(batch, before, places).logits().log_softmax(1).view(2, 5, N_PIECES)
+    vectors = translator.source_embedding(batch.pieces)
+    for t in range(5):
+        found = translator.foretell(vectors, batch.lengths, before[:, : t + 1])
+        torch.testing.assert_close(found, expected[:, t], atol=1e-5, rtol=1e-5)
+
+
+@every_way
 def test_a_batch_is_translated_as_its_sources_alone(attention, input_feeding):
     translator = make(attention, input_feeding, seed=1)
     sources = random_pieces(np.random.default_rng(1), [5, 2, 1, 7, 3])
