@@ -108,6 +108,27 @@ def fit_temperature(
     return math.exp((low + high) / 2)
 
 
+def tag_score(
+    module: Any,
+    vectors: Tensor,
+    *,
+    scheme: Scheme,
+    temperature: float,
+    ruled_out: Tensor,
+    token: int,
+    tag: int,
+) -> Tensor:
+    """The log-odds of a tag of a token, (B,), from vectors of the tokens (B, N, D).
+
+    ruled_out: the tags that cannot be those of a token, bool (N, tags).
+    """
+    n, length, _ = vectors.shape
+    chain = module.read(vectors.flatten(0, 1), torch.full((n,), length))[TARGET]
+    scores = chain.scores.masked_fill(ruled_out.to(vectors.device).repeat(n, 1), -torch.inf)
+    chain = chain._replace(scores=scores, temperature=temperature)
+    return nn_tagger.log_odds(chain, token, tag, _constraints(scheme, vectors.device))
+
+
 def _predict(
     model: Model,
     docs: Sequence[Doc],

@@ -13,12 +13,17 @@ from torch import Tensor, nn
 from ..features.streams import BACKWARD, FORWARD, Streams, Window
 from ..features.units import Units
 from ..nn import language_model as nn_language_model
+from ..nn.rnn import Encoder
 from ..training.shim import TorchShim
 from .batching import Limits, batches_of, lengths_of
 from .checks import at_least, rate
 from .encoder import RNNEncoder, settings_of
+from .explanation import EncoderInput, Question, check_place
 from .network import Architecture, Precision, make_model
 from .units import UnitsConfig, learn_units, make_units, training_units
+
+#: how units are written that are a blank, or begin with one, and those that stand for nothing
+BLANK, UNKNOWN = "\u2581", "<unk>"
 
 
 @dataclass(frozen=True)
@@ -266,3 +271,96 @@ def _foretell(
     )
     read = module(inputs, torch.from_numpy(lengths_of(rows) - 1), state, longest=True)
     return module.output.log_probabilities(read.states, targets), read.final
+
+
+def inputs_of_doc(model: Model, doc: Doc, conditions: Optional[np.ndarray]) -> List[EncoderInput]:
+    """What the network of each direction reads of a document after the boundary before it.
+
+    conditions: float32 (1, C), the vector that the document has, if it has any.
+    """
+    shim: Any = model.shims[0]
+    (ids,) = shim.features.encode([doc])
+    condition = _tensor(conditions, shim.device)
+    found = []
+    for name in shim.module:
+        rows = _rows(shim, name, ids[::-1] if name == BACKWARD else ids)
+        boundary = torch.tensor([shim.features.boundary], device=shim.device)
+        read = partial(_read_boundary, name=name, boundary=boundary, condition=condition)
+        found.append(rows._replace(start=shim.predict(read)))
+    return found
+
+
+def ask_token(model: Model, doc: Doc, token: int, conditions: Optional[np.ndarray]) -> Question:
+    """Why a token of a document comes after what stands before it or, where the only network is a
+    backward one, before what stands after it. The end, or for that one the beginning, has the
+    number of tokens as its number. Of both directions it is the forward one that is asked.
+
+    conditions: see `inputs_of_doc`.
+    """
+    check_place(token, len(doc) + 1, "token")
+    shim: Any = model.shims[0]
+    backward = is_backward(model)
+    step = -1 if backward else 1
+    ids = np.append(shim.features.encode([doc])[0][::step], shim.features.boundary)
+    owners = np.append(shim.features.owners(doc)[::step], len(doc))
+    places = np.flatnonzero(owners == token)
+    if not len(places):
+        raise ValueError(
+            f"The token {token}, '{doc[token].text}', has no unit of its own: the model reads it "
+            f"as a part of its neighbour. Ask for that one."
+        )
+    name = BACKWARD if backward else FORWARD
+    score = partial(
+        _token_score,
+        name=name,
+        boundary=shim.features.boundary,
+        targets=torch.from_numpy(ids[places]).to(shim.device),
+        condition=_tensor(conditions, shim.device),
+    )
+    if token < len(doc):
+        what = f"'{doc[token].text}'"
+    else:
+        what = "the beginning of the text" if backward else "the end of the text"
+    rows = _rows(shim, name, ids[: places[-1]])
+    return Question(rows, f"log-probability of {what}", score)
+
+
+def _rows(shim: TorchShim, name: str, ids: np.ndarray) -> EncoderInput:
+    """Of units in the order in which the network of this name reads them."""
+    surfaces = shim.features.surfaces
+    names = [surfaces[i].replace(" ", BLANK) or UNKNOWN for i in ids.tolist()]
+    on_device = torch.from_numpy(ids.copy()).to(shim.device)
+    vectors = shim.predict(lambda modules: modules[name].table().index_select(0, on_device))
+    lengths = torch.tensor([len(ids)])
+    return EncoderInput(
+        partial(_encoder, name=name), names, vectors, lengths, backward=name == BACKWARD
+    )
+
+
+def _encoder(modules: Any, name: str) -> Encoder:
+    return modules[name].encoder
+
+
+def _read_boundary(
+    modules: Any, name: str, boundary: Tensor, condition: Optional[Tensor]
+) -> Tensor:
+    """The state after the boundary before a document, (S, depth, 1, H)."""
+    module: nn_language_model.LanguageModel = modules[name]
+    start = module.start(1, condition)
+    return module.encoder.step(module.table(), torch.tensor([1]), boundary, start)[1]
+
+
+def _token_score(
+    modules: Any,
+    vectors: Tensor,
+    *,
+    name: str,
+    boundary: int,
+    targets: Tensor,
+    condition: Optional[Tensor],
+) -> Tensor:
+    module: nn_language_model.LanguageModel = modules[name]
+    n = len(vectors)
+    before = module.table()[boundary].expand(n, 1, -1)
+    state = module.start(n, None if condition is None else condition.expand(n, -1))
+    return module.foretell(torch.cat([before, vectors], dim=1), state, targets)

@@ -15,6 +15,7 @@ from ..nn.layout import offsets
 from ..nn.many_to_one import ManyToOne
 from ..nn.network import Batch
 from ..nn.pooling import PooledEncoder
+from ..nn.rnn import Encoder
 from ..training.shim import TorchShim
 from .batching import (
     Limits,
@@ -28,6 +29,7 @@ from .batching import (
 from .checks import at_least
 from .embedding import TokenEmbedding
 from .encoder import RNNEncoder, settings_of
+from .explanation import EncoderInput, input_of_tokens
 from .network import Precision, TokenArchitecture, collate, make_model, needs_input, word_hashes
 from .pooling import Pooling, SentenceEncoder
 from .texts import Texts, Tok2Vec, read_texts
@@ -86,6 +88,13 @@ class ManyToOneArchitecture(TokenArchitecture):
             array[self._kept(len(doc))] = np.concatenate(weights[start : start + n])
             found.append(array)
         return found
+
+    def encoder_input(self, shim: TorchShim, texts: Texts) -> EncoderInput:
+        """What the encoder of tokens reads of one document."""
+        (doc,) = texts.docs
+        sequences, _ = self._sequences([doc])
+        names = [doc[i].text for i in self._kept(len(doc)).tolist()]
+        return input_of_tokens(shim, _encoder, names, sequences, doc, self._vectors(texts))
 
     def _source(self, shim: TorchShim, sequences: List[np.ndarray], texts: Texts) -> Source:
         return WordSource(shim, sequences, texts.docs[0].vocab, self._vectors(texts))
@@ -174,6 +183,28 @@ def predict_attention(model: Model, docs: Sequence[Doc]) -> List[np.ndarray]:
     shim: Any = model.shims[0]
     texts, _ = read_texts(model, docs)
     return shim.network.attention(shim, texts, model.attrs["limits"])
+
+
+def output_score(
+    module: Any,
+    vectors: Tensor,
+    *,
+    lengths: Tensor,
+    to_score: Callable[[Tensor], Tensor],
+) -> Tensor:
+    """A score of a text, (B,), from vectors of its tokens (B, N, D).
+
+    lengths: tokens of each of the text's sequences, (S,) on the CPU.
+    to_score: makes the score of the network's outputs (B, outputs).
+    """
+    n = len(vectors)
+    counts = torch.full((n,), len(lengths))
+    (outputs,) = module.read(vectors.flatten(0, 1), lengths.repeat(n), counts).values()
+    return to_score(outputs.float())
+
+
+def _encoder(module: Any) -> Encoder:
+    return module.tokens.encoder
 
 
 def _tokens(module: Any) -> PooledEncoder:

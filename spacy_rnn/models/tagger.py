@@ -13,10 +13,12 @@ from ..features.tokens import TokenFeatures
 from ..nn import tagger as nn_tagger
 from ..nn.crf import Chain
 from ..nn.network import Batch
+from ..nn.rnn import Encoder
 from ..training.shim import TorchShim
 from .batching import Limits, Outputs, WordSource, batches_of, lengths_of, predict_rows
 from .embedding import TokenEmbedding
 from .encoder import RNNEncoder, settings_of
+from .explanation import EncoderInput, input_of_tokens
 from .network import Precision, TokenArchitecture, collate, make_model, needs_input, word_hashes
 from .texts import Texts, Tok2Vec, read_texts
 
@@ -60,6 +62,12 @@ class TaggerArchitecture(TokenArchitecture):
         scores = self.scores(shim, texts, limits)
         return by_doc(len(scores), decode_chains(shim, scores, limits, decode))
 
+    def encoder_input(self, shim: TorchShim, texts: Texts) -> EncoderInput:
+        """What the encoder reads of one document."""
+        (doc,) = texts.docs
+        names = [token.text for token in doc]
+        return input_of_tokens(shim, _encoder, names, [word_hashes(doc)], doc, texts.vectors)
+
     def scores(self, shim: TorchShim, texts: Texts, limits: Limits) -> List[Outputs]:
         """The scores of the labels of each token, for each target (tokens, labels)."""
         return self._predict_rows(
@@ -79,12 +87,16 @@ class TaggerArchitecture(TokenArchitecture):
         sequences = [word_hashes(doc) for doc in texts.docs]
         return predict_rows(
             shim,
-            lambda module: module.encoder,
+            _encoder,
             lengths_of(sequences),
             WordSource(shim, sequences, texts.docs[0].vocab, texts.vectors),
             limits,
             read,
         )
+
+
+def _encoder(module: Any) -> Encoder:
+    return module.encoder
 
 
 def decode_chains(
@@ -175,6 +187,13 @@ def predict_probabilities(model: Model, docs: Sequence[Doc]) -> List[Outputs]:
     return shim.network.predict(
         shim, texts, model.attrs["limits"], nn_tagger.decode_with_probabilities
     )
+
+
+def label_score(module: Any, vectors: Tensor, *, target: str, token: int, label: int) -> Tensor:
+    """The log-odds of a label of a token, (B,), from vectors of the tokens (B, N, D)."""
+    n, length, _ = vectors.shape
+    chains = module.read(vectors.flatten(0, 1), torch.full((n,), length))
+    return nn_tagger.log_odds(chains[target], token, label)
 
 
 def predict_chains(

@@ -8,16 +8,19 @@ from typing import Any, Dict, List, Literal, NamedTuple, Optional, Sequence, Tup
 import numpy as np
 import torch
 from thinc.api import Model
+from torch import Tensor
 from tqdm import tqdm
 
 from ..features.pairs import PairFeatures
 from ..nn import decoder as nn_decoder
 from ..nn import search as nn_search
 from ..nn import translator as nn_translator
+from ..nn.rnn import Encoder
 from ..training.shim import TorchShim
 from .batching import Limits, batches_of, lengths_of
 from .checks import at_least, rate
 from .encoder import RNNEncoder, settings_of
+from .explanation import EncoderInput, Question
 from .network import Architecture, Gold, Precision, make_model
 from .pieces import SentencePieces
 from .search import Search
@@ -159,6 +162,16 @@ class TranslatorArchitecture(Architecture):
                 progress.update(len(places))
         return results
 
+    def encoder_input(self, shim: TorchShim, texts: Sequence[str]) -> EncoderInput:
+        """See `input_of_texts`."""
+        source = shim.features.source
+        pieces, names = source.encode(texts), source.pieces()
+        ids = np.concatenate([np.zeros(0, dtype="int64"), *pieces])
+        on_device = torch.from_numpy(ids).to(shim.device)
+        vectors = shim.predict(lambda module: module.source_embedding(on_device))
+        lengths = torch.from_numpy(lengths_of(pieces))
+        return EncoderInput(_encoder, [names[i] for i in ids.tolist()], vectors, lengths)
+
     def _search(
         self, shim: TorchShim, pieces: List[np.ndarray], search: Search, n_best: int
     ) -> List[List[nn_search.Hypothesis]]:
@@ -201,6 +214,10 @@ class TranslatorArchitecture(Architecture):
             lost, right = shim.predict(run)
             loss, n_right, n_pieces = loss + lost, n_right + right, n_pieces + len(after)
         return TeacherForced(n_right / n_pieces, math.exp(loss / n_pieces))
+
+
+def _encoder(module: Any) -> Encoder:
+    return module.encoder
 
 
 class TeacherForced(NamedTuple):
@@ -321,3 +338,29 @@ def translation_gold(
         inputs["own"] = np.random.random(inputs["before"].shape) >= teacher_forcing
     loss = partial(nn_translator.translation_loss, label_smoothing=label_smoothing)
     return Gold({"pieces": after}, len(after), loss, inputs)
+
+
+def input_of_texts(model: Model, texts: Sequence[str]) -> EncoderInput:
+    """What the encoder reads of texts, none of them empty."""
+    shim: Any = model.shims[0]
+    return shim.network.encoder_input(shim, texts)
+
+
+def ask_piece(model: Model, text: str, pieces: Sequence[str], place: int) -> Question:
+    """Why a piece of a text's translation comes after those before it.
+
+    pieces: of the translation. place: of the piece among them.
+    """
+    shim: Any = model.shims[0]
+    target = shim.features.target
+    ids = {name: i for i, name in enumerate(target.pieces())}
+    before = torch.tensor([target.bos, *(ids[piece] for piece in pieces[:place])])
+    score = partial(_piece_score, before=before.to(shim.device), piece=ids[pieces[place]])
+    prediction = f"log-probability of '{pieces[place]}', piece {place} of the translation"
+    return Question(input_of_texts(model, [text]), prediction, score)
+
+
+def _piece_score(module: Any, vectors: Tensor, *, before: Tensor, piece: int) -> Tensor:
+    n, length, _ = vectors.shape
+    lengths = torch.full((n,), length)
+    return module.foretell(vectors.flatten(0, 1), lengths, before.expand(n, -1))[:, piece]

@@ -22,12 +22,14 @@ import numpy as np
 from spacy.attrs import ORTH
 from spacy.errors import Errors
 from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
 from srsly.msgpack import UnpackException
 from thinc.api import Model, Optimizer, set_dropout_rate
 
 from ..models.checks import rate
+from ..models.explanation import EncoderInput, Question, input_of_doc
 from ..models.network import Gold, Training
 from ..training.shim import TorchShim
 
@@ -67,13 +69,15 @@ class Bounds:
 
 class RNNPipe(TrainablePipe):
     """Base of the components. A subclass says what its network puts out (`outputs`), what it learns
-    from (`get_gold`), predicts and sets.
+    from (`get_gold`), predicts and sets, and what can be asked about a prediction (`question`).
 
     `cfg` holds the settings of the config and what belongs to the weights: of a saved `cfg` only
     the latter (`LEARNED`) is read again, so that the settings of config.cfg hold.
     """
 
     LEARNED: Tuple[str, ...] = ("labels",)
+    #: of a document, and of what names one of its predictions: why it is what it is
+    question: Callable[..., Question]
 
     def __init__(
         self, vocab: Vocab, model: Model, name: str, *, scorer: Optional[Callable], **cfg: Any
@@ -157,6 +161,10 @@ class RNNPipe(TrainablePipe):
         """How much is read at once, and of a document."""
         limits = self.model.attrs["limits"]
         return Bounds(limits.batch_tokens, limits.window)
+
+    def encoder_inputs(self, doc: Doc) -> List[EncoderInput]:
+        """What each encoder of the network reads of a document."""
+        return [input_of_doc(self.model, doc)]
 
     # Labels
 

@@ -24,8 +24,15 @@ from thinc.api import Config, Model
 
 from ..extensions import set_probability_extensions
 from ..models.checks import at_least
+from ..models.explanation import EncoderInput, Question
 from ..models.generation import Session, Suggestion, begin, generate, read
-from ..models.language_model import Reader, is_backward, log_probabilities
+from ..models.language_model import (
+    Reader,
+    ask_token,
+    inputs_of_doc,
+    is_backward,
+    log_probabilities,
+)
 from ..models.search import Search
 from .base import Bounds, Contents, RNNPipe
 
@@ -320,12 +327,12 @@ class RNNLanguageModel(RNNPipe):
             return []
         units = self.shim.features
         start = begin(self.model, self._condition_of(condition))
-        read_units = [units.read(prompt) for prompt in prompts]
-        contexts = [read(self.model, start, ids) for ids in read_units]
+        inputs_of_doc = [units.read(prompt) for prompt in prompts]
+        contexts = [read(self.model, start, ids) for ids in inputs_of_doc]
         seeded = seed if beam is None else None
         found = generate(self.model, contexts, max_length, search.options(1), seeded)
         texts = []
-        for prompt, before, after in zip(prompts, read_units, found, strict=True):
+        for prompt, before, after in zip(prompts, inputs_of_doc, found, strict=True):
             # Written together: a piece may have a blank before it.
             known = units.write(before.tolist())
             continuation = units.write([*before.tolist(), *after.tolist()])[len(known) :]
@@ -399,6 +406,17 @@ class RNNLanguageModel(RNNPipe):
             tokens = np.bincount(owners, of_units.astype("float64"), minlength=len(doc))
             results.append(np.append(tokens, float(boundary)))
         return results
+
+    def encoder_inputs(self, doc: Doc) -> List[EncoderInput]:
+        return inputs_of_doc(self.model, doc, self._conditions([doc]))
+
+    def question(self, doc: Doc, token: int) -> Question:
+        """Why a token comes after what stands before it, by a backward model before what stands
+        after it: its log-probability, which the units read until then explain.
+
+        token (int): The index of the token; the number of tokens for the end.
+        """
+        return ask_token(self.model, doc, token, self._conditions([doc]))
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
         """Score log-probabilities, as the scorer does. With a condition it is that of the gold

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Literal, NamedTuple, Optional, Tuple
 
 import numpy as np
+import torch
 from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE, ORTH, SENT_START
 from spacy.errors import Warnings
 from spacy.language import Language
@@ -22,7 +23,9 @@ from ..models.entities import (
     fit_temperature,
     predict_entities,
     predict_readings,
+    tag_score,
 )
+from ..models.explanation import Question, check_place, number_of
 from ..models.network import Gold
 from ..nn.losses import MISSING
 from .base import Contents, RNNPipe
@@ -298,6 +301,34 @@ class RNNEntityRecognizer(RNNPipe):
             [Reading(p, tuple(self._spans(doc, entities))) for p, entities in readings]
             for doc, readings in zip(docs, found, strict=True)
         ]
+
+    def question(self, doc: Doc, token: int, label: Optional[str] = None) -> Question:
+        """Why a token gets a tag, as if no entity were set on the doc: the log-odds of the tag,
+        over all tags of the other tokens.
+
+        token (int): The index of the token.
+        label (Optional[str]): The tag, one of `tags`; by default the predicted one.
+        """
+        check_place(token, len(doc), "token")
+        scheme, tags, text = self.scheme, self.tags, doc[token].text
+        doc = doc.copy()
+        doc.set_ents([], default="missing")
+        rows = self.encoder_inputs(doc)[0]
+        ruled_out = np.zeros((len(doc), scheme.n_tags))
+        self._rule_out(scheme, doc, ruled_out)
+        if label is None:
+            self.set_annotations([doc], self.predict([doc]))
+            iob, hashes = doc.to_array([ENT_IOB, ENT_TYPE]).T
+            label = tags[scheme.encode(iob, self._label_numbers(hashes))[token]]
+        score = partial(
+            tag_score,
+            scheme=scheme,
+            temperature=self.cfg["temperature"],
+            ruled_out=torch.from_numpy(ruled_out < 0),
+            token=token,
+            tag=number_of(label, tags, self.name),
+        )
+        return Question(rows, f"log-odds of the tag {label} of '{text}'", score)
 
     def _rule_out(self, scheme: Scheme, doc: Doc, scores: np.ndarray) -> None:
         """Set the scores (tokens, tags) to -inf that what is set on the doc does not allow."""

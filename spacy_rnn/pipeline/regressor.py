@@ -9,8 +9,10 @@ from spacy.tokens import Doc
 from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model
+from torch import Tensor
 
 from ..extensions import set_doc_extension
+from ..models.explanation import Question
 from ..models.network import Gold
 from ..nn.losses import squared_error
 from .base import Contents
@@ -60,6 +62,8 @@ class RNNRegressor(TextPipe):
     attention_attr (Optional[str]): Name of a Doc extension that receives how much each token
         counts: float32 (tokens,). The model must pool by attention.
     """
+
+    EXPLAINED = "{}"
 
     def __init__(
         self,
@@ -186,6 +190,22 @@ class RNNRegressor(TextPipe):
         """From standardised values to those of the targets."""
         mean, std = self._mean_and_std()
         return (outputs * std + mean).astype("float32")
+
+    def to_explained(self, outputs: Tensor, label: int) -> Tensor:
+        mean, std = self._mean_and_std()[:, label].tolist()
+        return outputs[:, label] * std + mean
+
+    def question(self, doc: Doc, label: Optional[str] = None) -> Question:
+        """Why a text gets a value.
+
+        label (Optional[str]): The target, needed where there are several.
+        """
+        if label is None and len(self.labels) > 1:
+            raise ValueError(
+                f"'{self.name}' predicts several numbers. Choose one as the label: "
+                f"{', '.join(self.labels)}."
+            )
+        return super().question(doc, label)
 
     def set_scores(self, doc: Doc, scores: List[float]) -> None:
         others = doc._.get(self.cfg["attr"]) or {}

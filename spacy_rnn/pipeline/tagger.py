@@ -13,8 +13,9 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
 from ..extensions import set_doc_extension
+from ..models.explanation import Question, check_place, number_of
 from ..models.network import Gold
-from ..models.tagger import decoder_of, predict_probabilities
+from ..models.tagger import decoder_of, label_score, predict_probabilities
 from ..nn.losses import MISSING
 from ..nn.tagger import tagging_loss
 from .base import Contents, RNNPipe, aligned_values
@@ -328,6 +329,28 @@ class RNNTagger(RNNPipe):
         predictions = predict_probabilities(self.model, docs) if docs else []
         targets = self.cfg["targets"]
         return [{t: found[t + "_probabilities"] for t in targets} for found in predictions]
+
+    def question(
+        self, doc: Doc, token: int, label: Optional[str] = None, target: Optional[str] = None
+    ) -> Question:
+        """Why a token gets a label: the log-odds of the label.
+
+        token (int): The index of the token.
+        label (Optional[str]): By default the predicted one.
+        target (Optional[str]): By default the first one of the component.
+        """
+        check_place(token, len(doc), "token")
+        targets = self.cfg["targets"]
+        target = targets[0] if target is None else target
+        if target not in targets:
+            raise ValueError(f"'{self.name}' has no target '{target}'. Its targets: {targets}.")
+        labels = self.labels_of(target)
+        if label is None:
+            label = labels[self.predict([doc])[0][target][token]]
+        number = number_of(label, labels, self.name)
+        score = partial(label_score, target=target, token=token, label=number)
+        prediction = f"log-odds of the {target} {label} of '{doc[token].text}'"
+        return Question(self.encoder_inputs(doc)[0], prediction, score)
 
     def set_annotations(self, docs: Iterable[Doc], predictions: List[Prediction]) -> None:
         """Write predictions to docs.

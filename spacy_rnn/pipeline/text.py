@@ -1,6 +1,7 @@
 """What components that read a text as a whole share."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any, Callable, Iterable, List, NamedTuple, Optional
 
 import numpy as np
@@ -8,9 +9,11 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
+from torch import Tensor
 
 from ..extensions import set_doc_extension
-from ..models.many_to_one import predict_attention
+from ..models.explanation import Question, number_of
+from ..models.many_to_one import output_score, predict_attention
 from .base import Bounds, RNNPipe
 
 #: the one target of the network
@@ -71,9 +74,12 @@ class TextPrediction(NamedTuple):
 class TextPipe(RNNPipe):
     """Base of the components that predict numbers for a text.
 
-    A subclass says how outputs of the network become scores (`to_scores`) and where they are set
-    (`set_scores`).
+    A subclass says how outputs of the network become scores (`to_scores`), where they are set
+    (`set_scores`) and what of them is explained (`to_explained`).
     """
+
+    #: what `to_explained` gives, of a label
+    EXPLAINED = "log-odds of {}"
 
     def __init__(
         self,
@@ -111,6 +117,25 @@ class TextPipe(RNNPipe):
     def to_scores(self, outputs: np.ndarray) -> np.ndarray:
         """Scores from the network's outputs, both (docs, labels)."""
         raise NotImplementedError
+
+    def to_explained(self, outputs: Tensor, label: int) -> Tensor:
+        """From the network's outputs (docs, labels) the number that is explained, (docs,)."""
+        raise NotImplementedError
+
+    def question(self, doc: Doc, label: Optional[str] = None) -> Question:
+        """Why a text gets the score that it gets for a label.
+
+        label (Optional[str]): By default the one with the highest score.
+        """
+        if label is None:
+            label = self.labels[self.to_scores(self.model.predict([doc]))[0].argmax()]
+        rows = self.encoder_inputs(doc)[0]
+        score = partial(
+            output_score,
+            lengths=rows.lengths,
+            to_score=partial(self.to_explained, label=number_of(label, self.labels, self.name)),
+        )
+        return Question(rows, self.EXPLAINED.format(label), score)
 
     def set_scores(self, doc: Doc, scores: List[float]) -> None:
         """Write the score of each label to a document."""

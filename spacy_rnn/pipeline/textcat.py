@@ -10,9 +10,10 @@ from spacy.tokens import Doc
 from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model
+from torch import Tensor
 
 from ..models.network import Gold
-from ..nn.losses import MISSING, exclusive_loss, multilabel_loss
+from ..nn.losses import MISSING, exclusive_loss, log_odds, multilabel_loss
 from .base import Contents
 from .text import DEFAULT_MODEL, TARGET, TextPipe, excerpt
 
@@ -262,6 +263,9 @@ class RNNTextCategorizer(_Categorizer):
         exponentials = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         return exponentials / exponentials.sum(axis=1, keepdims=True)
 
+    def to_explained(self, outputs: Tensor, label: int) -> Tensor:
+        return log_odds(outputs, label)
+
 
 class RNNMultiLabelTextCategorizer(_Categorizer):
     """Find any number of labels of a text with a recurrent network.
@@ -322,3 +326,6 @@ class RNNMultiLabelTextCategorizer(_Categorizer):
     def to_scores(self, outputs: np.ndarray) -> np.ndarray:
         """Sigmoid."""
         return 0.5 * (1.0 + np.tanh(0.5 * outputs))
+
+    def to_explained(self, outputs: Tensor, label: int) -> Tensor:
+        return outputs[:, label]

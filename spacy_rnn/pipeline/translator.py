@@ -13,11 +13,14 @@ from thinc.types import Generator
 
 from ..extensions import set_doc_extension
 from ..features.alignment import shares
+from ..models.explanation import EncoderInput, Question, check_place
 from ..models.network import Gold
 from ..models.search import Search
 from ..models.translator import (
     Translation,
+    ask_piece,
     compare_translations,
+    input_of_texts,
     predict_translations,
     translation_gold,
 )
@@ -335,6 +338,23 @@ class RNNTranslator(RNNPipe):
         token_ends = token_starts + [len(token) for token in sentence.span]
         on_tokens = shares(starts + first, ends + first, token_starts, token_ends)
         return Alignment(sentence.span, translation.pieces, translation.attention @ on_tokens)
+
+    def encoder_inputs(self, doc: Doc) -> List[EncoderInput]:
+        texts = [sentence.text for sentence in self._sentences(doc) if sentence.text]
+        return [input_of_texts(self.model, texts)]
+
+    def question(self, doc: Doc, token: int) -> Question:
+        """Why a piece of the best translation comes after those before it: its log-probability,
+        which the pieces of the sentence that is translated explain.
+
+        token (int): The number of the piece in the translations of all sentences of the doc.
+        """
+        sentences = [sentence for sentence in self._sentences(doc) if sentence.text]
+        translated = [found[0].pieces for found in self._best([sentences])]
+        check_place(token, sum(map(len, translated)), "piece of the translation")
+        which = [i for i, pieces in enumerate(translated) for _ in pieces][token]
+        place = token - sum(map(len, translated[:which]))
+        return ask_piece(self.model, sentences[which].text, translated[which], place)
 
     def _best(self, sentences: List[List["_Sentence"]]) -> List[List[Translation]]:
         """The best translation of each sentence of all docs."""

@@ -1,0 +1,116 @@
+"""Small networks of every component, and what they say of a text when its vectors are changed."""
+
+import functools
+import math
+
+import numpy as np
+import torch
+
+from spacy_rnn.nn.translator import Sources
+
+from ..conftest import SENTENCES, make_doc, make_examples, make_pipeline, train
+
+TEXT = SENTENCES[1][0]  # She eats one ham .
+#: of each component the prediction that is explained
+ASKED = {
+    "rnn_tagger": {"token": 1},
+    "rnn_ner": {"token": 3},
+    "rnn_textcat": {},
+    "rnn_textcat_multilabel": {},
+    "rnn_regressor": {},
+    "rnn_translator": {"token": 2},
+    "rnn_lm": {"token": 3},
+}
+
+
+@functools.cache
+def _trained_bytes(factory, steps):
+    nlp = make_pipeline(factory)
+    train(nlp, make_examples(nlp), steps=steps)
+    return nlp.to_bytes()
+
+
+def trained(factory, steps=10):
+    """A pipeline that has learned a little."""
+    return make_pipeline(factory).from_bytes(_trained_bytes(factory, steps))
+
+
+def only_pipe(nlp):
+    """The component that is the last one of a pipeline."""
+    return nlp.pipeline[-1][1]
+
+
+def doc_of(nlp, text=TEXT):
+    return make_doc(nlp.vocab, text) if text else nlp.make_doc("")
+
+
+def randomize(module, std=0.5, seed=0):
+    """Give a module weights none of which has a value that hides a mistake."""
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.normal_(std=std)
+
+
+def log_odds(p):
+    return math.log(p) - math.log1p(-p)
+
+
+def answer(pipe, doc, asked, label):
+    """What the component itself says: the log-odds of a label, a value, or a log-probability."""
+    factory = type(pipe).__name__
+    if factory == "RNNTagger":
+        p = pipe.predict_probabilities([doc])[0]["tag"][asked["token"]]
+        return log_odds(float(p[pipe.labels.index(label)]))
+    if factory == "RNNEntityRecognizer":
+        p = pipe.predict_probabilities([doc])[0][asked["token"]]
+        return log_odds(float(p[pipe.tags.index(label)]))
+    if factory == "RNNLanguageModel":
+        return float(pipe.predict([doc])[0][asked["token"]])
+    if factory == "RNNTranslator":
+        return _piece_log_probability(pipe, doc, asked["token"], label)
+    score = float(pipe.predict([doc]).scores[0, pipe.labels.index(label)])
+    return score if factory == "RNNRegressor" else log_odds(score)
+
+
+def predicted(pipe, doc, asked):
+    """The label that the component chooses, of a translator the pieces that it writes."""
+    factory = type(pipe).__name__
+    if factory == "RNNTagger":
+        return pipe.labels[pipe.predict([doc])[0]["tag"][asked["token"]]]
+    if factory == "RNNEntityRecognizer":
+        return pipe.tags[pipe.predict_probabilities([doc])[0][asked["token"]].argmax()]
+    if factory == "RNNTranslator":
+        return pipe.translate([doc.text.strip()])[0][0].pieces
+    if factory == "RNNLanguageModel":
+        return None
+    return pipe.labels[pipe.predict([doc]).scores[0].argmax()]
+
+
+def _piece_log_probability(pipe, doc, place, pieces):
+    """By the network as it is trained: of all pieces at once."""
+    features = pipe.shim.features
+    ids = np.array([features.target.pieces().index(piece) for piece in pieces])
+    inputs, after = features.teacher_forcing([ids])
+    read = {name: torch.from_numpy(array) for name, array in inputs.items()}
+    (source,) = features.source.encode([doc.text.strip()])
+    sources = Sources(torch.from_numpy(source), torch.tensor([len(source)]))
+    with torch.no_grad():
+        logits = pipe.shim.module(sources, **read).logits()
+    return float(logits.log_softmax(1)[place, after[place]])
+
+
+def scaled(pipe, doc, asked, label, factors):
+    """`answer` where the vector that the encoder reads of each token is multiplied by a number."""
+    module = pipe.shim.module
+    encoder = module.tokens.encoder if hasattr(module, "tokens") else module.encoder
+
+    def scale(_, arguments):
+        x, lengths, tokens = arguments
+        return x[tokens] * torch.tensor(factors, dtype=x.dtype).unsqueeze(1), lengths, None
+
+    handle = encoder.register_forward_pre_hook(scale)
+    try:
+        return answer(pipe, doc, asked, label)
+    finally:
+        handle.remove()

@@ -1,0 +1,411 @@
+"""Saliency against functions whose attributions are known, and against what components say when
+the vectors of tokens are changed."""
+
+import numpy as np
+import pytest
+import spacy
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spacy.tokens import Doc
+
+from spacy_rnn.analysis.saliency import METHODS, integrated_gradients, occlusion, saliency
+from spacy_rnn.features.streams import BACKWARD, FORWARD
+
+from ..conftest import SENTENCES, make_doc, make_examples, make_pipeline, train
+from ..pipeline.test_stock_components import LISTENER, TOK2VEC
+from .answers import ASKED, TEXT, answer, doc_of, only_pipe, predicted, randomize, scaled, trained
+
+every_kind = pytest.mark.parametrize("factory", ASKED)
+every_method = pytest.mark.parametrize("method", METHODS)
+#: components whose encoder reads vectors that a hook can change
+HOOKED = [factory for factory in ASKED if factory != "rnn_lm"]
+
+
+# The methods
+
+
+@given(n=st.integers(0, 5), steps=st.integers(1, 9), at_once=st.integers(1, 12))
+@settings(deadline=None, max_examples=40)
+def test_of_a_linear_function_each_token_gets_its_part(n, steps, at_once):
+    generator = torch.Generator().manual_seed(n)
+    x, w = torch.randn(2, n, 3, generator=generator, dtype=torch.float64)
+
+    def score(points):
+        return (points * w).sum(dim=(1, 2)) + 5.0
+
+    expected = (x * w).sum(dim=1)
+    for found in (integrated_gradients(score, x, steps, at_once), occlusion(score, x, at_once)):
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+
+
+def test_of_a_product_integrated_gradients_share_and_occlusion_gives_it_to_each():
+    """a b c: the integral of 3 s^2, a third each; without any of them nothing is left."""
+    x = torch.tensor([[2.0], [-3.0], [4.0]], dtype=torch.float64)
+
+    def score(points):
+        return points[:, :, 0].prod(dim=1)
+
+    shares = integrated_gradients(score, x, 2, 8)
+    torch.testing.assert_close(shares, torch.full((3,), -8.0, dtype=torch.float64))
+    torch.testing.assert_close(occlusion(score, x, 8), torch.full((3,), -24.0).double())
+
+
+def test_more_steps_close_the_gap():
+    x = torch.tensor([[1.5, -0.5], [0.3, 2.0]], dtype=torch.float64)
+
+    def score(points):
+        return torch.tanh(3 * points.sum(dim=(1, 2))) * points[:, 0, 0].exp()
+
+    whole = float(score(x.unsqueeze(0)) - score(torch.zeros_like(x).unsqueeze(0)))
+    gaps = [abs(whole - float(integrated_gradients(score, x, n, 5).sum())) for n in (2, 8, 60)]
+    assert gaps[0] > 10 * gaps[1] > 100 * gaps[2] and gaps[2] < 1e-9
+
+
+# The components
+
+
+@every_method
+@every_kind
+def test_what_is_explained_is_what_the_component_predicts(factory, method, device):
+    nlp = trained(factory)
+    pipe, doc = only_pipe(nlp), doc_of(nlp)
+    found = saliency(pipe, doc, **ASKED[factory], method=method)
+    if device == "cpu":
+        label = predicted(pipe, doc, ASKED[factory])
+        assert found.value == pytest.approx(answer(pipe, doc, ASKED[factory], label), abs=1e-4)
+    assert found.scores.dtype == np.float32 and found.scores.shape == (len(found.tokens),)
+    read = {"rnn_lm": ["▁She", "▁eats", "▁one"]}.get(factory, TEXT.split())
+    if factory == "rnn_translator":
+        assert "".join(found.tokens).split("▁") == ["", *read]
+    else:
+        assert found.tokens == read
+
+
+@every_kind
+def test_integrated_gradients_are_complete(factory, device):
+    nlp = trained(factory)
+    found = saliency(only_pipe(nlp), doc_of(nlp), **ASKED[factory], steps=200)
+    assert found.scores.sum() + found.gap == pytest.approx(found.value - found.baseline, abs=1e-5)
+    assert abs(found.gap) < 5e-3
+    assert np.abs(found.scores).max() > 0.05
+    assert saliency(only_pipe(nlp), doc_of(nlp), **ASKED[factory], method="occlusion").gap is None
+
+
+@pytest.mark.parametrize("factory", HOOKED)
+def test_occlusion_is_what_the_component_says_without_a_token(factory):
+    nlp = trained(factory)
+    pipe, doc, asked = only_pipe(nlp), doc_of(nlp), ASKED[factory]
+    label = predicted(pipe, doc, asked)
+    found = saliency(pipe, doc, **asked, method="occlusion")
+    n = len(found.tokens)
+    whole = scaled(pipe, doc, asked, label, np.ones(n))
+    expected = [whole - scaled(pipe, doc, asked, label, 1.0 - np.eye(n)[i]) for i in range(n)]
+    np.testing.assert_allclose(found.scores, expected, atol=2e-4)
+    assert found.baseline == pytest.approx(scaled(pipe, doc, asked, label, np.zeros(n)), abs=1e-4)
+
+
+@pytest.mark.parametrize("factory", HOOKED)
+def test_integrated_gradients_by_differences_of_what_the_component_says(factory):
+    """The slope along a token's vector, at points on the way from no vectors to all of them."""
+    nlp = trained(factory)
+    pipe, doc, asked = only_pipe(nlp), doc_of(nlp), ASKED[factory]
+    label = predicted(pipe, doc, asked)
+    found = saliency(pipe, doc, **asked, steps=100)
+    n, points, step = len(found.tokens), 30, 0.01
+    for i in (0, n // 2, n - 1):
+        slopes = []
+        for point in (np.arange(points) + 0.5) / points:
+            on, off = (np.full(n, point) + sign * step * np.eye(n)[i] for sign in (1, -1))
+            difference = scaled(pipe, doc, asked, label, on) - scaled(pipe, doc, asked, label, off)
+            slopes.append(difference / (2 * step))
+        assert found.scores[i] == pytest.approx(np.mean(slopes), abs=0.02)
+
+
+def test_of_a_language_model_the_words_before_count():
+    """Where the embedding is no output layer, a word is left out by its row."""
+    nlp = make_pipeline("rnn_lm", {"tied": False})
+    train(nlp, make_examples(nlp), steps=10)
+    pipe, doc = only_pipe(nlp), doc_of(nlp)
+    found = saliency(pipe, doc, token=3, method="occlusion")
+    assert found.tokens == ["▁She", "▁eats", "▁one"]
+    units = pipe.shim.features.encode([doc])[0]
+    table = pipe.shim.module[FORWARD].embedding.weight.data
+    whole = pipe.predict([doc])[0][3]
+    for unit, score in zip(units, found.scores, strict=False):
+        row = table[unit].clone()
+        table[unit] = 0.0
+        assert score == pytest.approx(whole - pipe.predict([doc])[0][3], abs=1e-5)
+        table[unit] = row
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward", "both"])
+@pytest.mark.parametrize("units", ["CharacterUnits", "WordUnits", "SentencePieces"])
+def test_every_token_of_every_language_model(units, direction):
+    options = {"vocab_size": 45} if units == "SentencePieces" else {"min_freq": 1}
+    units = {"@architectures": f"spacy_rnn.{units}.v1", **options}
+    nlp = make_pipeline("rnn_lm", {"units": units, "encoder": {"direction": direction}})
+    train(nlp, make_examples(nlp), steps=3)
+    pipe, doc = only_pipe(nlp), doc_of(nlp)
+    foretold = pipe.predict([doc])[0]
+    n_read = []
+    for token in range(len(doc) + 1):
+        found = saliency(pipe, doc, token=token, steps=30)
+        assert found.value == pytest.approx(foretold[token], abs=1e-4)
+        n_read.append(len(found.tokens))
+        if direction == "backward":
+            assert TEXT.replace(" ", "").endswith("".join(found.tokens).replace("▁", ""))
+        else:
+            assert TEXT.replace(" ", "").startswith("".join(found.tokens).replace("▁", ""))
+    end = n_read.pop()
+    assert n_read == sorted(n_read, reverse=direction == "backward")
+    assert end == len(pipe.shim.features.encode([doc])[0])
+    assert ("beginning" if direction == "backward" else "end") in found.prediction
+
+
+def test_of_a_backward_language_model_scores_stand_in_the_order_of_the_text():
+    nlp = make_pipeline("rnn_lm", {"encoder": {"direction": "backward"}, "tied": False})
+    train(nlp, make_examples(nlp), steps=10)
+    pipe, doc = only_pipe(nlp), doc_of(nlp)
+    found = saliency(pipe, doc, token=1, method="occlusion")
+    assert found.tokens == ["▁one", "▁ham", "▁."]
+    table = pipe.shim.module[BACKWARD].embedding.weight.data
+    whole = pipe.predict([doc])[0][1]
+    table[pipe.shim.features.encode([doc])[0][2]] = 0.0
+    assert found.scores[0] == pytest.approx(whole - pipe.predict([doc])[0][1], abs=1e-5)
+
+
+def test_a_language_model_with_a_condition():
+    nlp = make_pipeline("rnn_lm", condition="cats")
+    train(nlp, make_examples(nlp), steps=3)
+    pipe = only_pipe(nlp)
+    doc, other = doc_of(nlp), doc_of(nlp)
+    doc.cats = {"LIKE": 3.0}
+    found = [saliency(pipe, d, token=2) for d in (doc, other)]
+    for each, d in zip(found, (doc, other), strict=True):
+        assert each.value == pytest.approx(pipe.predict([d])[0][2], abs=1e-5)
+    assert found[0].value != found[1].value
+
+
+def test_a_label_and_a_target_may_be_chosen():
+    nlp = make_pipeline("rnn_tagger", targets=["tag", "pos"])
+    train(nlp, make_examples(nlp), steps=5)
+    pipe, doc = only_pipe(nlp), doc_of(nlp)
+    probabilities = pipe.predict_probabilities([doc])[0]
+    for target, label in (("tag", "NN"), ("pos", "NOUN")):
+        found = saliency(pipe, doc, token=2, label=label, target=target)
+        p = probabilities[target][2, pipe.labels_of(target).index(label)]
+        assert found.value == pytest.approx(np.log(p / (1 - p)), abs=1e-4)
+        assert found.prediction == f"log-odds of the {target} {label} of 'one'"
+
+
+def test_entities_that_are_set_are_no_answer():
+    """Not even where the component has set them itself."""
+    nlp = trained("rnn_ner", 40)
+    pipe, doc = only_pipe(nlp), doc_of(nlp)
+    before = saliency(pipe, doc, token=3)
+    done = nlp(doc_of(nlp))
+    assert [span.label_ for span in done.ents] == ["PERSON", "FOOD"]
+    after = saliency(pipe, done, token=3)
+    assert after.prediction == before.prediction == "log-odds of the tag U-FOOD of 'ham'"
+    np.testing.assert_array_equal(after.scores, before.scores)
+    assert [span.label_ for span in done.ents] == ["PERSON", "FOOD"]
+
+
+def test_a_calibrated_entity_recognizer():
+    nlp = trained("rnn_ner")
+    pipe, doc = only_pipe(nlp), doc_of(nlp)
+    before = saliency(pipe, doc, token=3, label="U-FOOD").value
+    pipe.cfg["temperature"] = 2.5
+    value = saliency(pipe, doc, token=3, label="U-FOOD").value
+    assert value == pytest.approx(answer(pipe, doc, {"token": 3}, "U-FOOD"), abs=1e-4)
+    assert abs(value - before) > 0.1
+
+
+@pytest.mark.parametrize("by_sentences", [False, True])
+@every_method
+def test_tokens_that_are_not_read_are_not_there(method, by_sentences):
+    sentences = {
+        "@architectures": "spacy_rnn.SentenceEncoder.v1",
+        "encoder": {"@architectures": "spacy_rnn.RNNEncoder.v1", "hidden_size": 4, "depth": 1},
+        "pooling": {"@architectures": "spacy_rnn.Pooling.v1", "ways": ["attention"]},
+    }
+    model = {"max_length": 4, "keep": "both", "sentences": sentences if by_sentences else None}
+    nlp = make_pipeline("rnn_textcat", model)
+    nlp.add_pipe("sentencizer", first=True)
+    examples = [nlp.make_doc(eg.reference.text) for eg in make_examples(nlp)]
+    examples = make_examples(nlp)
+    for eg in examples:
+        nlp.get_pipe("sentencizer")(eg.predicted)
+    train(nlp, examples, steps=3)
+    doc = make_doc(nlp.vocab, "I like ham . She eats . Eggs !")
+    nlp.get_pipe("sentencizer")(doc)
+    pipe = only_pipe(nlp)
+    found = saliency(pipe, doc, method=method, label="LIKE", steps=200)
+    assert found.tokens == ["I", "like", "Eggs", "!"]
+    assert found.value == pytest.approx(answer(pipe, doc, {}, "LIKE"), abs=1e-4)
+    if method == "integrated_gradients":
+        assert abs(found.gap) < 0.02
+
+
+@pytest.mark.parametrize("factory", ["rnn_ner", "rnn_textcat"])
+def test_the_vectors_of_a_tok2vec_are_part_of_what_is_read(factory):
+    nlp = make_pipeline(factory, {"embedding": None, "tok2vec": LISTENER})
+    nlp.add_pipe("tok2vec", config={"model": TOK2VEC}, first=True)
+    train(nlp, make_examples(nlp), steps=5)
+    pipe, doc, asked = only_pipe(nlp), nlp.get_pipe("tok2vec")(doc_of(nlp)), ASKED[factory]
+    found = saliency(pipe, doc, **asked, steps=200)
+    expected = answer(pipe, doc, asked, predicted(pipe, doc, asked))
+    assert found.value == pytest.approx(expected, abs=1e-4)
+    assert abs(found.gap) < 5e-3 and (found.scores != 0).all()
+
+
+def test_sentences_are_translated_one_by_one():
+    nlp = trained("rnn_translator", 40)
+    nlp.add_pipe("sentencizer", first=True)
+    pipe = only_pipe(nlp)
+    doc = Doc(nlp.vocab, words=f"Eggs ! {TEXT}".split(), sent_starts=[1, 0, 1, 0, 0, 0, 0])
+    first, second = (best[0].pieces for best in pipe.translate(["Eggs !", TEXT]))
+    found = saliency(pipe, doc, token=len(first) + 1)
+    assert f"'{second[1]}', piece 1" in found.prediction
+    assert "".join(found.tokens).replace("▁", " ").strip() == TEXT
+    assert "".join(saliency(pipe, doc, token=len(first) - 1).tokens).endswith("!")
+    with pytest.raises(ValueError, match=rf"from 0 to {len(first + second) - 1}"):
+        saliency(pipe, doc, token=len(first + second))
+
+
+@every_kind
+def test_nothing_is_learned_and_batches_do_not_matter(factory):
+    nlp = trained(factory)
+    pipe, doc, asked = only_pipe(nlp), doc_of(nlp), ASKED[factory]
+    before = nlp.to_bytes()
+    with torch.no_grad():
+        found = [saliency(pipe, doc, **asked, method=method) for method in METHODS]
+    pipe.model.attrs["limits"] = pipe.model.attrs["limits"].__class__(1, 5000, 200)
+    one_by_one = [saliency(pipe, doc, **asked, method=method) for method in METHODS]
+    for each, other in zip(found, one_by_one, strict=True):
+        np.testing.assert_allclose(each.scores, other.scores, atol=1e-4)
+    assert nlp.to_bytes() == before
+    module = pipe.shim.module
+    assert all(parameter.grad is None for parameter in module.parameters())
+    assert not module.training
+
+
+@pytest.mark.parametrize("cell", ["rnn_tanh", "rnn_relu", "gru", "lstm", "none"])
+def test_with_every_encoder_and_dropout(cell, device):
+    """Rates of dropout are of training, in which no gradient is taken here."""
+    options = {"cell": cell, "depth": 2, "recurrent_dropout": 0.5}
+    nlp = make_pipeline("rnn_tagger", {"encoder": options if cell != "none" else {"cell": cell}})
+    train(nlp, make_examples(nlp), steps=3)
+    found = saliency(only_pipe(nlp), doc_of(nlp), token=2, steps=300)
+    assert abs(found.gap) < 0.01
+
+
+# Texts and names that there are not
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("factory", ["rnn_textcat", "rnn_textcat_multilabel", "rnn_regressor"])
+def test_of_an_empty_text_the_network_has_an_answer_but_no_token(factory, method):
+    nlp = trained(factory)
+    pipe, doc = only_pipe(nlp), nlp.make_doc("")
+    found = saliency(pipe, doc, method=method)
+    expected = answer(pipe, doc, {}, predicted(pipe, doc, {}))
+    assert found.tokens == [] and found.scores.shape == (0,)
+    assert found.value == found.baseline == pytest.approx(expected, abs=1e-4)
+    assert found.gap == (0.0 if method == "integrated_gradients" else None)
+
+
+@every_method
+def test_before_the_first_token_nothing_was_read(method):
+    nlp = trained("rnn_lm")
+    found = saliency(only_pipe(nlp), doc_of(nlp), token=0, method=method)
+    assert found.tokens == [] and found.value == found.baseline
+    assert saliency(only_pipe(nlp), nlp.make_doc(""), token=0, method=method).tokens == []
+
+
+@every_kind
+@every_method
+def test_one_token(factory, method):
+    nlp = trained(factory)
+    asked = {name: 0 for name in ASKED[factory]} | ({"token": 1} if factory == "rnn_lm" else {})
+    found = saliency(only_pipe(nlp), doc_of(nlp, "Eggs"), **asked, method=method)
+    if factory != "rnn_translator":
+        assert len(found.tokens) == 1
+    assert np.isfinite(found.scores).all()
+
+
+@pytest.mark.parametrize(
+    "factory, text, asked, message",
+    [
+        ("rnn_tagger", TEXT, {}, r"'token', 'label', 'target' .*'rnn_tagger'.*argument: 'token'"),
+        ("rnn_tagger", TEXT, {"token": 5}, "no token 5: they are numbered from 0 to 4"),
+        ("rnn_tagger", TEXT, {"token": -1}, "no token -1"),
+        ("rnn_tagger", "", {"token": 0}, "no token 0: there are none"),
+        ("rnn_tagger", TEXT, {"token": 0, "label": "X"}, "no label 'X'. Its labels: .*CD, .*JJ"),
+        ("rnn_tagger", TEXT, {"token": 0, "target": "pos"}, r"no target 'pos'.*\['tag'\]"),
+        ("rnn_ner", TEXT, {"token": 0, "label": "FOOD"}, "no label 'FOOD'. Its labels: O, B-FOOD"),
+        ("rnn_ner", TEXT, {"token": 0, "label": "I-FOOD"}, "to explain.*I-FOOD of 'She' is -inf"),
+        ("rnn_ner", TEXT, {"token": 0, "target": "tag"}, "unexpected keyword argument 'target'"),
+        ("rnn_ner", "", {"token": 0}, "there are none"),
+        ("rnn_textcat", TEXT, {"token": 0}, "'label' .*unexpected keyword argument 'token'"),
+        ("rnn_textcat", TEXT, {"label": "X"}, "no label 'X'. Its labels: EAT, LIKE"),
+        ("rnn_regressor", TEXT, {"label": "X"}, "no label 'X'. Its labels: rating"),
+        ("rnn_translator", TEXT, {}, "argument: 'token'"),
+        ("rnn_translator", TEXT, {"token": 99}, "no piece of the translation 99"),
+        ("rnn_translator", "", {"token": 0}, "there are none"),
+        ("rnn_lm", TEXT, {"token": 6}, "no token 6: they are numbered from 0 to 5"),
+        ("rnn_lm", TEXT, {"token": 1, "label": "X"}, "unexpected keyword argument 'label'"),
+        ("rnn_tagger", TEXT, {"token": 0, "method": "x"}, "gradients, occlusion; got 'x'"),
+        ("rnn_tagger", TEXT, {"token": 0, "steps": 0}, "'steps' must be .*at least 1"),
+    ],
+)  # fmt: skip
+def test_bad_names(factory, text, asked, message):
+    nlp = trained(factory)
+    with pytest.raises(ValueError, match=message):
+        saliency(only_pipe(nlp), doc_of(nlp, text), **asked)
+
+
+def test_a_regressor_of_several_numbers_is_asked_for_one():
+    nlp = trained("rnn_regressor")
+    pipe = only_pipe(nlp)
+    pipe.add_label("other", mean=3.0, std=2.0)
+    randomize(pipe.shim.module)
+    doc = doc_of(nlp)
+    with pytest.raises(ValueError, match="several numbers.*rating, other"):
+        saliency(pipe, doc)
+    value = saliency(pipe, doc, label="other").value
+    assert value == pytest.approx(answer(pipe, doc, {}, "other"), abs=1e-4)
+
+
+def test_a_token_inside_a_unit_has_no_probability_of_its_own():
+    pieces = {"@architectures": "spacy_rnn.SentencePieces.v1", "vocab_size": 45}
+    nlp = make_pipeline("rnn_lm", {"units": pieces})
+    train(nlp, make_examples(nlp), steps=1)
+    # The last two are the piece "he".
+    doc = Doc(nlp.vocab, words=["S", "h", "e"], spaces=[False, False, False])
+    with pytest.raises(ValueError, match="token 1, 'h', has no unit of its own"):
+        saliency(only_pipe(nlp), doc, token=1)
+    assert saliency(only_pipe(nlp), doc, token=2).tokens == ["▁", "S"]
+
+
+def test_components_that_are_not_trained_or_not_ours():
+    nlp = make_pipeline("rnn_textcat")
+    with pytest.raises(ValueError, match="no weights yet"):
+        saliency(only_pipe(nlp), nlp.make_doc(TEXT))
+    nlp = spacy.blank("en")
+    stock = nlp.add_pipe("tagger")
+    for other in (stock, nlp, None):
+        with pytest.raises(ValueError, match="no component of spacy-rnn"):
+            saliency(other, nlp.make_doc(TEXT), token=0)
+
+
+def test_what_moved_a_prediction_can_be_trusted():
+    """Of four sentences known by heart the verb's tag is the verb's doing."""
+    nlp = trained("rnn_tagger", 40)
+    pipe = only_pipe(nlp)
+    for method in METHODS:
+        for text, tags, *_ in SENTENCES:
+            found = saliency(pipe, doc_of(nlp, text), token=1, method=method)
+            assert tags.split()[1] in found.prediction
+            assert found.scores.argmax() == 1

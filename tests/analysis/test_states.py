@@ -1,0 +1,225 @@
+"""Hidden states against torch's own modules, and against what components read of them."""
+
+import numpy as np
+import pytest
+import spacy
+import torch
+from spacy.tokens import Doc
+from torch import nn
+
+from spacy_rnn.analysis.states import states
+from spacy_rnn.features.streams import BACKWARD, FORWARD
+from spacy_rnn.models.texts import Texts
+
+from ..conftest import make_doc, make_examples, make_pipeline, train
+from ..pipeline.test_stock_components import LISTENER, TOK2VEC
+from .answers import ASKED, TEXT, doc_of, only_pipe, randomize, trained
+
+NAMES = {FORWARD: "forward", BACKWARD: "backward"}
+CELLS = ["rnn_tanh", "rnn_relu", "gru", "lstm"]
+every_kind = pytest.mark.parametrize("factory", ASKED)
+
+
+def close(actual, expected):
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
+
+
+def make(factory, encoder, model=None, **config):
+    """A pipeline with random weights."""
+    nlp = make_pipeline(factory, {"encoder": encoder, **(model or {})}, **config)
+    train(nlp, make_examples(nlp), steps=1)
+    randomize(only_pipe(nlp).shim.module)
+    return nlp
+
+
+def torchs_own(encoder, x, depth, start=None):
+    """The states of the lowest layers over one sequence, (n, D) -> (n, H or 2H), by one module of
+    torch. start: hidden state, and cell state of an LSTM, (S, depth, 1, H)."""
+    both = encoder.direction == "both"
+    classes = {"lstm": nn.LSTM, "gru": nn.GRU}
+    options = {} if encoder.cell in classes else {"nonlinearity": encoder.cell[4:]}
+    module = classes.get(encoder.cell, nn.RNN)(
+        x.shape[1], encoder.hidden_size, depth, bidirectional=both, **options
+    )
+    weights = {
+        name.replace("_l0", f"_l{k}"): value
+        for k, layer in enumerate(list(encoder.layers)[:depth])
+        for name, value in layer.state_dict().items()
+    }
+    module.load_state_dict(weights)
+    backward = encoder.direction == "backward"
+    if start is not None:
+        start = tuple(part[:depth, 0] for part in start) if len(start) == 2 else start[0, :depth, 0]
+    with torch.no_grad():
+        found = module(x.flip(0) if backward else x, start)[0]
+    return (found.flip(0) if backward else found).numpy()
+
+
+def input_of(pipe, doc):
+    """The vectors of the tokens, by the network as it is trained."""
+    shim = pipe.shim
+    batch = shim.network.batch(shim, Texts([doc]))
+    with torch.no_grad():
+        x, tokens = shim.module.embed(batch)
+    return x[tokens]
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward", "both"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_layer_is_torchs(cell, direction):
+    nlp = make("rnn_tagger", {"cell": cell, "direction": direction, "hidden_size": 5, "depth": 3})
+    pipe, doc = only_pipe(nlp), doc_of(nlp)
+    x, encoder = input_of(pipe, doc), pipe.shim.module.encoder
+    for layer in range(3):
+        expected = torchs_own(encoder, x, layer + 1)
+        for number in (layer, layer - 3):
+            found = states(pipe, doc, number)
+            close(found.activations, expected)
+            assert found.tokens == TEXT.split() and found.layer == layer
+    assert found.activations.dtype == np.float32
+    names = ["forward", "backward"] if direction == "both" else [direction]
+    assert found.units == [f"{name} {i}" for name in names for i in range(5)]
+
+
+@pytest.mark.parametrize("factory", ["rnn_tagger", "rnn_ner"])
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        {"depth": 2, "residual": True, "layer_norm": True},
+        {"depth": 1, "cell": "none"},
+        {"depth": 2, "cell": "none", "direction": "forward"},
+    ],
+)
+def test_the_highest_layer_is_what_the_component_labels_by(factory, encoder, device):
+    nlp = make(factory, encoder)
+    pipe, doc = only_pipe(nlp), doc_of(nlp)
+    (head,) = pipe.shim.module.heads.values()
+    seen = []
+    head.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0].cpu().numpy()))
+    pipe.predict([doc])
+    close(states(pipe, doc).activations, seen[0])
+    if encoder.get("cell") == "none":
+        assert states(pipe, doc).units[3] == "unit 3"
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_of_texts_by_sentences_each_starts_anew(cell):
+    sentences = {
+        "@architectures": "spacy_rnn.SentenceEncoder.v1",
+        "encoder": {"@architectures": "spacy_rnn.RNNEncoder.v1", "hidden_size": 4, "depth": 1},
+        "pooling": {"@architectures": "spacy_rnn.Pooling.v1", "ways": ["last"]},
+    }
+    nlp = make_pipeline("rnn_textcat", {"sentences": sentences, "encoder": {"cell": cell}})
+    examples = make_examples(nlp)
+    for eg in examples:
+        for token in eg.predicted:
+            token.is_sent_start = token.i == 0
+    train(nlp, examples, steps=1)
+    pipe = only_pipe(nlp)
+    doc = Doc(nlp.vocab, words=TEXT.split(), sent_starts=[1, 0, 1, 0, 0])
+    x, encoder = input_of(pipe, doc), pipe.shim.module.tokens.encoder
+    expected = np.concatenate([torchs_own(encoder, part, 1) for part in (x[:2], x[2:])])
+    close(states(pipe, doc).activations, expected)
+
+
+def test_tokens_that_are_not_read_have_no_states():
+    nlp = make("rnn_textcat", {}, {"max_length": 3, "keep": "tail"})
+    found = states(only_pipe(nlp), doc_of(nlp))
+    assert found.tokens == ["one", "ham", "."] and found.activations.shape == (3, 16)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_of_a_translator_the_encoder_is_seen(cell):
+    nlp = make("rnn_translator", {"cell": cell, "depth": 2})
+    pipe = only_pipe(nlp)
+    doc = Doc(nlp.vocab, words=["Eggs", "!", *TEXT.split(), " "], sent_starts=[1, 0, 1] + [0] * 5)
+    source, module = pipe.shim.features.source, pipe.shim.module
+    for layer in (0, 1):
+        rows, names = [], []
+        for ids in source.encode(["Eggs !", TEXT]):
+            with torch.no_grad():
+                x = module.source_embedding(torch.from_numpy(ids))
+            rows.append(torchs_own(module.encoder, x, layer + 1))
+            names += [source.pieces()[i] for i in ids]
+        found = states(pipe, doc, layer)
+        assert found.tokens == names
+        close(found.activations, np.concatenate(rows))
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward", "both"])
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("condition", [None, "cats"])
+def test_of_a_language_model_each_direction_is_seen(cell, direction, condition):
+    encoder = {"cell": cell, "direction": direction, "depth": 2, "hidden_size": 6}
+    nlp = make("rnn_lm", encoder, condition=condition)
+    pipe, doc = only_pipe(nlp), doc_of(nlp)
+    doc.cats = {"EAT": 0.5, "LIKE": -1.0}
+    ids = torch.from_numpy(pipe.shim.features.encode([doc])[0])
+    boundary = torch.tensor([pipe.shim.features.boundary])
+    given = torch.tensor([[0.5, -1.0]]) if condition else None
+    for layer in (0, 1):
+        columns, units = [], []
+        for name, module in pipe.shim.module.items():
+            order = ids.flip(0) if name == BACKWARD else ids
+            with torch.no_grad():
+                x = module.embedding(torch.cat([boundary, order]))
+                start = module.start(1, given)
+            # The state after the boundary is before the text.
+            rows = torchs_own(module.encoder, x, layer + 1, start)[1:]
+            columns.append(rows[::-1] if name == BACKWARD else rows)
+            units += [f"{NAMES[name]} {i}" for i in range(6)]
+        found = states(pipe, doc, layer)
+        close(found.activations, np.concatenate(columns, axis=1))
+        assert found.units == units
+        assert found.tokens == [f"▁{word}" for word in TEXT.split()]
+
+
+def test_a_tok2vec_is_read():
+    nlp = make_pipeline("rnn_tagger", {"embedding": None, "tok2vec": LISTENER})
+    nlp.add_pipe("tok2vec", config={"model": TOK2VEC}, first=True)
+    train(nlp, make_examples(nlp), steps=1)
+    doc = nlp.get_pipe("tok2vec")(doc_of(nlp))
+    expected = torchs_own(only_pipe(nlp).shim.module.encoder, torch.from_numpy(doc.tensor), 1)
+    close(states(only_pipe(nlp), doc).activations, expected)
+
+
+def test_a_long_text_is_read_at_once():
+    nlp = make("rnn_tagger", {}, {"window": 4, "overlap": 1})
+    doc = make_doc(nlp.vocab, " ".join(TEXT.split() * 5))
+    pipe = only_pipe(nlp)
+    expected = torchs_own(pipe.shim.module.encoder, input_of(pipe, doc), 1)
+    close(states(pipe, doc).activations, expected)
+
+
+@every_kind
+def test_nothing_changes(factory, device):
+    nlp = trained(factory)
+    before = nlp.to_bytes()
+    assert np.isfinite(states(only_pipe(nlp), doc_of(nlp)).activations).all()
+    assert nlp.to_bytes() == before
+
+
+@every_kind
+@pytest.mark.parametrize("n", [0, 1])
+def test_no_token_and_one(factory, n):
+    nlp = trained(factory)
+    found = states(only_pipe(nlp), doc_of(nlp, "Eggs" * n))
+    assert found.activations.shape == (len(found.tokens), 16) and len(found.units) == 16
+    assert bool(found.tokens) == bool(n)
+
+
+@every_kind
+@pytest.mark.parametrize("layer", [1, -2, 7])
+def test_a_layer_that_does_not_exist(factory, layer):
+    nlp = trained(factory)
+    with pytest.raises(ValueError, match=rf"'{factory}' has no layer {layer}: it has 1, from 0"):
+        states(only_pipe(nlp), doc_of(nlp), layer)
+
+
+def test_components_that_are_not_trained_or_not_ours():
+    nlp = make_pipeline("rnn_lm")
+    with pytest.raises(ValueError, match="no weights yet"):
+        states(only_pipe(nlp), nlp.make_doc(TEXT))
+    stock = spacy.blank("en").add_pipe("tagger")
+    with pytest.raises(ValueError, match="'tagger' is no component of spacy-rnn"):
+        states(stock, nlp.make_doc(TEXT))
