@@ -12,6 +12,8 @@ from .generate import generate_cli
 from .init_config import init_config_cli
 from .inspect import inspect_cli
 from .memory import memory_cli
+from .saliency import saliency_cli
+from .states import states_cli
 from .suggest import suggest_cli
 
 rnn_cli = typer.Typer(
@@ -25,6 +27,8 @@ rnn_cli.command(
     "inspect", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
 )(inspect_cli)
 rnn_cli.command("memory")(memory_cli)
+rnn_cli.command("saliency")(saliency_cli)
+rnn_cli.command("states")(states_cli)
 rnn_cli.command("suggest")(suggest_cli)
 
 app.add_typer(rnn_cli)

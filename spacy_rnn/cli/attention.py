@@ -1,19 +1,12 @@
 """python -m spacy rnn attention: what a translator looks at."""
 
-import shutil
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Dict, List, Optional
+from typing import Annotated, List, Optional
 
 from typer import Argument, Option
-from wasabi import msg
 
 from .. import display
-from ..display.heatmap import heatmap, save_png
-from ..display.table import table
-from .common import component, fail, load
-
-FORMATS = (".html", ".svg", ".png")
+from .common import PICTURES, check_ending, component, fail, load, show_heatmaps
 
 
 def attention_cli(
@@ -39,8 +32,7 @@ def attention_cli(
     """
     from ..pipeline.translator import RNNTranslator
 
-    if output is not None and output.suffix.lower() not in FORMATS:
-        fail(f"'{output}' does not end in one of {', '.join(FORMATS)}.")
+    check_ending(output, PICTURES)
     nlp = load(model)
     translator = component(nlp, RNNTranslator, "rnn_translator", name)
     try:
@@ -49,34 +41,6 @@ def attention_cli(
             if not alignments:
                 fail(f"There is nothing to translate in text {number}.")
         matrices = [display.attention_matrix(each) for alignments in found for each in alignments]
-        if output is not None:
-            for path in _write(matrices, output):
-                msg.good(f"Wrote {path}")
-        else:
-            line = shutil.get_terminal_size().columns
-            # Not by wasabi, which would wrap the lines.
-            print("\n\n".join(table(**matrix, line=line) for matrix in matrices))
+        show_heatmaps(matrices, output)
     except (ImportError, OSError, ValueError) as error:
         fail(str(error))
-
-
-def _write(matrices: Sequence[Dict[str, Any]], output: Path) -> List[Path]:
-    """Write one file, or one for each sentence where a file holds one picture; returns the
-    paths."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    ending = output.suffix.lower()
-    if ending == ".html":
-        svgs = [heatmap(**matrix) for matrix in matrices]
-        output.write_text(display.render(svgs, page=True, jupyter=False), encoding="utf8")
-        return [output]
-    paths = [
-        output.with_name(f"{output.stem}-{n + 1}{output.suffix}") for n in range(len(matrices))
-    ]
-    if len(matrices) == 1:
-        paths = [output]
-    for path, matrix in zip(paths, matrices, strict=True):
-        if ending == ".svg":
-            path.write_text(heatmap(**matrix), encoding="utf8")
-        else:
-            save_png(path, **matrix)
-    return paths

@@ -1,8 +1,6 @@
 """Attention and pictures shown as displaCy shows its own."""
 
-import sys
 from html.parser import HTMLParser
-from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -46,16 +44,6 @@ def docs():
         Doc(vocab, words=words, sent_starts=starts),
         Doc(vocab, words=["a<b"], sent_starts=[True]),
     ]
-
-
-@pytest.fixture
-def shown(monkeypatch):
-    """What is shown in Jupyter."""
-    outputs = []
-    module = SimpleNamespace(HTML=lambda markup: markup, display=outputs.append)
-    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(display=module))
-    monkeypatch.setitem(sys.modules, "IPython.display", module)
-    return outputs
 
 
 def test_a_picture_for_each_sentence(docs):
