@@ -5,13 +5,12 @@ from typing import Any
 from ..pipeline.base import RNNPipe
 
 
-def checked(pipe: Any) -> RNNPipe:
-    """The component. Raises a ValueError if it is none of spacy-rnn, or has no weights."""
+def module_of(pipe: Any) -> Any:
+    """The torch module of a component. Raises a ValueError if the component is none of spacy-rnn,
+    or has no weights yet."""
     if not isinstance(pipe, RNNPipe):
-        name = getattr(pipe, "name", pipe)
         raise ValueError(
-            f"'{name}' is no component of spacy-rnn: give one, such as nlp.get_pipe('rnn_tagger')."
+            f"'{getattr(pipe, 'name', pipe)}' is no component of spacy-rnn. Give one of the "
+            f"pipeline, such as nlp.get_pipe('rnn_tagger')."
         )
-    # What has no weights says so.
-    assert pipe.shim.module is not None
-    return pipe
+    return pipe.shim.module

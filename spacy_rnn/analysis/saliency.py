@@ -13,7 +13,7 @@ from torch import Tensor
 from ..models.checks import at_least
 from ..models.explanation import Question
 from ..pipeline.base import RNNPipe
-from .common import checked
+from .common import module_of
 
 Method = Literal["integrated_gradients", "occlusion"]
 METHODS = get_args(Method)
@@ -66,7 +66,7 @@ def saliency(
         "Axiomatic attribution for deep networks", equation 1), or "occlusion": by how much the
         score falls where a token's vector is zeros (Zeiler and Fergus 2014, section 4.2; Li et al.
         2016, "Understanding neural networks through representation erasure").
-    steps (int): Points at which gradients are taken.
+    steps (int): Points at which gradients are taken; more make `gap` smaller.
     RETURNS (Saliency): A score for each token.
     RAISES (ValueError): If the component is untrained or none of spacy-rnn, or predicts nothing of
         that name.
@@ -74,8 +74,9 @@ def saliency(
     if method not in METHODS:
         raise ValueError(f"'method' must be one of {', '.join(METHODS)}; got '{method}'.")
     at_least(1, steps=steps)
-    question = _ask(checked(pipe), doc, token=token, label=label, target=target)
-    rows, module = question.rows, pipe.shim.module
+    module = module_of(pipe)
+    question = _ask(pipe, doc, token=token, label=label, target=target)
+    rows = question.rows
     # Out of inference mode, where gradients could not go through them.
     vectors = rows.vectors.float().clone()
 
@@ -107,8 +108,7 @@ def integrated_gradients(score: Score, x: Tensor, steps: int, at_once: int) -> T
     """x times the mean gradient of the score on the way from zeros to x, summed over each token's
     vector: (N, D) -> (N,). The mean is taken by the Gauss-Legendre rule.
 
-    steps: of the rule; the more, the better.
-
+    steps: points of the rule.
     at_once: how many points the score is computed of together.
     """
     mean = torch.zeros_like(x)
@@ -141,7 +141,7 @@ def occlusion(score: Score, x: Tensor, at_once: int) -> Tensor:
 
 
 def _ask(pipe: RNNPipe, doc: Doc, **names: object) -> Question:
-    """What the component says why it predicts what has these names, None where it has none."""
+    """The component's question about the prediction that is named so, by all that are not None."""
     given = {name: value for name, value in names.items() if value is not None}
     takes = inspect.signature(pipe.question)
     try:

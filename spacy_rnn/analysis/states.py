@@ -12,7 +12,7 @@ from torch import Tensor
 from ..models.explanation import EncoderInput
 from ..nn.rnn import Encoder
 from ..pipeline.base import RNNPipe
-from .common import checked
+from .common import module_of
 
 
 class States(NamedTuple):
@@ -44,9 +44,9 @@ def states(pipe: RNNPipe, doc: Doc, layer: int = -1) -> States:
     RETURNS (States): An activation for each token and unit.
     RAISES (ValueError): If the component is untrained or none of spacy-rnn, or has no such layer.
     """
-    pipe = checked(pipe)
+    module = module_of(pipe)
     inputs = pipe.encoder_inputs(doc)
-    depth = len(inputs[0].encoder(pipe.shim.module).layers)
+    depth = len(inputs[0].encoder(module).layers)
     if not -depth <= layer < depth:
         raise ValueError(
             f"The encoder of '{pipe.name}' has no layer {layer}: it has {depth}, from 0, the "
@@ -55,7 +55,7 @@ def states(pipe: RNNPipe, doc: Doc, layer: int = -1) -> States:
     layer %= depth
     units, activations = [], []
     for rows in inputs:
-        units += _units(rows.encoder(pipe.shim.module), rows.backward)
+        units += _units(rows.encoder(module), rows.backward)
         found = pipe.shim.predict(partial(_encode, rows=rows, layer=layer))
         array = found.float().cpu().numpy()
         activations.append(array[::-1] if rows.backward else array)

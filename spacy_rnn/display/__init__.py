@@ -136,12 +136,15 @@ def states_matrix(
     units: the names of the units; by default those that vary most over the text, most first.
     top: how many those are.
     start, end: the first token that is shown, and the one after the last.
-    RAISES (ValueError): If there is no unit of a name, or more is to be shown than can be read.
+    RAISES (ValueError): If there is no unit of a name, or more is to be shown than can be read, or
+        nothing.
     """
+    if top < 1:
+        raise ValueError(f"'top', how many units are shown, must be at least 1, got {top}.")
     if units is None:
         a = found.activations
         variation = a.std(axis=0) if len(a) else np.zeros(len(found.units))
-        chosen = np.argsort(-variation, kind="stable")[: max(top, 0)].tolist()
+        chosen = np.argsort(-variation, kind="stable")[:top].tolist()
     else:
         unknown = [unit for unit in units if unit not in found.units]
         if unknown:

@@ -13,6 +13,7 @@ from spacy_rnn.analysis.saliency import METHODS, integrated_gradients, occlusion
 from spacy_rnn.features.streams import BACKWARD, FORWARD
 
 from ..conftest import SENTENCES, make_doc, make_examples, make_pipeline, train
+from ..pipeline.test_context import save_lm, with_context
 from ..pipeline.test_stock_components import LISTENER, TOK2VEC
 from .answers import ASKED, TEXT, answer, doc_of, only_pipe, predicted, randomize, scaled, trained
 
@@ -233,7 +234,6 @@ def test_tokens_that_are_not_read_are_not_there(method, by_sentences):
     model = {"max_length": 4, "keep": "both", "sentences": sentences if by_sentences else None}
     nlp = make_pipeline("rnn_textcat", model)
     nlp.add_pipe("sentencizer", first=True)
-    examples = [nlp.make_doc(eg.reference.text) for eg in make_examples(nlp)]
     examples = make_examples(nlp)
     for eg in examples:
         nlp.get_pipe("sentencizer")(eg.predicted)
@@ -254,6 +254,17 @@ def test_the_vectors_of_a_tok2vec_are_part_of_what_is_read(factory):
     nlp.add_pipe("tok2vec", config={"model": TOK2VEC}, first=True)
     train(nlp, make_examples(nlp), steps=5)
     pipe, doc, asked = only_pipe(nlp), nlp.get_pipe("tok2vec")(doc_of(nlp)), ASKED[factory]
+    found = saliency(pipe, doc, **asked, steps=200)
+    expected = answer(pipe, doc, asked, predicted(pipe, doc, asked))
+    assert found.value == pytest.approx(expected, abs=1e-4)
+    assert abs(found.gap) < 5e-3 and (found.scores != 0).all()
+
+
+@pytest.mark.parametrize("factory", ["rnn_tagger", "rnn_regressor"])
+def test_contextual_strings_are_part_of_what_is_read(factory, tmp_path):
+    nlp = with_context(factory, save_lm(tmp_path / "lm"))
+    train(nlp, make_examples(nlp), steps=5)
+    pipe, doc, asked = only_pipe(nlp), doc_of(nlp), ASKED[factory]
     found = saliency(pipe, doc, **asked, steps=200)
     expected = answer(pipe, doc, asked, predicted(pipe, doc, asked))
     assert found.value == pytest.approx(expected, abs=1e-4)

@@ -113,3 +113,5 @@ def test_what_cannot_be_shown():
     message = "no unit 'backward 0' in layer 1: its 201 units are 'forward 0' to 'forward 200'"
     with pytest.raises(ValueError, match=message):
         display.states_matrix(wide, ["forward 0", "backward 0"])
+    with pytest.raises(ValueError, match="'top'.*at least 1, got 0"):
+        display.states_matrix(wide, top=0)
