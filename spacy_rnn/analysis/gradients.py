@@ -1,18 +1,28 @@
 """How much of a gradient arrives steps back: whether it vanishes, lasts or explodes."""
 
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Optional
 
 import numpy as np
 import torch
+from spacy.tokens import Doc
 from torch import Tensor, nn
 
+from ..models.encoder import RNNEncoder
 from ..nn.rnn import Encoder
+from ..pipeline.base import RNNPipe
+from .common import module_of
+
+#: tokens of a sequence; of longer ones the graph of gradients would not fit into memory
+LONGEST = 5000
+#: width of the random input of an encoder that is not trained
+WIDTH = 64
 
 
 class LayerGradients(NamedTuple):
     """One direction of one layer.
 
-    layer: from 1, the one that reads the input.
+    layer: its number, the lowest being 0.
     norms: float64 (T,), that of the gradient with respect to the layer's input k steps before the
         last one that this direction reads, for k from 0.
     """
@@ -26,7 +36,64 @@ class LayerGradients(NamedTuple):
         return f"layer {self.layer}, {self.direction}"
 
 
-def gradient_norms(encoder: Encoder, x: Tensor) -> list[LayerGradients]:
+def gradients(pipe: RNNPipe, docs: Iterable[Doc]) -> list[LayerGradients]:
+    """See `gradient_norms`: the mean over texts, k steps back over those that have as many.
+
+    pipe (RNNPipe): Any component of spacy-rnn, trained. Of a translator it is the encoder, of a
+        language model each direction, of a network that reads by sentences what reads each.
+    docs (Iterable[Doc]): The texts, with what components before this one have set.
+    RETURNS (List[LayerGradients]): One for each layer and direction.
+    RAISES (ValueError): If the component is untrained or none of spacy-rnn, has nothing recurrent,
+        or the texts have no token or too many.
+    """
+    module = module_of(pipe)
+    found = []
+    for doc in docs:
+        for rows in pipe.encoder_inputs(doc):
+            encoder = rows.encoder(module)
+            for x in filter(len, rows.vectors.split(rows.lengths.tolist())):
+                # Out of inference mode, where gradients could not go through them.
+                start = None if rows.start is None else rows.start.clone()
+                norms = gradient_norms(encoder, x.clone(), start)
+                if rows.backward:
+                    norms = [each._replace(direction="backward") for each in norms]
+                found.append(norms)
+    return mean_gradients(found)
+
+
+def fresh_gradients(
+    settings: RNNEncoder, lengths: Sequence[int], seed: int = 0
+) -> list[LayerGradients]:
+    """The mean of `gradient_norms` of an encoder as it starts, over random input of these
+    lengths."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        encoder = settings.module(WIDTH).eval()
+        inputs = [torch.randn(n, WIDTH) for n in lengths if n]
+    return mean_gradients([gradient_norms(encoder, x) for x in inputs])
+
+
+def mean_gradients(found: Sequence[Sequence[LayerGradients]]) -> list[LayerGradients]:
+    """The mean over sequences of those of each layer and direction."""
+    groups: dict[tuple[int, str], list[np.ndarray]] = {}
+    for of_sequence in found:
+        for each in of_sequence:
+            groups.setdefault((each.layer, each.direction), []).append(each.norms)
+    if not groups:
+        raise ValueError("There are no tokens, and so no steps to look at.")
+    means = []
+    for (layer, direction), norms in groups.items():
+        longest = max(map(len, norms))
+        padded = np.full((len(norms), longest), np.nan)
+        for row, some in zip(padded, norms, strict=True):
+            row[: len(some)] = some
+        means.append(LayerGradients(layer, direction, np.nanmean(padded, axis=0)))
+    return means
+
+
+def gradient_norms(
+    encoder: Encoder, x: Tensor, start: Optional[Tensor] = None
+) -> list[LayerGradients]:
     """For each layer and direction the norm of the gradient of the last state's loss, half the
     square of its length, with respect to each of the layer's inputs (Pascanu et al. 2013, section
     2: a product of one Jacobian a step).
@@ -35,33 +102,56 @@ def gradient_norms(encoder: Encoder, x: Tensor) -> list[LayerGradients]:
     goes through its own recurrence only.
 
     x: (T, input_size), on the encoder's device.
-    RAISES (ValueError): If there is no token, or nothing recurrent.
+    start: the state before it, see `Encoder.step`; None for zeros.
+    RAISES (ValueError): If there is no token, too many of them, or nothing recurrent.
     """
     if encoder.cell == "none":
         raise ValueError(
             'The encoder has no recurrent layer (cell = "none"): nothing goes from step to step.'
         )
-    if not len(x):
-        raise ValueError("There are no tokens, and so no steps to look at.")
+    if not 0 < len(x) <= LONGEST:
+        raise ValueError(
+            f"Gradients are shown of 1 to {LONGEST:,} tokens, but there are {len(x):,}. Give a "
+            f"part of the text."
+        )
     found = []
     for k, layer in enumerate(encoder.layers):
-        with torch.no_grad():
-            inputs = encoder.lowest(k)(x, torch.tensor([len(x)])) if k else x
-        inputs = inputs.detach().float().requires_grad_()
-        for direction, last in _last_states(encoder, layer, inputs).items():
+        inputs = _input_of_layer(encoder, k, x, start).detach().float().requires_grad_()
+        state = None if start is None else start[:, k]
+        for direction, last in _last_states(encoder, layer, inputs, state).items():
             loss = 0.5 * last.square().sum()
             (gradient,) = torch.autograd.grad(loss, inputs, retain_graph=True)
             norms = gradient.double().norm(dim=1).cpu().numpy()
             steps_back = norms if direction == "backward" else norms[::-1]
-            found.append(LayerGradients(k + 1, direction, steps_back.copy()))
+            found.append(LayerGradients(k, direction, steps_back.copy()))
     return found
 
 
-def _last_states(encoder: Encoder, layer: nn.Module, x: Tensor) -> dict[str, Tensor]:
-    """Of each direction of a layer the state after the whole sequence, (H,)."""
+@torch.no_grad()
+def _input_of_layer(encoder: Encoder, k: int, x: Tensor, start: Optional[Tensor]) -> Tensor:
+    if not k:
+        return x
+    below, lengths = encoder.lowest(k), torch.tensor([len(x)])
+    if start is None:
+        return below(x, lengths)
+    return below.step(x, lengths, None, start[:, :k])[0]
+
+
+def _last_states(
+    encoder: Encoder, layer: nn.Module, x: Tensor, state: Optional[Tensor]
+) -> dict[str, Tensor]:
+    """Of each direction of a layer the state after the whole sequence, (H,).
+
+    state: the one before it, (1 or 2, 1, H).
+    """
+    initial = None
+    if state is not None:
+        parts = [part.unsqueeze(0) for part in state.float()]
+        initial = tuple(parts) if encoder.cell == "lstm" else parts[0]
     with torch.backends.cudnn.flags(enabled=False):
         # cuDNN gives no gradients outside of training.
-        states, _ = layer((x.flip(0) if encoder.direction == "backward" else x).unsqueeze(1))
+        read = x.flip(0) if encoder.direction == "backward" else x
+        states, _ = layer(read.unsqueeze(1), initial)
     if encoder.direction != "both":
         return {encoder.direction: states[-1, 0]}
     size = encoder.hidden_size

@@ -9,6 +9,7 @@ from spacy.cli import app
 
 from .attention import attention_cli
 from .generate import generate_cli
+from .gradients import gradients_cli
 from .init_config import init_config_cli
 from .inspect import inspect_cli
 from .memory import memory_cli
@@ -21,6 +22,7 @@ rnn_cli = typer.Typer(
 )
 rnn_cli.command("attention")(attention_cli)
 rnn_cli.command("generate")(generate_cli)
+rnn_cli.command("gradients")(gradients_cli)
 rnn_cli.command("init-config")(init_config_cli)
 # What is no option of its own overrides a setting of the config.
 rnn_cli.command(

@@ -327,12 +327,12 @@ class RNNLanguageModel(RNNPipe):
             return []
         units = self.shim.features
         start = begin(self.model, self._condition_of(condition))
-        inputs_of_doc = [units.read(prompt) for prompt in prompts]
-        contexts = [read(self.model, start, ids) for ids in inputs_of_doc]
+        read_units = [units.read(prompt) for prompt in prompts]
+        contexts = [read(self.model, start, ids) for ids in read_units]
         seeded = seed if beam is None else None
         found = generate(self.model, contexts, max_length, search.options(1), seeded)
         texts = []
-        for prompt, before, after in zip(prompts, inputs_of_doc, found, strict=True):
+        for prompt, before, after in zip(prompts, read_units, found, strict=True):
             # Written together: a piece may have a blank before it.
             known = units.write(before.tolist())
             continuation = units.write([*before.tolist(), *after.tolist()])[len(known) :]

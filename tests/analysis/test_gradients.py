@@ -4,8 +4,19 @@ import numpy as np
 import pytest
 import torch
 
-from spacy_rnn.analysis.gradients import gradient_norms
+from spacy_rnn.analysis import gradients as module
+from spacy_rnn.analysis.gradients import (
+    LayerGradients,
+    fresh_gradients,
+    gradient_norms,
+    gradients,
+    mean_gradients,
+)
+from spacy_rnn.models.encoder import RNNEncoder
 from spacy_rnn.nn.rnn import Encoder
+
+from ..conftest import SENTENCES, make_examples, make_pipeline
+from ..pipeline.kinds import KINDS
 
 T, D, H = 7, 3, 4
 
@@ -41,7 +52,7 @@ def by_hand(encoder, x):
 def test_plain_layer_by_hand():
     (found,) = gradient_norms(make(), inputs())
     np.testing.assert_allclose(found.norms, by_hand(make(), inputs()), rtol=1e-4)
-    assert found.name == "layer 1, forward"
+    assert found.name == "layer 0, forward"
 
 
 def test_backward_is_forward_over_reversed_tokens():
@@ -70,7 +81,7 @@ def test_a_higher_layer_reads_the_lower_one(others):
     deep = make("gru", "both", depth=2, **others)
     found = gradient_norms(deep, inputs())
     assert [(each.layer, each.direction) for each in found] == [
-        (1, "forward"), (1, "backward"), (2, "forward"), (2, "backward"),
+        (0, "forward"), (0, "backward"), (1, "forward"), (1, "backward"),
     ]  # fmt: skip
     upper = Encoder(2 * H, cell="gru", direction="both", hidden_size=H, depth=1).eval()
     upper.layers[0] = deep.layers[1]
@@ -92,6 +103,18 @@ def test_vanishes_explodes_and_lasts():
         assert relation(found.norms[-1], found.norms[0])
 
 
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_from_a_state(cell):
+    """The last part of a sequence, after what the first part left."""
+    encoder, x = make(cell, depth=2), inputs()
+    whole = gradient_norms(encoder, x)
+    with torch.no_grad():
+        _, state = encoder.step(x[:3], torch.tensor([3]))
+    part = gradient_norms(encoder, x[3:], state)
+    for one, other in zip(part, whole, strict=True):
+        np.testing.assert_allclose(one.norms, other.norms[: T - 3], rtol=1e-4)
+
+
 def test_one_token():
     (found,) = gradient_norms(make("lstm"), inputs(1))
     assert found.norms.shape == (1,) and found.norms[0] > 0
@@ -106,8 +129,79 @@ def test_weights_keep_no_gradient():
 def test_nothing_to_look_at():
     with pytest.raises(ValueError, match="no recurrent layer"):
         gradient_norms(make("none"), inputs())
-    with pytest.raises(ValueError, match="no tokens"):
+    with pytest.raises(ValueError, match="1 to 5,000 tokens, but there are 0"):
         gradient_norms(make(), inputs(0))
+
+
+def test_too_many_tokens(monkeypatch):
+    monkeypatch.setattr(module, "LONGEST", 5)
+    with pytest.raises(ValueError, match="1 to 5 tokens, but there are 7. Give a part"):
+        gradient_norms(make(), inputs())
+
+
+# Means over texts
+
+
+def test_mean_by_hand():
+    one = [LayerGradients(0, "forward", np.array([1.0, 2.0, 3.0]))]
+    other = [
+        LayerGradients(0, "forward", np.array([3.0])),
+        LayerGradients(0, "backward", np.ones(1)),
+    ]
+    forward, backward = mean_gradients([one, other])
+    assert (forward.direction, backward.direction) == ("forward", "backward")
+    np.testing.assert_allclose(forward.norms, [2.0, 2.0, 3.0])
+
+
+def test_encoders_as_they_start():
+    settings = RNNEncoder(cell="lstm", hidden_size=H, depth=1)
+    state = torch.random.get_rng_state()
+    found, again = (fresh_gradients(settings, [5, 0, 3]) for _ in range(2))
+    assert [each.name for each in found] == ["layer 0, forward", "layer 0, backward"]
+    assert len(found[0].norms) == 5
+    np.testing.assert_array_equal(found[0].norms, again[0].norms)
+    assert (torch.random.get_rng_state() == state).all()
+    with pytest.raises(ValueError, match="no tokens"):
+        fresh_gradients(settings, [0])
+
+
+@pytest.mark.parametrize("factory", KINDS)
+def test_every_component(factory):
+    """The mean over texts of what each gives; an empty text gives nothing."""
+    nlp = make_pipeline(factory)
+    nlp.initialize(lambda: make_examples(nlp))
+    pipe = nlp.get_pipe(factory)
+    texts = [sentence[0] for sentence in SENTENCES[:2]]
+    together = gradients(pipe, map(nlp.make_doc, texts))
+    one, other = (gradients(pipe, [nlp.make_doc(text)]) for text in texts)
+    directions = {"rnn_lm": ["forward"]}.get(factory, ["forward", "backward"])
+    assert [each.direction for each in together] == directions
+    for mean, first, second in zip(together, one, other, strict=True):
+        assert (first.norms > 0).all()
+        n = min(len(first.norms), len(second.norms))
+        expected = (first.norms[:n] + second.norms[:n]) / 2
+        np.testing.assert_allclose(mean.norms[:n], expected, rtol=1e-6)
+        assert len(mean.norms) == max(len(first.norms), len(second.norms))
+    if factory != "rnn_lm":
+        with pytest.raises(ValueError, match="no tokens"):
+            gradients(pipe, [nlp.make_doc("")])
+
+
+def test_both_models_of_a_language():
+    """The backward one reads the text from its end."""
+    nlp = make_pipeline("rnn_lm", {"encoder": {"direction": "both"}})
+    nlp.initialize(lambda: make_examples(nlp))
+    found = gradients(nlp.get_pipe("rnn_lm"), [nlp.make_doc(SENTENCES[0][0])])
+    assert [each.name for each in found] == ["layer 0, forward", "layer 0, backward"]
+
+
+def test_what_is_no_network():
+    nlp = make_pipeline("rnn_tagger")
+    with pytest.raises(ValueError, match="no weights yet"):
+        gradients(nlp.get_pipe("rnn_tagger"), [nlp.make_doc("ham")])
+    nlp.add_pipe("sentencizer")
+    with pytest.raises(ValueError, match="no component of spacy-rnn"):
+        gradients(nlp.get_pipe("sentencizer"), [nlp.make_doc("ham")])
 
 
 def test_on_a_device(device):
