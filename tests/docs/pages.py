@@ -1,0 +1,110 @@
+"""The pages of the documentation, taken apart: blocks of code, tables, headings and links.
+
+The blocks of one page run in order, in one folder of stand-ins for what the page speaks of, and the
+Python ones share their names, as in a notebook.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Dict, Iterator, List, Tuple
+
+from ..conftest import ROOT
+
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+#: other pages that links lead to
+OTHER_PAGES = [ROOT / folder / "README.md" for folder in ("benchmarks", "corpora")]
+
+
+def title(page: Path) -> str:
+    """The page's path in the repository."""
+    return page.relative_to(ROOT).as_posix()
+
+
+@dataclass(frozen=True)
+class Block:
+    """Code between two fences. line: the number of its first line; heading: the one above it."""
+
+    page: Path
+    line: int
+    heading: str
+    language: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{title(self.page)}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its columns, and its rows as dicts."""
+
+    page: Path
+    line: int
+    heading: str
+    columns: Tuple[str, ...]
+    rows: Tuple[Dict[str, str], ...]
+
+    def __str__(self) -> str:
+        return f"{title(self.page)}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Parts:
+    blocks: List[Block]
+    tables: List[Table]
+    headings: List[str]
+    links: List[Tuple[int, str]]
+
+
+@cache
+def parts(page: Path) -> Parts:
+    """What a page has."""
+    found = Parts([], [], [], [])
+    lines = iter(enumerate(page.read_text(encoding="utf8").splitlines(), start=1))
+    for number, line in lines:
+        heading = found.headings[-1] if found.headings else ""
+        fence = re.fullmatch(r"\s*```(\S*)", line)
+        if fence:
+            text = "".join(f"{code}\n" for code in _until(lines, "```"))
+            found.blocks.append(Block(page, number + 1, heading, fence[1], text))
+        elif re.match(r"#+ ", line):
+            found.headings.append(line.lstrip("#").strip())
+        elif line.startswith("|"):
+            rows = [line, *_until(lines, "|", ends=False)]
+            columns = cells(rows[0])
+            values = (dict(zip(columns, cells(row), strict=True)) for row in rows[2:])
+            found.tables.append(Table(page, number, heading, columns, tuple(values)))
+            found.links.extend((number, link) for row in rows for link in _links(row))
+        found.links.extend((number, link) for link in _links(line) if not line.startswith("|"))
+    return found
+
+
+def _until(lines: Iterator[Tuple[int, str]], start: str, ends: bool = True) -> Iterator[str]:
+    """The lines before one that starts, or with `ends` false does not start, like this."""
+    for _, line in lines:
+        if line.strip().startswith(start) == ends:
+            return
+        yield line
+
+
+def cells(row: str) -> Tuple[str, ...]:
+    """The cells of a row of a table."""
+    return tuple(cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", row)[1:-1])
+
+
+def _links(line: str) -> List[str]:
+    """Where the links of a line lead to."""
+    return re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`]*`", "", line))
+
+
+def anchor(heading: str) -> str:
+    """The anchor that GitHub gives to a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def blocks(*languages: str) -> List[Block]:
+    """All blocks in these languages."""
+    return [block for page in PAGES for block in parts(page).blocks if block.language in languages]

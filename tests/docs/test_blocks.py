@@ -1,0 +1,222 @@
+"""Every block of the documentation does what the page says."""
+
+import argparse
+import re
+import runpy
+import shlex
+import shutil
+from functools import reduce
+from importlib.metadata import metadata, requires
+from operator import getitem
+from pathlib import Path
+
+import pytest
+import spacy
+import srsly
+import typer
+from spacy.cli._util import app, parse_config_overrides
+from spacy.schemas import ConfigSchemaInit, ConfigSchemaTraining, validate_init_settings
+from spacy.tokens import DocBin
+from spacy.util import registry
+from thinc.api import Config
+from weasel.util.config import load_project_config
+
+from ..conftest import ROOT, make_examples, make_pipeline, train
+from ..test_cli import run, setup_cli_once
+from .pages import PAGES, blocks, parts, title
+
+#: what the project trains, by the name of its corpus: a component each
+TRAINED = {
+    "agreement": ("rnn_tagger", "tagger"),
+    "news": ("rnn_ner", "ner"),
+    "reviews": ("rnn_textcat", "textcat"),
+    "emotions": ("rnn_textcat_multilabel", "textcat"),
+    "ratings": ("rnn_regressor", "regressor"),
+    "parallel": ("rnn_translator", "translator"),
+    "text": ("rnn_lm", "lm"),
+}
+LANGUAGES = ("python", "ini", "shell", "bash")
+
+
+@pytest.fixture(scope="module")
+def stand_ins(tmp_path_factory):
+    """A folder with what the project needs and makes, each trained pipeline and each corpus by a
+    small one."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("configs", "corpora"):
+        shutil.copytree(ROOT / name, folder / name)
+    shutil.copy(ROOT / "project.yml", folder)
+    for name, (factory, component) in TRAINED.items():
+        nlp = make_pipeline(factory, name=component)
+        examples = make_examples(nlp)
+        train(nlp, examples, steps=2)
+        for parent in ("training", "corpus"):
+            (folder / parent / name).mkdir(parents=True)
+        nlp.to_disk(folder / "training" / name / "model-best")
+        gold = DocBin(docs=[eg.reference for eg in examples], store_user_data=True)
+        for part in ("train", "dev", "test"):
+            gold.to_disk(folder / "corpus" / name / f"{part}.spacy")
+    # `spacy.load` takes the name of a package for a folder where no package has it.
+    shutil.copytree(folder / "training/agreement/model-best", folder / "en_agreement")
+    names = ("start_run", "log_metric", "log_metrics", "log_artifact", "end_run")
+    (folder / "mlflow.py").write_text("".join(f"{name} = None\n" for name in names))
+    (folder / "labels").mkdir()
+    srsly.write_json(folder / "labels" / "tagger.json", ["NN", "VBZ"])
+    return folder
+
+
+@pytest.fixture
+def folder(stand_ins, tmp_path, monkeypatch):
+    """A copy of it, in which the test runs."""
+    shutil.copytree(stand_ins, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(spacy.util, "is_package", lambda name: False)
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    yield tmp_path
+    spacy.require_cpu()
+
+
+def test_every_block_is_in_a_language_that_is_tested():
+    for page in PAGES:
+        for block in parts(page).blocks:
+            assert block.language in LANGUAGES, block
+
+
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if any(b.language == "python" for b in parts(p).blocks)], ids=title
+)
+def test_python(page, folder):
+    names = {"__name__": title(page)}
+    for block in parts(page).blocks:
+        if block.language == "python":
+            # Tracebacks have the lines of the page.
+            code = "\n" * (block.line - 1) + block.text
+            exec(compile(code, str(page), "exec"), names)
+
+
+# Configs
+
+PATHS = {"train": "corpus/agreement/train.spacy", "dev": "corpus/agreement/dev.spacy"}
+
+
+@pytest.mark.parametrize("block", blocks("ini"), ids=str)
+def test_config(block, folder):
+    """The block stands in a config of its component: everything in it is made for real."""
+    config = parse(block.text)
+    nlp = spacy.util.load_model_from_config(complete(config), auto_fill=True)
+    assert set(config.get("components", {})) <= set(nlp.component_names)
+    filled = nlp.config.interpolate()
+    registry.resolve(filled["training"], schema=ConfigSchemaTraining)
+    registry.resolve({"corpora": filled["corpora"]})
+    settings = registry.resolve(filled["initialize"], schema=ConfigSchemaInit)["components"]
+    for name, of_component in settings.items():
+        initialize = nlp.get_pipe(name).initialize
+        validate_init_settings(initialize, of_component, section="components", name=name)
+
+
+def parse(text: str) -> Config:
+    """A part of a config, in which the sections around others need not be written."""
+    chunks = re.split(r"^(?=\[)", text, flags=re.MULTILINE)
+    sections = re.findall(r"^\[(.+)\]$", text, re.MULTILINE)
+    around = {section[:i] for section in sections for i, c in enumerate(section) if c == "."}
+    chunks += [f"[{section}]\n" for section in around - set(sections)]
+    chunks.sort(key=lambda chunk: chunk.partition("]")[0].count("."))
+    return Config().from_str("".join(chunks), interpolate=False)
+
+
+def complete(block: Config) -> Config:
+    """A part of a config in the ready one for its component."""
+    components = block.get("components", {})
+    named = [*components, *block.get("initialize", {}).get("components", {})]
+    paths = [ROOT / "configs" / f"{name}.cfg" for name in [*named, "tagger"]]
+    config = spacy.util.load_config(next(path for path in paths if path.exists()))
+    for name, settings in components.items():
+        if settings.keys() & {"factory", "source"}:
+            config["components"].pop(name, None)
+    config["paths"].update(PATHS)
+    config = config.merge(block)
+    pipeline = block.get("nlp", {}).get("pipeline", [*config["nlp"]["pipeline"], *components])
+    config["nlp"]["pipeline"] = list(dict.fromkeys(pipeline))
+    config["components"] = {name: config["components"][name] for name in pipeline}
+    return config
+
+
+# Commands
+
+
+COMMANDS = [
+    pytest.param(command, id=f"{block}: {command.strip()}")
+    for block in blocks("shell", "bash")
+    for command in re.split("&&|\n", block.text.replace("\\\n", " ").strip())
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command(command, folder, monkeypatch):
+    """Commands exist with their options; those of this package run."""
+    words = shlex.split(command, comments=True)
+    if words[:4] == ["python", "-m", "spacy", "rnn"]:
+        run(*words[3:])
+    elif words[:3] == ["python", "-m", "spacy"]:
+        check_spacy(words[3:])
+    elif words[:2] == ["pip", "install"]:
+        check_packages(words[2:])
+    elif words[:1] == ["python"] and words[1].endswith(".py"):
+        check_script(ROOT / words[1], words[2:], monkeypatch)
+    else:
+        assert words[:3] == ["python", "-m", "pytest"], "Nothing checks this command."
+
+
+def check_spacy(words):
+    """A command of spaCy takes these arguments, and its overrides are settings that there are."""
+    setup_cli_once()
+    command = typer.main.get_command(app)
+    while hasattr(command, "commands"):
+        name, *words = words
+        assert name in command.commands, f"There is no command '{name}'."
+        command = command.commands[name]
+    context = command.make_context(name, words)
+    overrides = parse_config_overrides(list(context.args), env_var=None)
+    if name == "run":
+        project = load_project_config(Path.cwd(), interpolate=False)
+        known = [*project["workflows"], *(each["name"] for each in project["commands"])]
+        assert context.params["subcommand"] in known
+        assert set(overrides) <= {f"vars.{name}" for name in project["vars"]}
+    elif overrides:
+        config = spacy.util.load_config(context.params["config_path"])
+        nlp = spacy.util.load_model_from_config(config, auto_fill=True)
+        for key in overrides:
+            *sections, setting = key.split(".")
+            assert setting in reduce(getitem, sections, nlp.config), key
+
+
+def check_packages(words):
+    """What is installed is this package with extras that it has, or one that it names."""
+    extras = metadata("spacy-rnn").get_all("Provides-Extra")
+    dependencies = [re.match(r"[\w-]+", needed)[0] for needed in requires("spacy-rnn")]
+    for word in words:
+        if word.startswith(("-", "https://")):
+            continue
+        name, _, extra = re.fullmatch(r"([\w.-]+)(\[([\w,-]+)\])?", word).groups()
+        assert name in (".", "spacy-rnn", *dependencies), word
+        assert extra is None or set(extra.split(",")) <= set(extras), word
+
+
+class Parsed(Exception):
+    """A script has read its arguments."""
+
+
+def check_script(path, words, patch):
+    """A script is there, and takes these arguments."""
+    parse_args = argparse.ArgumentParser.parse_args
+
+    def stop(parser, arguments=None):
+        parse_args(parser, arguments)
+        raise Parsed
+
+    patch.setattr(argparse.ArgumentParser, "parse_args", stop)
+    patch.setattr("sys.argv", [str(path), *words])
+    patch.syspath_prepend(path.parent)
+    with pytest.raises(Parsed):
+        runpy.run_path(str(path), run_name="__main__")

@@ -1,0 +1,52 @@
+"""Links lead somewhere, the index names every page, and the README has what others read in it."""
+
+import shutil
+
+import pytest
+from weasel.cli.document import project_document
+
+from ..conftest import ROOT
+from .pages import DOCS, OTHER_PAGES, PAGES, anchor, parts, title
+
+README, INDEX = ROOT / "README.md", DOCS / "README.md"
+
+
+@pytest.mark.parametrize("page", [*PAGES, *OTHER_PAGES], ids=title)
+def test_links_lead_somewhere(page):
+    for line, link in parts(page).links:
+        if "://" in link:
+            assert link.startswith("https://"), f"{title(page)}:{line}: {link}"
+            continue
+        path, _, fragment = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists() and ROOT in target.parents, f"{title(page)}:{line}: {link}"
+        if fragment:
+            anchors = [anchor(heading) for heading in parts(target).headings]
+            assert fragment in anchors, f"{title(page)}:{line}: {link} is none of {anchors}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=title)
+def test_a_page_has_one_title_and_no_heading_twice(page):
+    text = page.read_text(encoding="utf8").partition("<!-- WEASEL")[0]
+    assert text.startswith("# ")
+    headings = [anchor(heading) for heading in parts(page).headings]
+    assert len(set(headings)) == len(headings)
+
+
+def test_the_index_names_every_page():
+    linked = {link for _, link in parts(INDEX).links}
+    assert {page.name for page in DOCS.glob("*.md")} - {INDEX.name} <= linked
+
+
+def test_the_readme_has_two_commands():
+    """Continuous integration runs them."""
+    blocks = [block for block in parts(README).blocks if block.language == "bash"]
+    assert [block.text.count("\n") for block in blocks] == [1, 1]
+    assert "spacy project run all" in blocks[0].text and "pytest" in blocks[1].text
+
+
+def test_the_readme_has_the_project_as_it_is(tmp_path):
+    shutil.copy(ROOT / "project.yml", tmp_path)
+    written = tmp_path / "project.md"
+    project_document(tmp_path, written)
+    assert written.read_text(encoding="utf8").strip() in README.read_text(encoding="utf8")
