@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Dict, Iterator, List, Tuple
 
+from thinc.api import Config
+
 from ..conftest import ROOT
 
 DOCS = ROOT / "docs"
@@ -108,3 +110,13 @@ def anchor(heading: str) -> str:
 def blocks(*languages: str) -> List[Block]:
     """All blocks in these languages."""
     return [block for page in PAGES for block in parts(page).blocks if block.language in languages]
+
+
+def parse(text: str) -> Config:
+    """A part of a config, in which the sections around others need not be written."""
+    chunks = re.split(r"^(?=\[)", text, flags=re.MULTILINE)
+    sections = re.findall(r"^\[(.+)\]$", text, re.MULTILINE)
+    around = {section[:i] for section in sections for i, c in enumerate(section) if c == "."}
+    chunks += [f"[{section}]\n" for section in around - set(sections)]
+    chunks.sort(key=lambda chunk: chunk.partition("]")[0].count("."))
+    return Config().from_str("".join(chunks), interpolate=False)

@@ -23,7 +23,7 @@ from weasel.util.config import load_project_config
 
 from ..conftest import ROOT, make_examples, make_pipeline, train
 from ..test_cli import run, setup_cli_once
-from .pages import PAGES, blocks, parts, title
+from .pages import PAGES, blocks, parse, parts, title
 
 #: what the project trains, by the name of its corpus: a component each
 TRAINED = {
@@ -113,16 +113,6 @@ def test_config(block, folder):
     for name, of_component in settings.items():
         initialize = nlp.get_pipe(name).initialize
         validate_init_settings(initialize, of_component, section="components", name=name)
-
-
-def parse(text: str) -> Config:
-    """A part of a config, in which the sections around others need not be written."""
-    chunks = re.split(r"^(?=\[)", text, flags=re.MULTILINE)
-    sections = re.findall(r"^\[(.+)\]$", text, re.MULTILINE)
-    around = {section[:i] for section in sections for i, c in enumerate(section) if c == "."}
-    chunks += [f"[{section}]\n" for section in around - set(sections)]
-    chunks.sort(key=lambda chunk: chunk.partition("]")[0].count("."))
-    return Config().from_str("".join(chunks), interpolate=False)
 
 
 def complete(block: Config) -> Config:
