@@ -35,7 +35,7 @@ TRAINED = {
     "parallel": ("rnn_translator", "translator"),
     "text": ("rnn_lm", "lm"),
 }
-LANGUAGES = ("python", "ini", "shell", "bash")
+LANGUAGES = ("python", "ini", "shell", "bash", "text")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,39 @@
+"""Messages that the documentation quotes are those of the code."""
+
+import ast
+import re
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from ..conftest import ROOT
+from .pages import blocks
+
+#: modules of others whose messages users meet
+OTHERS = ("spacy.errors", "thinc.util")
+
+
+@cache
+def messages():
+    """The strings of the code, with … for what is put in."""
+    paths = [*(ROOT / "spacy_rnn").rglob("*.py"), *(Path(find_spec(m).origin) for m in OTHERS)]
+    nodes = [n for p in paths for n in ast.walk(ast.parse(p.read_text(encoding="utf8")))]
+    found = [_text(node) for node in nodes if isinstance(node, (ast.Constant, ast.JoinedStr))]
+    return [re.sub(r"%[sd]|\{\w+\}", "…", " ".join(message.split())) for message in found]
+
+
+def _text(node):
+    """A string, or an f-string."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(map(_text, node.values))
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else "…"
+
+
+@pytest.mark.parametrize("block", blocks("text"), ids=str)
+def test_a_quoted_message_is_there(block):
+    pieces = " ".join(block.text.split()).split("…")
+    assert max(map(len, pieces)) >= 12, "Too little of the message is fixed."
+    pattern = re.compile(".*".join(map(re.escape, pieces)))
+    assert any(pattern.search(message) for message in messages()), block.text
