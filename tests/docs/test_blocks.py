@@ -58,6 +58,8 @@ def stand_ins(tmp_path_factory):
             gold.to_disk(folder / "corpus" / name / f"{part}.spacy")
     # `spacy.load` takes the name of a package for a folder where no package has it.
     shutil.copytree(folder / "training/agreement/model-best", folder / "en_agreement")
+    for name in ("glove.6B.100d.txt", "vectors.floret"):
+        (folder / name).touch()
     names = ("start_run", "log_metric", "log_metrics", "log_artifact", "end_run")
     (folder / "mlflow.py").write_text("".join(f"{name} = None\n" for name in names))
     (folder / "labels").mkdir()
@@ -135,27 +137,30 @@ def complete(block: Config) -> Config:
 # Commands
 
 
-COMMANDS = [
-    pytest.param(command, id=f"{block}: {command.strip()}")
-    for block in blocks("shell", "bash")
-    for command in re.split("&&|\n", block.text.replace("\\\n", " ").strip())
-]
+def commands(page):
+    """The commands of a page, with the blocks they are in."""
+    for block in parts(page).blocks:
+        if block.language in ("shell", "bash"):
+            for command in re.split("&&|\n", block.text.replace("\\\n", " ").strip()):
+                if words := shlex.split(command, comments=True):
+                    yield block, words
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_command(command, folder, monkeypatch):
+@pytest.mark.parametrize("page", [p for p in PAGES if any(commands(p))], ids=title)
+def test_commands(page, folder):
     """Commands exist with their options; those of this package run."""
-    words = shlex.split(command, comments=True)
-    if words[:4] == ["python", "-m", "spacy", "rnn"]:
-        run(*words[3:])
-    elif words[:3] == ["python", "-m", "spacy"]:
-        check_spacy(words[3:])
-    elif words[:2] == ["pip", "install"]:
-        check_packages(words[2:])
-    elif words[:1] == ["python"] and words[1].endswith(".py"):
-        check_script(ROOT / words[1], words[2:], monkeypatch)
-    else:
-        assert words[:3] == ["python", "-m", "pytest"], "Nothing checks this command."
+    for block, words in commands(page):
+        print(block, *words)
+        if words[:4] == ["python", "-m", "spacy", "rnn"]:
+            run(*words[3:])
+        elif words[:3] == ["python", "-m", "spacy"]:
+            check_spacy(words[3:])
+        elif words[:2] == ["pip", "install"]:
+            check_packages(words[2:])
+        elif words[:1] == ["python"] and words[1].endswith(".py"):
+            check_script(ROOT / words[1], words[2:])
+        else:
+            assert words[:3] == ["python", "-m", "pytest"], "Nothing checks this command."
 
 
 def check_spacy(words):
@@ -197,7 +202,7 @@ class Parsed(Exception):
     """A script has read its arguments."""
 
 
-def check_script(path, words, patch):
+def check_script(path, words):
     """A script is there, and takes these arguments."""
     parse_args = argparse.ArgumentParser.parse_args
 
@@ -205,8 +210,8 @@ def check_script(path, words, patch):
         parse_args(parser, arguments)
         raise Parsed
 
-    patch.setattr(argparse.ArgumentParser, "parse_args", stop)
-    patch.setattr("sys.argv", [str(path), *words])
-    patch.syspath_prepend(path.parent)
-    with pytest.raises(Parsed):
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Parsed):
+        patch.setattr(argparse.ArgumentParser, "parse_args", stop)
+        patch.setattr("sys.argv", [str(path), *words])
+        patch.syspath_prepend(path.parent)
         runpy.run_path(str(path), run_name="__main__")
