@@ -1,6 +1,5 @@
-"""The encoder against torch's own modules, sequence by sequence, and against numpy."""
+"""The encoder against torch's own modules, sequence by sequence."""
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -322,57 +321,6 @@ def test_cell_none_has_no_recurrence(kernel, direction):
     y = encoder(x, torch.tensor([4, 6]))
     assert_close(encoder(x[order], torch.tensor([4, 6])), y[order])
     assert y.shape[1] == encoder.output_size == make(direction=direction).output_size
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def lstm_step(x, h, c, w_ih, w_hh, bias):
-    i, f, g, o = np.split(w_ih @ x + w_hh @ h + bias, 4)
-    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-    return sigmoid(o) * np.tanh(c), c
-
-
-def gru_step(x, h, w_ih, w_hh, b_ih, b_hh):
-    (r_x, z_x, n_x), (r_h, z_h, n_h) = np.split(w_ih @ x + b_ih, 3), np.split(w_hh @ h + b_hh, 3)
-    z = sigmoid(z_x + z_h)
-    return (1 - z) * np.tanh(n_x + sigmoid(r_x + r_h) * n_h) + z * h
-
-
-def numpy_weights(encoder):
-    names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
-    weights = encoder.layers[0].state_dict()
-    return [weights[name].double().numpy() for name in names]
-
-
-@pytest.mark.parametrize("kernel", KERNELS)
-def test_lstm_in_numpy(kernel):
-    encoder = make(cell="lstm", direction="forward", depth=1)
-    encoder.kernel = kernel
-    x = make_tokens([6])
-    w_ih, w_hh, b_ih, b_hh = numpy_weights(encoder)
-    h = c = np.zeros(HIDDEN)
-    expected = []
-    for token in x.double().numpy():
-        h, c = lstm_step(token, h, c, w_ih, w_hh, b_ih + b_hh)
-        expected.append(h)
-    y = encoder(x, torch.tensor([6])).detach().numpy()
-    np.testing.assert_allclose(y, expected, rtol=0, atol=1e-6)
-
-
-@pytest.mark.parametrize("kernel", KERNELS)
-def test_gru_in_numpy(kernel):
-    encoder = make(cell="gru", direction="forward", depth=1)
-    encoder.kernel = kernel
-    x = make_tokens([6])
-    h = np.zeros(HIDDEN)
-    expected = []
-    for token in x.double().numpy():
-        h = gru_step(token, h, *numpy_weights(encoder))
-        expected.append(h)
-    y = encoder(x, torch.tensor([6])).detach().numpy()
-    np.testing.assert_allclose(y, expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(
