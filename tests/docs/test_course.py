@@ -1,0 +1,122 @@
+"""The course speaks of files, settings and figures that there are."""
+
+import contextlib
+import io
+import re
+from functools import reduce
+from operator import getitem
+
+import pytest
+import srsly
+from spacy.language import Language
+from spacy.schemas import ConfigSchemaTraining
+from spacy.util import load_config, load_model_from_config, registry
+
+from ..conftest import ROOT
+
+PAGE = ROOT / "docs" / "course.md"
+TEXT = PAGE.read_text(encoding="utf8")
+SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL))
+BENCHMARKS = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf8")
+CONFIGS = re.findall(r"```ini\n(.*?)```", TEXT, re.DOTALL)
+NUMBER = r"[-+]?\d+(?:\.\d+)?(?:e[-+]\d+)?"
+
+
+@pytest.mark.parametrize("text", SECTIONS.values(), ids=SECTIONS)
+def test_an_idea_has_a_config_code_and_a_figure(text):
+    config, code, measured = (
+        text.find(f"\n{x}") for x in ("In a config", "In the code", "Measured")
+    )
+    assert 0 < config < code < measured
+    assert "```ini" in text[config:code]
+    assert "](../spacy_rnn/" in text[code:measured]
+    assert re.search(rf"`\w+` {NUMBER}|```python", text[measured:])
+
+
+def test_links_lead_to_files():
+    links = re.findall(r"\]\(([^)]+)\)", re.sub(r"```.*?```", "", TEXT, flags=re.DOTALL))
+    assert "../README.md" in links
+    for link in links:
+        assert (PAGE.parent / link).exists(), link
+
+
+# Configs
+
+
+def settings(block):
+    """The sections of a part of a config with their settings, as paths of keys with values."""
+    section = ()
+    for line in block.splitlines():
+        if line.startswith("["):
+            section = tuple(line.strip("[]").split("."))
+        elif line:
+            key, _, value = line.partition(" = ")
+            yield (*section, key), srsly.json_loads(value)
+
+
+def ready_config(block):
+    """The ready config of the component that a block speaks of."""
+    names = re.findall(r"^\[components\.(\w+)", block, re.MULTILINE)
+    (name,) = set(names) or {"tagger"}
+    return load_config(ROOT / "configs" / f"{name}.cfg")
+
+
+@pytest.mark.parametrize("block", CONFIGS, ids=range(len(CONFIGS)))
+def test_settings_exist(block):
+    """Each is known in the ready config, and takes its value."""
+    config, part = ready_config(block), {}
+    for path, value in settings(block):
+        *sections, key = path
+        node = part
+        for section in sections:
+            node = node.setdefault(section, {})
+        node[key] = value
+        if key == "factory":
+            del config["components"][sections[-1]]
+    nlp = load_model_from_config(config.merge(part), auto_fill=True)
+    for (*sections, key), _ in settings(block):
+        # What spaCy itself does not know it leaves out without a word.
+        assert key in reduce(getitem, sections, nlp.config)
+    filled = nlp.config.interpolate()
+    registry.resolve(filled["training"], schema=ConfigSchemaTraining)
+    registry.resolve({"corpora": {"train": {**filled["corpora"]["train"], "path": "train.spacy"}}})
+
+
+def test_score_weights_are_those_of_components():
+    """Whatever name stands there, spaCy says nothing."""
+    paths = [path for block in CONFIGS for path, _ in settings(block)]
+    named = {path[-1] for path in paths if "score_weights" in path}
+    assert named and named <= set(Language.get_factory_meta("rnn_tagger").default_score_weights)
+
+
+# Figures
+
+
+@pytest.mark.parametrize("text", SECTIONS.values(), ids=SECTIONS)
+def test_figures_are_those_of_the_benchmarks(text):
+    """By the commands that the section gives."""
+    text = " ".join(text.split())
+    commands = re.findall(r"\(`(\w+\.py[^`]*)`\)", text)
+    for key, figure in re.findall(rf"`(\w+)` ({NUMBER})", text):
+        rows = [f"| `{key}` | {figure} | `{command}` |" for command in commands]
+        assert any(row in BENCHMARKS for row in rows), (key, figure)
+
+
+def test_blocks_print_what_they_show(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for match in re.finditer(r"```python\n(.*?)```", TEXT, re.DOTALL):
+        line = TEXT.count("\n", 0, match.start(1))
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            exec(compile("\n" * line + match[1], str(PAGE), "exec"), names)
+        shown = "".join(re.findall(r"^# (.*\n)", match[1], re.MULTILINE))
+        assert shown, f"{PAGE.name}:{line + 1} shows nothing"
+        assert_alike(output.getvalue(), shown)
+
+
+def assert_alike(printed, shown):
+    """The same text, with numbers that agree to a tenth."""
+    assert re.sub(NUMBER, "0", printed) == re.sub(NUMBER, "0", shown)
+    found, expected = ([float(x) for x in re.findall(NUMBER, text)] for text in (printed, shown))
+    assert found == pytest.approx(expected, rel=0.1)
