@@ -216,21 +216,28 @@ PassiveT  1  (How) Vu:pass (Adjunct)
 """
 
 
-def sentences(seed: int) -> Iterator[list[Token]]:
-    """An endless stream of different sentences whose tags are determined by their words.
+def grammars() -> list[Grammar]:
+    """One for each tense: a sentence stays in one, so that a verb can tell the tense of another."""
+    return [Grammar(RULES, lexicon(tense), VALUES) for tense in ("Pres", "Past")]
 
-    A sentence stays in one tense, so that one verb can tell the tense of another.
-    """
-    grammars = [Grammar(RULES, lexicon(tense), VALUES) for tense in ("Pres", "Past")]
+
+def draws(drawn_from: Sequence[Grammar], seed: int) -> Iterator[list[Token]]:
+    """An endless stream of sentences, as the grammars make them."""
     rng = Random(seed)
-    seen = set()
     while True:
-        tokens = rng.choices(grammars)[0].sample(rng).tokens
-        if len(tokens) > MAX_WORDS:
-            continue
-        set_articles(tokens)
+        tokens = rng.choices(drawn_from)[0].sample(rng).tokens
+        if len(tokens) <= MAX_WORDS:
+            set_articles(tokens)
+            yield tokens
+
+
+def sentences(seed: int) -> Iterator[list[Token]]:
+    """An endless stream of different sentences whose tags are determined by their words."""
+    tenses = grammars()
+    seen = set()
+    for tokens in draws(tenses, seed):
         sentence = text(tokens)
-        taggings = set().union(*(grammar.taggings(forms(tokens)) for grammar in grammars))
+        taggings = set().union(*(grammar.taggings(forms(tokens)) for grammar in tenses))
         if sentence not in seen and len(taggings) == 1:
             seen.add(sentence)
             yield tokens

@@ -102,8 +102,7 @@ class Grammar:
         The first form may be capitalized. RETURNS (set[tuple[Word, ...]]): The readings, which
         differ in a lemma or tag; derivations that give the same words count once.
         """
-        spellings = [{form} for form in forms] + [set()]
-        spellings[0].add(forms[0][:1].lower() + forms[0][1:])
+        spellings = [*spellings_of(forms), set()]
 
         @cache
         def spans(symbol: str, start: int) -> set[tuple[int, Tagging]]:
@@ -125,6 +124,39 @@ class Grammar:
             return found
 
         return {words for end, words in spans(symbol, 0) if end == len(forms)}
+
+    def last_words(self, forms: Sequence[str], symbol: str = "S") -> set[Word]:
+        """What the last of a sequence of forms can be in the phrases of the grammar that begin with
+        them; nothing if no phrase does.
+
+        The first form may be capitalized.
+        """
+        spellings, length = spellings_of(forms), len(forms)
+
+        @cache
+        def spans(symbol: str, start: int) -> set[tuple[int, Word | None]]:
+            if self.first[symbol].isdisjoint(spellings[start]):
+                return set()
+            if symbol in self.lexicon:
+                words = [word for word in self.lexicon[symbol] if word.form in spellings[start]]
+                return {(start + 1, word if start + 1 == length else None) for word in words}
+            found = set()
+            for rule in self.rules[symbol]:
+                ends: set[tuple[int, Word | None]] = {(start, None)}
+                for child in rule.symbols:
+                    # Where the forms are at their end, any phrase may follow.
+                    over = {(end, last) for end, last in ends if end == length}
+                    ends = over.union(*(spans(child, end) for end, _ in ends if end < length))
+                found |= ends
+            return found
+
+        return {last for end, last in spans(symbol, 0) if last is not None}
+
+
+def spellings_of(forms: Sequence[str]) -> list[set[str]]:
+    """How the lexicon may spell each form: the first one may be capitalized."""
+    first, *rest = forms
+    return [{first, first[:1].lower() + first[1:]}, *({form} for form in rest)]
 
 
 def with_options(symbols: Sequence[str]) -> Iterator[tuple[float, list[str]]]:

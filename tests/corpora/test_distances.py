@@ -1,0 +1,219 @@
+"""Tests of the cases of agreement at a distance, and of what the grammar allows after words."""
+
+import json
+import os
+import subprocess
+import sys
+from itertools import product
+from random import Random
+
+import pytest
+
+from ..conftest import ROOT
+from ..test_cli import corpora_module
+
+DISTANCES = (0, 1, 4, 7)
+SIZE = 4
+NUMBERS = {"Sing", "Plur"}
+
+
+@pytest.fixture(scope="module")
+def distances():
+    return corpora_module("distances")
+
+
+@pytest.fixture(scope="module")
+def tenses():
+    return corpora_module("grammar").grammars()
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["two forms", "one form"])
+def cases(request, distances):
+    return distances.cases(1, SIZE, DISTANCES, request.param)
+
+
+def taggings(tenses, words):
+    return set().union(*(grammar.taggings(words) for grammar in tenses))
+
+
+def features(word):
+    return dict(pair.split("=") for pair in word.feats.split("|") if "=" in pair)
+
+
+def with_other(case):
+    return [case["other"] if i == case["verb"] else w for i, w in enumerate(case["words"])]
+
+
+def test_as_many_of_each(cases):
+    places = [(case["verb"] - case["subject"] - 1, case["number"]) for case in cases]
+    assert sorted(places) == sorted([*product(DISTANCES, NUMBERS)] * SIZE)
+    openings = [tuple(case["words"][: case["verb"] + 1]) for case in cases]
+    assert len(set(openings)) == len(openings)
+
+
+def test_places_numbers_and_attractors_are_those_of_the_only_tagging(cases, tenses):
+    for case in cases:
+        (reading,) = taggings(tenses, case["words"])
+        subject, verb = reading[case["subject"]], reading[case["verb"]]
+        assert subject.upos in {"NOUN", "PROPN", "PRON"}
+        assert features(verb)["VerbForm"] == "Fin" and features(verb)["Person"] == "3"
+        assert features(subject)["Number"] == features(verb)["Number"] == case["number"]
+        nouns = [
+            features(word)["Number"]
+            for word in reading[case["subject"] + 1 : case["verb"]]
+            if word.upos in {"NOUN", "PROPN"}
+        ]
+        assert case["attractors"] == sum(number != case["number"] for number in nouns)
+    assert {case["attractors"] for case in cases} >= {0, 1}
+
+
+def test_the_other_form_is_ungrammatical(distances, tenses):
+    """Not only in the sentence: none of the grammar begins so."""
+    for case in distances.cases(2, SIZE, DISTANCES):
+        assert case["other"] != case["words"][case["verb"]]
+        assert taggings(tenses, with_other(case)) == set()
+        opening = with_other(case)[: case["verb"] + 1]
+        assert all(not grammar.last_words(opening) for grammar in tenses)
+
+
+def test_verbs_of_one_form_can_be_read_in_one_number(distances, tenses):
+    for case in distances.cases(2, SIZE, DISTANCES, one_form=True):
+        assert case["other"] is None
+        opening = case["words"][: case["verb"] + 1]
+        readings = set().union(*(grammar.last_words(opening) for grammar in tenses))
+        assert {features(word).get("Number") for word in readings} == {case["number"]}
+
+
+def test_no_earlier_verb_tells_the_number(distances):
+    """Of sentences of every kind, with the subjects that the sampler bound."""
+    grammar = corpora_module("grammar")
+    tenses = grammar.grammars()
+    others = {}
+    for each in tenses:
+        others |= distances.other_numbers(each.lexicon)
+    stream = grammar.draws(tenses, 5)
+    found = left_out = 0
+    for _ in range(400):
+        tokens = next(stream)
+        given = [(each.subject, each.verb) for each in distances.agreements(tokens, others)]
+        expected = []
+        for verb, token in enumerate(tokens):
+            if token.subject is None or features(token.word).get("Person") != "3":
+                continue
+            subject = tokens.index(token.subject)
+            earlier = [t for t in tokens[:verb] if t.subject is token.subject]
+            tells = any(features(t.word).get("Number") and two_forms(t.word) for t in earlier)
+            if subject < verb and not tells:
+                expected.append((subject, verb))
+            left_out += tells
+        assert given == expected
+        found += len(given)
+    assert found > 300 and left_out > 20
+
+
+def two_forms(word):
+    """Of verbs in the third person all but those in the past, "was" and "were" excepted."""
+    return word.form in {"was", "were"} or features(word)["Tense"] == "Pres"
+
+
+@pytest.mark.parametrize(
+    "form, other",
+    [("is", "are"), ("was", "were"), ("has", "have"), ("'s", "'re"), ("sleeps", "sleep"),
+     ("carries", "carry"), ("does", "do"), ("slept", "slept"), ("had", "had")],
+)  # fmt: skip
+def test_other_forms_of_verbs(distances, tenses, form, other):
+    pairs = {}
+    for grammar in tenses:
+        pairs |= distances.other_numbers(grammar.lexicon)
+    found = {
+        plural.form
+        for word, plural in pairs.items()
+        if word.form == form and features(word)["Number"] == "Sing"
+    }
+    assert other in found and all(pairs[pairs[word]] == word for word in pairs)
+    assert not any(word.form in {"can", "could", "sheep"} for word in pairs)
+
+
+def test_the_same_bytes_again(distances, tmp_path, capsys):
+    options = ["--cases", "3", "--distances", "0", "3", "--seed", "4"]
+    distances.main([str(tmp_path / "new" / "here.jsonl"), *options])
+    assert "12 cases" in capsys.readouterr().out
+    script = ROOT / "corpora" / "distances.py"
+    command = [sys.executable, str(script), str(tmp_path / "there.jsonl"), *options]
+    subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": "1"})
+    here = (tmp_path / "new" / "here.jsonl").read_bytes()
+    assert here == (tmp_path / "there.jsonl").read_bytes()
+    distances.main([str(tmp_path / "other.jsonl"), *options[:-1], "5"])
+    assert here != (tmp_path / "other.jsonl").read_bytes()
+    case = json.loads(here.splitlines()[0])
+    assert len(case["spaces"]) == len(case["words"]) and case["spaces"][-2:] == [False, True]
+
+
+def test_a_distance_that_the_grammar_hardly_has(distances, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        distances.main([str(tmp_path / "far.jsonl"), "--distances", "29"])
+    assert "invalid choice: 29" in capsys.readouterr().err
+
+
+# What can follow words
+
+WORDS = {
+    "N:3s": ["cat", "sheep"], "N:3p": ["cats", "sheep"], "V:3s": ["sees"], "V:3p": ["see"],
+    "That": ["that"], "And": ["and"],
+}  # fmt: skip
+RULES = """
+S     1  NP:n VP:n
+S     1  NP:n VP:n And VP:n
+NP:n  1  N:n
+NP:n  1  N:n That NP:m V:m
+VP:n  1  V:n N:m
+"""
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    word = corpora_module("inflection").Word
+    lexicon = {c: [word(form, form, c, c) for form in fs] for c, fs in WORDS.items()}
+    values = {"3s": 0.5, "3p": 0.5}
+    return corpora_module("pcfg").Grammar(RULES, lexicon, {"n": values, "m": values})
+
+
+@pytest.mark.parametrize(
+    "words, expected",
+    [
+        ("cat sees", {"V:3s"}),
+        ("Cat sees", {"V:3s"}),
+        ("cat see", set()),
+        ("sheep", {"N:3s", "N:3p"}),
+        ("sheep see", {"V:3p"}),
+        ("cats that sheep see see", {"V:3p"}),
+        ("cats that sheep see sees", set()),
+        ("cats see cat and", {"And"}),
+        ("cats see cat and sees", set()),
+        ("cats see cat and see sheep", {"N:3s", "N:3p"}),
+        ("cats see cat and see sheep and", set()),
+        ("dog", set()),
+    ],
+)
+def test_last_words_by_hand(tiny, words, expected):
+    assert {word.upos for word in tiny.last_words(words.split())} == expected
+
+
+def test_last_words_are_those_of_sampled_sentences(tiny):
+    """Every opening of a sentence allows what the sentence has there, and, of this small grammar,
+    what it allows occurs."""
+    rng = Random(0)
+    seen = {}
+    for _ in range(3000):
+        tokens = tiny.sample(rng).tokens
+        for length in range(1, min(len(tokens), 5) + 1):
+            opening = tuple(token.word.form for token in tokens[:length])
+            seen.setdefault(opening, set()).add(tokens[length - 1].word)
+    assert len(seen) > 100
+    for opening, words in seen.items():
+        allowed = tiny.last_words(opening)
+        assert words <= allowed
+        if len(opening) < 4:
+            assert words == allowed
+    for opening in product(["cat", "cats", "sheep", "see", "sees", "that", "and"], repeat=3):
+        assert bool(tiny.last_words(opening)) == (opening in seen)
