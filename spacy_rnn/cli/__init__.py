@@ -7,6 +7,7 @@ is used.
 import typer
 from spacy.cli import app
 
+from .agreement import agreement_cli
 from .attention import attention_cli
 from .generate import generate_cli
 from .gradients import gradients_cli
@@ -20,6 +21,7 @@ from .suggest import suggest_cli
 rnn_cli = typer.Typer(
     name="rnn", help="Make configs for spacy-rnn; look into its networks.", no_args_is_help=True
 )
+rnn_cli.command("agreement")(agreement_cli)
 rnn_cli.command("attention")(attention_cli)
 rnn_cli.command("generate")(generate_cli)
 rnn_cli.command("gradients")(gradients_cli)

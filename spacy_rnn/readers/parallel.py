@@ -1,13 +1,10 @@
 """Pairs of a text and its translation, from the formats that parallel corpora come in."""
 
-import gzip
 import json
-import lzma
-import zlib
 from collections import Counter
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Optional, Tuple, Union
+from typing import Any, Iterator, Optional, Tuple, Union
 
 from spacy.errors import Errors
 from spacy.language import Language
@@ -19,12 +16,9 @@ from spacy.vocab import Vocab
 
 from ..extensions import set_doc_extension
 from ..models.checks import at_least
-from .common import Drops, checked_text
+from .common import OPENERS, Drops, checked_text, parse_json, read_lines
 from .sources import is_saved
 
-#: what opens a compressed file, by the end of its name
-OPENERS: Dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open}
-DAMAGES = (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error)
 TABLES = (".tsv", ".txt")
 JSON_LINES = (".jsonl", ".json")
 DOCS = ".spacy"
@@ -204,7 +198,7 @@ class ParallelCorpus:
         )
 
     def _read_aligned(self, target_path: Path) -> Iterator[Tuple[str, str]]:
-        pairs = zip_longest(_read_lines(self.path), _read_lines(target_path))
+        pairs = zip_longest(read_lines(self.path), read_lines(target_path))
         for number, (source, target) in enumerate(pairs, start=1):
             if source is None or target is None:
                 shorter, longer = self.path, target_path
@@ -220,7 +214,7 @@ class ParallelCorpus:
 
     def _read_table(self) -> Iterator[Tuple[str, str]]:
         needed = 1 + max(self.source_column, self.target_column)
-        for number, line in enumerate(_read_lines(self.path), start=1):
+        for number, line in enumerate(read_lines(self.path), start=1):
             columns = line.split("\t")
             if len(columns) >= needed:
                 yield columns[self.source_column].strip(), columns[self.target_column].strip()
@@ -235,19 +229,12 @@ class ParallelCorpus:
                 )
 
     def _read_json(self) -> Iterator[Tuple[str, str]]:
-        for number, line in enumerate(_read_lines(self.path), start=1):
+        for number, line in enumerate(read_lines(self.path), start=1):
             where = f"Line {number} of {self.path}"
             if not line.strip():
                 yield "", ""
                 continue
-            try:
-                record = json.loads(line)
-            except ValueError as error:
-                raise ValueError(
-                    f"{where} is no valid JSON ({error}). The file must have one JSON object a "
-                    f"line, each whole on its line and not in a list."
-                ) from error
-            yield self._texts(record, where)
+            yield self._texts(parse_json(line, where), where)
 
     def _read_dataset(self) -> Iterator[Tuple[str, str]]:
         splits = self.path / "dataset_dict.json"
@@ -301,22 +288,3 @@ def _make_example(nlp: Language, source: Union[str, Doc]) -> Example:
         words = [token.text for token in source]
         return Example(Doc(nlp.vocab, words=words), source)
     return Example(nlp.make_doc(source.text), source)
-
-
-def _read_lines(path: Path) -> Iterator[str]:
-    """The lines of a file. Only a line feed ends one, with or without a carriage return."""
-    open_file = OPENERS.get(path.suffix.lower(), open)
-    number = 0
-    try:
-        with open_file(path, "rb") as file:
-            for number, line in enumerate(file, start=1):
-                yield line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\n")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"Line {number} of {path} is not UTF-8 ({error}). Convert the file, as by "
-            f"iconv -f ISO-8859-1 -t UTF-8, with the encoding that it has."
-        ) from error
-    except DAMAGES as error:
-        raise ValueError(
-            f"{path} is damaged after line {number} ({error}). Copy or download it again."
-        ) from error

@@ -1,0 +1,88 @@
+"""python -m spacy rnn agreement."""
+
+import json
+
+import pytest
+import spacy
+
+from ..analysis.test_agreement import CASES, DOG, WRONG, line_of, make_model, write
+from ..conftest import make_examples, make_pipeline, train
+from ..test_cli import run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Pipelines with a language model, a tagger, and both; and cases."""
+    path = tmp_path_factory.mktemp("agreement")
+    model = make_model()
+    model.to_disk(path / "lm")
+    tagger = make_pipeline("rnn_tagger", targets=["morph"])
+    train(tagger, make_examples(tagger), steps=1)
+    tagger.to_disk(path / "tagger")
+    model.add_pipe("rnn_tagger", source=tagger)
+    model.add_pipe("rnn_lm", name="second", source=make_model(steps=1))
+    model.to_disk(path / "both")
+    unusable = DOG._replace(other=None)
+    write(path / "cases.jsonl", *map(line_of, [*CASES, WRONG[1], unusable]))
+    return path
+
+
+def rows(printed, header):
+    """The cells of the table with this header."""
+    lines = printed.splitlines()
+    start = next(i for i, line in enumerate(lines) if header in line)
+    end = next(i for i in range(start, len(lines)) if not lines[i].strip())
+    return [line.split() for line in lines[start + 2 : end]]
+
+
+def test_language_model(folder):
+    output = folder / "new" / "figures.json"
+    printed = run("rnn", "agreement", folder / "lm", folder / "cases.jsonl", "--output", output)
+    assert rows(printed, "words between") == [["3", "3", "0.667"]]
+    assert rows(printed, "attractors") == [["0", "1", "1.000"], ["1", "2", "0.500"]]
+    assert "0.667 of 3 cases" in printed and "1 cases whose verb has one form" in printed
+    assert json.loads(output.read_text(encoding="utf8")) == {
+        "accuracy": pytest.approx(2 / 3),
+        "cases": 3,
+        "left_out": {"whose verb has one form": 1},
+        "distance": [{"value": 3, "cases": 3, "right": 2}],
+        "attractors": [
+            {"value": 0, "cases": 1, "right": 1}, {"value": 1, "cases": 2, "right": 1},
+        ],
+    }  # fmt: skip
+
+
+def test_tagger_and_plot(folder):
+    output = folder / "plot.png"
+    printed = run("rnn", "agreement", folder / "tagger", folder / "cases.jsonl", "-o", output)
+    assert "of 4 cases" in printed and "left out" not in printed
+    assert output.stat().st_size > 1000
+
+
+def test_a_component_of_several(folder):
+    arguments = ("rnn", "agreement", folder / "both", folder / "cases.jsonl")
+    assert "Choose one with --component: rnn_lm, second" in run(*arguments, code=1).replace(
+        "\n", " "
+    )
+    assert "0.667 of 3 cases" in run(*arguments, "--component", "rnn_lm")
+    assert "of 4 cases" in run(*arguments, "--component", "rnn_tagger")
+    printed = " ".join(run(*arguments, "--component", "third", code=1).split())
+    assert "no rnn_lm 'third'" in printed
+
+
+def test_says_what_is_wrong(folder):
+    data = folder / "cases.jsonl"
+
+    def fails(*arguments):
+        return " ".join(run("rnn", "agreement", *arguments, code=1).split())
+
+    spacy.blank("en").to_disk(folder / "blank")
+    assert "Its components: none" in fails(folder / "blank", data)
+    assert "does not end in one of .json" in fails(folder / "lm", data, "-o", "figures.txt")
+    assert "No such file" in fails(folder / "lm", folder / "none.jsonl")
+    assert "is empty" in fails(folder / "lm", write(folder / "empty.jsonl"))
+    bad = write(folder / "bad.jsonl", line_of(DOG), line_of(DOG, verb=80))
+    assert "Line 2 of" in fails(folder / "lm", bad)
+    backward = make_model(direction="backward", steps=1)
+    backward.to_disk(folder / "backward")
+    assert "only reads backwards" in fails(folder / "backward", data)
