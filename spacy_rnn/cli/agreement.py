@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional, Sequence
 from typer import Argument, Option
 from wasabi import msg, table
 
-from .common import component, fail, load
+from .common import check_ending, component, fail, load
 
 if TYPE_CHECKING:
     from ..analysis.agreement import Judged, Summary
 
-FORMATS = (".json", ".png", ".svg")
+ENDINGS = (".json", ".png", ".svg")
 
 
 def agreement_cli(
@@ -43,8 +43,7 @@ def agreement_cli(
     from ..analysis.agreement import judge_language_model, judge_tagger, read_cases, summarize
     from ..pipeline.lm import RNNLanguageModel
 
-    if output is not None and output.suffix.lower() not in FORMATS:
-        fail(f"'{output}' does not end in one of {', '.join(FORMATS)}.")
+    check_ending(output, ENDINGS)
     nlp = load(model)
     language_models = [n for n, pipe in nlp.components if isinstance(pipe, RNNLanguageModel)]
     # Any other component may have a part in what the pipeline says of a token.

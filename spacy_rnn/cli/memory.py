@@ -10,13 +10,13 @@ from tqdm import tqdm
 from typer import Option
 from wasabi import msg, table
 
-from .common import fail
+from .common import check_ending, fail
 
 if TYPE_CHECKING:
     from ..analysis.memory import Run, Summary, Variant
     from ..analysis.tasks import Name
 
-FORMATS = (".json", ".png", ".svg")
+ENDINGS = (".json", ".png", ".svg")
 INITS = {"default": False, "chrono": True}
 
 
@@ -69,8 +69,7 @@ def memory_cli(
 
     if task not in TASKS:
         fail(f"There is no task '{task}', only {', '.join(TASKS)}.")
-    if output is not None and output.suffix.lower() not in FORMATS:
-        fail(f"'{output}' does not end in one of {', '.join(FORMATS)}.")
+    check_ending(output, ENDINGS)
     try:
         compared = variants(
             _split(cells, str),
