@@ -21,7 +21,7 @@ from spacy.util import registry
 from thinc.api import Config
 from weasel.util.config import load_project_config
 
-from ..conftest import ROOT, make_examples, make_pipeline, train
+from ..conftest import ROOT, SENTENCES, make_examples, make_pipeline, train
 from ..test_cli import run, setup_cli_once
 from .pages import PAGES, blocks, parse, parts, title
 
@@ -62,6 +62,8 @@ def stand_ins(tmp_path_factory):
         (folder / name).touch()
     names = ("start_run", "log_metric", "log_metrics", "log_artifact", "end_run")
     (folder / "mlflow.py").write_text("".join(f"{name} = None\n" for name in names))
+    case = {"words": SENTENCES[0][0].split(), "subject": 0, "verb": 1, "number": "Sing"}
+    srsly.write_jsonl(folder / "cases.jsonl", [{**case, "other": "eats"}])
     (folder / "labels").mkdir()
     srsly.write_json(folder / "labels" / "tagger.json", ["NN", "VBZ"])
     return folder
