@@ -1,0 +1,189 @@
+"""Agreement of verbs with subjects that stand far away, on sentences of the shipped grammar:
+language models and taggers of one recurrent layer, an LSTM, a GRU and a plain RNN, that read
+forward.
+
+    python benchmarks/agreement.py [--quick] [--plots DIR]
+
+All learn from the same sentences of `corpora/grammar.py`, each read once, and are judged by cases
+of `corpora/distances.py`, drawn with another seed: the words up to the verb decide its number, and
+no earlier verb tells it. Of language models it is the form of a verb with two forms that must be
+right, of taggers the Number of a verb with one form. `python -m spacy rnn agreement` does the same
+for any pipeline.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import common
+import distances
+import spacy
+from grammar import MAX_WORDS, draws, grammars
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.vocab import Vocab
+from writing import forms
+
+from spacy_rnn.analysis.agreement import (
+    Case,
+    Judged,
+    Key,
+    judge_language_model,
+    judge_tagger,
+    plot,
+    summarize,
+)
+
+#: the learn rate of each cell
+CELLS = {"lstm": 0.008, "gru": 0.006, "rnn_tanh": 0.003}
+WIDTH, HIDDEN = 64, 200
+#: sentences in a step, and those that the vocabulary is made of
+BATCH, KNOWN = 32, 20_000
+TRAIN_SEED, TEST_SEED = 0, 1
+#: words between subject and verb that the figures are of
+FAR = 10
+
+LANGUAGE_MODEL = {
+    "model": {
+        "@architectures": "spacy_rnn.LanguageModel.v1",
+        "embedding_size": WIDTH,
+        "tied": False,
+        "units": {"@architectures": "spacy_rnn.WordUnits.v1", "min_freq": 1},
+    },
+    # A step is a window with a whole sentence on each stream.
+    "streams": BATCH,
+    "window": MAX_WORDS + 1,
+}
+TAGGER = {
+    "model": {
+        "@architectures": "spacy_rnn.Tagger.v1",
+        "embedding": {
+            "@architectures": "spacy_rnn.TokenEmbedding.v1",
+            "words": {
+                "@architectures": "spacy_rnn.WordEmbedding.v1",
+                "width": WIDTH,
+                "min_freq": 1,
+            },
+            "characters": None,
+            "affixes": None,
+            "vectors": None,
+        },
+    },
+    "targets": ["morph"],
+}
+
+
+class Kind(NamedTuple):
+    """A component that is judged.
+
+    key: how its figures begin. one_form: whether its cases have verbs of one form.
+    """
+
+    factory: str
+    config: dict[str, Any]
+    key: str
+    one_form: bool
+    judge: Callable[[Language, list[Case]], Judged]
+
+
+KINDS = {
+    "language model": Kind(
+        "rnn_lm",
+        LANGUAGE_MODEL,
+        "agreement",
+        False,
+        lambda nlp, cases: judge_language_model(nlp.get_pipe("rnn_lm"), cases),
+    ),
+    "tagger": Kind("rnn_tagger", TAGGER, "agreement_tagger", True, judge_tagger),
+}
+
+
+class Size(NamedTuple):
+    """Sentences that each kind learns from, cases of either number at each distance."""
+
+    sentences: dict[str, int]
+    cases: int
+    distances: Sequence[int]
+
+
+FULL = Size({"language model": 240_000, "tagger": 60_000}, 100, range(13))
+QUICK = Size({"language model": 16_000, "tagger": 8_000}, 20, (0, 2, 5, FAR))
+
+
+class Sentence(NamedTuple):
+    words: list[str]
+    morphs: list[str]
+
+    def example(self, vocab: Vocab) -> Example:
+        gold = Doc(vocab, words=self.words, morphs=self.morphs)
+        return Example(Doc(vocab, words=self.words), gold)
+
+
+def train(kind: Kind, cell: str, sentences: Sequence[Sentence]) -> Language:
+    """A pipeline that has read each sentence once."""
+    encoder = {
+        "@architectures": "spacy_rnn.RNNEncoder.v1",
+        "cell": cell,
+        "direction": "forward",
+        "hidden_size": HIDDEN,
+        "depth": 1,
+    }
+    spacy.util.fix_random_seed(0)
+    nlp = spacy.blank("en")
+    nlp.add_pipe(
+        kind.factory, config={**kind.config, "model": {**kind.config["model"], "encoder": encoder}}
+    )
+    known = [sentence.example(nlp.vocab) for sentence in sentences[:KNOWN]]
+    nlp.initialize(lambda: known)
+    steps = len(sentences) // BATCH
+    rate = spacy.registry.get("schedules", "warmup_linear.v1")(CELLS[cell], steps // 50, steps)
+    optimizer = common.adamw(learn_rate=rate, use_averages=False)
+    for start in range(0, steps * BATCH, BATCH):
+        batch = [sentence.example(nlp.vocab) for sentence in sentences[start : start + BATCH]]
+        nlp.update(batch, sgd=optimizer, drop=0.0)
+        optimizer.step_schedules()
+    return nlp
+
+
+def show(title: str, judged: dict[str, Judged], key: Key) -> None:
+    """A row for each distance or number of attractors, a column for each cell."""
+    columns = [summarize(each, key) for each in judged.values()]
+    rows = [
+        [str(row[0].value), str(row[0].cases), *(f"{each.accuracy:.3f}" for each in row)]
+        for row in zip(*columns, strict=True)
+    ]
+    common.show(title, [key, "cases", *judged], rows)
+
+
+def main() -> None:
+    parser = common.parser(__doc__)
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="a directory for the plots")
+    options = parser.parse_args()
+    common.one_thread()
+    size = QUICK if options.quick else FULL
+    stream = islice(draws(grammars(), TRAIN_SEED), max(size.sentences.values()))
+    sentences = [Sentence(forms(ts), [token.word.feats for token in ts]) for ts in stream]
+    result: dict[str, float] = {}
+    for name, kind in KINDS.items():
+        made = distances.cases(TEST_SEED, size.cases, size.distances, kind.one_form)
+        cases = [Case(**case) for case in made]
+        learned = sentences[: size.sentences[name]]
+        judged = {cell: kind.judge(train(kind, cell, learned), cases) for cell in CELLS}
+        for key in ("distance", "attractors"):
+            show(f"{name}: share of right verbs", judged, key)
+        found = {cell: summarize(each, "distance") for cell, each in judged.items()}
+        for cell, summaries in found.items():
+            (far,) = (each for each in summaries if each.value == FAR)
+            result[f"{kind.key}_{cell}"] = round(far.accuracy, 4)
+        if options.plots is not None:
+            options.plots.mkdir(parents=True, exist_ok=True)
+            plot(options.plots / f"{kind.key}.svg", found)
+    result["cpu_minutes"] = round(time.process_time() / 60, 1)
+    common.finish(result)
+
+
+if __name__ == "__main__":
+    main()
