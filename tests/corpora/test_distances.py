@@ -1,11 +1,10 @@
-"""Tests of the cases of agreement at a distance, and of what the grammar allows after words."""
+"""Tests of the cases of agreement at a distance."""
 
 import json
 import os
 import subprocess
 import sys
 from itertools import product
-from random import Random
 
 import pytest
 
@@ -153,67 +152,3 @@ def test_a_distance_that_the_grammar_hardly_has(distances, tmp_path, capsys):
     with pytest.raises(SystemExit):
         distances.main([str(tmp_path / "far.jsonl"), "--distances", "29"])
     assert "invalid choice: 29" in capsys.readouterr().err
-
-
-# What can follow words
-
-WORDS = {
-    "N:3s": ["cat", "sheep"], "N:3p": ["cats", "sheep"], "V:3s": ["sees"], "V:3p": ["see"],
-    "That": ["that"], "And": ["and"],
-}  # fmt: skip
-RULES = """
-S     1  NP:n VP:n
-S     1  NP:n VP:n And VP:n
-NP:n  1  N:n
-NP:n  1  N:n That NP:m V:m
-VP:n  1  V:n N:m
-"""
-
-
-@pytest.fixture(scope="module")
-def tiny():
-    word = corpora_module("inflection").Word
-    lexicon = {c: [word(form, form, c, c) for form in fs] for c, fs in WORDS.items()}
-    values = {"3s": 0.5, "3p": 0.5}
-    return corpora_module("pcfg").Grammar(RULES, lexicon, {"n": values, "m": values})
-
-
-@pytest.mark.parametrize(
-    "words, expected",
-    [
-        ("cat sees", {"V:3s"}),
-        ("Cat sees", {"V:3s"}),
-        ("cat see", set()),
-        ("sheep", {"N:3s", "N:3p"}),
-        ("sheep see", {"V:3p"}),
-        ("cats that sheep see see", {"V:3p"}),
-        ("cats that sheep see sees", set()),
-        ("cats see cat and", {"And"}),
-        ("cats see cat and sees", set()),
-        ("cats see cat and see sheep", {"N:3s", "N:3p"}),
-        ("cats see cat and see sheep and", set()),
-        ("dog", set()),
-    ],
-)
-def test_last_words_by_hand(tiny, words, expected):
-    assert {word.upos for word in tiny.last_words(words.split())} == expected
-
-
-def test_last_words_are_those_of_sampled_sentences(tiny):
-    """Every opening of a sentence allows what the sentence has there, and, of this small grammar,
-    what it allows occurs."""
-    rng = Random(0)
-    seen = {}
-    for _ in range(3000):
-        tokens = tiny.sample(rng).tokens
-        for length in range(1, min(len(tokens), 5) + 1):
-            opening = tuple(token.word.form for token in tokens[:length])
-            seen.setdefault(opening, set()).add(tokens[length - 1].word)
-    assert len(seen) > 100
-    for opening, words in seen.items():
-        allowed = tiny.last_words(opening)
-        assert words <= allowed
-        if len(opening) < 4:
-            assert words == allowed
-    for opening in product(["cat", "cats", "sheep", "see", "sees", "that", "and"], repeat=3):
-        assert bool(tiny.last_words(opening)) == (opening in seen)

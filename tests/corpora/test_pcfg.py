@@ -3,6 +3,7 @@
 import importlib
 import sys
 from collections import Counter
+from itertools import product
 from pathlib import Path
 from random import Random
 
@@ -128,6 +129,59 @@ def test_taggings_tell_readings_apart_not_derivations():
     }
     assert ambiguous.taggings(["b", "B"]) == set()
     assert ambiguous.taggings(["b"]) == set()
+
+
+SHEEP = [Word("sheep", "sheep", "NOUN", xpos) for xpos in ("NN", "NNS")]
+
+
+@pytest.fixture(scope="module")
+def with_sheep():
+    """The tiny grammar with a noun of one form."""
+    lexicon = dict(TINY_LEXICON)
+    for category, word in zip(("N:3s", "N:3p"), SHEEP, strict=True):
+        lexicon[category] = [*lexicon[category], word]
+    numbers = {"3s": 0.5, "3p": 0.5}
+    return pcfg.Grammar(TINY_RULES, lexicon, {"n": numbers, "m": numbers})
+
+
+@pytest.mark.parametrize(
+    ("forms", "expected"),
+    [
+        ("cat", {"NN"}),
+        ("Cats", {"NNS"}),
+        ("cat sees", {"VBZ"}),
+        ("cat see", set()),
+        ("sheep", {"NN", "NNS"}),
+        ("sheep see", {"VBP"}),
+        ("cats that sheep see see", {"VBP"}),
+        ("cats that sheep see sees", set()),
+        ("cats that see cat sees", set()),
+        ("cat sees sheep", {"NN", "NNS"}),
+        ("cat sees sheep now", {"RB"}),
+        ("cat sees sheep now now", set()),
+        ("now", set()),
+        ("dog", set()),
+    ],
+)
+def test_last_words_by_hand(with_sheep, forms, expected):
+    assert {word.xpos for word in with_sheep.last_words(forms.split())} == expected
+
+
+def test_last_words_are_those_of_sampled_sentences(with_sheep):
+    """The openings of sentences allow what the sentences have there, and short ones, all of which
+    occur, nothing else."""
+    rng = Random(0)
+    seen = {}
+    for _ in range(3000):
+        words = [token.word for token in with_sheep.sample(rng).tokens]
+        for length in range(1, len(words) + 1):
+            opening = tuple(word.form for word in words[:length])
+            seen.setdefault(opening, set()).add(words[length - 1])
+    assert all(words <= with_sheep.last_words(opening) for opening, words in seen.items())
+    spellings = ("cat", "cats", "sheep", "see", "sees", "that", "now")
+    for length in (1, 2, 3):
+        for opening in product(spellings, repeat=length):
+            assert with_sheep.last_words(opening) == seen.get(opening, set())
 
 
 def test_optional_symbols_and_weights_are_obeyed():
