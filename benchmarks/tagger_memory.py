@@ -1,27 +1,32 @@
-"""How much memory the tagger takes: the most that a process holds while it tags UD English EWT test
-once or twenty times, and while it trains on batches of 1000, 2000 and 4000 padded tokens.
+"""Peak memory of the tagger: of a process that tags UD English EWT test once or twenty times, that
+trains on batches of 1000, 2000 and 4000 padded tokens, and that trains configs/tagger.cfg for 100
+or 3000 steps (on 2,000 sentences of EWT train, evaluated on 500 of dev).
 
     python benchmarks/tagger_memory.py [--quick]
 
 Each figure is of a process of its own, which this script starts as
 
-    python benchmarks/tagger_memory.py --measure pipe|train --amount N
+    python benchmarks/tagger_memory.py --measure pipe|train|steps --amount N
 """
 
 import argparse
 import resource
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import common
 import spacy
 from common import output_of, show
-from spacy.tokens import Doc
+from spacy.cli.train import train
+from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
 PASSES = 20
 SIZES = (1000, 2000, 4000)
-SENTENCES = 2000
+STEPS = (100, 3000)
+SENTENCES, DEV_SENTENCES = 2000, 500
 MEGABYTE = 1 << (20 if sys.platform == "darwin" else 10)
 
 
@@ -57,15 +62,30 @@ def measure_train(padded_tokens: int) -> float:
     return peak()
 
 
+def measure_steps(steps: int) -> float:
+    """Train configs/tagger.cfg by `spacy train`."""
+    with tempfile.TemporaryDirectory() as directory:
+        paths = {}
+        for split, limit in (("train", SENTENCES), ("dev", DEV_SENTENCES)):
+            path = Path(directory, f"{split}.spacy")
+            DocBin(docs=common.treebank(split, Vocab(), limit)).to_disk(path)
+            paths[f"paths.{split}"] = str(path)
+        overrides = {**paths, "training.max_steps": steps, "training.patience": 0}
+        train(common.REPO / "configs" / "tagger.cfg", overrides=overrides)
+    return peak()
+
+
+MEASURES = {"pipe": measure_pipe, "train": measure_train, "steps": measure_steps}
+
+
 def main() -> None:
     parser = common.parser(__doc__)
-    parser.add_argument("--measure", choices=["pipe", "train"], help=argparse.SUPPRESS)
+    parser.add_argument("--measure", choices=MEASURES, help=argparse.SUPPRESS)
     parser.add_argument("--amount", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     common.one_thread()
     if options.measure:
-        measure = measure_pipe if options.measure == "pipe" else measure_train
-        common.finish({"peak": measure(options.amount)})
+        common.finish({"peak": MEASURES[options.measure](options.amount)})
         return
 
     def run(what: str, amount: int) -> float:
@@ -84,6 +104,10 @@ def main() -> None:
         rows = [[str(size), mb] for size, mb in peaks.items()]
         show("Peak memory of training", ["padded tokens a batch", "MB"], rows)
         result |= {f"train_memory_mb_{size}": round(mb) for size, mb in peaks.items()}
+        few, many = (run("steps", steps) for steps in STEPS)
+        rows = [[str(steps), mb] for steps, mb in zip(STEPS, (few, many), strict=True)]
+        show("Peak memory of training configs/tagger.cfg", ["steps", "MB"], rows)
+        result["train_memory_growth"] = round(many / few, 3)
     common.finish(result)
 
 

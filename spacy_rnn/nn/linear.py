@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Optional
 
 import torch
 from torch import Tensor, nn
+
+# oneDNN compiles a kernel for each shape, of up to a megabyte, and batches of texts rarely have the
+# same shape again. Two caches keep a thousand kernels each: oneDNN's own, and one for products in
+# torch's binding to it (ideep). Both read their size when the first kernel is compiled.
+for _cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+    os.environ.setdefault(_cache, "32")
 
 #: multiplications from which oneDNN is faster
 LARGE = 2**21

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from typing import Any, Literal, Optional
 
 import numpy as np
@@ -31,9 +30,6 @@ Kernel = Literal["padded", "packed"]
 
 #: from this width on prediction with an LSTM is faster in oneDNN, whatever shapes come
 WIDE = 64
-# oneDNN keeps a thousand of the kernels that it compiles, up to a megabyte each, although batches
-# of texts hardly ever have the same shape again. It reads this when it compiles the first one.
-os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
 
 _MODULES = {"rnn_tanh": nn.RNN, "rnn_relu": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 _FUNCTIONS: dict[str, Any] = {
@@ -151,9 +147,7 @@ class Encoder(nn.Module):
         rows = lengths.numpy()
         if kernel == "padded":
             groups = group_by_length(rows, self._step_overhead())
-            layouts: list[Layout] = [
-                Padded(rows[g], offsets(rows)[g], x.device) for g in groups
-            ]
+            layouts: list[Layout] = [Padded(rows[g], offsets(rows)[g], x.device) for g in groups]
         else:
             order = np.argsort(-rows, kind="stable")[: np.count_nonzero(rows)]
             groups = [order] if len(order) else []
@@ -323,9 +317,7 @@ class Encoder(nn.Module):
                 x, layout.batch_sizes, initial, weights, True, 1, 0.0, train, bidirectional
             )
         else:
-            output, *last = function(
-                x, initial, weights, True, 1, 0.0, train, bidirectional, False
-            )
+            output, *last = function(x, initial, weights, True, 1, 0.0, train, bidirectional, False)
         return output, torch.cat(last)
 
 

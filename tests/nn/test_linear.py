@@ -1,5 +1,9 @@
 """The product of a layer, against float64 and torch's own."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -83,3 +87,30 @@ def test_a_torch_without_it(monkeypatch):
     monkeypatch.setattr(module, "_ONEDNN", None)
     x, weight = INPUTS["rows"], torch.randn(7, 6)
     torch.testing.assert_close(linear(x, weight), oracle(x, weight))
+
+
+#: resident memory in MB after 50 shapes and after 300, printed by a process of its own
+SHAPES = """
+import torch
+from spacy_rnn.nn.linear import Linear
+
+torch.set_num_threads(1)
+layer = Linear(400, 300)
+for n in range(1, 301):
+    layer(torch.randn(300 + n, 400)).sum().backward()
+    if n in (50, 300):
+        status = open("/proc/self/status").read()
+        print(int(status.split("VmRSS:")[1].split()[0]) / 1024)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.skipif(not has_onednn(), reason="kernels are compiled by oneDNN")
+def test_memory_does_not_grow_with_the_number_of_shapes():
+    caches = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
+    environment = {name: value for name, value in os.environ.items() if name not in caches}
+    done = subprocess.run(
+        [sys.executable, "-c", SHAPES], env=environment, check=True, capture_output=True, text=True
+    )
+    early, late = map(float, done.stdout.split())
+    assert late < early + 60
