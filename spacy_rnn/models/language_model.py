@@ -20,6 +20,7 @@ from .checks import at_least, rate
 from .encoder import RNNEncoder, settings_of
 from .explanation import EncoderInput, Question, check_place
 from .network import Architecture, Precision, make_model
+from .texts import Texts
 from .units import UnitsConfig, learn_units, make_units, training_units
 
 #: how units are written that are a blank, or begin with one, and those that stand for nothing
@@ -71,19 +72,24 @@ class LanguageModelArchitecture(Architecture):
     def predict(
         self,
         shim: TorchShim,
-        docs: Sequence[Doc],
+        texts: Texts,
         limits: Limits,
         conditions: Optional[np.ndarray] = None,
     ) -> List[np.ndarray]:
         """The log-probability of each unit of documents and of their ends, float32 (units + 1,),
         by the forward network; by a backward one that is alone, of beginnings instead of ends.
 
-        conditions: float32 (docs, C), the vector that each of them has, if they have any.
+        conditions: float32 (docs, C), the vector that each of them has; zeros by default, of which
+            nothing is known.
         """
         module: Any = shim.module
+        if conditions is None and shim.outputs["condition"]:
+            conditions = np.zeros((len(texts.docs), shim.outputs["condition"]), dtype="float32")
         name = FORWARD if FORWARD in module else BACKWARD
         step = -1 if name == BACKWARD else 1
-        sequences = [_bounded(shim.features, ids)[::step] for ids in shim.features.encode(docs)]
+        sequences = [
+            _bounded(shim.features, ids)[::step] for ids in shim.features.encode(texts.docs)
+        ]
         lengths = lengths_of(sequences) - 1
         results = [np.empty(n, dtype="float32") for n in lengths]
         for batch in batches_of(np.minimum(lengths, limits.window), limits.batch_tokens):
@@ -132,6 +138,9 @@ def make_language_model(
         depend on it.
     window: units of a text that are read at a time in prediction. The state goes on, so that
         results do not depend on it.
+
+    The model predicts, for a list of docs, a list of arrays: float32 (units + 1,), the
+    log-probability of each unit and of the end.
     """
     at_least(1, embedding_size=embedding_size)
     at_least(
@@ -246,7 +255,7 @@ def log_probabilities(
 ) -> List[np.ndarray]:
     """See `LanguageModelArchitecture.predict`."""
     shim: Any = model.shims[0]
-    return shim.network.predict(shim, docs, model.attrs["limits"], conditions)
+    return shim.network.predict(shim, Texts(docs), model.attrs["limits"], conditions)
 
 
 def is_backward(model: Model) -> bool:

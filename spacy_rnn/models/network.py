@@ -1,7 +1,7 @@
 """What all architectures share: a thinc model around one torch module, which computes its loss."""
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Literal, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, List, Literal, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -38,13 +38,6 @@ class Gold(NamedTuple):
     inputs: Optional[Dict[str, np.ndarray]] = None
 
 
-class Training(NamedTuple):
-    """Input of a training pass; the output is the loss."""
-
-    docs: Sequence[Doc]
-    gold: Gold
-
-
 class Architecture:
     """The parts of a network, as the config names them: base of the architectures."""
 
@@ -64,7 +57,7 @@ class Architecture:
         """Documents as the module takes them in training."""
         raise NotImplementedError
 
-    def predict(self, shim: TorchShim, texts: Any, limits: Limits) -> Any:
+    def predict(self, shim: TorchShim, texts: Texts, limits: Limits) -> Any:
         """The model's prediction for documents."""
         raise NotImplementedError
 
@@ -136,15 +129,28 @@ def init(model: Model, X: Optional[Sequence[Any]] = None, Y: Any = None) -> Mode
     return model
 
 
-def forward(model: Model, X: Any, is_train: bool) -> Any:
-    """Docs -> the architecture's prediction, or in training `Training` -> loss."""
+def forward(model: Model, X: Sequence[Doc], is_train: bool) -> Tuple[Any, Callable[[Any], Any]]:
+    """Docs -> the architecture's prediction, the same in training. It has no gradient: components
+    learn by `begin_update`."""
     shim: Any = model.shims[0]
-    if not is_train:
-        texts, _ = read_texts(model, X)
-        outputs = shim.network.predict(shim, texts, model.attrs["limits"])
-        return outputs, lambda d_outputs: []
-    docs, gold = X
-    texts, hand_on = read_texts(model, docs, is_train)
+    texts, _ = read_texts(model, X)
+    return shim.network.predict(shim, texts, model.attrs["limits"]), _no_gradient
+
+
+def _no_gradient(d_outputs: Any) -> None:
+    raise NotImplementedError(
+        "The predictions of this model have no gradient. Train it by its component: nlp.update, or "
+        "the component's own 'update'."
+    )
+
+
+def begin_update(
+    model: Model, docs: Sequence[Doc], gold: Gold
+) -> Tuple[float, Callable[[float], None]]:
+    """The loss of docs, summed over the items of the annotation, and a callback that adds its
+    gradient up."""
+    shim: Any = model.shims[0]
+    texts, hand_on = read_texts(model, docs, is_train=True)
     batch = shim.network.batch(shim, texts)
     arrays, inputs = (
         {name: torch.from_numpy(a).to(shim.device) for name, a in (some or {}).items()}

@@ -121,16 +121,19 @@ class TranslatorArchitecture(Architecture):
         )
 
     def batch(self, shim: TorchShim, texts: Texts) -> nn_translator.Sources:
-        # The white space around a text is not translated.
-        stripped = [doc.text.strip() for doc in texts.docs]
-        return _collate(shim, self.source_pieces.encode(shim.features.source, stripped))
+        return _collate(shim, self.source_pieces.encode(shim.features.source, _sources(texts)))
 
     def targets(self, shim: TorchShim, texts: Sequence[str]) -> List[np.ndarray]:
         """The pieces of translations in training."""
         config = self.source_pieces if self.target_pieces is None else self.target_pieces
         return config.encode(shim.features.target, texts)
 
-    def predict(
+    def predict(self, shim: TorchShim, texts: Texts, limits: Limits) -> List[List[Translation]]:
+        """The best translation of each doc, read as one sentence, in a list; none of a doc without
+        a piece."""
+        return self.translate(shim, _sources(texts), limits)
+
+    def translate(
         self,
         shim: TorchShim,
         docs: Sequence[str],
@@ -220,6 +223,11 @@ def _encoder(module: Any) -> Encoder:
     return module.encoder
 
 
+def _sources(texts: Texts) -> List[str]:
+    """The texts of docs as they are translated: without the white space around them."""
+    return [doc.text.strip() for doc in texts.docs]
+
+
 class TeacherForced(NamedTuple):
     """How well pieces of translations are foretold from those before them.
 
@@ -299,6 +307,9 @@ def make_translator_model(
     mixed_precision: train and predict in half precision on a GPU; quietly off on a CPU.
     batch_tokens: pieces in a batch of sources in prediction, padding counted. Bounds memory;
         results do not depend on it.
+
+    The model predicts, for a list of docs, a list of lists: the best translation of each doc, read
+    as one sentence and with the default search; none of a doc without a piece.
     """
     architecture = TranslatorArchitecture(
         embedding_size, source_pieces, target_pieces, settings_of(encoder), decoder, tied
@@ -312,7 +323,7 @@ def predict_translations(
     """The best translations of each text, best first; none of a text without pieces."""
     shim: Any = model.shims[0]
     limits = model.attrs["limits"]
-    return shim.network.predict(shim, texts, limits, search, n_best, progress_bar)
+    return shim.network.translate(shim, texts, limits, search, n_best, progress_bar)
 
 
 def compare_translations(

@@ -30,7 +30,7 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 
 from ..models.checks import rate
 from ..models.explanation import EncoderInput, Question, input_of_doc
-from ..models.network import Gold, Training
+from ..models.network import Gold, begin_update
 from ..training.shim import TorchShim
 
 #: what a component reads, where it reads one thing
@@ -116,7 +116,7 @@ class RNNPipe(TrainablePipe):
         gold = self.get_gold(examples)
         # Those that share a tok2vec wait for the gradient of each of them.
         if gold.n_items or self.model.layers:
-            yield self.model.begin_update(Training([eg.predicted for eg in examples], gold))
+            yield begin_update(self.model, [eg.predicted for eg in examples], gold)
 
     def update(
         self,

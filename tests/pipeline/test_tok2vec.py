@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Config, Model, get_current_ops
 
-from spacy_rnn.models.network import Training, collate, word_hashes
+from spacy_rnn.models.network import begin_update, collate, word_hashes
 
 from ..conftest import SENTENCES, SMALL_EMBEDDING, make_doc, make_examples, make_pipeline
 from .kinds import KINDS, TOKEN_KINDS
@@ -176,7 +176,7 @@ def test_the_gradient_is_torchs(factory, device):
     nlp, examples = with_table(factory, table)
     pipe, ops = KINDS[factory].pipe(nlp), get_current_ops()
     docs = [eg.predicted for eg in examples]
-    loss, backprop = pipe.model.begin_update(Training(docs, pipe.get_gold(examples)))
+    loss, backprop = begin_update(pipe.model, docs, pipe.get_gold(examples))
     backprop(1.0)
     assert [len(d) for d in table.gradients] == [len(doc) for doc in docs]
     expected_loss = 0.0
