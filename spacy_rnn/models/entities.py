@@ -40,8 +40,18 @@ class Entities(NamedTuple):
 
 def entities_loss(chains: Dict[str, Chain], gold: Dict[str, Tensor]) -> Tensor:
     """The loss of tags, gold[TARGET] (N,), under the constraints that lie beside them."""
-    constraints = Constraints(*(gold[name] for name in Constraints._fields))
-    return nn_tagger.tagging_loss(chains, gold, constraints=constraints)
+    return nn_tagger.tagging_loss(chains, gold, constraints=_constraints_in(gold))
+
+
+def entities_divergence(
+    chains: Dict[str, Chain], gold: Dict[str, Tensor], teacher: Dict[str, Chain]
+) -> Tensor:
+    """The divergence of tags from a teacher's, under the constraints in gold."""
+    return nn_tagger.tagging_divergence(chains, gold, teacher, _constraints_in(gold))
+
+
+def _constraints_in(gold: Dict[str, Tensor]) -> Constraints:
+    return Constraints(*(gold[name] for name in Constraints._fields))
 
 
 def predict_entities(

@@ -169,6 +169,14 @@ def begin_update(
     return loss, backprop
 
 
+def outputs_of(model: Model, docs: Sequence[Doc]) -> Any:
+    """The outputs of the network for docs that losses are of, without dropout and gradients."""
+    shim: Any = model.shims[0]
+    texts, _ = read_texts(model, docs)
+    batch = shim.network.batch(shim, texts)
+    return shim.predict(lambda module: module(batch))
+
+
 def word_hashes(doc: Doc) -> np.ndarray:
     """The hash of each token's text, uint64 (tokens,)."""
     return doc.to_array(ORTH)

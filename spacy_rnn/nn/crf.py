@@ -69,10 +69,15 @@ class Chain(NamedTuple):
             potentials = Potentials(self.crf.start, self.crf.transitions, self.crf.end)
         if self.temperature != 1.0:
             potentials = Potentials(*(scores / self.temperature for scores in potentials))
-        if constraints is None:
-            return potentials
-        allowed = zip(potentials, constraints[:3], strict=True)
-        return Potentials(*(scores.masked_fill(~mask, -torch.inf) for scores, mask in allowed))
+        return _allowed(potentials, constraints)
+
+
+def _allowed(potentials: Potentials, constraints: Optional[Constraints]) -> Potentials:
+    """-inf where the constraints forbid."""
+    if constraints is None:
+        return potentials
+    allowed = zip(potentials, constraints[:3], strict=True)
+    return Potentials(*(scores.masked_fill(~mask, -torch.inf) for scores, mask in allowed))
 
 
 def crf_loss(chain: Chain, tags: Tensor, constraints: Optional[Constraints] = None) -> Tensor:
@@ -98,3 +103,40 @@ def crf_loss(chain: Chain, tags: Tensor, constraints: Optional[Constraints] = No
         allowed[starts] |= at_start
     scores = emissions.masked_fill(~allowed, -torch.inf)
     return (log_z - log_partition(potentials, scores, chain.lengths).sum()).float()
+
+
+def crf_divergence(
+    chain: Chain, teacher: Chain, constraints: Optional[Constraints] = None
+) -> Tensor:
+    """The Kullback-Leibler divergence of the distribution over all tags of a sequence from that of
+    a teacher, summed over sequences; of more tags than the teacher has, only over those that it
+    has. Both distributions are of linear chains, so that it needs no more than the expected counts
+    of the teacher's potentials, which are the gradient of its log Z.
+    """
+    n = teacher.scores.shape[1]
+    if constraints is not None:
+        constraints = Constraints(*(_first(mask, n) for mask in constraints))
+    learned = [
+        *(_first(scores, n) for scores in chain.potentials()),
+        chain.emissions.float()[:, :n],
+    ]
+    taught = [
+        scores.detach().clone().requires_grad_()
+        for scores in (*teacher.potentials(), teacher.emissions.float())
+    ]
+    log_p, log_q = (
+        log_partition(_allowed(Potentials(*scores), constraints), emissions, chain.lengths).sum()
+        for *scores, emissions in (learned, taught)
+    )
+    counts = torch.autograd.grad(log_q, taught)
+    # The scores that the teacher expects, by its own potentials less by those that are learned.
+    expected = sum(
+        (count * (own.detach() - scores)).sum()
+        for count, own, scores in zip(counts, taught, learned, strict=True)
+    )
+    return (log_p - log_q.detach() + expected).float()
+
+
+def _first(scores: Tensor, n: int) -> Tensor:
+    """Those of the first n tags, along all dimensions."""
+    return scores[(slice(n),) * scores.dim()]

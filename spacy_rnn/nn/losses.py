@@ -160,6 +160,39 @@ def multilabel_loss(
     return losses.masked_fill(truth.isnan(), 0.0).sum()
 
 
+def divergence(logits: Tensor, teacher: Tensor) -> Tensor:
+    """The Kullback-Leibler divergence of a softmax of logits (N, C) from that of a teacher's
+    (N, T), summed over the rows; of more classes than the teacher has, only over those that it has
+    (Li and Hoiem 2016, "Learning without Forgetting", section 3)."""
+    log_p = logits.float()[:, : teacher.shape[1]].log_softmax(dim=1)
+    log_q = teacher.float().log_softmax(dim=1)
+    return nn.functional.kl_div(log_p, log_q, reduction="sum", log_target=True)
+
+
+def exclusive_divergence(
+    logits: dict[str, Tensor], gold: dict[str, Tensor], teacher: dict[str, Tensor]
+) -> Tensor:
+    """`divergence` of one target from a teacher's."""
+    (scores,), (taught,) = logits.values(), teacher.values()
+    return divergence(scores, taught)
+
+
+def multilabel_divergence(
+    logits: dict[str, Tensor], gold: dict[str, Tensor], teacher: dict[str, Tensor]
+) -> Tensor:
+    """The Kullback-Leibler divergence of the probability of each label from a teacher's, of one
+    target (B, C), summed over texts and the labels that the teacher has."""
+    (scores,), (taught,) = logits.values(), teacher.values()
+    taught = taught.float()
+    truth = taught.sigmoid()
+    # Of the two cross-entropies the second is that of the teacher with itself.
+    of_scores, of_teacher = (
+        nn.functional.binary_cross_entropy_with_logits(x, truth, reduction="sum")
+        for x in (scores.float()[:, : taught.shape[1]], taught)
+    )
+    return of_scores - of_teacher
+
+
 def squared_error(outputs: dict[str, Tensor], gold: dict[str, Tensor]) -> Tensor:
     """(y - t)^2 of one target (B, C) summed over texts and values.
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from . import losses
 from .chain import log_partition, marginals, viterbi
-from .crf import CRF, Chain, Constraints, crf_loss
+from .crf import CRF, Chain, Constraints, crf_divergence, crf_loss
 from .embedding import TokenEmbedding
 from .layout import offsets
 from .network import Batch, Network
@@ -76,6 +76,26 @@ def tagging_loss(
         losses.cross_entropy(chain.scores, gold[name], label_smoothing, gold.get(name + "_weights"))
         if chain.crf is None
         else crf_loss(chain, gold[name], constraints)
+        for name, chain in chains.items()
+    ]
+    return torch.stack(of_targets).sum()
+
+
+def tagging_divergence(
+    chains: dict[str, Chain],
+    gold: dict[str, Tensor],
+    teacher: dict[str, Chain],
+    constraints: Optional[Constraints] = None,
+) -> Tensor:
+    """The Kullback-Leibler divergence from a teacher's distribution over the labels of tokens, or
+    of sequences where there is a CRF, summed over the targets.
+
+    constraints: as of `tagging_loss`.
+    """
+    of_targets = [
+        losses.divergence(chain.scores, teacher[name].scores)
+        if chain.crf is None
+        else crf_divergence(chain, teacher[name], constraints)
         for name, chain in chains.items()
     ]
     return torch.stack(of_targets).sum()

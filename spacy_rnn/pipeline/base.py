@@ -150,6 +150,22 @@ class RNNPipe(TrainablePipe):
             self.finish_update(sgd)
         return losses
 
+    def rehearse(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn to predict as before; see `RehearsingPipe`. Components that are none raise an
+        error."""
+        raise NotImplementedError(
+            f"'{self.name}' cannot rehearse: only taggers, entity recognizers and text classifiers "
+            f"can. Leave it out, nlp.rehearse(..., exclude=[{self.name!r}]), and mix some of its "
+            f"earlier training data with the new."
+        )
+
     # What reports tell
 
     def contents(self, example: Example) -> Contents:

@@ -19,6 +19,7 @@ from ..features.scheme import BEGIN, IN, OUT, UNKNOWN, Scheme
 from ..models.entities import (
     TARGET,
     Entities,
+    entities_divergence,
     entities_loss,
     fit_temperature,
     predict_entities,
@@ -28,7 +29,8 @@ from ..models.entities import (
 from ..models.explanation import Question, check_place, number_of
 from ..models.network import Gold
 from ..nn.losses import MISSING
-from .base import Contents, RNNPipe
+from .base import Contents
+from .rehearsal import RehearsingPipe
 from .tagger import DEFAULT_MODEL as TAGGER_MODEL
 
 #: the `ent_iob` of spaCy's BILUO tags
@@ -83,7 +85,7 @@ def make_ner(
     )
 
 
-class RNNEntityRecognizer(RNNPipe):
+class RNNEntityRecognizer(RehearsingPipe):
     """Find named entities with a recurrent network, by default with a conditional random field over
     its tags.
 
@@ -207,6 +209,11 @@ class RNNEntityRecognizer(RNNPipe):
         tags = np.concatenate([self._gold_tags(scheme, eg) for eg in examples])
         arrays = {TARGET: tags, **scheme.constraints()}
         return Gold(arrays, int((tags != MISSING).sum()), entities_loss)
+
+    def get_rehearsal(self, docs: List[Doc], teacher: Any) -> Gold:
+        """The tags of all tokens by the earlier network."""
+        loss = partial(entities_divergence, teacher=teacher)
+        return Gold(self.scheme.constraints(), sum(map(len, docs)), loss)
 
     def contents(self, example: Example) -> Contents:
         """The label of each entity. Those that tokens or tags do not allow are never found."""

@@ -17,8 +17,9 @@ from ..models.explanation import Question, check_place, number_of
 from ..models.network import Gold
 from ..models.tagger import decoder_of, label_score, predict_probabilities
 from ..nn.losses import MISSING
-from ..nn.tagger import tagging_loss
-from .base import Contents, RNNPipe, aligned_values
+from ..nn.tagger import tagging_divergence, tagging_loss
+from .base import Contents, aligned_values
+from .rehearsal import RehearsingPipe
 
 Target = Literal["tag", "pos", "morph"]
 Prediction = Dict[str, np.ndarray]
@@ -117,7 +118,7 @@ def make_tagger(
     )
 
 
-class RNNTagger(RNNPipe):
+class RNNTagger(RehearsingPipe):
     """Label each token with a recurrent network.
 
     targets (List[str]): What is predicted: "tag" (`token.tag`), "pos" (`token.pos`), "morph"
@@ -285,6 +286,10 @@ class RNNTagger(RNNPipe):
             annotated |= values != 0
         loss = partial(tagging_loss, label_smoothing=self.cfg["label_smoothing"])
         return Gold(arrays, int(annotated.sum()), loss)
+
+    def get_rehearsal(self, docs: List[Doc], teacher: Any) -> Gold:
+        """The labels of all tokens by the earlier network."""
+        return Gold({}, sum(map(len, docs)), partial(tagging_divergence, teacher=teacher))
 
     def contents(self, example: Example) -> Contents:
         """The labels of each target. Where the corpus has other tokens, some tokens get none."""

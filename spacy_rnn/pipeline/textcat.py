@@ -13,8 +13,16 @@ from thinc.api import Model
 from torch import Tensor
 
 from ..models.network import Gold
-from ..nn.losses import MISSING, exclusive_loss, log_odds, multilabel_loss
+from ..nn.losses import (
+    MISSING,
+    exclusive_divergence,
+    exclusive_loss,
+    log_odds,
+    multilabel_divergence,
+    multilabel_loss,
+)
 from .base import Contents
+from .rehearsal import RehearsingPipe
 from .text import DEFAULT_MODEL, TARGET, TextPipe, excerpt
 
 SCORE_WEIGHTS = {
@@ -100,7 +108,7 @@ def make_textcat_multilabel(
     )
 
 
-class _Categorizer(TextPipe):
+class _Categorizer(RehearsingPipe, TextPipe):
     """What both classifiers share: labels and annotation in `doc.cats`."""
 
     def __init__(
@@ -258,6 +266,10 @@ class RNNTextCategorizer(_Categorizer):
         n_items = int((n_possible < len(self.labels)).sum())
         return Gold(self._with_weights(arrays), n_items, loss)
 
+    def get_rehearsal(self, docs: List[Doc], teacher: Any) -> Gold:
+        """The class of each text by the earlier network."""
+        return Gold({}, len(docs), partial(exclusive_divergence, teacher=teacher))
+
     def to_scores(self, outputs: np.ndarray) -> np.ndarray:
         """Softmax."""
         exponentials = np.exp(outputs - outputs.max(axis=1, keepdims=True))
@@ -322,6 +334,10 @@ class RNNMultiLabelTextCategorizer(_Categorizer):
         n_items = int((~np.isnan(truth)).any(axis=1).sum())
         loss = partial(multilabel_loss, label_smoothing=self.cfg["label_smoothing"])
         return Gold(self._with_weights({"truth": truth}), n_items, loss)
+
+    def get_rehearsal(self, docs: List[Doc], teacher: Any) -> Gold:
+        """The labels of each text by the earlier network."""
+        return Gold({}, len(docs), partial(multilabel_divergence, teacher=teacher))
 
     def to_scores(self, outputs: np.ndarray) -> np.ndarray:
         """Sigmoid."""
