@@ -2,6 +2,7 @@
 
 from typing import Iterator, List
 
+from ..pipeline.annotation import LOST_BY_READERS
 from .labels import Labels
 from .report import Component, Report
 
@@ -40,6 +41,12 @@ def _of_corpora(report: Report) -> Iterator[str]:
                 f"Empty documents in the {part} corpus: {corpus.empty} of {corpus.documents}. "
                 f"Leave them out."
             )
+        if report.left_out[part]:
+            yield (
+                f"Tokens of the {part} corpus that its reader leaves out: {report.left_out[part]}. "
+                f"They are of sentences, or of documents without sentences, as long as its "
+                f"max_length. Raise it or set it to 0, or set sentence starts in the files."
+            )
     if report.leaked:
         yield (
             f"Documents of the dev corpus that are in the training corpus too: {report.leaked} of "
@@ -56,6 +63,12 @@ def _of_component(component: Component) -> Iterator[str]:
                     f"Words of the dev corpus ({side}) that its {name} do not know, or not whole: "
                     f"{share:.0%}. {CURES.get(name, OTHER_CURE)}"
                 )
+    for part, n in component.unannotated.items():
+        if n:
+            yield (
+                f"Documents of the {part} corpus without {' or '.join(component.annotation)}: {n}. "
+                f"{LOST_BY_READERS}"
+            )
     for name, target in component.targets.items():
         if isinstance(target, Labels):
             yield from _of_labels(name, target)
@@ -77,7 +90,8 @@ def _of_component(component: Component) -> Iterator[str]:
             yield (
                 f"Documents of the {part} corpus of more than window = {bounds.window} tokens: "
                 f"{component.windowed[part]}. They are predicted in windows, and take much memory "
-                f"in training: split them, or set max_length."
+                f"in training: split them, or bound them by max_length, of a text classifier or "
+                f"regressor by that of the model."
             )
 
 

@@ -1,10 +1,13 @@
-"""How many documents a corpus has, and how long they are."""
+"""How many documents a corpus has, how long they are, and what its reader leaves out."""
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Dict, Iterable, Sequence
+from typing import Any, Dict, Iterable, Sequence
 
 import numpy as np
+from spacy.training import Corpus as Reader
+from spacy.training.corpus import FILE_TYPE, walk_corpus
+from spacy.vocab import Vocab
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,19 @@ def histogram(lengths: Iterable[int]) -> Dict[str, int]:
     """How many lengths are in each range from one power of two to the next."""
     bins = Counter(int(length).bit_length() for length in lengths)
     return {_range(n): bins[n] for n in range(min(bins), max(bins) + 1)}
+
+
+def n_left_out(reader: Any, vocab: Vocab) -> int:
+    """How many tokens of its files spaCy's reader leaves out: those of sentences, and of documents
+    without sentences, that have max_length tokens or more."""
+    if not isinstance(reader, Reader) or not reader.max_length or reader.gold_preproc:
+        return 0
+    n, bound = 0, reader.max_length
+    for doc in reader.read_docbin(vocab, walk_corpus(reader.path, FILE_TYPE)):
+        if len(doc) >= bound:
+            parts = doc.sents if doc.has_annotation("SENT_START") else [doc]
+            n += sum(len(part) for part in parts if len(part) >= bound)
+    return n
 
 
 def _range(n_bits: int) -> str:

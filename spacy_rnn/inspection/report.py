@@ -19,6 +19,8 @@ class Component:
     """What is said of a component; by corpus is by "train" and "dev".
 
     vocabularies: by what is read and by name.
+    annotation: names of what it learns from, if that is not the text itself.
+    unannotated: by corpus, how many documents with tokens lack that.
     lost: by corpus, how much annotation cannot be learned from, by reason.
     cut, windowed: by corpus, how many documents are longer than the component reads at all, and at
         once in prediction.
@@ -28,6 +30,8 @@ class Component:
     bounds: Bounds
     vocabularies: Dict[str, Dict[str, Vocabulary]]
     targets: Dict[str, Target]
+    annotation: Sequence[str]
+    unannotated: Dict[str, int]
     lost: Dict[str, Dict[str, int]]
     cut: Dict[str, int]
     windowed: Dict[str, int]
@@ -39,12 +43,14 @@ class Report:
     """All that is said.
 
     streamed: whether only the first documents of both corpora were looked at.
+    left_out: by corpus, tokens of its files that its reader leaves out.
     leaked: how many documents of the dev corpus are in the training corpus too.
     """
 
     streamed: bool
     train: Corpus
     dev: Corpus
+    left_out: Dict[str, int]
     leaked: int
     components: Dict[str, Component]
 
@@ -58,6 +64,7 @@ def report(setup: Setup) -> Report:
         streamed=setup.streamed,
         train=train,
         dev=dev,
+        left_out=setup.left_out,
         leaked=n_leaked(*texts),
         components={
             name: _component(setup, name, pipe, batches) for name, pipe in setup.pipes.items()
@@ -81,6 +88,10 @@ def _component(
         bounds=bounds,
         vocabularies=vocabularies(pipe.shim.features, words["train"], words["dev"], pipe.vocab),
         targets=targets(annotation["train"], annotation["dev"], _known(pipe, annotation["train"])),
+        annotation=pipe.annotation,
+        unannotated={
+            part: sum(map(pipe.lacks_annotation, examples)) for part, examples in corpora.items()
+        },
         lost={part: _sum(each.lost for each in contents) for part, contents in found.items()},
         cut=_longer(corpora, bounds.max_length),
         windowed=_longer(corpora, window),

@@ -17,6 +17,7 @@ from spacy.util import (
 from thinc.api import Config, fix_random_seed
 
 from ..pipeline.base import RNNPipe
+from .corpus import n_left_out
 
 #: of a streamed corpus the examples that spaCy initialises with, and those that are looked at
 N_INITIAL, N_STREAMED = 100, 10_000
@@ -29,6 +30,7 @@ class Setup(NamedTuple):
     annotating: names of those that set in training what others read: as the config says, and those
         that networks listen to.
     train, dev: examples of both corpora. streamed: whether those are only the first ones.
+    left_out: by corpus, tokens of its files that its reader leaves out; not counted of streams.
     training: [training] of the config, with its functions.
     """
 
@@ -38,6 +40,7 @@ class Setup(NamedTuple):
     train: List[Example]
     dev: List[Example]
     streamed: bool
+    left_out: Dict[str, int]
     training: Dict[str, Any]
 
     def batches(self) -> List[List[Example]]:
@@ -105,4 +108,8 @@ def set_up(config: Config) -> Setup:
     with nlp.select_pipes(enable=list(new)):
         # Read as late as in training: until then, callbacks may change the tokenizer.
         nlp.initialize(lambda: read(0)[: N_INITIAL if streamed else None])
-    return Setup(nlp, pipes, annotating, read(0), read(1), streamed, training)
+    left_out = {
+        part: 0 if streamed else n_left_out(reader, nlp.vocab)
+        for part, reader in zip(("train", "dev"), corpora, strict=True)
+    }
+    return Setup(nlp, pipes, annotating, read(0), read(1), streamed, left_out, training)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from dataclasses import dataclass
 from typing import (
     Any,
@@ -32,6 +33,9 @@ from ..models.checks import rate
 from ..models.explanation import EncoderInput, Question, input_of_doc
 from ..models.network import Gold, begin_update
 from ..training.shim import TorchShim
+from .annotation import LOST_BY_READERS, has_annotation
+
+logger = logging.getLogger("spacy_rnn")
 
 #: what a component reads, where it reads one thing
 TEXT = "text"
@@ -78,6 +82,8 @@ class RNNPipe(TrainablePipe):
     LEARNED: Tuple[str, ...] = ("labels",)
     #: of a document, and of what names one of its predictions: why it is what it is
     question: Callable[..., Question]
+    #: whether training has warned of examples that lack annotation
+    _warned_of_missing = False
 
     def __init__(
         self, vocab: Vocab, model: Model, name: str, *, scorer: Optional[Callable], **cfg: Any
@@ -99,6 +105,17 @@ class RNNPipe(TrainablePipe):
     def outputs(self) -> Dict[str, int]:
         """How many outputs the network has for each target."""
         raise NotImplementedError
+
+    @property
+    def annotation(self) -> Tuple[str, ...]:
+        """The names of the gold annotation that the component learns from, of which an example has
+        at least one, such as "doc.cats"; none if it is the text itself."""
+        return ()
+
+    def lacks_annotation(self, example: Example) -> bool:
+        """Whether an example has tokens, but no annotation that the component learns from."""
+        doc, names = example.reference, self.annotation
+        return bool(len(doc) and names and not any(has_annotation(doc, name) for name in names))
 
     def can_learn_from(self, example: Example) -> bool:
         """Whether an example is part of the batches of `get_gold`."""
@@ -138,6 +155,7 @@ class RNNPipe(TrainablePipe):
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
         validate_examples(examples, f"{type(self).__name__}.update")
+        self._warn_of_missing(examples)
         annotated = [eg for eg in examples if self.can_learn_from(eg)]
         if not annotated:
             return losses
@@ -149,6 +167,23 @@ class RNNPipe(TrainablePipe):
         if sgd not in (None, False):
             self.finish_update(sgd)
         return losses
+
+    def _warn_of_missing(self, examples: Iterable[Example]) -> None:
+        """Warn once in a training of examples that lack annotation."""
+        if self._warned_of_missing:
+            return
+        lacking = [self.lacks_annotation(eg) for eg in examples]
+        self._warned_of_missing = any(lacking)
+        if self._warned_of_missing:
+            logger.warning(
+                "'%s' finds no %s in %d of the %d training examples of a batch. %s (Later batches "
+                "are not reported.)",
+                self.name,
+                " or ".join(self.annotation),
+                sum(lacking),
+                len(lacking),
+                LOST_BY_READERS,
+            )
 
     def rehearse(
         self,

@@ -216,6 +216,13 @@ class RNNLanguageModel(RNNPipe):
         outputs = {"condition": self.cfg["condition_size"]}
         self.model.initialize(X=[eg.predicted for eg in examples], Y=outputs)
 
+    @property
+    def annotation(self) -> Tuple[str, ...]:
+        condition = self.cfg["condition"]
+        if condition is None:
+            return ()
+        return ("doc.cats",) if condition == CATS else (f"doc._.{condition}",)
+
     def contents(self, example: Example) -> Contents:
         """The labels that it starts from, if it does."""
         cats = example.reference.cats if self.cfg["condition"] == CATS else {}

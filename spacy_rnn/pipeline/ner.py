@@ -177,6 +177,10 @@ class RNNEntityRecognizer(RehearsingPipe):
 
     # Training
 
+    @property
+    def annotation(self) -> Tuple[str, ...]:
+        return ("doc.ents",)
+
     def initialize(
         self,
         get_examples: Callable[[], Iterable[Example]],

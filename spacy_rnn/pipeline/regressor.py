@@ -1,7 +1,7 @@
 """The regressor component."""
 
 import math
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Union
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
 import numpy as np
 from spacy.language import Language
@@ -137,6 +137,10 @@ class RNNRegressor(TextPipe):
             )
         self.get_gold(examples)
         self.model.initialize(X=[eg.x for eg in examples], Y=self.outputs)
+
+    @property
+    def annotation(self) -> Tuple[str, ...]:
+        return (f"doc._.{self.cfg['attr']}",)
 
     def get_gold(self, examples: List[Example]) -> Gold:
         """The standardised values of each text; those without annotation have no loss."""

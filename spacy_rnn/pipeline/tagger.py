@@ -1,7 +1,7 @@
 """The tagger component."""
 
 from functools import partial
-from typing import Any, Callable, Dict, Iterable, List, Literal, Optional, Union
+from typing import Any, Callable, Dict, Iterable, List, Literal, Optional, Tuple, Union
 
 import numpy as np
 from spacy.attrs import IS_SPACE, MORPH, POS, TAG
@@ -239,6 +239,10 @@ class RNNTagger(RehearsingPipe):
         return {target: len(labels) for target, labels in self.cfg["labels"].items()}
 
     # Training
+
+    @property
+    def annotation(self) -> Tuple[str, ...]:
+        return tuple(f"token.{target}" for target in self.cfg["targets"])
 
     def initialize(
         self,

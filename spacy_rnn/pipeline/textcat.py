@@ -1,7 +1,7 @@
 """The text classifiers: exclusive classes, and any number of labels."""
 
 from functools import partial
-from typing import Any, Callable, Dict, Iterable, List, Optional
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import numpy as np
 from spacy.errors import Errors
@@ -158,6 +158,10 @@ class _Categorizer(RehearsingPipe, TextPipe):
         for label in labels:
             self.add_label(label)
         return examples
+
+    @property
+    def annotation(self) -> Tuple[str, ...]:
+        return ("doc.cats",)
 
     def _annotation(self, examples: List[Example]) -> np.ndarray:
         """0, 1 or, where a label is not annotated, NaN: float32 (examples, labels)."""

@@ -1,7 +1,7 @@
 """The translator component."""
 
 import logging
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 from spacy.language import Language
@@ -228,6 +228,10 @@ class RNNTranslator(RNNPipe):
     def _gold(self, example: Example) -> str:
         """Without the white space around it, as `predict` leaves that to the source."""
         return (example.reference._.get(self.cfg["attr"]) or "").strip()
+
+    @property
+    def annotation(self) -> Tuple[str, ...]:
+        return (f"doc._.{self.cfg['attr']}",)
 
     def can_learn_from(self, example: Example) -> bool:
         return bool(example.predicted.text.strip() and self._gold(example))

@@ -68,6 +68,7 @@ def test_by_hand(inspected):
     assert component.factory == f"rnn_{task}"
     assert component.cut == component.windowed == {"train": 0, "dev": 0}
     assert component.lost == {"train": {}, "dev": {}}
+    assert component.unannotated == found.left_out == {"train": 0, "dev": 0}
     if task == "tagger":
         tags = component.targets["tag"]
         assert tags.train.counts == {
@@ -156,12 +157,70 @@ def test_warnings(paths):
     assert "Take vectors of the same kind of text" in vectors
     (pieces,) = of(vocabularies={"target": {"pieces": words}})
     assert "(target)" in pieces and "more like" in pieces
+    (missing,) = of(unannotated={"train": 2, "dev": 0})
+    assert "Documents of the train corpus without doc.ents: 2. If the data has it" in missing
     (lost,) = of(lost={"train": {"entities of some kind": 3}, "dev": {}})
     assert "of the train corpus that is lost, entities of some kind: 3." in lost
     (cut,) = of(cut={"train": 2, "dev": 0}, bounds=replace(component.bounds, max_length=9))
     assert "Documents of the train corpus of more than max_length = 9 tokens: 2." in cut
     (windowed,) = of(windowed={"train": 0, "dev": 1})
     assert "Documents of the dev corpus of more than window = 5000 tokens: 1." in windowed
+
+
+@pytest.fixture(scope="module")
+def split_paths(tmp_path_factory):
+    """Two texts of one sentence, of 3 and 5 tokens; one of two, of 3 and 4; and one of 6 tokens
+    without sentence starts. For development the first and the third."""
+    folder = tmp_path_factory.mktemp("split")
+    vocab = spacy.blank("en").vocab
+    docs = [
+        make_doc(vocab, words, category=category, rating=1.0)
+        for words, category in (
+            ("a b c", "EAT"),
+            ("a b c d e", "LIKE"),
+            ("a b c d e f g", "LIKE"),
+            ("a b c d e f", "EAT"),
+        )
+    ]
+    for doc in docs[:3]:
+        for token in doc:
+            token.is_sent_start = token.i == 0 or (len(doc) == 7 and token.i == 3)
+    DocBin(docs=docs, store_user_data=True).to_disk(folder / "train.spacy")
+    DocBin(docs=docs[:3:2], store_user_data=True).to_disk(folder / "dev.spacy")
+    return {f"paths.{part}": str(folder / f"{part}.spacy") for part in ("train", "dev")}
+
+
+def split_report(split_paths, task, settings):
+    config = configured(split_paths, task)
+    config["components"][task]["model"]["embedding"]["words"]["min_freq"] = 1
+    for part in ("train", "dev"):
+        config["corpora"][part].update(settings)
+    # The texts that keep their annotation have one class only.
+    config["initialize"]["components"] = {task: {"labels": ["EAT", "LIKE"]}}
+    return report(set_up(config))
+
+
+@pytest.mark.parametrize(
+    "settings, unannotated, left_out",
+    [
+        ({"max_length": 0}, {"train": 0, "dev": 0}, {"train": 0, "dev": 0}),
+        ({"max_length": 4}, {"train": 1, "dev": 1}, {"train": 5 + 4 + 6, "dev": 4}),
+        ({"gold_preproc": True}, {"train": 4, "dev": 3}, {"train": 0, "dev": 0}),
+        # It splits all of them, however long they are.
+        ({"gold_preproc": True, "max_length": 4}, {"train": 4, "dev": 3}, {"train": 0, "dev": 0}),
+    ],
+)
+def test_annotation_that_readers_drop(split_paths, settings, unannotated, left_out):
+    found = split_report(split_paths, "textcat", settings)
+    component = found.components["textcat"]
+    assert component.unannotated == unannotated and found.left_out == left_out
+    warnings = advice(found)
+    for part in ("train", "dev"):
+        lost = [w for w in warnings if f"{part} corpus without doc.cats: {unannotated[part]}." in w]
+        assert len(lost) == bool(unannotated[part])
+        out = [w for w in warnings if f"{part} corpus that its reader leaves out: " in w]
+        assert len(out) == bool(left_out[part])
+        assert all(f"leaves out: {left_out[part]}." in warning for warning in out)
 
 
 def test_many_labels_are_not_all_named(paths):
