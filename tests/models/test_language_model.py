@@ -14,6 +14,7 @@ from spacy.vocab import Vocab
 from spacy_rnn.models.batching import Limits
 from spacy_rnn.models.language_model import Reader, is_backward, make_language_model
 from spacy_rnn.models.layer import make_rnn_encoder
+from spacy_rnn.models.texts import Texts
 from spacy_rnn.models.units import CharacterUnits
 from spacy_rnn.nn.language_model import language_loss
 
@@ -56,7 +57,8 @@ def models():
 def predict(model, texts, conditions=None, batch_tokens=10_000, window=10_000):
     limits = Limits(batch_tokens, window, 0)
     shim = shim_of(model)
-    return shim.network.predict(shim, [doc_of(text) for text in texts], limits, conditions)
+    docs = Texts([doc_of(text) for text in texts])
+    return shim.network.predict(shim, docs, limits, conditions)
 
 
 def alone(model, text, condition=None, name="forwards"):
