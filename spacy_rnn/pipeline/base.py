@@ -193,8 +193,7 @@ class RNNPipe(TrainablePipe):
         sgd: Optional[Optimizer] = None,
         losses: Optional[Dict[str, float]] = None,
     ) -> Dict[str, float]:
-        """Learn to predict as before; see `RehearsingPipe`. Components that are none raise an
-        error."""
+        """Raise an error: only a `RehearsingPipe` can learn from its own earlier predictions."""
         raise NotImplementedError(
             f"'{self.name}' cannot rehearse: only taggers, entity recognizers and text classifiers "
             f"can. Leave it out, nlp.rehearse(..., exclude=[{self.name!r}]), and mix some of its "

@@ -1,4 +1,4 @@
-"""Rehearsal: what components had learned before a training goes on is not forgotten."""
+"""Rehearsal: components keep what they have learned while training goes on with new data."""
 
 from typing import Any, Dict, Iterable, List, Optional
 
@@ -13,8 +13,7 @@ from .base import RNNPipe
 
 class RehearsingPipe(RNNPipe):
     """Base of the components that can rehearse: they learn from the distribution that a copy of
-    their own earlier network predicts. A subclass says how far it is from that (`get_rehearsal`).
-    """
+    their own earlier network predicts. A subclass provides the loss (`get_rehearsal`)."""
 
     #: the copy; nlp.resume_training sets it
     _rehearsal_model: Optional[Model] = None
