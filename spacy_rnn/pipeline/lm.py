@@ -25,7 +25,7 @@ from thinc.api import Config, Model
 from ..extensions import set_probability_extensions
 from ..models.checks import at_least
 from ..models.explanation import EncoderInput, Question
-from ..models.generation import Session, Suggestion, begin, generate, read
+from ..models.generation import Session, Suggestion, begin, generate
 from ..models.language_model import (
     Reader,
     ask_token,
@@ -34,6 +34,7 @@ from ..models.language_model import (
     log_probabilities,
 )
 from ..models.search import Search
+from ..readers.common import required_text
 from .base import Bounds, Contents, RNNPipe
 
 #: what a text starts from: labels with values, or a vector
@@ -110,6 +111,7 @@ def make_lm(
         nlp.vocab,
         model,
         name,
+        nlp=nlp,
         streams=streams,
         window=window,
         random_windows=random_windows,
@@ -134,6 +136,7 @@ class RNNLanguageModel(RNNPipe):
     ``doc._.perplexity`` and ``span._.perplexity``, per token; that of a span is given all that
     stands before it. Of a backward model what stands after it.
 
+    nlp (Language): The pipeline, whose tokenizer reads prompts where words are the units.
     streams (int): How many documents are read at once in training.
     window (int): Units of each after which the gradient is cut off (truncated back-propagation
         through time).
@@ -153,6 +156,7 @@ class RNNLanguageModel(RNNPipe):
         model: Model,
         name: str = "rnn_lm",
         *,
+        nlp: Optional[Language] = None,
         streams: int = 20,
         window: int = 70,
         random_windows: bool = False,
@@ -183,6 +187,7 @@ class RNNLanguageModel(RNNPipe):
             attr=attr,
             perplexity_attr=perplexity_attr,
         )
+        self.nlp = nlp
         self._reader: Optional[Reader] = None
         set_probability_extensions(attr, perplexity_attr)
 
@@ -279,6 +284,15 @@ class RNNLanguageModel(RNNPipe):
 
     # Generation
 
+    def tokenize(self, text: str) -> Doc:
+        """A text in tokens, as the pipeline makes them now."""
+        if self.nlp is None:
+            raise ValueError(
+                f"'{self.name}' has words as units and no pipeline whose tokenizer would find them "
+                f"in a prompt. Make it with nlp.add_pipe, or give nlp to RNNLanguageModel."
+            )
+        return self.nlp.tokenizer(text)
+
     def generate(
         self,
         prompts: Iterable[str],
@@ -322,20 +336,15 @@ class RNNLanguageModel(RNNPipe):
             block_ngrams=block_ngrams,
             seed=seed,
         )
-        prompts = list(prompts)
+        prompts = [required_text(text, f"Prompt {i}") for i, text in enumerate(prompts, 1)]
         if not prompts:
             return []
-        units = self.shim.features
         start = begin(self.model, self._condition_of(condition))
-        read_units = [units.read(prompt) for prompt in prompts]
-        contexts = [read(self.model, start, ids) for ids in read_units]
         seeded = seed if beam is None else None
-        found = generate(self.model, contexts, max_length, search.options(1), seeded)
+        options = search.options(1)
         texts = []
-        for prompt, before, after in zip(prompts, read_units, found, strict=True):
-            # Written together: a piece may have a blank before it.
-            known = units.write(before.tolist())
-            continuation = units.write([*before.tolist(), *after.tolist()])[len(known) :]
+        found = generate(self.model, prompts, start, self.tokenize, max_length, options, seeded)
+        for prompt, continuation in zip(prompts, found, strict=True):
             ends = [place for text in stop if (place := continuation.find(text)) >= 0]
             texts.append(prompt + continuation[: min(ends, default=None)])
         return texts
@@ -346,7 +355,7 @@ class RNNLanguageModel(RNNPipe):
 
         condition: See `generate`.
         """
-        return Session(self.model, self._condition_of(condition))
+        return Session(self.model, self.tokenize, self._condition_of(condition))
 
     def suggest(
         self, text: str, n: int = 5, *, condition: Optional[Condition] = None

@@ -49,7 +49,7 @@ def test_each_greedy_unit_is_the_most_probable(unit):
     lm = shared(unit)
     units, module = lm.shim.features, lm.shim.module["forwards"]
     (text,) = lm.generate(["They"], beam=1, max_length=3)
-    ids = list(units.read("They"))
+    ids = list(units.read("They", lm.tokenize))
     forbidden = [i for i, s in enumerate(units.surfaces) if not s and i != units.boundary]
     for _ in range(3):
         all_ids = torch.tensor([units.boundary, *ids])
@@ -105,7 +105,7 @@ def test_words_have_their_probabilities():
     """With words as units: of all that begin as typed, that of one."""
     lm = shared("words")
     units = lm.shim.features
-    before = list(units.read("I like"))
+    before = list(units.read("I like", lm.tokenize))
     p = {s.strip(): np.exp(log_p(lm, before, [i])) for i, s in enumerate(units.surfaces) if s}
     for typed in ("", "g", "b", "eg"):
         matching = {word: q for word, q in p.items() if word.startswith(typed)}
