@@ -103,8 +103,7 @@ def _store(name: str, n_ends: int, doc: Doc, values: Any) -> None:
 
 
 def _starts(doc: Doc) -> List[int]:
-    starts: Any = doc.to_array([IDX])
-    return [*starts.reshape(-1).tolist(), _end(doc[-1]) if len(doc) else 0]
+    return [*doc.to_array(IDX).tolist(), _end(doc[-1]) if len(doc) else 0]
 
 
 def _end(token: Token) -> int:

@@ -134,9 +134,9 @@ class RNNLanguageModel(RNNPipe):
     Extensions, by the names in `attr` and `perplexity_attr`: ``doc._.log_probability``, the natural
     logarithms of the probabilities of all tokens and of the end, ``token._.log_probability``, and
     ``doc._.perplexity`` and ``span._.perplexity``, per token; that of a span is given all that
-    stands before it. Of a backward model what stands after it.
+    stands before it, or after it by a backward model. They stay right where tokens are merged.
 
-    nlp (Language): The pipeline, whose tokenizer reads prompts where words are the units.
+    nlp (Language): The pipeline, whose tokenizer reads prompts; needed where words are the units.
     streams (int): How many documents are read at once in training.
     window (int): Units of each after which the gradient is cut off (truncated back-propagation
         through time).
@@ -310,7 +310,7 @@ class RNNLanguageModel(RNNPipe):
         """Continue texts, until the end of a document or so many units.
 
         prompts (Iterable[str]): How they begin; an empty one begins a document. With words as
-            units, words are what blanks separate.
+            units, the pipeline's tokenizer finds the words.
         max_length (int): Units that are added at most.
         beam (int): Search for the most probable continuation with so many hypotheses, 1 being
             greedy, instead of drawing one.
@@ -318,7 +318,8 @@ class RNNLanguageModel(RNNPipe):
         top_k (int), top_p (float): Draw among the k most probable units, 0 for all, or among those
             that make up the probability p (Holtzman et al. 2020).
         block_ngrams (int): No n-gram of units of this size twice; 0 allows all.
-        seed (int): The same one draws the same texts.
+        seed (int): The same one draws the same continuation of a prompt, whatever the other
+            prompts are. Equal prompts are drawn one by one.
         stop (Sequence[str]): Strings before which a continuation is cut.
         condition: What all texts start from, with the setting `condition`: labels with values, or
             a vector.
