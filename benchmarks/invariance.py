@@ -77,9 +77,9 @@ def in_processes(nlp: Language, docs: Sequence[Doc]) -> Probabilities:
     tagged = list(nlp.pipe(copies, n_process=2, batch_size=100))
     labels = nlp.get_pipe("rnn_tagger").labels_of("tag")
     for doc in tagged:
-        best = doc._.get(ATTRIBUTE)["tag"].argmax(axis=1)
+        best = np.array(doc._.get(ATTRIBUTE)["tag"]).argmax(axis=1)
         assert [token.tag_ for token in doc] == [labels[i] for i in best]
-    return [doc._.get(ATTRIBUTE)["tag"] for doc in tagged]
+    return [np.array(doc._.get(ATTRIBUTE)["tag"], dtype="float32") for doc in tagged]
 
 
 def compare(reference: Probabilities, others: Sequence[Probabilities]) -> tuple[float, bool]:

@@ -1,10 +1,25 @@
-"""Extensions of Docs, Spans and Tokens, shared by the components and the readers."""
+"""Extensions of Docs, Spans and Tokens, shared by the components and the readers.
+
+Values of tokens are stored by their place in the text, so that they are found after tokens were
+merged or split (`doc.retokenize`). What is stored under the name of a Doc extension is a dict that
+spaCy can write as JSON and as bytes:
+
+* "starts": the character at which each token begins, and the number of characters of the text;
+* "values": a list of the tokens' values, or a dict of such lists. More than there are tokens belong
+  to the end of the text.
+"""
 
 import math
+from bisect import bisect_left
 from functools import partial
-from typing import Any, Callable, List, Optional
+from itertools import pairwise
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
+from spacy.attrs import IDX
 from spacy.tokens import Doc, Span, Token
+
+#: the value of a token from those of the tokens that were merged into it, None if it has none
+Combine = Callable[[Sequence[Any]], Any]
 
 
 def set_doc_extension(name: str) -> None:
@@ -13,13 +28,49 @@ def set_doc_extension(name: str) -> None:
         Doc.set_extension(name, default=None)
 
 
+def only(values: Sequence[Any]) -> Any:
+    """The value of a token that is still what it was; nothing is known of merged tokens."""
+    return values[0] if len(values) == 1 else None
+
+
+def total(values: Sequence[Any]) -> Optional[float]:
+    """The sum of the values of merged tokens."""
+    return sum(values) if values and None not in values else None
+
+
+def set_token_extension(name: str, combine: Combine, n_ends: int = 0) -> None:
+    """Make ``doc._.NAME`` known, a list with the value of each token, or a dict of such lists, and
+    ``token._.NAME``, the value of one token. The parts of a token that was split have None.
+
+    combine (Combine): Makes the value of a merged token.
+    n_ends (int): How many values of the end of the text stand after those of the tokens.
+    """
+    # One that only stores a value, as users set to read stored docs, becomes one of ours.
+    if not Doc.has_extension(name) or not any(Doc.get_extension(name)[1:]):
+        getter, setter = partial(_of_doc, name, combine), partial(_store, name, n_ends)
+        Doc.set_extension(name, getter=getter, setter=setter, force=True)
+    _set_getter(Token, name, partial(_of_token, name, combine))
+
+
 def set_probability_extensions(attr: str, perplexity_attr: str) -> None:
-    """Make ``doc._.ATTR`` known, the log-probabilities of tokens and of the end, and what is
-    computed from it: ``token._.ATTR``, and the perplexities of Docs and Spans."""
-    set_doc_extension(attr)
-    _set_getter(Token, attr, partial(_of_token, attr))
-    _set_getter(Doc, perplexity_attr, partial(_of_doc, attr))
-    _set_getter(Span, perplexity_attr, partial(_of_span, attr))
+    """Make ``doc._.ATTR`` and ``token._.ATTR`` known, the log-probabilities of tokens and of the
+    end, and the perplexities of Docs and Spans that are computed from them."""
+    set_token_extension(attr, total, n_ends=1)
+    _set_getter(Doc, perplexity_attr, partial(_perplexity_of_doc, attr))
+    _set_getter(Span, perplexity_attr, partial(_perplexity_of_span, attr))
+
+
+def values_as_read(doc: Doc, name: str) -> Any:
+    """The values of the tokens that there were when they were set; None without any."""
+    found = _stored(doc, name)
+    return doc._.get(name) if found is None else found["values"]
+
+
+def perplexity(log_probability: Optional[float], n_tokens: int) -> Optional[float]:
+    """The perplexity of tokens that have this log-probability together; None of none."""
+    if log_probability is None or not n_tokens:
+        return None
+    return math.exp(min(-log_probability / n_tokens, 700.0))
 
 
 def _set_getter(owner: Any, name: str, getter: Callable[[Any], Any]) -> None:
@@ -28,22 +79,89 @@ def _set_getter(owner: Any, name: str, getter: Callable[[Any], Any]) -> None:
         owner.set_extension(name, getter=getter)
 
 
-def _of_token(attr: str, token: Token) -> Optional[float]:
-    values = token.doc._.get(attr)
-    return None if values is None else values[token.i]
+def _key(name: str) -> Any:
+    """The key in `doc.user_data` of the value of a Doc extension."""
+    return ("._.", name, None, None)
 
 
-def _of_doc(attr: str, doc: Doc) -> Optional[float]:
-    return perplexity(doc._.get(attr))
+def _stored(doc: Doc, name: str) -> Optional[Dict[str, Any]]:
+    found = doc.user_data.get(_key(name))
+    return found if isinstance(found, dict) and "starts" in found else None
 
 
-def _of_span(attr: str, span: Span) -> Optional[float]:
-    values = span.doc._.get(attr)
-    return None if values is None else perplexity(values[span.start : span.end])
+def _store(name: str, n_ends: int, doc: Doc, values: Any) -> None:
+    if values is None:
+        doc.user_data[_key(name)] = None
+        return
+    for column in values.values() if isinstance(values, dict) else [values]:
+        if len(column) != len(doc) + n_ends:
+            raise ValueError(
+                f"doc._.{name} takes a value for each of {len(doc)} tokens"
+                f"{' and for the end' * n_ends}, but got {len(column)} values."
+            )
+    doc.user_data[_key(name)] = {"starts": _starts(doc), "values": values}
 
 
-def perplexity(log_probabilities: Optional[List[float]]) -> Optional[float]:
-    """exp of the mean negative log-probability; None of none."""
-    if not log_probabilities:
+def _starts(doc: Doc) -> List[int]:
+    return [*doc.to_array(IDX).tolist(), _end(doc[-1]) if len(doc) else 0]
+
+
+def _end(token: Token) -> int:
+    """Where the next token begins."""
+    return token.idx + len(token) + len(token.whitespace_)
+
+
+def _of_doc(name: str, combine: Combine, doc: Doc) -> Any:
+    found = _stored(doc, name)
+    if found is None:
         return None
-    return math.exp(min(-sum(log_probabilities) / len(log_probabilities), 700.0))
+    before, now = found["starts"], _starts(doc)
+    if now == list(before):
+        return _of_each(found["values"], _as_lists)
+    places = [_between(before, start, end) for start, end in pairwise(now)]
+    after = slice(len(before) - 1, None)
+    return _of_each(
+        found["values"],
+        lambda values: _as_lists([*(combine(values[p]) for p in places), *values[after]]),
+    )
+
+
+def _of_token(name: str, combine: Combine, token: Token) -> Any:
+    found = _stored(token.doc, name)
+    if found is None:
+        return None
+    place = _between(found["starts"], token.idx, _end(token))
+    return _of_each(found["values"], lambda values: _as_lists([combine(values[place])])[0])
+
+
+def _of_each(values: Any, function: Callable[[Any], Any]) -> Any:
+    """What a function makes of a list of values, or of each list of a dict."""
+    if isinstance(values, dict):
+        return {key: function(column) for key, column in values.items()}
+    return function(values)
+
+
+def _as_lists(values: Sequence[Any]) -> List[Any]:
+    """Lists again where a DocBin made tuples of them."""
+    return [list(value) if isinstance(value, tuple) else value for value in values]
+
+
+def _between(starts: Sequence[int], start: int, end: int) -> slice:
+    """The tokens that make up a part of the text; none if it begins or ends within one."""
+    first, last = bisect_left(starts, start), bisect_left(starts, end)
+    if starts[first] != start or starts[last] != end:
+        return slice(0)
+    return slice(first, last)
+
+
+def _perplexity_of_doc(attr: str, doc: Doc) -> Optional[float]:
+    values = values_as_read(doc, attr)
+    return None if values is None else perplexity(total(values), len(doc) + 1)
+
+
+def _perplexity_of_span(attr: str, span: Span) -> Optional[float]:
+    found = _stored(span.doc, attr)
+    if found is None or not len(span):
+        return None
+    place = _between(found["starts"], span[0].idx, _end(span[-1]))
+    return perplexity(total(found["values"][place]), len(span))

@@ -10,6 +10,8 @@ from spacy.scorer import Scorer
 from spacy.tokens import Token
 from spacy.training import Example
 
+from .extensions import values_as_read
+
 logger = logging.getLogger("spacy_rnn")
 
 
@@ -94,7 +96,7 @@ def language_model_score(
     """
     total, n_tokens, n_characters = 0.0, 0, 0
     for eg in examples:
-        values = eg.predicted._.get(attr)
+        values = values_as_read(eg.predicted, attr)
         if values is not None:
             total += sum(values)
             n_tokens += len(values)

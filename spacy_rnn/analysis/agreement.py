@@ -177,11 +177,12 @@ def judge_language_model(pipe: RNNLanguageModel, cases: Iterable[Case]) -> Judge
     left_out: Counter[str] = Counter()
     for case in cases:
         forms = [case.words[case.verb], case.other or ""]
+        alone = [Doc(pipe.vocab, words=[form], spaces=[False]) for form in forms if form]
         if case.other is None:
             left_out["whose verb has one form"] += 1
         elif case.verb < case.subject:
             left_out["whose verb is before its subject"] += 1
-        elif not all(surfaces[unit] for form in forms for unit in units.read(form)):
+        elif not all(surfaces[unit] for ids in units.encode(alone) for unit in ids):
             left_out["with a form of the verb that the model does not know"] += 1
         else:
             kept.append(case)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from typing import Any, List, Protocol, Sequence
+from typing import Any, Callable, List, Optional, Protocol, Sequence
 
 import numpy as np
 from spacy.attrs import ORTH
@@ -15,6 +16,9 @@ from .pieces import Pieces
 #: of the units that are not pieces; both stand before and after each document, and for all that the
 #: training texts do not have
 BOUNDARY, UNKNOWN = 0, 1
+
+#: what makes tokens of a text, as the pipeline does
+Tokenizer = Callable[[str], Doc]
 
 
 class Units(Protocol):
@@ -41,11 +45,17 @@ class Units(Protocol):
     def owners(self, doc: Doc) -> np.ndarray:
         """The index of the token that each unit of a document belongs to, ascending, int64."""
 
-    def read(self, text: str) -> np.ndarray:
+    def read(self, text: str, tokenizer: Tokenizer) -> np.ndarray:
         """The units of a text, int64, without boundaries."""
+
+    def finished(self, text: str) -> str:
+        """The beginning of a text that has the same units however the text goes on."""
 
     def write(self, ids: Sequence[int]) -> str:
         """The text of units."""
+
+    def write_after(self, text: str, ids: np.ndarray, more: np.ndarray) -> str:
+        """What more units add to a text with the units `ids`."""
 
     def to_dict(self) -> dict[str, Any]:
         """What was learned, as JSON."""
@@ -87,16 +97,22 @@ class Characters:
     def owners(self, doc: Doc) -> np.ndarray:
         return np.repeat(np.arange(len(doc)), [len(token.text_with_ws) for token in doc])
 
-    def read(self, text: str) -> np.ndarray:
+    def read(self, text: str, tokenizer: Optional[Tokenizer] = None) -> np.ndarray:
         codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
         if not len(self._codes):
             return np.full(len(codes), UNKNOWN)
         place = np.minimum(np.searchsorted(self._codes, codes), len(self._codes) - 1)
         return np.where(self._codes[place] == codes, self._ids[place], UNKNOWN)
 
+    def finished(self, text: str) -> str:
+        return text
+
     def write(self, ids: Sequence[int]) -> str:
         surfaces = self.surfaces
         return "".join(surfaces[i] for i in ids)
+
+    def write_after(self, text: str, ids: np.ndarray, more: np.ndarray) -> str:
+        return self.write(more.tolist())
 
     def to_dict(self) -> dict[str, Any]:
         return {"characters": self.surfaces[2:]}
@@ -153,14 +169,30 @@ class Words:
     def owners(self, doc: Doc) -> np.ndarray:
         return np.arange(len(doc))
 
-    def read(self, text: str) -> np.ndarray:
-        """Of words with blanks between them."""
-        ids = [self._ids.get(word, UNKNOWN) for word in text.split()]
-        return np.array(ids, dtype="int64")
+    def read(self, text: str, tokenizer: Tokenizer) -> np.ndarray:
+        return self._encode(tokenizer(text))
+
+    def finished(self, text: str) -> str:
+        # White space may become longer, and so a token of its own.
+        found = re.match(r"(.*\S)\s+\S*$", text, re.DOTALL)
+        return found[1] if found else ""
 
     def write(self, ids: Sequence[int]) -> str:
-        surfaces = self.surfaces
-        return "".join(surfaces[i] for i in ids).removeprefix(" ")
+        return self._written("", ids)
+
+    def write_after(self, text: str, ids: np.ndarray, more: np.ndarray) -> str:
+        return self._written(text[-1:], more.tolist())
+
+    def _written(self, last: str, ids: Sequence[int]) -> str:
+        """Words after a character, with one blank between them, none next to white space."""
+        surfaces, parts = self.surfaces, []
+        for i in ids:
+            word = surfaces[i].removeprefix(" ")
+            if word:
+                gap = last and not last.isspace() and not word[0].isspace()
+                parts.append(" " + word if gap else word)
+                last = word[-1]
+        return "".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
         return {"words": list(self._ids)}
@@ -202,11 +234,22 @@ class PieceUnits:
         owners = np.searchsorted(token_ends, last, side="right")
         return np.minimum(owners, max(len(doc) - 1, 0))
 
-    def read(self, text: str) -> np.ndarray:
+    def read(self, text: str, tokenizer: Optional[Tokenizer] = None) -> np.ndarray:
         return self.pieces.encode([text])[0]
+
+    def finished(self, text: str) -> str:
+        # No piece goes on after a blank; a blank is read with the word after it.
+        found = re.match("(.*[^ ]) +[^ ]*$", text, re.DOTALL)
+        return found[1] if found else ""
 
     def write(self, ids: Sequence[int]) -> str:
         return self.pieces.decode([ids])[0]
+
+    def write_after(self, text: str, ids: np.ndarray, more: np.ndarray) -> str:
+        # Written together: a piece may have a blank before it.
+        before = self.write(ids.tolist())
+        added = self.write([*ids.tolist(), *more.tolist()])[len(before) :]
+        return added.removeprefix(" ") if text.endswith(" ") else added
 
     def to_dict(self) -> dict[str, Any]:
         return {"pieces": self.pieces.to_base64()}

@@ -1,6 +1,8 @@
 """Texts continued by a language model: generation, and suggestions while someone types."""
 
+import hashlib
 import re
+from collections import Counter
 from functools import partial
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -10,10 +12,11 @@ from thinc.api import Model
 from torch import Tensor
 
 from ..features.streams import FORWARD
-from ..features.units import Characters, Units
+from ..features.units import Characters, PieceUnits, Tokenizer, Units, Words
 from ..nn.decoder import State
 from ..nn.language_model import LanguageModel, Searched
 from ..nn.search import SearchOptions, search
+from ..readers.common import required_text
 from ..training.shim import TorchShim
 
 #: units that are read at a time
@@ -31,10 +34,14 @@ class Suggestion(NamedTuple):
 
 
 class Context(NamedTuple):
-    """What was read: the state before the last unit (S, depth, 1, H), and that unit."""
+    """What was read: the state before the last unit (S, depth, 1, H), and that unit.
+
+    rest: what stands after it and is not read yet; the next unit begins with it.
+    """
 
     state: Tensor
     last: int
+    rest: str = ""
 
 
 def begin(model: Model, condition: Optional[np.ndarray]) -> Context:
@@ -55,7 +62,7 @@ def begin(model: Model, condition: Optional[np.ndarray]) -> Context:
 def read(model: Model, context: Context, units: np.ndarray) -> Context:
     """Go on reading."""
     shim: Any = model.shims[0]
-    state, last = context
+    state, last, _ = context
     inputs = np.concatenate([[last], units])
     for start in range(0, len(units), CHUNK):
         some = torch.from_numpy(inputs[start : min(start + CHUNK, len(units))]).to(shim.device)
@@ -70,31 +77,79 @@ def _read(modules: Any, units: Tensor, state: Tensor) -> Tensor:
 
 def generate(
     model: Model,
-    contexts: Sequence[Context],
+    prompts: Sequence[str],
+    start: Context,
+    tokenizer: Tokenizer,
     max_units: int,
     options: SearchOptions,
     seed: Optional[int],
-) -> List[np.ndarray]:
-    """The units that follow each of some contexts, the best ones or, with a seed, drawn ones."""
+) -> List[str]:
+    """The continuation of each prompt, the best one or, with a seed, a drawn one.
+
+    start: before each of them.
+    """
     shim: TorchShim = model.shims[0]  # type: ignore[assignment]
     units: Units = shim.features
-    draws = None
-    if seed is not None:
-        shape = (options.beam, max_units + 1)
-        drawn = [np.random.default_rng([seed, i]).random(shape) for i in range(len(contexts))]
-        draws = torch.from_numpy(np.stack(drawn)).to(shim.device)
+    before, contexts = [], []
+    for prompt in prompts:
+        rest = _rest(units, prompt)
+        before.append(units.read(prompt.removesuffix(rest), tokenizer))
+        contexts.append(read(model, start, before[-1])._replace(rest=rest))
+    draws = None if seed is None else _draws(prompts, seed, max_units)
+    found = _continue(shim, contexts, max_units, options, draws)
+    return [
+        units.write_after(prompt, ids, more)
+        for prompt, ids, more in zip(prompts, before, found, strict=True)
+    ]
+
+
+def _rest(units: Units, prompt: str) -> str:
+    """The end of a prompt that is read with what comes next: the blank before a word is a part of
+    the word's first piece."""
+    ends_in_blank = prompt.endswith(" ") and prompt.strip(" ")
+    return " " if ends_in_blank and isinstance(units, PieceUnits) else ""
+
+
+def _draws(prompts: Sequence[str], seed: int, max_units: int) -> np.ndarray:
+    """Random numbers for each prompt (B, 1, steps): those of the seed, the prompt and how often it
+    stands in the batch before, so that the other prompts change nothing."""
+    seen: Counter[str] = Counter()
+    drawn = []
+    for prompt in prompts:
+        digest = hashlib.blake2b(prompt.encode(), digest_size=16).digest()
+        rng = np.random.default_rng([seed, seen[prompt], int.from_bytes(digest, "big")])
+        drawn.append(rng.random((1, max_units + 1)))
+        seen[prompt] += 1
+    return np.stack(drawn)
+
+
+def _continue(
+    shim: TorchShim,
+    contexts: Sequence[Context],
+    max_units: int,
+    options: SearchOptions,
+    draws: Optional[np.ndarray],
+) -> List[np.ndarray]:
+    """The units that follow each context."""
+    units: Units = shim.features
+    surfaces = units.surfaces
+    first = None
+    if any(context.rest for context in contexts):
+        may_end = np.arange(len(surfaces)) == units.boundary
+        begins = [[s.startswith(context.rest) for s in surfaces] for context in contexts]
+        first = torch.from_numpy(may_end | np.array(begins)).to(shim.device)
     state = torch.cat([context.state for context in contexts], dim=2)
     most = torch.full((len(contexts),), max_units, device=shim.device)
     found = shim.predict(
         lambda modules: search(
-            Searched(modules[FORWARD]),
+            Searched(modules[FORWARD], first),
             State(state, None),
             (torch.zeros_like(most), most),
             options,
             begin=torch.tensor([context.last for context in contexts], device=shim.device),
             end=units.boundary,
-            never=[i for i, s in enumerate(units.surfaces) if not s and i != units.boundary],
-            draws=draws,
+            never=[i for i, s in enumerate(surfaces) if not s and i != units.boundary],
+            draws=None if draws is None else torch.from_numpy(draws).to(shim.device),
         )
     )
     return [hypotheses[0].pieces.numpy() for hypotheses in found]
@@ -102,21 +157,26 @@ def generate(
 
 class Session:
     """A text that someone is typing: what was read of it stays read, so that a keystroke costs the
-    same after ten characters as after ten thousand."""
+    same after ten characters as after ten thousand.
 
-    def __init__(self, model: Model, condition: Optional[np.ndarray] = None):
+    tokenizer: of the pipeline.
+    """
+
+    def __init__(self, model: Model, tokenizer: Tokenizer, condition: Optional[np.ndarray] = None):
         self.model = model
+        self.tokenizer = tokenizer
         shim: Any = model.shims[0]
         self._shim: TorchShim = shim
         self._units: Units = shim.features
         self._surfaces = np.array(self._units.surfaces, dtype=object)
         self._in_word = np.array([_is_word(s[:1]) for s in self._surfaces])
         self._is_blank = np.array([s == " " for s in self._surfaces])
-        self._by_character = isinstance(self._units, Characters)
         self._parts: List[str] = []
         self._context = begin(model, condition)
-        #: the end of the text that is not read yet, or, of characters, the word that is being typed
-        self._half = ""
+        #: the end of the text, which is not read yet
+        self._unread = ""
+        #: of characters, which are read at once, the word that is being typed
+        self._typed = ""
         self._has_read = False
 
     @property
@@ -126,40 +186,51 @@ class Session:
 
     def type(self, text: str) -> None:
         """Go on with a character, or with more."""
-        if not text:
-            return
+        text = required_text(text, "The text that was typed")
         self._parts.append(text)
-        self._half += text
-        if self._by_character:
-            self._context = read(self.model, self._context, self._units.read(text))
-            self._half = re.split(r"[^\w'’-]", self._half)[-1]
-            return
-        # A word is read once a blank follows it; blanks are read with the word after them.
-        found = re.match("(.*[^ ])( +[^ ]*)$", self._half, re.DOTALL)
-        if found:
-            finished, self._half = found.groups()
-            # One blank before a word is read with it, also where a text begins without one.
-            ids = self._units.read(finished.removeprefix(" ") if self._has_read else finished)
+        self._unread += text
+        finished = self._units.finished(self._unread)
+        if finished:
+            self._unread = self._unread[len(finished) :]
+            ids = self._units.read(self._without_gap(finished), self.tokenizer)
             self._context = read(self.model, self._context, ids)
             self._has_read = True
+        if isinstance(self._units, Characters):
+            self._typed = re.split(r"[^\w'’-]", self._typed + text)[-1]
+
+    def _without_gap(self, text: str) -> str:
+        """A text that goes on with what was read, but for the blank between two words, which is
+        read with them also where a text begins without one."""
+        if not self._has_read or isinstance(self._units, Characters):
+            return text
+        return text.removeprefix(" ")
 
     def suggest(self, n: int = 5) -> List[Suggestion]:
         """The n most probable next words, or those that complete the one that is being typed, most
         probable first. Their probabilities are those among all that begin with what was typed."""
         if n < 1:
             raise ValueError(f"'n' must be at least 1, got {n}.")
-        wanted, typed = "", self._half
-        if not self._by_character:
-            # The unit that begins a word has the blank before it.
-            wanted, typed = " " + self._half.lstrip(" "), ""
-        return self._complete(wanted, typed, n)
+        return self._complete(*self._begun(), n)
 
-    def _complete(self, wanted: str, typed: str, n: int) -> List[Suggestion]:
+    def _begun(self) -> Tuple[Context, str, str]:
+        """What was read, and of the word that is being typed what was not read and what was."""
+        if isinstance(self._units, Characters):
+            return self._context, "", self._typed
+        # The unit that begins a word has the blank before it.
+        if not isinstance(self._units, Words):
+            return self._context, " " + self._unread.lstrip(" "), ""
+        # Tokens before the last one are finished, and so is one that does not go on as a word.
+        doc = self.tokenizer(self._without_gap(self._unread))
+        word = doc[-1].text if _is_word(self._unread[-1:]) else ""
+        (ids,) = self._units.encode([doc])
+        return read(self.model, self._context, ids[: len(ids) - bool(word)]), " " + word, ""
+
+    def _complete(self, context: Context, wanted: str, typed: str, n: int) -> List[Suggestion]:
         """Words that begin with `typed`, which was read, and `wanted`, which was not: a beam search
         in which the probability of a word is that of its units and of a word's end."""
         n_ways = WIDTH * n
         texts, log_p = [""], np.zeros(1)
-        state, last = self._context.state, np.array([self._context.last])
+        state, last = context.state, np.array([context.last])
         finished: Dict[str, float] = {}
         # The probability of all texts that begin as wanted.
         covered = -np.inf if wanted else 0.0

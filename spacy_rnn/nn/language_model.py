@@ -191,17 +191,24 @@ class LanguageModel(nn.Module):
 
 
 class Searched:
-    """A language model as `search` reads it; its sources are what was read before."""
+    """A language model as `search` reads it; its sources are what was read before.
 
-    def __init__(self, module: LanguageModel):
+    first: the units that may come first after each source, bool (B, V); None allows all.
+    """
+
+    def __init__(self, module: LanguageModel, first: Optional[Tensor] = None):
         self.module = module
+        self.first = first
 
     def step(self, pieces: Tensor, state: State) -> tuple[Tensor, None, State]:
         module = self.module
         vectors = module.table().index_select(0, pieces.flatten()).unsqueeze(0)
         states, after = module.encoder.read(vectors, state.recurrent)
-        scores = module.output(module.to_output(states.squeeze(0)))
-        return scores.view(*pieces.shape, -1), None, State(after, None)
+        scores = module.output(module.to_output(states.squeeze(0))).view(*pieces.shape, -1)
+        if self.first is not None:
+            scores = scores.masked_fill(~self.first.unsqueeze(1), -torch.inf)
+            self.first = None
+        return scores, None, State(after, None)
 
     def keep(self, sources: Tensor) -> None:
         """All that it knows of them is in the state."""

@@ -25,7 +25,7 @@ from thinc.api import Config, Model
 from ..extensions import set_probability_extensions
 from ..models.checks import at_least
 from ..models.explanation import EncoderInput, Question
-from ..models.generation import Session, Suggestion, begin, generate, read
+from ..models.generation import Session, Suggestion, begin, generate
 from ..models.language_model import (
     Reader,
     ask_token,
@@ -34,6 +34,7 @@ from ..models.language_model import (
     log_probabilities,
 )
 from ..models.search import Search
+from ..readers.common import required_text
 from .base import Bounds, Contents, RNNPipe
 
 #: what a text starts from: labels with values, or a vector
@@ -110,6 +111,7 @@ def make_lm(
         nlp.vocab,
         model,
         name,
+        nlp=nlp,
         streams=streams,
         window=window,
         random_windows=random_windows,
@@ -132,8 +134,9 @@ class RNNLanguageModel(RNNPipe):
     Extensions, by the names in `attr` and `perplexity_attr`: ``doc._.log_probability``, the natural
     logarithms of the probabilities of all tokens and of the end, ``token._.log_probability``, and
     ``doc._.perplexity`` and ``span._.perplexity``, per token; that of a span is given all that
-    stands before it. Of a backward model what stands after it.
+    stands before it, or after it by a backward model. They stay right where tokens are merged.
 
+    nlp (Language): The pipeline, whose tokenizer reads prompts; needed where words are the units.
     streams (int): How many documents are read at once in training.
     window (int): Units of each after which the gradient is cut off (truncated back-propagation
         through time).
@@ -153,6 +156,7 @@ class RNNLanguageModel(RNNPipe):
         model: Model,
         name: str = "rnn_lm",
         *,
+        nlp: Optional[Language] = None,
         streams: int = 20,
         window: int = 70,
         random_windows: bool = False,
@@ -183,6 +187,7 @@ class RNNLanguageModel(RNNPipe):
             attr=attr,
             perplexity_attr=perplexity_attr,
         )
+        self.nlp = nlp
         self._reader: Optional[Reader] = None
         set_probability_extensions(attr, perplexity_attr)
 
@@ -286,6 +291,15 @@ class RNNLanguageModel(RNNPipe):
 
     # Generation
 
+    def tokenize(self, text: str) -> Doc:
+        """A text in tokens, as the pipeline makes them now."""
+        if self.nlp is None:
+            raise ValueError(
+                f"'{self.name}' has words as units and no pipeline whose tokenizer would find them "
+                f"in a prompt. Make it with nlp.add_pipe, or give nlp to RNNLanguageModel."
+            )
+        return self.nlp.tokenizer(text)
+
     def generate(
         self,
         prompts: Iterable[str],
@@ -303,7 +317,7 @@ class RNNLanguageModel(RNNPipe):
         """Continue texts, until the end of a document or so many units.
 
         prompts (Iterable[str]): How they begin; an empty one begins a document. With words as
-            units, words are what blanks separate.
+            units, the pipeline's tokenizer finds the words.
         max_length (int): Units that are added at most.
         beam (int): Search for the most probable continuation with so many hypotheses, 1 being
             greedy, instead of drawing one.
@@ -311,7 +325,8 @@ class RNNLanguageModel(RNNPipe):
         top_k (int), top_p (float): Draw among the k most probable units, 0 for all, or among those
             that make up the probability p (Holtzman et al. 2020).
         block_ngrams (int): No n-gram of units of this size twice; 0 allows all.
-        seed (int): The same one draws the same texts.
+        seed (int): The same one draws the same continuation of a prompt, whatever the other
+            prompts are. Equal prompts are drawn one by one.
         stop (Sequence[str]): Strings before which a continuation is cut.
         condition: What all texts start from, with the setting `condition`: labels with values, or
             a vector.
@@ -329,20 +344,15 @@ class RNNLanguageModel(RNNPipe):
             block_ngrams=block_ngrams,
             seed=seed,
         )
-        prompts = list(prompts)
+        prompts = [required_text(text, f"Prompt {i}") for i, text in enumerate(prompts, 1)]
         if not prompts:
             return []
-        units = self.shim.features
         start = begin(self.model, self._condition_of(condition))
-        read_units = [units.read(prompt) for prompt in prompts]
-        contexts = [read(self.model, start, ids) for ids in read_units]
         seeded = seed if beam is None else None
-        found = generate(self.model, contexts, max_length, search.options(1), seeded)
+        options = search.options(1)
         texts = []
-        for prompt, before, after in zip(prompts, read_units, found, strict=True):
-            # Written together: a piece may have a blank before it.
-            known = units.write(before.tolist())
-            continuation = units.write([*before.tolist(), *after.tolist()])[len(known) :]
+        found = generate(self.model, prompts, start, self.tokenize, max_length, options, seeded)
+        for prompt, continuation in zip(prompts, found, strict=True):
             ends = [place for text in stop if (place := continuation.find(text)) >= 0]
             texts.append(prompt + continuation[: min(ends, default=None)])
         return texts
@@ -353,7 +363,7 @@ class RNNLanguageModel(RNNPipe):
 
         condition: See `generate`.
         """
-        return Session(self.model, self._condition_of(condition))
+        return Session(self.model, self.tokenize, self._condition_of(condition))
 
     def suggest(
         self, text: str, n: int = 5, *, condition: Optional[Condition] = None

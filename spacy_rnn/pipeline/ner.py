@@ -14,7 +14,7 @@ from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
-from ..extensions import set_doc_extension
+from ..extensions import only, set_token_extension
 from ..features.scheme import BEGIN, IN, OUT, UNKNOWN, Scheme
 from ..models.entities import (
     TARGET,
@@ -97,8 +97,8 @@ class RNNEntityRecognizer(RehearsingPipe):
         of one token apart; "bio" only first and other tokens.
     confidence_attr (Optional[str]): Name of a Span extension that receives the probability of each
         predicted entity: that just these tokens are an entity of this label, given the text.
-    probabilities_attr (Optional[str]): Name of a Doc extension that receives the probability of
-        each tag at each token, float32 (tokens, tags), columns in the order of `tags`.
+    probabilities_attr (Optional[str]): Name of a Doc and Token extension for the probability of
+        each tag at each token: a list for each token, in the order of `tags`.
     """
 
     LEARNED = ("labels", "scheme", "temperature")
@@ -128,7 +128,7 @@ class RNNEntityRecognizer(RehearsingPipe):
         if confidence_attr is not None and not Span.has_extension(confidence_attr):
             Span.set_extension(confidence_attr, default=None)
         if probabilities_attr is not None:
-            set_doc_extension(probabilities_attr)
+            set_token_extension(probabilities_attr, only)
 
     # Labels
 
@@ -387,8 +387,7 @@ class RNNEntityRecognizer(RehearsingPipe):
                 for i in new:
                     spans[i]._.set(confidence, float(entities.confidences[i]))
             if probabilities is not None and entities.probabilities is not None:
-                # A copy: a view would keep the whole batch alive with the doc.
-                doc._.set(probabilities, entities.probabilities.copy())
+                doc._.set(probabilities, entities.probabilities.tolist())
 
 
 def _set_outside(doc: Doc) -> None:

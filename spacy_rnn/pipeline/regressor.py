@@ -59,7 +59,7 @@ class RNNRegressor(TextPipe):
     which are stored with the component; the loss is of standardised values.
 
     attr (str): Name of the extension.
-    attention_attr (Optional[str]): Name of a Doc extension that receives how much each token
+    attention_attr (Optional[str]): Name of a Doc and Token extension for how much each token
         counts: float32 (tokens,). The model must pool by attention.
     """
 

@@ -12,7 +12,7 @@ from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
-from ..extensions import set_doc_extension
+from ..extensions import only, set_token_extension
 from ..models.explanation import Question, check_place, number_of
 from ..models.network import Gold
 from ..models.tagger import decoder_of, label_score, predict_probabilities
@@ -127,8 +127,8 @@ class RNNTagger(RehearsingPipe):
     label_smoothing (float): Share of the probability spread over all labels in training.
     class_weights (Optional[Dict[str, float]]): Factors on the loss of labels; 1 for others.
     threshold (float): Labels less probable than this are not set.
-    probabilities_attr (Optional[str]): Name of a Doc extension that receives the probability of
-        each label: a dict with, for each target, float32 (tokens, labels), columns in the order of
+    probabilities_attr (Optional[str]): Name of a Doc and Token extension for the probability of
+        each label: a dict with, for each target, a list for each token, in the order of
         `labels_of(target)`.
     """
 
@@ -174,7 +174,7 @@ class RNNTagger(RehearsingPipe):
             probabilities_attr=probabilities_attr,
         )
         if probabilities_attr is not None:
-            set_doc_extension(probabilities_attr)
+            set_token_extension(probabilities_attr, only)
 
     # Labels
 
@@ -382,8 +382,7 @@ class RNNTagger(RehearsingPipe):
             values_to_set: Any = np.where(keep, present, columns)
             doc.from_array(attributes, values_to_set)
             if name is not None:
-                # Copies: a view would keep the whole batch alive with the doc.
-                probabilities = {t: prediction[t + "_probabilities"].copy() for t in values}
+                probabilities = {t: prediction[t + "_probabilities"].tolist() for t in values}
                 doc._.set(name, probabilities)
 
 

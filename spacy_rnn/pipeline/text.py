@@ -11,7 +11,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model
 from torch import Tensor
 
-from ..extensions import set_doc_extension
+from ..extensions import set_token_extension, total
 from ..models.explanation import Question, number_of
 from ..models.many_to_one import output_score, predict_attention
 from .base import Bounds, RNNPipe
@@ -93,7 +93,7 @@ class TextPipe(RNNPipe):
     ):
         super().__init__(vocab, model, name, scorer=scorer, attention_attr=attention_attr, **cfg)
         if attention_attr is not None:
-            set_doc_extension(attention_attr)
+            set_token_extension(attention_attr, total)
 
     @property
     def labels(self) -> tuple:
@@ -165,7 +165,7 @@ class TextPipe(RNNPipe):
         for i, (doc, scores) in enumerate(zip(docs, prediction.scores.tolist(), strict=True)):
             self.set_scores(doc, scores)
             if prediction.attention is not None:
-                doc._.set(self.cfg["attention_attr"], prediction.attention[i])
+                doc._.set(self.cfg["attention_attr"], prediction.attention[i].tolist())
 
 
 def excerpt(example: Example, length: int = 60) -> str:

@@ -49,16 +49,24 @@ class Drops:
 
 
 def checked_text(text: Any, where: str) -> str:
-    """A text that is one; None is an empty one. Raises a ValueError for anything else."""
-    if text is None:
-        return ""
+    """A text as `required_text` has it; None is an empty one."""
+    return "" if text is None else required_text(text, where)
+
+
+def required_text(text: Any, where: str) -> str:
+    """A text that is a string of whole characters. Raises a ValueError for anything else.
+
+    where (str): Names the text in the error.
+    """
     if not isinstance(text, str):
         raise ValueError(f"{where}: {text!r} is no text. Each text must be a string.")
     try:
         text.encode("utf8")
     except UnicodeEncodeError as error:
+        excerpt = text[max(error.start - 20, 0) : error.start + 20]
         raise ValueError(
-            f"{where}: {text!r} has half of a surrogate pair. Write the whole character."
+            f"{where}: {excerpt!r} has half of a surrogate pair. Write the whole character, or "
+            f"mend the text: text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')."
         ) from error
     return text
 

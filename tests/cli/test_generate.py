@@ -19,7 +19,7 @@ def model(tmp_path_factory):
 
 def test_generate(model):
     nlp, path = model
-    prompts = ["I like", "She", ""]
+    prompts = ["I like", "She", "", "Zyxdog", "She eats ", "They!"]
     printed = run("rnn", "generate", path, *prompts, "--beam", "1", "-m", "9")
     assert printed.splitlines() == nlp.get_pipe("rnn_lm").generate(prompts, beam=1, max_length=9)
     assert printed.splitlines()[:2] == [SENTENCES[0][0], SENTENCES[1][0]]
@@ -37,6 +37,10 @@ def test_generate_says_what_is_wrong(model):
     _, path = model
     printed = run("rnn", "generate", path, "I", "-t", "0", code=1)
     assert "'temperature' must be a finite number above 0" in " ".join(printed.split())
+    # As Python reads arguments that are not UTF-8.
+    for command in ("generate", "suggest"):
+        printed = run("rnn", command, path, "caf\udce9", code=1)
+        assert "half of a surrogate pair" in " ".join(printed.split())
 
 
 def test_suggest(model):

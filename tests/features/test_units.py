@@ -142,7 +142,7 @@ def test_words_by_rank():
 def test_only_so_many_words_are_known(min_freq, max_words, known):
     units = words_of("c b a c b c d", min_freq, max_words)
     assert everything(units) == ["", "", *(" " + word for word in known)]
-    ids = units.read("a b c d e")
+    ids = units.read("a b c d e", doc_of)
     assert [i == UNKNOWN for i in ids] == [word not in known for word in "abcde"]
 
 
@@ -150,17 +150,45 @@ def test_only_so_many_words_are_known(min_freq, max_words, known):
 @settings(deadline=None, max_examples=40)
 def test_known_words_come_back(text):
     units = words_of("a b é x. c")
-    ids = units.read(text)
+    ids = units.read(text, doc_of)
     assert ids.dtype == np.int64
     assert units.write(ids) == text
     assert units.encode([doc_of(text)])[0].tolist() == ids.tolist()
 
 
 def test_words_are_written_with_one_blank_between_them():
+    """But for those that are white space."""
     units = words_of("a \n b")
     a, newline, b = (units.surfaces.index(" " + word) for word in ("a", "\n", "b"))
-    assert units.write([BOUNDARY, a, UNKNOWN, newline, b, BOUNDARY]) == "a \n b"
+    assert units.write([BOUNDARY, a, UNKNOWN, b, BOUNDARY]) == "a b"
+    assert units.write([b, a, newline, b]) == "b a\nb"
     assert units.write([]) == units.write([UNKNOWN]) == ""
+
+
+@pytest.mark.parametrize(
+    "text, more", [("a", " b a"), ("x", " b a"), ("", "b a"), ("a ", "b a"), ("x\n", "b a")]
+)
+def test_words_after_a_text(text, more):
+    """One blank stands between them, whatever of the text is known."""
+    units = words_of("a b")
+    added = units.read("b a", doc_of)
+    read = units.read(text.strip(), doc_of)
+    assert units.write_after(text, read, added) == more
+
+
+def test_a_word_is_finished_before_white_space_that_is():
+    """More of it may come, and be a token with what there is."""
+    units = words_of("a b")
+    found = [units.finished(text) for text in ("a b.", "a b. ", "a\nb \n", "ab", " ", "", " a b")]
+    assert found == ["a", "a b.", "a\nb", "", "", "", " a"]
+
+
+def test_pieces_after_a_text(pieces):
+    """A blank at its end is that of the next piece."""
+    more = pieces.read("ab")
+    for text, read, added in [("ab", "ab", " ab"), ("ab ", "ab", "ab"), ("", "", "ab")]:
+        assert pieces.write_after(text, pieces.read(read), more) == added
+    assert pieces.finished("ab a") == "ab" and pieces.finished("ab\na") == ""
 
 
 def test_blanks_are_no_words_but_tokens_of_blanks_are():
@@ -293,12 +321,12 @@ def test_docs_without_tokens_have_no_units(pieces):
         assert units.encode([]) == []
         owners = units.owners(empty)
         assert owners.tolist() == [] and np.issubdtype(owners.dtype, np.integer)
-        assert units.read("").tolist() == [] and units.write([]) == ""
+        assert units.read("", doc_of).tolist() == [] and units.write([]) == ""
 
 
 def test_nothing_is_known_before_it_is_learned():
     assert Characters().read("aé\0").tolist() == [UNKNOWN] * 3
-    assert Words().read("a b").tolist() == [UNKNOWN] * 2
+    assert Words().read("a b", doc_of).tolist() == [UNKNOWN] * 2
     assert Words().encode([doc_of("a b a")])[0].tolist() == [UNKNOWN] * 3
     assert len(Characters()) == len(Words()) == 2
     assert PieceUnits(Pieces()).to_dict() == {"pieces": ""}

@@ -1,10 +1,17 @@
 """Texts that a language model continues, and words that it suggests."""
 
+import copy
 import functools
+import pickle
 
 import numpy as np
 import pytest
+import spacy
 import torch
+from spacy.tokenizer import Tokenizer
+from spacy.vocab import Vocab
+
+from spacy_rnn.pipeline.lm import RNNLanguageModel
 
 from ..conftest import SENTENCES, make_examples, make_pipeline, train
 
@@ -19,11 +26,31 @@ every_unit = pytest.mark.parametrize("unit", UNITS)
 
 
 @functools.cache
-def shared(unit):
-    """A language model that knows four sentences by heart."""
+def pipeline(unit):
+    """With a language model that knows four sentences by heart."""
     nlp = make_pipeline(NAME, {"units": UNITS[unit]}, window=40)
     train(nlp, make_examples(nlp), steps=60)
-    return nlp.get_pipe(NAME)
+    return nlp
+
+
+def shared(unit):
+    return pipeline(unit).get_pipe(NAME)
+
+
+def make_random(unit):
+    """Weights that tell all contexts apart."""
+    nlp = make_pipeline(NAME, {"units": UNITS[unit]})
+    nlp.initialize(lambda: make_examples(nlp))
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for parameter in nlp.get_pipe(NAME).shim.module.parameters():
+            torch.nn.init.normal_(parameter, std=0.7)
+    return nlp
+
+
+@functools.cache
+def random_pipeline(unit):
+    return make_random(unit)
 
 
 def log_p(lm, before, after):
@@ -44,21 +71,126 @@ def test_greedy_texts_are_those_learned(unit):
         assert lm.generate([start], beam=1)[0].split() == text.split()
 
 
+def greedy(lm, before, n, first=None):
+    """The most probable units one after the other, the first one among some that are allowed."""
+    units, module = lm.shim.features, lm.shim.module["forwards"]
+    ids, found = [units.boundary, *before], []
+    nothing = [i for i, s in enumerate(units.surfaces) if not s and i != units.boundary]
+    for _ in range(n):
+        with torch.no_grad():
+            read = module(torch.tensor(ids), torch.tensor([len(ids)]), module.start(1))
+            scores = module.output(read.states[-1:])[0]
+        scores[nothing] = -torch.inf
+        if first is not None and not found:
+            scores[~first] = -torch.inf
+        found.append(int(scores.argmax()))
+        if found[-1] == units.boundary:
+            break
+        ids.append(found[-1])
+    return [i for i in found if i != units.boundary]
+
+
 @every_unit
 def test_each_greedy_unit_is_the_most_probable(unit):
-    lm = shared(unit)
-    units, module = lm.shim.features, lm.shim.module["forwards"]
+    lm = random_pipeline(unit).get_pipe(NAME)
+    units = lm.shim.features
+    before = list(units.read("They", lm.tokenize))
     (text,) = lm.generate(["They"], beam=1, max_length=3)
-    ids = list(units.read("They"))
-    forbidden = [i for i, s in enumerate(units.surfaces) if not s and i != units.boundary]
-    for _ in range(3):
-        all_ids = torch.tensor([units.boundary, *ids])
-        with torch.no_grad():
-            read = module(all_ids, torch.tensor([len(all_ids)]), module.start(1))
-            scores = module.output(read.states[-1:])[0]
-        scores[forbidden] = -torch.inf
-        ids.append(int(scores.argmax()))
-    assert text == units.write(ids)
+    assert text == units.write([*before, *greedy(lm, before, 3)])
+
+
+WORDS_ALONE = ["ham!", "(She", "eggs, I", "I like\ngreen", "\n\n", "They  like", '"Eggs!" ham.']
+
+
+@pytest.mark.parametrize("prompt", WORDS_ALONE)
+def test_prompts_are_tokenized_as_training_texts(prompt):
+    nlp = random_pipeline("words")
+    lm = nlp.get_pipe(NAME)
+    units = lm.shim.features
+    before = units.encode([nlp.make_doc(prompt)])[0].tolist()
+    (text,) = lm.generate([prompt], beam=1, max_length=6)
+    more = units.write(greedy(lm, before, 6))
+    assert text.startswith(prompt) and text[len(prompt) :].split() == more.split() != []
+    session = lm.session()
+    for character in prompt:
+        session.type(character)
+    found, whole = (
+        {s.word: s.probability for s in x(2)}
+        for x in (session.suggest, functools.partial(lm.suggest, prompt))
+    )
+    assert found == pytest.approx(whole, abs=1e-5)
+
+
+@pytest.mark.parametrize("typed", ["ham! ", "ham!", "I like  eggs.\n", "She  \n eats\n\n  "])
+def test_words_are_suggested_after_all_tokens(typed):
+    """A token that is no word is finished."""
+    nlp = random_pipeline("words")
+    lm = nlp.get_pipe(NAME)
+    surfaces = lm.shim.features.surfaces
+    before = lm.shim.features.encode([nlp.make_doc(typed)])[0].tolist()
+    p = {s.strip(): np.exp(log_p(lm, before, [i])) for i, s in enumerate(surfaces) if s}
+    session = lm.session()
+    for character in typed:
+        session.type(character)
+    for suggestions in (session.suggest(3), lm.suggest(typed, 3)):
+        assert len(suggestions) == 3
+        for word, probability in suggestions:
+            assert probability == pytest.approx(p[word] / sum(p.values()), rel=1e-4)
+
+
+def test_the_tokenizer_is_that_of_the_pipeline_now(tmp_path):
+    """Loaded, copied, in another pipeline, and after a change."""
+    nlp = make_random("words")
+    expected = nlp.get_pipe(NAME).generate(WORDS_ALONE, beam=1, max_length=6)
+    nlp.to_disk(tmp_path)
+    other = spacy.blank("en")
+    other.add_pipe(NAME, source=nlp)
+    copies = [
+        spacy.load(tmp_path), make_random("words").from_bytes(nlp.to_bytes()),
+        pickle.loads(pickle.dumps(nlp)), copy.deepcopy(nlp), other,
+    ]  # fmt: skip
+    for each in copies:
+        assert each.get_pipe(NAME).generate(WORDS_ALONE, beam=1, max_length=6) == expected
+    nlp.tokenizer = Tokenizer(nlp.vocab)
+    changed = nlp.get_pipe(NAME).generate(WORDS_ALONE, beam=1, max_length=6)
+    before = nlp.get_pipe(NAME).shim.features.encode([nlp.make_doc("ham!")])[0].tolist()
+    more = greedy(nlp.get_pipe(NAME), before, 6)
+    assert changed[0].split() == ["ham!", *nlp.get_pipe(NAME).shim.features.write(more).split()]
+    assert changed != expected
+
+
+def test_a_component_without_a_pipeline_knows_no_words():
+    model = make_random("words").get_pipe(NAME).model
+    lm = RNNLanguageModel(Vocab(), model)
+    with pytest.raises(ValueError, match="no pipeline whose tokenizer would find them"):
+        lm.generate(["I"])
+    assert RNNLanguageModel(Vocab(), make_random("characters").get_pipe(NAME).model).suggest("I")
+
+
+@pytest.mark.parametrize("prompt", ["", "They", "Zyxdog", "Zyxdog qwf", "They ", "They\t", "x\n"])
+def test_words_are_put_after_a_prompt_with_one_blank(prompt):
+    lm = shared("words")
+    (text,) = lm.generate([prompt], beam=1, max_length=1)
+    more = text.removeprefix(prompt)
+    assert text.startswith(prompt) and more.strip()
+    gap = " " if prompt and not prompt[-1].isspace() else ""
+    assert more == gap + more.strip()
+
+
+def test_a_blank_at_the_end_of_a_prompt_is_that_of_the_next_piece():
+    lm = random_pipeline("pieces").get_pipe(NAME)
+    units = lm.shim.features
+    blank = np.array([s.startswith(" ") for s in units.surfaces])
+    first = torch.from_numpy(blank | (np.arange(len(units)) == units.boundary))
+    prompts = ["I like ", "I like", "She eats ", "Eggs  ", ""]
+    found = lm.generate(prompts, beam=1, max_length=6)
+    for prompt, text in zip(prompts, found, strict=True):
+        ends = prompt.endswith(" ")
+        before = units.read(prompt.removesuffix(" "))
+        more = greedy(lm, before.tolist(), 6, first if ends else None)
+        assert text == units.write([*before.tolist(), *more])
+    # Not two.
+    assert shared("pieces").generate(["I like "], beam=1)[0].startswith("I like green")
 
 
 @every_unit
@@ -78,6 +210,34 @@ def test_drawn_texts_are_those_of_the_seed(unit):
     # Two prompts that are the same may go on differently.
     assert any(len(set(draw(seed=seed))) == 2 for seed in range(5))
     assert lm.generate(["I like"], top_k=1) == lm.generate(["I like"], beam=1)
+
+
+@every_unit
+def test_drawn_texts_do_not_depend_on_the_other_prompts(unit):
+    draw = functools.partial(shared(unit).generate, temperature=3.0, max_length=20, seed=4)
+    prompts = ["I", "She", "", "x", "I", "I"]
+    found = draw(prompts)
+    assert draw(prompts[:3]) == found[:3]
+    # Of equal ones they are those of the first, the second, ...
+    assert draw(prompts[::-1]) == [found[i] for i in (0, 4, 3, 2, 1, 5)]
+    assert [draw([prompt])[0] for prompt in prompts[:4]] == found[:4]
+    assert len({found[0], found[4], found[5]}) > 1
+    # Nor on how far others go on.
+    assert [t[:5] for t in draw(prompts, max_length=30)] == [t[:5] for t in found]
+
+
+@every_unit
+def test_half_a_character(unit):
+    lm = shared(unit)
+    for ask in (lambda t: lm.generate(["I", t]), lm.suggest, lm.session().type):
+        with pytest.raises(
+            ValueError, match="'like \\\\ud83d!' has half of a surrogate pair.*mend"
+        ):
+            ask("like \ud83d!")
+    with pytest.raises(ValueError, match="Prompt 2: None is no text"):
+        lm.generate(["I", None])
+    cure = "like \ud83d\ude00 \ud83d".encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    assert cure == "like 😀 \ufffd" and lm.generate([cure])[0].startswith(cure)
 
 
 def test_texts_are_cut_before_stops():
@@ -105,7 +265,7 @@ def test_words_have_their_probabilities():
     """With words as units: of all that begin as typed, that of one."""
     lm = shared("words")
     units = lm.shim.features
-    before = list(units.read("I like"))
+    before = list(units.read("I like", lm.tokenize))
     p = {s.strip(): np.exp(log_p(lm, before, [i])) for i, s in enumerate(units.surfaces) if s}
     for typed in ("", "g", "b", "eg"):
         matching = {word: q for word, q in p.items() if word.startswith(typed)}

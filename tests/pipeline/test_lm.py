@@ -171,10 +171,10 @@ def test_nothing_is_known_of_a_doc_that_was_not_read():
 
 
 def test_perplexity_by_hand():
-    assert perplexity([math.log(1 / 4), math.log(1 / 9)]) == pytest.approx(6.0)
-    assert perplexity([0.0]) == 1.0
-    assert perplexity([]) is perplexity(None) is None
-    assert math.isfinite(perplexity([-1e9]))
+    assert perplexity(math.log(1 / 4) + math.log(1 / 9), 2) == pytest.approx(6.0)
+    assert perplexity(0.0, 1) == 1.0
+    assert perplexity(0.0, 0) is perplexity(None, 2) is None
+    assert math.isfinite(perplexity(-1e9, 1))
 
 
 @every_unit

@@ -9,7 +9,7 @@ import pytest
 import spacy
 import torch
 from spacy import displacy
-from spacy.tokens import Doc, DocBin, Span
+from spacy.tokens import Doc, DocBin, Span, Token
 from spacy.training import Example, biluo_tags_to_spans
 
 from spacy_rnn.features.scheme import BEGIN, IN, OUT
@@ -72,7 +72,7 @@ def attr():
     """The name of an extension, which is gone after the test."""
     name = f"ner_{next(numbers)}"
     yield name
-    for owner in (Span, Doc):
+    for owner in (Span, Doc, Token):
         if owner.has_extension(name):
             owner.remove_extension(name)
 
@@ -655,8 +655,9 @@ def test_probabilities_on_request(attr, scheme, decoder):
     docs = [*docs_of_sentences(nlp), Doc(nlp.vocab)]
     expected = pipe.predict_probabilities(docs)
     for doc, same in zip(nlp.pipe(docs), expected, strict=True):
-        p = doc._.get(attr)
-        assert p.shape == (len(doc), len(pipe.tags)) and p.dtype == np.float32 and p.base is None
+        found = doc._.get(attr)
+        assert [token._.get(attr) for token in doc] == found
+        p = np.array(found).reshape(len(doc), len(pipe.tags))
         np.testing.assert_allclose(p, same, atol=1e-6)
         np.testing.assert_allclose(p.sum(axis=1), 1.0, atol=1e-4)
         tags = [pipe.tags[i] for i in p.argmax(axis=1)]

@@ -221,13 +221,14 @@ def test_probabilities_on_request(trained_bytes):
     nlp = make_tagger(probabilities_attr="tag_probabilities").from_bytes(trained_bytes)
     texts = ["I like green eggs", "", "She eats ham"]
     for doc in nlp.pipe(texts):
-        p = doc._.tag_probabilities["tag"]
         labels = nlp.get_pipe("rnn_tagger").labels_of("tag")
-        assert p.shape == (len(doc), len(labels))
+        found = doc._.tag_probabilities["tag"]
+        assert [token._.tag_probabilities for token in doc] == [{"tag": p} for p in found]
+        p = np.array(found).reshape(len(doc), len(labels))
         np.testing.assert_allclose(p.sum(axis=1), 1.0, rtol=1e-5)
         assert [labels[i] for i in p.argmax(axis=1)] == [token.tag_ for token in doc]
     docs = list(nlp.pipe(texts, n_process=2, batch_size=1))
-    assert docs[0]._.tag_probabilities["tag"].shape[0] == 4
+    assert len(docs[0]._.tag_probabilities["tag"]) == 4
 
 
 def test_morphology_survives_storing(tmp_path):
@@ -295,7 +296,8 @@ def test_crf_gives_probabilities(with_crf):
         words = ["I", "eats", "green", "unknown", "ham"] * 8
         plain, doc = (nlp(Doc(nlp.vocab, words=words)) for nlp in (with_crf, asked))
         assert tags([doc]) == tags([plain]) and len(set(tags([doc])[0])) > 1
-        assert doc._.tag_probabilities_of_crf["tag"].shape == (40, len(pipe.labels))
+        found = np.array(doc._.tag_probabilities_of_crf["tag"])
+        assert found.shape == (40, len(pipe.labels))
     finally:
         Doc.remove_extension("tag_probabilities_of_crf")
 
