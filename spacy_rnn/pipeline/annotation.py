@@ -1,5 +1,7 @@
 """Gold annotation that examples have, or have lost on their way from a file."""
 
+from typing import List
+
 from spacy.tokens import Doc
 
 #: attributes of tokens, by the names that users know
@@ -31,3 +33,11 @@ def has_annotation(doc: Doc, name: str) -> bool:
     value = doc._.get(extension) if doc.has_extension(extension) else None
     # No numbers and no translation are none; a vector has no truth value.
     return value is not None and not (isinstance(value, (dict, str)) and not value)
+
+
+def annotation_of(doc: Doc) -> List[str]:
+    """The names of all annotation that a document has, as `has_annotation` takes them."""
+    # spaCy keeps an extension of a Doc under the key ("._.", name, start, end).
+    keys = [key for key in doc.user_data if isinstance(key, tuple) and key[::2] == ("._.", None)]
+    names = [*ATTRIBUTES, "doc.cats", *(f"doc._.{name}" for _, name, *_ in keys)]
+    return [name for name in names if has_annotation(doc, name)]

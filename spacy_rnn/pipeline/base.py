@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections import Counter
 from dataclasses import dataclass
 from typing import (
     Any,
@@ -24,7 +25,7 @@ from spacy.attrs import ORTH
 from spacy.errors import Errors
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
-from spacy.training import Example, validate_examples
+from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from srsly.msgpack import UnpackException
 from thinc.api import Model, Optimizer, set_dropout_rate
@@ -33,7 +34,7 @@ from ..models.checks import rate
 from ..models.explanation import EncoderInput, Question, input_of_doc
 from ..models.network import Gold, begin_update
 from ..training.shim import TorchShim
-from .annotation import LOST_BY_READERS, has_annotation
+from .annotation import LOST_BY_READERS, annotation_of, has_annotation
 
 logger = logging.getLogger("spacy_rnn")
 
@@ -198,6 +199,36 @@ class RNNPipe(TrainablePipe):
             f"'{self.name}' cannot rehearse: only taggers, entity recognizers and text classifiers "
             f"can. Leave it out, nlp.rehearse(..., exclude=[{self.name!r}]), and mix some of its "
             f"earlier training data with the new."
+        )
+
+    def _training_examples(self, get_examples: Callable[[], Iterable[Example]]) -> List[Example]:
+        """All training examples. Raises a ValueError if there are none."""
+        validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
+        examples = list(get_examples())
+        if not examples:
+            raise self._nothing_to_learn(get_examples, f"'{self.name}' has nothing to learn from.")
+        return examples
+
+    def _nothing_to_learn(
+        self, get_examples: Callable[[], Iterable[Example]], problem: str, cure: str = ""
+    ) -> ValueError:
+        """The error of a training corpus that lacks what the component learns, which says what was
+        read.
+
+        problem (str): What is missing.
+        cure (str): What to do where there are examples, but without the annotation.
+        """
+        counts = Counter(name for eg in get_examples() for name in ("", *annotation_of(eg.reference)))
+        n_examples = counts.pop("", 0)
+        if not n_examples:
+            return ValueError(
+                f"{problem} The training corpus has no examples: check its path, and that its "
+                f"reader knows such files. spacy.Corpus.v1 reads .spacy files only, "
+                f"spacy_rnn.HFDataset.v1 reads CSV, JSON and others."
+            )
+        found = ", ".join(f"{name} in {count}" for name, count in counts.most_common())
+        return ValueError(
+            f"{problem} Examples read: {n_examples} ({found or 'none is annotated'}). {cure}"
         )
 
     # What reports tell

@@ -210,9 +210,8 @@ class RNNLanguageModel(RNNPipe):
         validate_get_examples(get_examples, "RNNLanguageModel.initialize")
         examples = [eg for eg in get_examples() if self.can_learn_from(eg)]
         if not examples:
-            raise ValueError(
-                f"'{self.name}' has no text to learn from: all training documents are empty. Check "
-                f"the training corpus."
+            raise self._nothing_to_learn(
+                get_examples, f"'{self.name}' has no text to learn from.", "All texts are empty."
             )
         labels = {label for eg in examples for label in eg.reference.cats}
         self.cfg["labels"] = sorted(labels) if self.cfg["condition"] == CATS else []

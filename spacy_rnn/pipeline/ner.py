@@ -10,7 +10,7 @@ from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE, ORTH, SENT_START
 from spacy.errors import Warnings
 from spacy.language import Language
 from spacy.tokens import Doc, Span
-from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
@@ -196,14 +196,14 @@ class RNNEntityRecognizer(RehearsingPipe):
         labels (Optional[List[str]]): The labels, usually from ``spacy init labels``. Without, they
             are taken from the examples.
         """
-        validate_get_examples(get_examples, "RNNEntityRecognizer.initialize")
-        examples = list(get_examples())
+        examples = self._training_examples(get_examples)
         for label in _labels_in(examples) if labels is None else labels:
             self.add_label(label)
         if not self.labels:
-            raise ValueError(
-                f"'{self.name}' has no labels: no entity is annotated in the training data. Set "
-                f"doc.ents there, or add labels with add_label."
+            raise self._nothing_to_learn(
+                get_examples,
+                f"'{self.name}' has no labels: no entity is annotated in the training data.",
+                "Set doc.ents there, or add labels with add_label.",
             )
         self.model.initialize(X=[eg.x for eg in examples], Y=self.outputs)
 

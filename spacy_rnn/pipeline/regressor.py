@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Example, validate_get_examples
+from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.api import Model
 from torch import Tensor
@@ -122,18 +122,18 @@ class RNNRegressor(TextPipe):
         labels (Optional[Mapping[str, Mapping]]): The targets with "mean" and "std", usually
             from ``spacy init labels``; else they are taken from the examples.
         """
-        validate_get_examples(get_examples, "RNNRegressor.initialize")
-        examples = list(get_examples())
+        examples = self._training_examples(get_examples)
         if labels is None:
             labels = self._statistics(examples)
         for label, numbers in labels.items():
             self.add_label(label, **numbers)
         if not self.labels:
             attr = self.cfg["attr"]
-            raise ValueError(
-                f"'{self.name}' has no targets. Set doc._.{attr} = {{\"NAME\": value}} in the "
-                f"training data (and save it with DocBin(store_user_data=True)), or add targets "
-                f"with add_label."
+            raise self._nothing_to_learn(
+                get_examples,
+                f"'{self.name}' has no targets.",
+                f'Set doc._.{attr} = {{"NAME": value}} in the training data (and save it with '
+                f"DocBin(store_user_data=True)), or add targets with add_label.",
             )
         self.get_gold(examples)
         self.model.initialize(X=[eg.x for eg in examples], Y=self.outputs)

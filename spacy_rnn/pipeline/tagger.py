@@ -8,7 +8,7 @@ from spacy.attrs import IS_SPACE, MORPH, POS, TAG
 from spacy.language import Language
 from spacy.parts_of_speech import IDS as POS_IDS
 from spacy.tokens import Doc
-from spacy.training import Example, validate_get_examples
+from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
@@ -259,8 +259,7 @@ class RNNTagger(RehearsingPipe):
         labels: The labels, usually from ``spacy init labels``: a list, or with several targets a
             dict of lists. Without, they are taken from the examples.
         """
-        validate_get_examples(get_examples, "RNNTagger.initialize")
-        examples = list(get_examples())
+        examples = self._training_examples(get_examples)
         if labels is None:
             found = {target: _labels_in(examples, target) for target in self.cfg["targets"]}
         else:
@@ -270,10 +269,11 @@ class RNNTagger(RehearsingPipe):
                 self.add_label(label, target)
         for target, names in self.cfg["labels"].items():
             if not names:
-                raise ValueError(
-                    f"'{self.name}' has no labels for its target '{target}'. Annotate token."
-                    f"{target} in the training data, add labels with add_label, or remove the "
-                    f"target from [components.{self.name}] targets."
+                raise self._nothing_to_learn(
+                    get_examples,
+                    f"'{self.name}' has no labels for its target '{target}'.",
+                    f"Annotate token.{target} in the training data, add labels with add_label, or "
+                    f"remove the target from [components.{self.name}] targets.",
                 )
         self.model.initialize(X=[eg.x for eg in examples], Y=self.outputs)
 

@@ -7,7 +7,7 @@ import numpy as np
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Example, validate_get_examples
+from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.api import Model
 from torch import Tensor
@@ -151,8 +151,7 @@ class _Categorizer(RehearsingPipe, TextPipe):
         self, get_examples: Callable[[], Iterable[Example]], labels: Optional[Iterable[str]]
     ) -> List[Example]:
         """Take up the labels given, or all in the examples, sorted; returns the examples."""
-        validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
-        examples = list(get_examples())
+        examples = self._training_examples(get_examples)
         if labels is None:
             labels = sorted({label for eg in examples for label in eg.reference.cats})
         for label in labels:
@@ -230,10 +229,12 @@ class RNNTextCategorizer(_Categorizer):
         """
         examples = self._learn_labels(get_examples, labels)
         if len(self.labels) < 2:
-            raise ValueError(
+            raise self._nothing_to_learn(
+                get_examples,
                 f"'{self.name}' chooses between classes and needs at least two, but has "
-                f"{list(self.labels)}. Annotate doc.cats in the training data with all classes, or "
-                f"use 'rnn_textcat_multilabel' for a label that holds or not."
+                f"{list(self.labels)}.",
+                "Annotate doc.cats in the training data with all classes, or use "
+                "'rnn_textcat_multilabel' for a label that holds or not.",
             )
         if positive_label is not None and positive_label not in self.labels:
             raise ValueError(Errors.E920.format(pos_label=positive_label, labels=self.labels))
@@ -325,9 +326,10 @@ class RNNMultiLabelTextCategorizer(_Categorizer):
         """
         examples = self._learn_labels(get_examples, labels)
         if not self.labels:
-            raise ValueError(
-                f"'{self.name}' has no labels. Annotate doc.cats in the training data, or add "
-                f"labels with add_label."
+            raise self._nothing_to_learn(
+                get_examples,
+                f"'{self.name}' has no labels.",
+                "Annotate doc.cats in the training data, or add labels with add_label.",
             )
         self.get_gold(examples)
         self.model.initialize(X=[eg.x for eg in examples], Y=self.outputs)

@@ -217,10 +217,12 @@ class RNNTranslator(RNNPipe):
         ]
         if not pairs:
             attr = self.cfg["attr"]
-            raise ValueError(
-                f"'{self.name}' has no translations to learn from. Set doc._.{attr} in the "
-                f"training data (and save it with DocBin(store_user_data=True)), or read pairs of "
-                f"texts with spacy_rnn.ParallelCorpus.v1."
+            raise self._nothing_to_learn(
+                get_examples,
+                f"'{self.name}' has no translations to learn from.",
+                f"Set doc._.{attr} in the training data (and save it with "
+                f"DocBin(store_user_data=True)), or read pairs of texts with "
+                f"spacy_rnn.ParallelCorpus.v1.",
             )
         sources, targets = zip(*pairs, strict=True)
         self.model.initialize(X=sources, Y=targets)
@@ -334,7 +336,7 @@ class RNNTranslator(RNNPipe):
         if translation.attention is None:
             raise ValueError(
                 f"The network of '{self.name}' has no attention to show. Train one with "
-                f"attention = \"general\" in its decoder."
+                f'attention = "general" in its decoder.'
             )
         _, starts, ends = self.shim.features.source.offsets(sentence.text)
         first = sentence.span.start_char + len(sentence.before)

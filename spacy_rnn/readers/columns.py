@@ -1,8 +1,10 @@
 """The columns of a dataset of the library `datasets`, and what each of them means."""
 
-import re
+import json
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
+
+from .entity_tags import are_entity_tags
 
 #: what a column may be, and where it goes
 ROLES = {
@@ -11,11 +13,11 @@ ROLES = {
     "tags": "token.tag_",
     "pos": "token.pos_",
     "morph": "token.morph",
-    "entities": "doc.ents, by tags such as B-PERSON",
-    "label": "doc.cats, by a label or a list of them",
+    "entities": "doc.ents, from tags such as B-PERSON",
+    "label": "doc.cats, from a label or a list of them",
     "labels": "the same",
-    "cats": "doc.cats, by numbers",
-    "regression": "doc._.regression, by numbers",
+    "cats": "doc.cats, from numbers",
+    "regression": "doc._.regression, from numbers",
     "translation": "doc._.translation",
 }
 #: those of tokens, and the arguments that a Doc takes them by
@@ -23,11 +25,8 @@ OF_TOKENS = {"tags": "tags", "pos": "pos", "morph": "morphs", "entities": "ents"
 CATEGORIES = ("label", "labels", "cats")
 NUMBERS = ("cats", "regression")
 STRINGS = ("string", "large_string")
-
-#: whether a token of an entity begins it, by the prefix of its tag in BIO, BILUO and BIOES
-BEGINS = {"B": True, "U": True, "S": True, "I": False, "L": False, "E": False}
-ENTITY_TAG = re.compile(rf"([{''.join(BEGINS)}])-(.+)", re.DOTALL)
-OUTSIDE = "O"
+#: what may separate columns in a file of text
+DELIMITERS = (";", "\t", "|", ",")
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Column:
     def name(self, value: Any) -> Optional[str]:
         """The name of a label, which may be a number; None where it is not known (-1)."""
         names = self.class_names
-        if value is None or value == "" or (names is not None and value == -1):
+        if is_missing(value) or (names is not None and value == -1):
             return None
         if isinstance(value, str):
             return value
@@ -69,8 +68,8 @@ class Column:
             value = int(value)
         if not isinstance(value, int):
             raise ValueError(
-                f"{value!r} in the column '{self}' is no label, which is a text or an integer. Map "
-                f"columns of numbers to 'regression' or 'cats'."
+                f"{value!r} in the column '{self}' is neither a text nor an integer, as labels "
+                f"are. Correct it; map columns of other numbers to 'regression' or 'cats'."
             )
         if names is None:
             return str(value)
@@ -87,6 +86,11 @@ class Column:
         return [self.name(label) or "" for label in values]
 
 
+def is_missing(value: Any) -> bool:
+    """Check whether a value is missing: None, an empty text or NaN."""
+    return value is None or value == "" or value != value
+
+
 def find_columns(
     features: Mapping[str, Any], columns: Optional[Mapping[str, Union[str, List[str]]]], source: Any
 ) -> Dict[str, List[Column]]:
@@ -97,6 +101,7 @@ def find_columns(
         features tell.
     source: The path or name of the dataset, for messages.
     """
+    _check_delimiter(features, columns, source)
     if columns is None:
         columns = _guess(features, source)
     unknown = [role for role in columns if role not in ROLES]
@@ -123,6 +128,24 @@ def find_columns(
     if len(categories) > 1:
         raise _unclear(features, source, f"only one of {categories} can become doc.cats")
     return found
+
+
+def _check_delimiter(
+    features: Mapping[str, Any],
+    columns: Optional[Mapping[str, Union[str, List[str]]]],
+    source: Any,
+) -> None:
+    """Raise a ValueError if the only column has the names of several, unless it is asked for."""
+    if len(features) != 1:
+        return
+    (header,) = features
+    delimiter = next((each for each in DELIMITERS if each in header), None)
+    if delimiter is not None and header not in (columns or {}).values():
+        raise ValueError(
+            f"{source} has one column, {header!r}. If {delimiter!r} separates its columns, set "
+            f"delimiter = {json.dumps(delimiter)}; if it is one column, name it: columns = "
+            f'{{"text": {json.dumps(header)}}}.'
+        )
 
 
 def _find(features: Mapping[str, Any], name: str, source: Any) -> Column:
@@ -171,7 +194,7 @@ def _guess(features: Mapping[str, Any], source: Any) -> Dict[str, str]:
     if not found.keys() & set(CATEGORIES):
         candidates["label"] = single
     if "tokens" in found:
-        candidates["entities"] = [n for n, names in several.items() if _are_entity_tags(names)]
+        candidates["entities"] = [n for n, names in several.items() if are_entity_tags(names)]
         candidates["tags"] = [n for n in several if n not in candidates["entities"]]
     elif not found.keys() & set(CATEGORIES):
         candidates["labels"] = list(several)
@@ -183,36 +206,12 @@ def _guess(features: Mapping[str, Any], source: Any) -> Dict[str, str]:
     return found
 
 
-def to_bio(tags: List[str]) -> List[str]:
-    """Tags of BIO, BILUO or BIOES as those of BIO, where B begins each entity. Raises a ValueError
-    for others."""
-    found, previous = [], OUTSIDE
-    for tag in tags:
-        match = ENTITY_TAG.fullmatch(tag)
-        if match:
-            prefix, label = match.groups()
-            goes_on = not BEGINS[prefix] and previous[2:] == label
-            tag = f"{'I' if goes_on else 'B'}-{label}"
-        elif tag not in ("", OUTSIDE):
-            raise ValueError(
-                f"{tag!r} is no tag of an entity, such as B-PERSON, I-PERSON or O. Map columns of "
-                f"other labels to 'tags'."
-            )
-        found.append(tag)
-        previous = tag
-    return found
-
-
 def _unclear(features: Mapping[str, Any], source: Any, problem: str) -> ValueError:
     return ValueError(
         f"{source}: it is not clear what to read: {problem}. Its columns: "
         f'{list(_all_names(features))}. Say it in the config, as columns = {{"tokens": "words", '
         f'"entities": "ner_tags"}}; known are {ROLES}.'
     )
-
-
-def _are_entity_tags(names: List[str]) -> bool:
-    return OUTSIDE in names and all(name == OUTSIDE or ENTITY_TAG.match(name) for name in names)
 
 
 def _is_text(feature: Any) -> bool:

@@ -1,5 +1,7 @@
 """Texts with any annotation, from datasets of the library `datasets`."""
 
+import logging
+import re
 from collections import Counter
 from functools import cached_property
 from pathlib import Path
@@ -13,43 +15,32 @@ from spacy.util import get_words_and_spaces
 
 from ..extensions import set_doc_extension
 from ..models.checks import at_least
-from .columns import OF_TOKENS, Column, find_columns, to_bio
+from .columns import CATEGORIES, OF_TOKENS, ROLES, Column, find_columns
 from .common import Drops, checked_text
+from .entity_tags import to_bio
+from .labels import LabelReader, read_numbers
 from .sources import open_dataset
 
+logger = logging.getLogger("spacy_rnn")
+#: a child of spaCy's logger, whose handler shows what it says in `spacy train`
+report = logging.getLogger("spacy.rnn")
+report.setLevel(logging.INFO)
+
+#: the morphology of a token, as Universal Dependencies write it
+FEATS = re.compile(r"_|[^\s=|{}]+=[^\s=|{}]+(\|[^\s=|{}]+=[^\s=|{}]+)*")
 #: rows of a stream that tell its features where the stream does not
 N_ROWS_FOR_FEATURES = 100
 
 
-def make_hf_dataset(
-    path: Optional[Union[str, Path]],
-    config_name: Optional[str] = None,
-    split: Optional[str] = None,
-    streaming: bool = False,
-    columns: Optional[Dict[str, Union[str, List[str]]]] = None,
-    limit: int = 0,
-) -> "HFDataset":
-    """spacy_rnn.HFDataset.v1: see `HFDataset`."""
-    if path is None:
-        raise ValueError(Errors.E913)
-    return HFDataset(
-        path,
-        config_name=config_name,
-        split=split,
-        streaming=streaming,
-        columns=columns,
-        limit=limit,
-    )
-
-
 class _Source(NamedTuple):
-    """The rows of a dataset, and the columns of each role. labels: of these that of categories.
-    categories: all names in it, where they are known."""
+    """The rows of a dataset, the columns of each role, the names of those that have none, what
+    reads the labels of `doc.cats`, and their names where they are known."""
 
     rows: Any
     columns: Dict[str, List[Column]]
-    labels: Optional[Column]
-    categories: Optional[List[str]]
+    ignored: List[str]
+    labels: Optional[LabelReader]
+    label_names: Optional[List[str]]
 
 
 class HFDataset:
@@ -61,16 +52,20 @@ class HFDataset:
     * "tokens": a list of tokens, which are kept. With "text" beside it, that tells where blanks
       are; if the tokens don't spell it, it is ignored;
     * "tags", "pos", "morph": a list of `token.tag_`, `token.pos_` or `token.morph`;
-    * "entities": a list of tags such as B-PERSON (BIO, BILUO or BIOES), for `doc.ents`;
+    * "entities": a list of tags such as B-PERSON (BIO, BILUO, BIOES or BMES) or PERSON (IO), for
+      `doc.ents`;
     * "label" or "labels": the label of the text, or a list of them: those have 1 in `doc.cats`, the
       others 0; "cats": the numbers themselves;
     * "regression": numbers, for `doc._.regression`;
     * "translation": a text, for `doc._.translation`.
 
     Labels are names, or numbers of a `ClassLabel`; a number without one is its own name. What is
-    missing, as a `ClassLabel` of -1, is not annotated: the text is read all the same. Numbers are a
-    column of dicts, {"NAME": value}, or a column for each, whose name is theirs. In a stream
-    without `ClassLabel` only the label of a text itself is known, and set.
+    missing, such as a `ClassLabel` of -1 or a number that is NaN, is not annotated: the text is
+    read all the same. Numbers are a column of dicts, {"NAME": value}, a column for each, whose name
+    is theirs, or, for "cats", a column of lists, whose numbers `labels` names. In a stream without
+    `ClassLabel` and `labels`, only the label of a text itself is known and set.
+
+    The first pass logs which columns are read and which are ignored.
 
     Rows without a text are dropped. How many is logged at the end of each pass: as a warning, or as
     information where the pass before dropped the same.
@@ -88,6 +83,12 @@ class HFDataset:
         {"text": "translation.en", "translation": "translation.fr"}. Numbers may have several:
         {"text": "text", "regression": ["valence", "arousal"]}. None for columns that are named
         after their role, and others where their features leave no doubt.
+    labels (Optional[Union[List[str], HFDataset]]): The names of all labels in `doc.cats`, so that a
+        dev corpus marks those it lacks as 0 too: a list, or the reader of the training corpus,
+        whose labels they are. With a column of lists of numbers as "cats" they are the names of the
+        numbers, in their order. None for the labels of this dataset.
+    separator (str): What stands between the labels of one string, as in "x,y" or "['x', 'y']"; ""
+        where each string is one label.
     limit (int): Stop after this many rows with a text; 0 for no limit.
     """
 
@@ -99,6 +100,8 @@ class HFDataset:
         split: Optional[str] = None,
         streaming: bool = False,
         columns: Optional[Mapping[str, Union[str, List[str]]]] = None,
+        labels: Optional[Union[List[str], "HFDataset"]] = None,
+        separator: str = "",
         limit: int = 0,
     ) -> None:
         at_least(0, limit=limit)
@@ -107,7 +110,10 @@ class HFDataset:
         self.split = split
         self.streaming = streaming
         self.columns = columns
+        self.labels = labels
+        self.separator = separator
         self.limit = limit
+        self._is_described = False
         cure = "Check the path, the split, and which column is read as the text."
         self._drops = Drops(self.path, "rows", cure)
 
@@ -119,6 +125,9 @@ class HFDataset:
         nlp (Language): The current nlp object.
         YIELDS (Example): The examples.
         """
+        if not self._is_described:
+            self._describe()
+            self._is_described = True
         for attr in ("regression", "translation"):
             if attr in self._source.columns:
                 set_doc_extension(attr)
@@ -137,6 +146,16 @@ class HFDataset:
                 break
         self._drops.report(kept, dropped)
 
+    @property
+    def label_names(self) -> List[str]:
+        """The names of all labels in `doc.cats`. Raises a ValueError if they are not known."""
+        if self._source.label_names is None:
+            raise ValueError(
+                f"The labels of {self.path} are not known, as it is a stream without ClassLabel or "
+                f"has no column of labels. Set its labels to a list of their names."
+            )
+        return self._source.label_names
+
     @cached_property
     def _source(self) -> _Source:
         # Kept: to open a dataset of the Hub takes several requests, and each epoch would.
@@ -149,17 +168,56 @@ class HFDataset:
             features = Dataset.from_list(list(rows.take(N_ROWS_FOR_FEATURES))).features
         columns = find_columns(features, self.columns, self.path)
         needed = {column.path[0] for those in columns.values() for column in those}
+        ignored = [name for name in features if name not in needed]
         # Without a format, rows are of plain Python values.
         rows = rows.select_columns(sorted(needed)).with_format(None)
-        labels = next(iter(columns.get("label") or columns.get("labels") or ()), None)
-        categories = None
-        if labels is not None and labels.class_names is not None:
-            categories = labels.class_names
-        elif labels is not None and isinstance(rows, Dataset):
-            only = rows.select_columns(labels.path[0])
-            found = {name for row in only for name in labels.names(labels.value(row))}
-            categories = sorted(found - {""})
-        return _Source(rows, columns, labels, categories)
+        names = self._given_labels(columns)
+        labels = None
+        for column in columns.get("label") or columns.get("labels") or ():
+            labels = LabelReader(column, self.separator, names, self.path)
+            if labels.names is None and isinstance(rows, Dataset):
+                labels.collect_names(rows.select_columns(column.path[0]))
+            names = labels.names
+        return _Source(rows, columns, ignored, labels, names)
+
+    def _given_labels(self, columns: Dict[str, List[Column]]) -> Optional[List[str]]:
+        """The names in the setting `labels`."""
+        if self.labels is None:
+            return None
+        if not columns.keys() & set(CATEGORIES):
+            raise ValueError(
+                f"{self.path}: labels is set, but no column has labels. Map one to 'label', "
+                f"'labels' or 'cats' in columns, or leave labels out."
+            )
+        names = self.labels.label_names if isinstance(self.labels, HFDataset) else self.labels
+        repeated = [name for name, count in Counter(names).items() if count > 1]
+        if repeated:
+            raise ValueError(f"{self.path}: labels has {repeated} more than once. Name each once.")
+        return list(names)
+
+    def _describe(self) -> None:
+        """Log which columns are read and which are ignored."""
+        _, columns, ignored, _, names = self._source
+        read = []
+        for role, those in columns.items():
+            names_of_role = ", ".join(map(str, those))
+            read.append(role if role == names_of_role else f"{role} (from {names_of_role})")
+        report.info(
+            "%s: columns read: %s; columns ignored: %s%s",
+            self.path,
+            ", ".join(read),
+            ", ".join(ignored) or "none",
+            "" if names is None else f"; labels: {len(names)}",
+        )
+        if self.columns is None and ignored and not columns.keys() - {"text", "tokens"}:
+            logger.warning(
+                "%s: only texts are read, without annotation. If one of the columns %s has it, map "
+                'it in the config, as columns = {"text": "sentence", "label": "intent"}; known are '
+                "%s.",
+                self.path,
+                ignored,
+                ROLES,
+            )
 
     def _make_example(self, nlp: Language, row: Mapping[str, Any]) -> Optional[Example]:
         """The example of a row; None if it has no text."""
@@ -183,7 +241,7 @@ class HFDataset:
             return None
         reference.cats = self._cats(row)
         if "regression" in columns:
-            reference._.regression = _numbers(columns["regression"], row) or None
+            reference._.regression = read_numbers(columns["regression"], row) or None
         if "translation" in columns:
             translation = checked_text(self._value("translation", row), "translation")
             reference._.translation = translation or None
@@ -200,7 +258,10 @@ class HFDataset:
             values = self._value(role, row)
             if values is None:
                 continue
-            names = self._source.columns[role][0].names(values)
+            column = self._source.columns[role][0]
+            if role == "morph":
+                _check_morphology(values, column)
+            names = column.names(values)
             if len(names) != len(words):
                 raise ValueError(
                     f"it has {len(words)} tokens, but {len(names)} {role}. Each token needs one, "
@@ -211,17 +272,35 @@ class HFDataset:
 
     def _cats(self, row: Mapping[str, Any]) -> Dict[str, float]:
         """The categories of a row; none where it is not labelled."""
-        _, columns, labels, categories = self._source
-        if labels is None:
-            return _numbers(columns.get("cats", []), row)
-        value = labels.value(row)
-        if categories is None and isinstance(value, list):
-            raise ValueError(
-                f"'{labels}' lists the labels that hold, but not those that don't. Set streaming "
-                f"to false, which finds all of them, or make it a list of ClassLabel."
-            )
-        names = labels.names(value)
-        return {} if "" in names else {name: float(name in names) for name in categories or names}
+        _, columns, _, labels, names = self._source
+        if labels is not None:
+            return labels.cats(row)
+        return read_numbers(columns.get("cats", []), row, names, self.separator)
+
+
+def make_hf_dataset(
+    path: Optional[Union[str, Path]],
+    config_name: Optional[str] = None,
+    split: Optional[str] = None,
+    streaming: bool = False,
+    columns: Optional[Dict[str, Union[str, List[str]]]] = None,
+    labels: Optional[Union[List[str], HFDataset]] = None,
+    separator: str = "",
+    limit: int = 0,
+) -> HFDataset:
+    """spacy_rnn.HFDataset.v1: see `HFDataset`."""
+    if path is None:
+        raise ValueError(Errors.E913)
+    return HFDataset(
+        path,
+        config_name=config_name,
+        split=split,
+        streaming=streaming,
+        columns=columns,
+        labels=labels,
+        separator=separator,
+        limit=limit,
+    )
 
 
 def _spaces(words: List[str], text: str) -> Optional[List[bool]]:
@@ -233,16 +312,13 @@ def _spaces(words: List[str], text: str) -> Optional[List[bool]]:
     return spaces if found == words else None
 
 
-def _numbers(columns: List[Column], row: Mapping[str, Any]) -> Dict[str, float]:
-    """The numbers of columns, or of the dicts in them, by name."""
-    found: Dict[str, float] = {}
-    for column in columns:
-        value = column.value(row)
-        numbers = value if isinstance(value, dict) else {column.path[-1]: value}
-        for name, number in numbers.items():
-            if number is None:
-                continue
-            if not isinstance(number, (int, float)):
-                raise ValueError(f"{name} = {number!r} in the column '{column}' is no number.")
-            found[name] = float(number)
-    return found
+def _check_morphology(values: List[Any], column: Column) -> None:
+    """Raise a ValueError for a value that does not list features as Universal Dependencies do."""
+    for value in values:
+        name = str(value) if isinstance(value, dict) else column.name(value)
+        if name is not None and not FEATS.fullmatch(name):
+            raise ValueError(
+                f"{name!r} in the column '{column}' is not a morphology. Write its features as "
+                f"Universal Dependencies do: Case=Nom|Number=Sing, _ where there are none, and "
+                f"nothing where they are not known."
+            )

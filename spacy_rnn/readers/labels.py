@@ -1,0 +1,200 @@
+"""Labels and numbers of texts, in the ways that datasets write them."""
+
+import logging
+import re
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set
+
+from .columns import Column, is_missing
+
+logger = logging.getLogger("spacy_rnn")
+
+#: how a list of numbers, one for each label, says that a label holds or does not
+FLAGS = frozenset(("0", "1", "0.0", "1.0", "false", "true", "no", "yes"))
+#: what hardly is a part of one label, and what separates labels that are known on their own
+SEPARATORS = re.compile(r"[;|]|,(?!\s)")
+MAYBE_SEPARATORS = (",", "/", "+", "&", " ")
+PRINTED_LIST = re.compile(r"\[.*\]|[({].*,.*[)}]", re.DOTALL)
+
+
+class LabelReader:
+    """Reads the labels of texts as `doc.cats`: 1 for those that hold, 0 for all others.
+
+    column (Column): The column that has a label or a list of them.
+    separator (str): What stands between labels in one string; "" where each string is one label.
+    names (Optional[Sequence[str]]): All labels; None where they are not known.
+    source (Any): The path or name of the dataset, for messages.
+    """
+
+    def __init__(
+        self, column: Column, separator: str, names: Optional[Sequence[str]], source: Any
+    ) -> None:
+        self.column = column
+        self.separator = separator
+        self.source = source
+        self.names: Optional[List[str]] = None
+        self._warned = False
+        class_names = column.class_names
+        if names is not None:
+            self.names = list(names)
+        elif class_names is not None:
+            self.names = list(dict.fromkeys(self._split(class_names)))
+            self._warn_of_joined(self.names)
+
+    def collect_names(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Take all labels in the rows as the ones there are."""
+        found: Set[str] = set()
+        for number, row in enumerate(rows):
+            try:
+                found.update(self._read(self.column.value(row)) or ())
+            except ValueError as error:
+                raise ValueError(f"Row {number} of {self.source}: {error}") from error
+        self.names = sorted(found)
+        self._warn_of_joined(self.names)
+
+    def cats(self, row: Mapping[str, Any]) -> Dict[str, float]:
+        """The labels of a row; none where it is not annotated."""
+        value = self.column.value(row)
+        found = self._read(value)
+        if found is None:
+            return {}
+        if self.names is None:
+            if self.separator or isinstance(value, list):
+                raise ValueError(
+                    f"'{self.column}' lists the labels that hold, but not those that don't. Set "
+                    f"labels to the names of all labels, or streaming to false, which finds them."
+                )
+            self._warn_of_joined(found)
+            return dict.fromkeys(found, 1.0)
+        if len(found) > 1 and FLAGS.issuperset(name.lower() for name in self.names):
+            raise self._not_a_set(value)
+        unknown = [name for name in found if name not in self.names]
+        if unknown:
+            if len(found) > 1 and FLAGS.issuperset(name.lower() for name in found):
+                raise self._not_a_set(value)
+            raise ValueError(
+                f"the label {unknown[0]!r} in the column '{self.column}' is none of labels, "
+                f"{list(self.names)}. Correct it, or add it to labels. If it is several labels in "
+                f"one string, set separator to what stands between them."
+            )
+        return {name: float(name in found) for name in self.names}
+
+    def _read(self, value: Any) -> Optional[List[str]]:
+        """The labels in a value; None if one of them is not known."""
+        values = value if isinstance(value, list) else [value]
+        if isinstance(value, list) and any(isinstance(each, (bool, float)) for each in value):
+            raise self._not_a_set(value)
+        names = [self.column.name(each) for each in values]
+        known = [name for name in names if name is not None]
+        if len(known) < len(names):
+            return None
+        found = self._split(known)
+        numbers = all(isinstance(each, int) for each in values)
+        if len(set(found)) < len(found) and (
+            numbers or FLAGS.issuperset(name.lower() for name in found)
+        ):
+            raise self._not_a_set(value)
+        return found
+
+    def _split(self, names: List[str]) -> List[str]:
+        if not self.separator:
+            return names
+        return [part for name in names for part in split_list(name, self.separator)]
+
+    def _not_a_set(self, value: Any) -> ValueError:
+        return ValueError(
+            f"{value!r} in the column '{self.column}' is not a set of labels. If it has a number "
+            f'for each label, read it as numbers, columns = {{"text": ..., "cats": '
+            f'"{self.column}"}}, and name the labels in their order, labels = ["NAME", ...]. If '
+            f'each label has a column of numbers, name those: "cats": ["NAME", ...].'
+        )
+
+    def _warn_of_joined(self, names: List[str]) -> None:
+        """Warn once if a label looks like several in one string."""
+        if self.separator or self._warned:
+            return
+        known = set(names)
+        for name in names:
+            separator = _separator_in(name, known)
+            if separator is not None:
+                self._warned = True
+                logger.warning(
+                    "%s: the label %r in the column '%s' looks like several labels in one string, "
+                    "but is read as one. If it is several, set separator = %s.",
+                    self.source,
+                    name,
+                    self.column,
+                    f'"{separator}"',
+                )
+                return
+
+
+def read_numbers(
+    columns: Iterable[Column],
+    row: Mapping[str, Any],
+    names: Optional[Sequence[str]] = None,
+    separator: str = "",
+) -> Dict[str, float]:
+    """Read the numbers of columns, of the dicts in them, or of lists with a number for each name.
+
+    columns: The columns.
+    row: A row of the dataset.
+    names: The names of the numbers, in the order of lists; None where columns or dicts name them.
+    separator: What stands between the numbers of a list in a string.
+    """
+    found: Dict[str, float] = {}
+    for column in columns:
+        value = column.value(row)
+        if isinstance(value, str) and names is not None and separator:
+            value = split_list(value, separator)
+        if isinstance(value, list):
+            if names is None or len(names) != len(value):
+                raise ValueError(
+                    f"the column '{column}' has a list of {len(value)} numbers, but "
+                    f"{0 if names is None else len(names)} names for them. Name the labels in "
+                    f"doc.cats in their order, labels = [\"NAME\", ...]; for 'regression', make "
+                    f"each number a column."
+                )
+            value = dict(zip(names, value, strict=True))
+        numbers = value if isinstance(value, dict) else {column.path[-1]: value}
+        for name, number in numbers.items():
+            if is_missing(number):
+                continue
+            if names is not None and name not in names:
+                raise ValueError(
+                    f"the column '{column}' has a number for {name!r}, which is none of labels, "
+                    f"{list(names)}. Correct it, or add it to labels."
+                )
+            try:
+                # In CSV, a column is of strings where one of its values is no number.
+                found[name] = float(number)
+            except (TypeError, ValueError):
+                raise ValueError(
+                    f"{name} = {number!r} in the column '{column}' is not a number. Correct it, or "
+                    f"leave it empty if it is missing."
+                ) from None
+    return {name: number for name, number in found.items() if not is_missing(number)}
+
+
+def split_list(text: str, separator: str) -> List[str]:
+    """Split the items of a list in a string, without white space, the quotes and brackets of a
+    printed list, and empty items."""
+    text = text.strip()
+    if PRINTED_LIST.fullmatch(text):
+        text = text[1:-1]
+    end = rf"\s*(?:{re.escape(separator.strip() or separator)}|\Z)"
+    items = re.finditer(rf"""\s*(?:(['"])(.*?)\1|(.*?)){end}""", text, re.DOTALL)
+    return [item for match in items if (item := (match[2] or match[3] or "").strip())]
+
+
+def _separator_in(label: str, labels: Set[str]) -> Optional[str]:
+    """What separates the labels that are in one string, as it seems; None if it is one label."""
+    if PRINTED_LIST.fullmatch(label):
+        return "," if "," in label else " "
+    match = SEPARATORS.search(label.strip(";|,"))
+    if match:
+        return match[0]
+    for separator in MAYBE_SEPARATORS:
+        parts = split_list(label, separator) if separator in label else []
+        if len(parts) > 1 and all(part in labels for part in parts):
+            return separator
+    return None
