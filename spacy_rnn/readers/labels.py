@@ -13,7 +13,7 @@ FLAGS = frozenset(("0", "1", "0.0", "1.0", "false", "true", "no", "yes"))
 #: what hardly is a part of one label, and what separates labels that are known on their own
 SEPARATORS = re.compile(r"[;|]|,(?!\s)")
 MAYBE_SEPARATORS = (",", "/", "+", "&", " ")
-PRINTED_LIST = re.compile(r"\[.*\]|[({].*,.*[)}]", re.DOTALL)
+PRINTED_LIST = re.compile(r"""\[.*\]|[({](?:['"]|.*,).*[)}]""", re.DOTALL)
 
 
 class LabelReader:

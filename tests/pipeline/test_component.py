@@ -13,7 +13,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc
-from spacy.training import Example
+from spacy.training import Corpus, Example
 from thinc.api import Adam
 
 from spacy_rnn.training.optimizer import make_adamw
@@ -409,6 +409,34 @@ def test_no_labels(kind):
     examples = [Example(make_doc(nlp.vocab, "a b"), make_doc(nlp.vocab, "a b"))]
     with pytest.raises(ValueError, match=f"{kind.factory}.*(no labels|no targets|at least two)"):
         nlp.initialize(lambda: examples)
+
+
+def test_a_corpus_without_examples_is_an_error_that_says_so(kind, tmp_path):
+    """As a reader of .spacy files has none where it is given another file."""
+    nlp = kind.make()
+    (tmp_path / "train.csv").write_text("text,label\na,x\n")
+    corpus = Corpus(tmp_path / "train.csv")
+    with pytest.warns(UserWarning, match="W090"), pytest.raises(ValueError) as raised:
+        nlp.initialize(lambda: corpus(nlp))
+    message = str(raised.value)
+    assert message.startswith(f"'{kind.factory}' has no")
+    assert "The training corpus has no examples: check its path" in message
+
+
+@pytest.mark.parametrize("kind", LABELLED_KINDS, indirect=True)
+def test_a_corpus_without_labels_is_an_error_that_says_what_it_has(kind):
+    nlp = kind.make()
+    references = [make_doc(nlp.vocab, "a b"), make_doc(nlp.vocab, "c")]
+    examples = [Example(doc.copy(), doc) for doc in references]
+    with pytest.raises(ValueError, match=r"Examples read: 2 \(none is annotated\)\. \w+"):
+        nlp.initialize(lambda: examples)
+    Doc.set_extension("stars", default=None, force=True)
+    for doc in references:
+        doc._.stars = 3
+    references[0].spans["x"] = []
+    with pytest.raises(ValueError, match=r"Examples read: 2 \(doc\._\.stars in 2\)\. \w+"):
+        nlp.initialize(lambda: examples)
+    Doc.remove_extension("stars")
 
 
 def test_not_finite_gradients_stop_training(kind, trained):

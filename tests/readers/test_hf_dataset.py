@@ -269,7 +269,7 @@ def test_labels_of_a_list_of_names_are_those_of_all_rows(nlp, tmp_path):
     docs = references(nlp, path)
     assert [doc.cats for doc in docs] == [{"x": 1.0, "y": 0.0}, {"x": 0.0, "y": 1.0}]
     message = error(nlp, path, streaming=True)
-    assert "Row 0 of" in message and "Set streaming to false" in message
+    assert "Row 0 of" in message and "Set labels" in message and "streaming to false" in message
 
 
 def test_integers_and_booleans_are_names(nlp, tmp_path):
@@ -292,6 +292,38 @@ def test_numbers_of_a_dict_and_of_several_columns(nlp, tmp_path):
     path.write_text('{"text": "a", "regression": {"joy": 1}}\n{"text": "b", "regression": null}\n')
     docs = references(nlp, path)
     assert [doc._.regression for doc in docs] == [{"joy": 1.0}, None]
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_nan_is_missing(nlp, tmp_path, streaming):
+    columns = {"text": ["a", "b"], "label": [NAN, 1.0], "x": [0.5, NAN], "y": [{"z": NAN}] * 2}
+    path = save(tmp_path / "a.parquet", columns)
+    roles = {"text": "text", "label": "label", "regression": ["x", "y"]}
+    docs = references(nlp, path, columns=roles, streaming=streaming)
+    assert [doc.cats for doc in docs] == [{}, {"1": 1.0}]
+    assert [doc._.regression for doc in docs] == [{"x": 0.5}, None]
+
+
+def test_nan_in_a_file_of_text_is_missing_too(nlp, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("text,x\na,1.5\nb,NaN\nc,nan\nd,\n")
+    docs = references(nlp, path, columns={"text": "text", "regression": "x"})
+    assert [doc._.regression for doc in docs] == [{"x": 1.5}, None, None, None]
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_another_delimiter_is_noticed(nlp, tmp_path, delimiter):
+    path, header = tmp_path / "a.csv", f"text{delimiter}label"
+    path.write_text(f"{header}\na{delimiter}x\n")
+    for settings in ({}, {"columns": {"text": "text", "label": "label"}}):
+        message = error(nlp, path, **settings)
+        assert f"has one column, {header!r}" in message
+        assert f"set delimiter = {json.dumps(delimiter)}" in message
+    (doc,) = references(nlp, path, columns={"text": header})
+    assert doc.text == f"a{delimiter}x"
 
 
 def test_translations(nlp, tmp_path):
@@ -336,6 +368,9 @@ def test_a_text_beside_tokens_tells_their_blanks(nlp, tmp_path):
         ("B-A L-A U-A O", [(0, 2), (2, 3)]),
         ("B-A E-A S-A S-A", [(0, 2), (2, 3), (3, 4)]),
         ("B-A I-A I-A E-A", [(0, 4)]),
+        ("B-A M-A M-A E-A", [(0, 4)]),
+        ("A A O A", [(0, 2), (3, 4)]),
+        ("b-A i-A o s-A", [(0, 2), (3, 4)]),
     ],
 )
 def test_entity_tags_of_each_scheme(nlp, tmp_path, tags, expected):
@@ -344,19 +379,18 @@ def test_entity_tags_of_each_scheme(nlp, tmp_path, tags, expected):
     assert [(ent.start, ent.end) for ent in doc.ents] == expected
 
 
-def test_neighbours_of_two_labels_are_two_entities(nlp, tmp_path):
-    path = save(tmp_path / "a", {"tokens": [["a", "b"]], "entities": [["B-A", "I-B-C"]]})
-    assert entities(references(nlp, path)[0]) == [("a", "A"), ("b", "B-C")]
-
-
 @pytest.mark.parametrize(
     ("columns", "problem"),
     [
         ({"tags": [["X"], ["X", "Y"]]}, "it has 1 tokens, but 2 tags"),
-        ({"entities": [["O"], ["PERSON"]]}, "'PERSON' is no tag of an entity"),
+        ({"entities": [["O"], ["B_PERSON"]]}, "'B_PERSON' is not a tag of an entity"),
+        ({"morph": [["_"], ["None"]]}, "'None' in the column 'morph' is not a morphology"),
+        ({"morph": [["A=b|C[d]=e,f"], ["{'A': 'b'}"]]}, "\"{'A': 'b'}\" in the column 'morph'"),
+        ({"morph": [[None], [{"A": "b"}]]}, "\"{'A': 'b'}\" in the column 'morph'"),
         ({"pos": [["X"], ["NN"]]}, "NN"),
         ({"tokens": [["a"], [""]]}, "empty string"),
-        ({"cats": [{"A": None}, {"A": "1"}]}, "A = '1' in the column 'cats' is no number"),
+        ({"cats": [{"A": "1"}, {"A": "NA"}]}, "A = 'NA' in the column 'cats' is not a number"),
+        ({"regression": [None, [1.0, 2.0]]}, "'regression' has a list of 2 numbers, but 0 names"),
         ({"text": [None, 2]}, "2 is no text"),
         ({"translation": [None, ["x"]]}, "['x'] is no text"),
     ],
@@ -370,7 +404,8 @@ def test_malformed_rows_are_named(nlp, tmp_path, columns, problem):
 def test_numbers_are_no_labels(nlp, tmp_path):
     path = save(tmp_path / "a", {"text": ["a"], "label": [0.5]})
     message = error(nlp, path)
-    assert "0.5 in the column 'label' is no label" in message and "'regression'" in message
+    assert "0.5 in the column 'label' is neither a text nor" in message
+    assert "'regression'" in message
 
 
 def test_a_label_out_of_range_is_an_error(nlp, tmp_path):
@@ -544,11 +579,41 @@ def test_a_config_has_all_settings(nlp, tmp_path):
         split = "train"
         streaming = true
         columns = {{"text": "line", "cats": ["joy", "fear"]}}
+        labels = ["joy", "fear"]
+        separator = ","
         limit = 1
         """
     )
     corpus = spacy.registry.resolve(config)["corpora"]["train"]
     assert [eg.reference.cats for eg in corpus(nlp)] == [{"joy": 1.0, "fear": 0.0}]
+
+
+def logged(caplog):
+    """What the reader says about its columns."""
+    found = [(r.levelname, r.getMessage()) for r in caplog.records if "spacy" in r.name]
+    caplog.clear()
+    return found
+
+
+def test_columns_that_are_read_and_ignored_are_logged_once(nlp, tmp_path, caplog):
+    path = save(tmp_path / "a", {"id": [1], "q": ["Why?"], "label": ["x"], "url": ["u"]})
+    corpus = make_hf_dataset(path, columns={"text": "q", "label": "label"})
+    message = f"{path}: columns read: text (from q), label; columns ignored: id, url; labels: 1"
+    assert list(corpus(nlp)) and list(corpus(nlp)) and logged(caplog) == [("INFO", message)]
+
+
+def test_ignored_columns_are_a_warning_where_only_texts_are_read(nlp, tmp_path, caplog):
+    path = save(tmp_path / "a", {"text": ["Why?"], "intent": ["ask"]})
+    read(nlp, path)
+    info, warning = logged(caplog)
+    assert info == ("INFO", f"{path}: columns read: text; columns ignored: intent")
+    assert warning[0] == "WARNING" and "the columns ['intent']" in warning[1]
+    read(nlp, path, columns={"text": "text"})
+    assert len(logged(caplog)) == 1
+    read(nlp, save(tmp_path / "b", {"text": ["Why?"]}))
+    assert logged(caplog) == [
+        ("INFO", f"{tmp_path / 'b'}: columns read: text; columns ignored: none")
+    ]
 
 
 def test_docs_of_a_dataset_can_be_saved_as_spacy_saves_them(nlp, tmp_path):

@@ -1,0 +1,291 @@
+"""Labels of texts in each way that datasets write them, and the set that they are from."""
+
+import json
+import logging
+
+import datasets
+import pytest
+import spacy
+from datasets import ClassLabel, Dataset, Features, Value
+from thinc.api import Config
+
+from spacy_rnn.readers.hf_dataset import HFDataset, make_hf_dataset
+from spacy_rnn.readers.labels import split_list
+
+EMOTIONS = ["joy", "fear", "anger"]
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+
+
+@pytest.fixture(scope="module")
+def nlp():
+    return spacy.blank("en")
+
+
+def write(path, values, name="labels"):
+    """A file of JSON lines, each with a text and a value."""
+    rows = [json.dumps({"text": "a b", name: value}) + "\n" for value in values]
+    path.write_text("".join(rows), encoding="utf8")
+    return path
+
+
+def cats(nlp, path, **settings):
+    return [eg.reference.cats for eg in make_hf_dataset(str(path), **settings)(nlp)]
+
+
+def error(nlp, path, **settings):
+    with pytest.raises(ValueError) as raised:
+        cats(nlp, path, **settings)
+    return str(raised.value)
+
+
+def warnings_in(caplog):
+    found = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    caplog.clear()
+    return found
+
+
+# A number for each label
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [[1, 0, 1], [0, 1, 0]],
+        [[0, 1], [1, 0]],
+        [[0.0, 1.0], [1.0, 0.0]],
+        [[0.25, 0.75]],
+        [[True, False]],
+        [["1", "0", "1"]],
+        [["0", "1"], ["1", "0"]],
+        [["no", "yes", "no"]],
+        [[7, 7, 2]],
+    ],
+)
+@pytest.mark.parametrize("name", ["labels", "label"])
+@pytest.mark.parametrize("settings", [{}, {"labels": EMOTIONS}])
+def test_a_list_of_numbers_is_not_a_set_of_names(nlp, tmp_path, rows, name, settings):
+    message = error(nlp, write(tmp_path / "a.jsonl", rows, name), **settings)
+    if "none of labels" in message:
+        assert rows == [[7, 7, 2]]
+    else:
+        assert f"Row 0 of {tmp_path / 'a.jsonl'}" in message
+        assert f"{rows[0]!r} in the column '{name}' is not a set of labels" in message
+        assert f'"cats": "{name}"' in message and 'labels = ["NAME", ...]' in message
+
+
+def test_a_list_of_numbers_of_a_class_label_is_not_a_set_either(nlp, tmp_path):
+    for names in (["0", "1"], ["bad", "good"]):
+        features = Features({"text": Value("string"), "labels": [ClassLabel(names=names)]})
+        columns = {"text": ["a"], "labels": [[1, 0, 0]]}
+        path = tmp_path / f"{names[0]}.parquet"
+        Dataset.from_dict(columns, features=features).to_parquet(str(path))
+        assert "is not a set of labels" in error(nlp, path)
+
+
+def test_integers_and_repeated_names_are_sets(nlp, tmp_path):
+    path = write(tmp_path / "a.jsonl", [[0, 1], [12], []])
+    assert cats(nlp, path) == [
+        {"0": 1.0, "1": 1.0, "12": 0.0},
+        {"0": 0.0, "1": 0.0, "12": 1.0},
+        {"0": 0.0, "1": 0.0, "12": 0.0},
+    ]
+    path = write(tmp_path / "b.jsonl", [["x", "x", "y"], ["z"]])
+    assert cats(nlp, path)[0] == {"x": 1.0, "y": 1.0, "z": 0.0}
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_labels_name_the_positions_of_a_list(nlp, tmp_path, streaming):
+    rows = [[1, 0, 1], [0.0, 0.5, None], [True, False, False], None]
+    path = tmp_path / "a.parquet"
+    values = [row and [None if x is None else float(x) for x in row] for row in rows]
+    Dataset.from_dict({"text": ["a"] * 4, "y": values}).to_parquet(str(path))
+    settings = {"columns": {"text": "text", "cats": "y"}, "streaming": streaming}
+    assert cats(nlp, path, labels=EMOTIONS, **settings) == [
+        {"joy": 1.0, "fear": 0.0, "anger": 1.0},
+        {"joy": 0.0, "fear": 0.5},
+        {"joy": 1.0, "fear": 0.0, "anger": 0.0},
+        {},
+    ]
+    message = error(nlp, path, **settings)
+    assert "Row 0 of" in message and "'y' has a list of 3 numbers, but 0 names" in message
+    message = error(nlp, path, labels=["joy", "fear"], **settings)
+    assert "'y' has a list of 3 numbers, but 2 names" in message
+
+
+@pytest.mark.parametrize("row", ["[1, 0, 1]", "1,0,1", "[1.0, 0.0, 1.0]", "['1', '0', '1']"])
+def test_a_list_of_numbers_may_be_a_string(nlp, tmp_path, row):
+    path = write(tmp_path / "a.jsonl", [row], "cats")
+    found = cats(nlp, path, labels=EMOTIONS, separator=",")
+    assert found == [{"joy": 1.0, "fear": 0.0, "anger": 1.0}]
+    path = write(tmp_path / "b.jsonl", [row])
+    assert "is not a set of labels" in error(nlp, path, separator=",")
+
+
+# Several labels in one string
+
+
+@pytest.mark.parametrize(
+    ("text", "separator", "expected"),
+    [
+        ("x,y", ",", ["x", "y"]),
+        (" x , very sad,", ",", ["x", "very sad"]),
+        ("x", ",", ["x"]),
+        ("x||y", "||", ["x", "y"]),
+        ("x  y", " ", ["x", "y"]),
+        ("don't, x", ",", ["don't", "x"]),
+        ("['x', 'y, z', \"don't\"]", ",", ["x", "y, z", "don't"]),
+        ('["x", "y"]', ", ", ["x", "y"]),
+        ("['x' 'y']", " ", ["x", "y"]),
+        ("('x', 'y')", ",", ["x", "y"]),
+        ("{'x'}", ",", ["x"]),
+        ("x (a)", ",", ["x (a)"]),
+        ("(none)", ",", ["(none)"]),
+        ("[]", ",", []),
+    ],
+)
+def test_split_list(text, separator, expected):
+    assert split_list(text, separator) == expected
+
+
+@pytest.mark.parametrize("rows", [["x,y", "y", "", "z"], ["['x', 'y']", "['y']", None, "['z']"]])
+def test_a_separator_splits_labels(nlp, tmp_path, caplog, rows):
+    path = write(tmp_path / "a.jsonl", rows)
+    expected = [
+        {"x": 1.0, "y": 1.0, "z": 0.0},
+        {"x": 0.0, "y": 1.0, "z": 0.0},
+        {},
+        {"x": 0.0, "y": 0.0, "z": 1.0},
+    ]
+    assert cats(nlp, path, separator=",") == expected
+    assert cats(nlp, path, separator=",", labels=["x", "y", "z"], streaming=True) == expected
+    assert not warnings_in(caplog)
+    assert "Set labels to the names" in error(nlp, path, separator=",", streaming=True)
+
+
+def test_a_separator_splits_the_names_of_a_class_label(nlp, tmp_path, caplog):
+    features = Features({"text": Value("string"), "label": ClassLabel(names=["x", "x|y"])})
+    dataset = Dataset.from_dict({"text": ["a", "b"], "label": [0, 1]}, features=features)
+    dataset.save_to_disk(str(tmp_path / "a"))
+    assert cats(nlp, tmp_path / "a", separator="|") == [{"x": 1.0, "y": 0.0}, {"x": 1.0, "y": 1.0}]
+    assert not warnings_in(caplog)
+    cats(nlp, tmp_path / "a")
+    assert len(warnings_in(caplog)) == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "label", "separator"),
+    [
+        (["x,y", "z"], "x,y", ","),
+        (["x", "x;y"], "x;y", ";"),
+        (["x|y", "y|z"], "x|y", "|"),
+        (["['x', 'y']", "z"], "['x', 'y']", ","),
+        (["['x' 'y']"], "['x' 'y']", " "),
+        (["x", "y", "x, y"], "x, y", ","),
+        (["x", "y", "y x"], "y x", " "),
+    ],
+)
+@pytest.mark.parametrize("streaming", [False, True])
+def test_labels_that_look_joined_are_a_warning(
+    nlp, tmp_path, caplog, rows, label, separator, streaming
+):
+    path = write(tmp_path / "a.jsonl", rows, "label")
+    cats(nlp, path, streaming=streaming)
+    found = warnings_in(caplog)
+    if streaming and (", " in label or label == "y x") and "[" not in label:
+        assert not found  # The other labels are not known.
+        return
+    (message,) = found
+    assert f"the label {label!r} in the column 'label' looks like several labels" in message
+    assert f'set separator = "{separator}"' in message
+
+
+def test_labels_of_several_words_are_no_warning(nlp, tmp_path, caplog):
+    rows = ["Food, drinks", "very sad", "sad", "and/or", "(none)", "a & b"]
+    cats(nlp, write(tmp_path / "a.jsonl", rows))
+    assert not warnings_in(caplog)
+
+
+# The set of labels
+
+
+TRAIN, DEV = [["x"], ["y"], ["x", "y"]], [["x"], [], None]
+FULL = [{"x": 1.0, "y": 0.0}, {"x": 0.0, "y": 0.0}, {}]
+
+
+def corpora(tmp_path, labels):
+    """The readers of a config in which the dev corpus has these labels."""
+    write(tmp_path / "train.jsonl", TRAIN)
+    write(tmp_path / "dev.jsonl", DEV)
+    (tmp_path / "labels.json").write_text('["x", "y"]')
+    config = Config().from_str(
+        f"""
+        [corpora]
+
+        [corpora.train]
+        @readers = "spacy_rnn.HFDataset.v1"
+        path = "{tmp_path / "train.jsonl"}"
+
+        [corpora.dev]
+        @readers = "spacy_rnn.HFDataset.v1"
+        path = "{tmp_path / "dev.jsonl"}"
+        {labels.format(tmp_path)}
+        """
+    )
+    return spacy.registry.resolve(config.interpolate())["corpora"]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        "labels = ${{corpora.train}}",
+        'labels = ["x", "y"]',
+        '[corpora.dev.labels]\n@readers = "spacy.read_labels.v1"\npath = "{}/labels.json"',
+    ],
+)
+def test_the_labels_of_a_dev_corpus_are_those_of_training(nlp, tmp_path, labels):
+    dev = corpora(tmp_path, labels)["dev"]
+    assert [eg.reference.cats for eg in dev(nlp)] == FULL
+    dev.streaming = True
+    assert [eg.reference.cats for eg in dev(nlp)] == FULL
+
+
+def test_a_label_that_dev_lacks_counts_in_the_scores(nlp, tmp_path):
+    """Both labels are predicted for a text that has one: half of them are right."""
+    found = corpora(tmp_path, "labels = ${{corpora.train}}")
+    scored = spacy.blank("en")
+    textcat = scored.add_pipe("rnn_textcat_multilabel", config={"threshold": 0.0})
+    scored.initialize(lambda: found["train"](scored))
+    assert textcat.labels == ("x", "y")
+    scores = scored.evaluate(list(found["dev"](scored))[:1])
+    assert (scores["cats_micro_p"], scores["cats_micro_r"]) == (0.5, 1.0)
+    # A text without annotation counts for nothing.
+    assert scored.evaluate(list(found["dev"](scored))[2:])["cats_micro_p"] == 0.0
+
+
+def test_labels_hold_for_a_class_label_too(nlp, tmp_path):
+    features = Features({"text": Value("string"), "label": ClassLabel(names=["y"])})
+    dataset = Dataset.from_dict({"text": ["a", "b"], "label": [0, -1]}, features=features)
+    dataset.save_to_disk(str(tmp_path / "a"))
+    assert cats(nlp, tmp_path / "a", labels=["x", "y"]) == [{"x": 0.0, "y": 1.0}, {}]
+
+
+def test_a_label_that_is_none_of_labels_is_an_error(nlp, tmp_path):
+    path = write(tmp_path / "a.jsonl", [["x"], ["z"]])
+    message = error(nlp, path, labels=["x", "y"])
+    assert f"Row 1 of {path}: the label 'z' in the column 'labels' is none of labels" in message
+    path = write(tmp_path / "b.jsonl", [{"z": 1}], "cats")
+    assert "'cats' has a number for 'z', which is none of labels" in error(nlp, path, labels=["x"])
+
+
+def test_labels_that_can_not_be_used_are_errors(nlp, tmp_path):
+    path = write(tmp_path / "a.jsonl", [["x"]])
+    assert "labels has ['x'] more than once" in error(nlp, path, labels=["x", "y", "x"])
+    message = error(nlp, path, labels=["x"], columns={"text": "text"})
+    assert "labels is set, but no column has labels" in message
+    stream = HFDataset(write(tmp_path / "b.jsonl", ["x"], "label"), streaming=True)
+    assert "The labels of" in error(nlp, path, labels=stream)
+    assert make_hf_dataset(str(path), labels=HFDataset(path)).labels.label_names == ["x"]
