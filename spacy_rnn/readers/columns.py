@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 
 from .entity_tags import are_entity_tags
@@ -50,7 +51,7 @@ class Column:
             found = None if found is None else found[name]
         return found
 
-    @property
+    @cached_property
     def class_names(self) -> Optional[List[str]]:
         """The names behind the numbers of a `ClassLabel`, or of a list of them."""
         feature = _element(self.feature) or self.feature
@@ -69,7 +70,7 @@ class Column:
         if not isinstance(value, int):
             raise ValueError(
                 f"{value!r} in the column '{self}' is neither a text nor an integer, as labels "
-                f"are. Correct it; map columns of other numbers to 'regression' or 'cats'."
+                f"are. Write it as a text, or map a column of numbers to 'regression' or 'cats'."
             )
         if names is None:
             return str(value)

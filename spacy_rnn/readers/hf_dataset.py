@@ -259,9 +259,9 @@ class HFDataset:
             if values is None:
                 continue
             column = self._source.columns[role][0]
-            if role == "morph":
-                _check_morphology(values, column)
             names = column.names(values)
+            if role == "morph":
+                _check_morphology(names, column)
             if len(names) != len(words):
                 raise ValueError(
                     f"it has {len(words)} tokens, but {len(names)} {role}. Each token needs one, "
@@ -312,11 +312,10 @@ def _spaces(words: List[str], text: str) -> Optional[List[bool]]:
     return spaces if found == words else None
 
 
-def _check_morphology(values: List[Any], column: Column) -> None:
-    """Raise a ValueError for a value that does not list features as Universal Dependencies do."""
-    for value in values:
-        name = str(value) if isinstance(value, dict) else column.name(value)
-        if name is not None and not FEATS.fullmatch(name):
+def _check_morphology(names: List[str], column: Column) -> None:
+    """Raise a ValueError for a name that does not list features as Universal Dependencies do."""
+    for name in set(names):
+        if name and not FEATS.fullmatch(name):
             raise ValueError(
                 f"{name!r} in the column '{column}' is not a morphology. Write its features as "
                 f"Universal Dependencies do: Case=Nom|Number=Sing, _ where there are none, and "

@@ -386,7 +386,7 @@ def test_entity_tags_of_each_scheme(nlp, tmp_path, tags, expected):
         ({"entities": [["O"], ["B_PERSON"]]}, "'B_PERSON' is not a tag of an entity"),
         ({"morph": [["_"], ["None"]]}, "'None' in the column 'morph' is not a morphology"),
         ({"morph": [["A=b|C[d]=e,f"], ["{'A': 'b'}"]]}, "\"{'A': 'b'}\" in the column 'morph'"),
-        ({"morph": [[None], [{"A": "b"}]]}, "\"{'A': 'b'}\" in the column 'morph'"),
+        ({"morph": [[None], [{"A": "b"}]]}, "{'A': 'b'} in the column 'morph' is neither a text"),
         ({"pos": [["X"], ["NN"]]}, "NN"),
         ({"tokens": [["a"], [""]]}, "empty string"),
         ({"cats": [{"A": "1"}, {"A": "NA"}]}, "A = 'NA' in the column 'cats' is not a number"),
