@@ -1,6 +1,5 @@
 """The columns of a dataset of the library `datasets`, and what each of them means."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
@@ -26,8 +25,6 @@ OF_TOKENS = {"tags": "tags", "pos": "pos", "morph": "morphs", "entities": "ents"
 CATEGORIES = ("label", "labels", "cats")
 NUMBERS = ("cats", "regression")
 STRINGS = ("string", "large_string")
-#: what may separate columns in a file of text
-DELIMITERS = (";", "\t", "|", ",")
 
 
 @dataclass(frozen=True)
@@ -102,7 +99,6 @@ def find_columns(
         features tell.
     source: The path or name of the dataset, for messages.
     """
-    _check_delimiter(features, columns, source)
     if columns is None:
         columns = _guess(features, source)
     unknown = [role for role in columns if role not in ROLES]
@@ -129,24 +125,6 @@ def find_columns(
     if len(categories) > 1:
         raise _unclear(features, source, f"only one of {categories} can become doc.cats")
     return found
-
-
-def _check_delimiter(
-    features: Mapping[str, Any],
-    columns: Optional[Mapping[str, Union[str, List[str]]]],
-    source: Any,
-) -> None:
-    """Raise a ValueError if the only column has the names of several, unless it is asked for."""
-    if len(features) != 1:
-        return
-    (header,) = features
-    delimiter = next((each for each in DELIMITERS if each in header), None)
-    if delimiter is not None and header not in (columns or {}).values():
-        raise ValueError(
-            f"{source} has one column, {header!r}. If {delimiter!r} separates its columns, set "
-            f"delimiter = {json.dumps(delimiter)}; if it is one column, name it: columns = "
-            f'{{"text": {json.dumps(header)}}}.'
-        )
 
 
 def _find(features: Mapping[str, Any], name: str, source: Any) -> Column:

@@ -314,18 +314,6 @@ def test_nan_in_a_file_of_text_is_missing_too(nlp, tmp_path):
     assert [doc._.regression for doc in docs] == [{"x": 1.5}, None, None, None]
 
 
-@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
-def test_another_delimiter_is_noticed(nlp, tmp_path, delimiter):
-    path, header = tmp_path / "a.csv", f"text{delimiter}label"
-    path.write_text(f"{header}\na{delimiter}x\n")
-    for settings in ({}, {"columns": {"text": "text", "label": "label"}}):
-        message = error(nlp, path, **settings)
-        assert f"has one column, {header!r}" in message
-        assert f"set delimiter = {json.dumps(delimiter)}" in message
-    (doc,) = references(nlp, path, columns={"text": header})
-    assert doc.text == f"a{delimiter}x"
-
-
 def test_translations(nlp, tmp_path):
     features = {"id": Value("string"), "translation": Translation(["en", "fr"])}
     pairs = [{"en": "Go.", "fr": "Va !"}, {"en": "Run!", "fr": ""}]
