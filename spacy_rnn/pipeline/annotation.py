@@ -37,7 +37,9 @@ def has_annotation(doc: Doc, name: str) -> bool:
 
 def annotation_of(doc: Doc) -> List[str]:
     """The names of all annotation that a document has, as `has_annotation` takes them."""
-    # spaCy keeps an extension of a Doc under the key ("._.", name, start, end).
-    keys = [key for key in doc.user_data if isinstance(key, tuple) and key[::2] == ("._.", None)]
-    names = [*ATTRIBUTES, "doc.cats", *(f"doc._.{name}" for _, name, *_ in keys)]
+    names = [*ATTRIBUTES, "doc.cats"]
+    for key in doc.user_data:
+        # spaCy keeps an extension of a Doc under ("._.", name, start, end).
+        if isinstance(key, tuple) and (key[0], key[2]) == ("._.", None):
+            names.append(f"doc._.{key[1]}")
     return [name for name in names if has_annotation(doc, name)]

@@ -218,8 +218,10 @@ class RNNPipe(TrainablePipe):
         problem (str): What is missing.
         cure (str): What to do where there are examples, but without the annotation.
         """
-        counts = Counter(name for eg in get_examples() for name in ("", *annotation_of(eg.reference)))
-        n_examples = counts.pop("", 0)
+        n_examples, counts = 0, Counter[str]()
+        for eg in get_examples():
+            n_examples += 1
+            counts.update(annotation_of(eg.reference))
         if not n_examples:
             return ValueError(
                 f"{problem} The training corpus has no examples: check its path, and that its "
