@@ -13,7 +13,8 @@ from ..display.curves import Panel, save_curves
 from ..features.units import Words
 from ..models.language_model import is_backward
 from ..pipeline.lm import RNNLanguageModel
-from ..readers.common import checked_text, parse_json, read_lines
+from ..readers.common import checked_text
+from ..text_files import read_json
 
 #: what cases are grouped by
 Key = Literal["distance", "attractors"]
@@ -83,17 +84,12 @@ class Summary(NamedTuple):
 
 
 def read_cases(path: Path) -> List[Case]:
-    """The cases of a file of JSON lines, which may be packed (`.xz`, `.gz`): objects with the names
-    of `Case`, of which `attractors` and `spaces` may be left out. Other names are ignored.
+    """The cases of a file of JSON lines, which may be compressed: objects with the names of `Case`,
+    of which `attractors` and `spaces` may be left out. Other names are ignored.
 
     RAISES (ValueError): If a line is no case, or there is none.
     """
-    cases = [
-        _case(parse_json(line, where), where)
-        for number, line in enumerate(read_lines(path), start=1)
-        if line.strip()
-        for where in [f"Line {number} of {path}"]
-    ]
+    cases = [_case(record, where) for where, record in read_json(path)]
     if not cases:
         raise ValueError(
             f'{path} is empty. Write a case a line, as {{"words": ["The", "dogs", "bark"], '

@@ -1,19 +1,10 @@
 """What readers have in common."""
 
-import gzip
-import json
 import logging
-import lzma
-import zlib
 from collections import Counter
-from pathlib import Path
-from typing import Any, Callable, Dict, Iterator
+from typing import Any
 
 logger = logging.getLogger("spacy_rnn")
-
-#: what opens a compressed file, by the end of its name
-OPENERS: Dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open}
-DAMAGES = (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error)
 
 
 class Drops:
@@ -69,34 +60,3 @@ def required_text(text: Any, where: str) -> str:
             f"mend the text: text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')."
         ) from error
     return text
-
-
-def read_lines(path: Path) -> Iterator[str]:
-    """The lines of a file, plain, `.xz` or `.gz`. Only a line feed ends one, with or without a
-    carriage return. Raises a ValueError for a file that is damaged or not UTF-8."""
-    open_file = OPENERS.get(path.suffix.lower(), open)
-    number = 0
-    try:
-        with open_file(path, "rb") as file:
-            for number, line in enumerate(file, start=1):
-                yield line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\n")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"Line {number} of {path} is not UTF-8 ({error}). Convert the file, as by "
-            f"iconv -f ISO-8859-1 -t UTF-8, with the encoding that it has."
-        ) from error
-    except DAMAGES as error:
-        raise ValueError(
-            f"{path} is damaged after line {number} ({error}). Copy or download it again."
-        ) from error
-
-
-def parse_json(line: str, where: str) -> Any:
-    """A line of a file of JSON lines. Raises a ValueError if it is none."""
-    try:
-        return json.loads(line)
-    except ValueError as error:
-        raise ValueError(
-            f"{where} is no valid JSON ({error}). The file must have one JSON object a line, each "
-            f"whole on its line and not in a list."
-        ) from error

@@ -20,6 +20,7 @@ from .common import Drops, checked_text
 from .entity_tags import to_bio
 from .labels import LabelReader, read_numbers
 from .sources import open_dataset
+from .tables import TableFormat
 
 logger = logging.getLogger("spacy_rnn")
 #: a child of spaCy's logger, whose handler shows what it says in `spacy train`
@@ -70,9 +71,14 @@ class HFDataset:
     Rows without a text are dropped. How many is logged at the end of each pass: as a warning, or as
     information where the pass before dropped the same.
 
+    Local files of text are read by one rule for each ending: a .csv file has quotes, a .tsv file
+    has none, and only an empty field is missing; byte-order marks are known. They are read once
+    before the first row: a file that is not in its encoding, or whose rows differ in their numbers
+    of fields, is an error that names the line.
+
     path (Union[str, Path]): A file (.csv, .tsv, .json, .jsonl, .parquet, .arrow, or .txt, a text a
-        line; also compressed), a folder of them (by the library's own rules, so that NA in CSV is
-        missing there), a folder that `save_to_disk` wrote, or the name of a dataset on the Hub.
+        line; also compressed), a folder of them, a folder that `save_to_disk` wrote, or the name of
+        a dataset on the Hub, which is read by the library's own rules.
     config_name (Optional[str]): Which configuration (subset), where a dataset has several.
     split (Optional[str]): Which split, where a dataset has several. But for what `save_to_disk`
         wrote and streams, it may be a part of one: "train[:10%]".
@@ -90,6 +96,13 @@ class HFDataset:
     separator (str): What stands between the labels of one string, as in "x,y" or "['x', 'y']"; ""
         where each string is one label.
     limit (int): Stop after this many rows with a text; 0 for no limit.
+    delimiter (Optional[str]): What separates the columns; None for a comma in .csv and a TAB in
+        .tsv.
+    header (bool): Whether the first row of .csv and .tsv names the columns. If not, their names are
+        their numbers, from 0: {"text": "0", "label": "1"}.
+    quotes (Optional[bool]): Whether fields may be between double quotes (RFC 4180); if not, quotes
+        are text. None for quotes in .csv only.
+    encoding (str): The encoding of files of text, unless a byte-order mark tells another one.
     """
 
     def __init__(
@@ -103,8 +116,13 @@ class HFDataset:
         labels: Optional[Union[List[str], "HFDataset"]] = None,
         separator: str = "",
         limit: int = 0,
+        delimiter: Optional[str] = None,
+        header: bool = True,
+        quotes: Optional[bool] = None,
+        encoding: str = "utf-8",
     ) -> None:
         at_least(0, limit=limit)
+        self.format = TableFormat(delimiter, header, quotes, encoding)
         self.path = str(path)
         self.config_name = config_name
         self.split = split
@@ -161,7 +179,9 @@ class HFDataset:
         # Kept: to open a dataset of the Hub takes several requests, and each epoch would.
         from datasets import Dataset
 
-        rows: Any = open_dataset(self.path, self.config_name, self.split, self.streaming)
+        rows: Any = open_dataset(
+            self.path, self.config_name, self.split, self.streaming, self.format
+        )
         features = rows.features
         if features is None:
             # Before datasets 4, a stream of CSV or JSON does not tell them.
@@ -287,6 +307,10 @@ def make_hf_dataset(
     labels: Optional[Union[List[str], HFDataset]] = None,
     separator: str = "",
     limit: int = 0,
+    delimiter: Optional[str] = None,
+    header: bool = True,
+    quotes: Optional[bool] = None,
+    encoding: str = "utf-8",
 ) -> HFDataset:
     """spacy_rnn.HFDataset.v1: see `HFDataset`."""
     if path is None:
@@ -300,6 +324,10 @@ def make_hf_dataset(
         labels=labels,
         separator=separator,
         limit=limit,
+        delimiter=delimiter,
+        header=header,
+        quotes=quotes,
+        encoding=encoding,
     )
 
 

@@ -1,10 +1,9 @@
 """Pairs of a text and its translation, from the formats that parallel corpora come in."""
 
-import json
 from collections import Counter
-from itertools import zip_longest
+from itertools import chain, islice, zip_longest
 from pathlib import Path
-from typing import Any, Iterator, Optional, Tuple, Union
+from typing import Any, Iterator, Optional, Sequence, Tuple, Union
 
 from spacy.errors import Errors
 from spacy.language import Language
@@ -16,10 +15,12 @@ from spacy.vocab import Vocab
 
 from ..extensions import set_doc_extension
 from ..models.checks import at_least
-from .common import OPENERS, Drops, checked_text, parse_json, read_lines
+from ..text_files import COMPRESSED, ending_of, read_json, read_lines
+from .common import Drops, checked_text
 from .sources import is_saved
+from .tables import RULES, TableFormat, check_table, read_rows
 
-TABLES = (".tsv", ".txt")
+TABLES = (*RULES, ".txt")
 JSON_LINES = (".jsonl", ".json")
 DOCS = ".spacy"
 
@@ -35,6 +36,10 @@ def make_parallel_corpus(
     max_length: int = 0,
     max_ratio: float = 0.0,
     limit: int = 0,
+    delimiter: Optional[str] = None,
+    header: bool = False,
+    quotes: Optional[bool] = None,
+    encoding: str = "utf-8",
 ) -> "ParallelCorpus":
     """spacy_rnn.ParallelCorpus.v1: see `ParallelCorpus`."""
     if path is None:
@@ -50,6 +55,10 @@ def make_parallel_corpus(
         max_length=max_length,
         max_ratio=max_ratio,
         limit=limit,
+        delimiter=delimiter,
+        header=header,
+        quotes=quotes,
+        encoding=encoding,
     )
 
 
@@ -59,24 +68,28 @@ class ParallelCorpus:
 
     The format shows in the path:
 
-    * `.tsv` or `.txt`: a pair a line, its columns separated by a TAB, without quotes;
+    * `.tsv` or `.txt`: a pair a line, its columns separated by a TAB; quotes are text;
+    * `.csv`: a pair a row, its columns separated by a comma and possibly quoted (RFC 4180);
     * any two files, `path` and `target_path`: line N of one translates line N of the other;
     * `.jsonl` or `.json`: a JSON object a line, {"source": "...", "target": "..."}, or with the two
-      one level deeper, {"translation": {"en": "...", "fr": "..."}};
+      one level deeper, {"translation": {"en": "...", "fr": "..."}}; `.json` may also be a list of
+      them;
     * `.spacy` files or a folder of them: docs with the extension, saved with
       DocBin(store_user_data=True);
     * a folder that `save_to_disk` of the library datasets wrote, with columns as in JSON.
 
-    Files of text are UTF-8, plain, `.xz` or `.gz`, and are read a line at a time. White space
-    around a text of theirs does not belong to it.
+    Files of text may be compressed (`.gz`, `.xz`, `.bz2`, `.zst`), and are read a line at a time.
+    White space around a text of theirs does not belong to it.
 
     Pairs that lack a text or exceed a bound are dropped. How many and why is logged at the end of
     each pass: as a warning, or as information where the pass before dropped the same.
 
     path (Union[str, Path]): The file or folder.
     target_path (Optional[Union[str, Path]]): The file of translations, where they have their own.
-    source (str), target (str): The names of the two texts in JSON and datasets.
-    source_column (int), target_column (int): The columns of the two texts in TSV, from 0.
+    source (str), target (str): The names of the two texts in JSON, datasets and the header of a
+        table.
+    source_column (int), target_column (int): The columns of the two texts in a table without a
+        header, from 0.
     attr (str): Name of the extension.
     max_length (int): Pairs are dropped whose source has more tokens or whose translation has more
         words, as blanks separate them; 0 for no limit.
@@ -84,6 +97,12 @@ class ParallelCorpus:
         of the shorter, in tokens of the source and words of the translation; 0 for no limit. Not
         for languages that write no blanks between words.
     limit (int): Stop after this many pairs; 0 for no limit.
+    delimiter (Optional[str]): What separates the columns of a table; None for a comma in .csv and a
+        TAB in others.
+    header (bool): Whether the first row of a table names the columns.
+    quotes (Optional[bool]): Whether the fields of a table may be between double quotes (RFC 4180);
+        if not, quotes are text. None for quotes in .csv only.
+    encoding (str): The encoding of files of text, unless a byte-order mark tells another one.
     """
 
     def __init__(
@@ -99,6 +118,10 @@ class ParallelCorpus:
         max_length: int = 0,
         max_ratio: float = 0.0,
         limit: int = 0,
+        delimiter: Optional[str] = None,
+        header: bool = False,
+        quotes: Optional[bool] = None,
+        encoding: str = "utf-8",
     ) -> None:
         at_least(
             0,
@@ -119,6 +142,7 @@ class ParallelCorpus:
         self.max_length = max_length
         self.max_ratio = max_ratio
         self.limit = limit
+        self.format = TableFormat(delimiter, header, quotes, encoding)
         cure = (
             "Check which texts are read as source and translation, and the bounds of the corpus. "
             "Docs keep their translations only if they are saved with "
@@ -171,34 +195,35 @@ class ParallelCorpus:
         for file in (path, self.target_path):
             if file is not None and not file.exists():
                 raise FileNotFoundError(f"There is no file or folder {file}. Check the paths.")
-        name = path.name.lower()
-        for ending in OPENERS:
-            name = name.removesuffix(ending)
+        ending = ending_of(path)
         if self.target_path is not None:
-            if path.is_dir() or self.target_path.is_dir() or name.endswith((DOCS, *JSON_LINES)):
+            if path.is_dir() or self.target_path.is_dir() or ending in (DOCS, *JSON_LINES):
                 raise ValueError(
                     f"With target_path, path must be a file with a text a line, but it is {path}, "
                     f"and target_path is {self.target_path}. Leave target_path out if path has "
                     f"both texts."
                 )
+            self.format.check_unused(str(path))
             return self._read_aligned(self.target_path)
+        if not path.is_dir() and ending in TABLES:
+            return self._read_table()
+        self.format.check_unused(str(path))
         if is_saved(path):
             return self._read_dataset()
         if path.is_dir() or path.suffix == DOCS:
             return self._read_docs(vocab)
-        if name.endswith(TABLES):
-            return self._read_table()
-        if name.endswith(JSON_LINES):
+        if ending in JSON_LINES:
             return self._read_json()
         raise ValueError(
             f"The name of {path} does not tell its format. Files with both texts end in .tsv or "
-            f".txt (a pair a line, separated by a TAB), .jsonl or .json (an object a line), each "
-            f"also with .xz or .gz after it, or in .spacy. If it has one text a line, set "
-            f"target_path to the file of their translations."
+            f".txt (a pair a line, separated by a TAB), .csv, .jsonl or .json (an object a line), "
+            f"each also with one of {list(COMPRESSED)} after it, or in .spacy. If it has one text "
+            f"a line, set target_path to the file of their translations."
         )
 
     def _read_aligned(self, target_path: Path) -> Iterator[Tuple[str, str]]:
-        pairs = zip_longest(read_lines(self.path), read_lines(target_path))
+        encoding = self.format.encoding
+        pairs = zip_longest(read_lines(self.path, encoding), read_lines(target_path, encoding))
         for number, (source, target) in enumerate(pairs, start=1):
             if source is None or target is None:
                 shorter, longer = self.path, target_path
@@ -213,33 +238,50 @@ class ParallelCorpus:
             yield source.strip(), target.strip()
 
     def _read_table(self) -> Iterator[Tuple[str, str]]:
-        needed = 1 + max(self.source_column, self.target_column)
-        for number, line in enumerate(read_lines(self.path), start=1):
-            columns = line.split("\t")
-            if len(columns) >= needed:
-                yield columns[self.source_column].strip(), columns[self.target_column].strip()
-            elif not line.strip():
-                yield "", ""
+        rows = read_rows(self.path, self.format)
+        head = list(islice(rows, 1))
+        if not head:
+            return
+        first = head[0][1]
+        source, target = self._columns(*head[0])
+        if not self.format.header:
+            rows = chain(head, rows)
+        for _, fields in rows:
+            if len(fields) == len(first):
+                yield fields[source].strip(), fields[target].strip()
             else:
+                # It says where, and in how many rows.
+                check_table(self.path, self.format)
+
+    def _columns(self, number: int, first: Sequence[str]) -> Tuple[int, int]:
+        """The numbers of the two columns of a table, by its first row."""
+        if self.format.header:
+            missing = {self.source, self.target}.difference(first)
+            if missing:
                 raise ValueError(
-                    f"Line {number} of {self.path} has {len(columns)} column(s), but source_column "
-                    f"= {self.source_column} and target_column = {self.target_column} need "
-                    f"{needed}. Separate them by a TAB, or set target_path if the translations "
-                    f"have their own file."
+                    f"The header of {self.path} has no column {sorted(missing)}, but {first}. Set "
+                    f"source and target to two of them, delimiter to what separates them, or "
+                    f"header to false if it is none."
                 )
+            return first.index(self.source), first.index(self.target)
+        needed = 1 + max(self.source_column, self.target_column)
+        if len(first) < needed:
+            raise ValueError(
+                f"Line {number} of {self.path} has {len(first)} column(s), but source_column = "
+                f"{self.source_column} and target_column = {self.target_column} need {needed}. "
+                f"Separate them by a TAB in .tsv and .txt or a comma in .csv, set delimiter, or "
+                f"set target_path if the translations have their own file."
+            )
+        return self.source_column, self.target_column
 
     def _read_json(self) -> Iterator[Tuple[str, str]]:
-        for number, line in enumerate(read_lines(self.path), start=1):
-            where = f"Line {number} of {self.path}"
-            if not line.strip():
-                yield "", ""
-                continue
-            yield self._texts(parse_json(line, where), where)
+        for where, record in read_json(self.path, self.format.encoding):
+            yield self._texts(record, where)
 
     def _read_dataset(self) -> Iterator[Tuple[str, str]]:
         splits = self.path / "dataset_dict.json"
         if splits.exists():
-            names = json.loads(splits.read_text(encoding="utf8"))["splits"]
+            names = next(record["splits"] for _, record in read_json(splits))
             raise ValueError(
                 f"{self.path} is a dataset of the splits {names}. Set the path to one of them, as "
                 f"{self.path / names[0]}."

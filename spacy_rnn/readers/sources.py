@@ -1,24 +1,30 @@
 """Datasets of the library `datasets`, from wherever they are."""
 
+import csv
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Union
+
+from ..text_files import COMPRESSED, UTF8, encoding_of, ending_of, read_lines
+from .tables import RULES, TableFormat, check_table
 
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
 
-#: Words such as "None" or "NA" are text; only an empty field is missing.
-CSV = {"keep_default_na": False, "na_values": [""]}
-#: what reads a file, and with which settings, by the end of its name
-FORMATS: Dict[str, Tuple[str, Dict[str, Any]]] = {
-    ".csv": ("csv", CSV),
-    ".tsv": ("csv", {"sep": "\t", **CSV}),
-    ".json": ("json", {}),
-    ".jsonl": ("json", {}),
-    ".parquet": ("parquet", {}),
-    ".arrow": ("arrow", {}),
-    ".txt": ("text", {}),
+#: what reads a file, by the end of its name
+FORMATS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".json": "json",
+    ".jsonl": "json",
+    ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".txt": "text",
 }
-COMPRESSED = (".gz", ".xz", ".bz2", ".zst")
+TEXTS = (*RULES, ".json", ".jsonl", ".txt")
+#: Words such as "None" or "NA" are text; only an empty field is missing.
+MISSING = {"keep_default_na": False, "na_values": [""]}
+#: encodings in which `datasets` reads no JSON, as it splits bytes into lines
+WIDE = ("utf-16", "utf-32")
 
 
 def is_saved(path: Path) -> bool:
@@ -27,34 +33,38 @@ def is_saved(path: Path) -> bool:
 
 
 def open_dataset(
-    path: str, config_name: Optional[str], split: Optional[str], streaming: bool
+    path: str,
+    config_name: Optional[str],
+    split: Optional[str],
+    streaming: bool,
+    form: TableFormat,
 ) -> Union["Dataset", "IterableDataset"]:
     """One split of a dataset; see `spacy_rnn.readers.hf_dataset.HFDataset`. Raises an OSError if
-    there is none or the Hub can't be reached, and a ValueError if it is malformed."""
+    there is none or the Hub can't be reached, and a ValueError if it is malformed.
+
+    form (TableFormat): The format of local files of text.
+    """
     from datasets import load_dataset, load_from_disk
     from datasets.exceptions import DatasetGenerationError
 
     local = Path(path)
-    settings: Dict[str, Any] = {"name": config_name, "split": split, "streaming": streaming}
     if is_saved(local):
+        form.check_unused(path)
         return _choose_split(load_from_disk(path), path, split)
-    name = local.name.lower()
-    for ending in COMPRESSED:
-        name = name.removesuffix(ending)
-    ending = Path(name).suffix
+    settings: Dict[str, Any] = {"name": config_name, "split": split, "streaming": streaming}
+    builder = path
     if local.is_file():
-        if ending not in FORMATS:
+        if ending_of(local) not in FORMATS:
             raise ValueError(
                 f"The name of {path} does not tell its format: it must end in one of "
                 f"{list(FORMATS)}, each also with one of {list(COMPRESSED)} after it."
             )
-        builder, options = FORMATS[ending]
-        settings.update(options, data_files=path)
-    else:
-        if not local.exists() and (local.is_absolute() or ending in FORMATS):
-            raise FileNotFoundError(f"There is no file or folder {path}. Check the path.")
-        builder = path
+        builder = FORMATS[ending_of(local)]
+        settings["data_files"] = path
+    elif not local.exists() and (local.is_absolute() or ending_of(local) in FORMATS):
+        raise FileNotFoundError(f"There is no file or folder {path}. Check the path.")
     try:
+        settings |= _options_for(path, _files_of(local, config_name), form)
         return _choose_split(load_dataset(builder, **settings), path, split)
     except DatasetGenerationError as error:
         raise ValueError(f"{path} can't be read: {error.__cause__ or error}") from error
@@ -69,6 +79,81 @@ def open_dataset(
             f"No dataset is found at {path}: {error}. Check the path or the name; private datasets "
             f"need a login (hf auth login)."
         ) from error
+
+
+def _files_of(path: Path, config_name: Optional[str]) -> List[Path]:
+    """The files that a local path is or has; none of a name on the Hub."""
+    if not path.is_dir():
+        return [path] if path.exists() else []
+    from datasets import load_dataset_builder
+
+    # The library's rules tell which files of a folder are read.
+    files = load_dataset_builder(str(path), name=config_name).config.data_files or {}
+    return [Path(file) for part in files.values() for file in part]
+
+
+def _options_for(path: str, files: List[Path], form: TableFormat) -> Dict[str, Any]:
+    """The options by which `datasets` reads local files of text as their ending says. Raises a
+    ValueError where it would read them wrongly."""
+    endings = sorted({ending_of(file) for file in files})
+    if not RULES.keys() & set(endings):
+        form.check_unused(path)
+    if not set(TEXTS) & set(endings):
+        return {}
+    if len(endings) > 1 and RULES.keys() & set(endings):
+        raise ValueError(
+            f"{path} has files of several formats, {endings}, which are not read together. Set "
+            f"the path to one of the files, or to a folder of one format."
+        )
+    encodings = {encoding_of(file, form.encoding) for file in files}
+    if len(encodings) > 1:
+        # Without a mark it reads the same as utf-8.
+        encodings = {"utf-8-sig" if encoding == UTF8 else encoding for encoding in encodings}
+    if len(encodings) > 1:
+        raise ValueError(
+            f"The files of {path} differ in their encodings, {sorted(encodings)}. Convert them to "
+            f"UTF-8."
+        )
+    (encoding,) = encodings
+    if endings[0] in RULES:
+        return {**_table_options(files, form), "encoding": encoding}
+    if endings[0] == ".txt":
+        for file in files:
+            _check_line_ends(file, encoding)
+    elif encoding in WIDE:
+        raise ValueError(
+            f"{path} is {encoding.upper()}, of which `datasets` reads no JSON. Convert it to "
+            f"UTF-8, as by iconv -f {encoding.upper()} -t UTF-8."
+        )
+    return {"encoding": encoding}
+
+
+def _table_options(files: List[Path], form: TableFormat) -> Dict[str, Any]:
+    """How pandas reads tables, which are checked for what it would take in silence: it moves all
+    columns where the rows have more fields than the header, and fills up shorter rows."""
+    for file in files:
+        first = check_table(file, form)
+    form = form.of(files[0])
+    if not form.quotes:
+        for file in files:
+            _check_line_ends(file, form.encoding)
+    return {
+        "sep": form.delimiter,
+        "quoting": csv.QUOTE_MINIMAL if form.quotes else csv.QUOTE_NONE,
+        "header": 0 if form.header else None,
+        "names": None if form.header else [str(number) for number in range(len(first))],
+        **MISSING,
+    }
+
+
+def _check_line_ends(path: Path, encoding: str) -> None:
+    """Raise a ValueError for a carriage return inside a line, which `datasets` takes for an end."""
+    for number, line in enumerate(read_lines(path, encoding), start=1):
+        if "\r" in line:
+            raise ValueError(
+                f"Line {number} of {path} has a carriage return in it, where `datasets` would end "
+                f"the line. Remove it, or replace it by a blank."
+            )
 
 
 def _choose_split(dataset: Any, path: str, split: Optional[str]) -> Any:

@@ -94,9 +94,11 @@ def write(path, rows):
     name = path.name.removesuffix(".gz")
     columns = {"text": [row[0] for row in rows], "label": [row[1] for row in rows]}
     records = [dict(zip(columns, row, strict=True)) for row in rows]
-    if name.endswith((".csv", ".tsv")):
-        sep = "\t" if name.endswith(".tsv") else ","
-        Dataset.from_list(records).to_csv(str(path), sep=sep)
+    if name.endswith(".csv"):
+        Dataset.from_list(records).to_csv(str(path))
+    elif name.endswith(".tsv"):
+        lines = ["\t".join(row) + "\n" for row in [columns, *rows]]
+        path.write_text("".join(lines), encoding="utf8")
     elif name.endswith((".json", ".jsonl")):
         text = "".join(json.dumps(record) + "\n" for record in records)
         path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())

@@ -116,17 +116,18 @@ def test_quotes_are_text(nlp, tmp_path):
 def test_a_line_without_tab_is_an_error(nlp, tmp_path):
     path = write(tmp_path / "a.tsv", "Go.\tVa !\nRun! Cours !\n")
     message = error(nlp, path)
-    assert f"Line 2 of {path} has 1 column(s)" in message and "TAB" in message
+    assert f"Line 2 of {path} has 1 field, but line 1 has 2 (Go., Va !)" in message
+    message = error(nlp, write(tmp_path / "b.tsv", "Go. Va !\n"))
+    assert "Line 1 of" in message and "has 1 column(s)" in message and "TAB" in message
     message = error(nlp, path, target_column=2)
     assert "Line 1 " in message and "target_column = 2 need 3" in message
 
 
 @pytest.mark.parametrize("name", ["a.tsv", "a.tsv.xz", "a.jsonl"])
-@pytest.mark.parametrize("encoding", ["latin1", "utf-16"])
-def test_a_line_that_is_not_utf8_is_an_error(nlp, tmp_path, name, encoding):
+def test_a_line_that_is_not_utf8_is_an_error(nlp, tmp_path, name):
     line = {"source": "Ah!", "target": "Ça !"}
     text = "Ah!\tÇa !\n" if "tsv" in name else json.dumps(line, ensure_ascii=False)
-    path = write(tmp_path / name, b"\n" + text.encode(encoding))
+    path = write(tmp_path / name, b"\n" + text.encode("latin1"))
     message = error(nlp, path)
     assert f"Line 2 of {path} is not UTF-8" in message and "iconv" in message
 
@@ -137,7 +138,7 @@ def test_a_damaged_file_is_an_error(nlp, tmp_path, name):
     path.write_bytes(path.read_bytes()[:-20])
     assert f"{path} is damaged" in error(nlp, path)
     path.write_bytes(b"not compressed")
-    assert f"{path} is damaged after line 0" in error(nlp, path)
+    assert f"{path} is damaged" in error(nlp, path)
 
 
 # Two files
@@ -294,7 +295,7 @@ def test_datasets_of_several_splits(nlp, tmp_path):
 # Paths and settings
 
 
-@pytest.mark.parametrize("name", ["a.csv", "a.en", "a", "a.spacy.xz"])
+@pytest.mark.parametrize("name", ["a.en", "a", "a.spacy.xz"])
 def test_an_unknown_format_is_an_error(nlp, tmp_path, name):
     message = error(nlp, write(tmp_path / name, tsv(PAIRS)))
     assert name in message and ".tsv" in message and "target_path" in message
@@ -379,7 +380,7 @@ def test_pairs_without_a_text_are_dropped_and_counted(nlp, tmp_path, caplog):
     path = write(tmp_path / "a.tsv", "Go.\tVa !\n\t\n \tx\ny\t \n\nz\t\nRun!\tCours !\n")
     assert read(nlp, path) == [("Go.", "Va !"), ("Run!", "Cours !")]
     assert logged(caplog) == [
-        f"{path}: 5 of 7 pairs are dropped: 3 without a source, 2 without a translation."
+        f"{path}: 4 of 6 pairs are dropped: 2 without a source, 2 without a translation."
     ]
     records = [{"source": None, "target": "a"}, {"source": "a", "target": None}]
     records += [{"source": source, "target": target} for source, target in PAIRS]

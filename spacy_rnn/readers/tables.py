@@ -1,0 +1,207 @@
+"""Tables in text files: rows of fields, with one rule for each ending."""
+
+import codecs
+import csv
+import logging
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional, Tuple
+
+from ..text_files import UTF8, ending_of, open_text, read_lines
+
+logger = logging.getLogger("spacy_rnn")
+
+#: the delimiter of each ending, and whether its fields may be quoted
+RULES: Dict[str, Tuple[str, bool]] = {".csv": (",", True), ".tsv": ("\t", False)}
+#: delimiters that files have in place of that of their ending
+OTHERS = (";", "\t", "|")
+#: the csv module's own limit, 131,072 characters, is too small for a document
+LONGEST_FIELD = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class TableFormat:
+    """How the text of a file makes a table.
+
+    delimiter (Optional[str]): What separates the fields of a row; None for that of the ending:
+        a comma in .csv, a TAB in .tsv.
+    header (bool): Whether the first row has the names of the columns.
+    quotes (Optional[bool]): Whether a field may stand between double quotes and then have
+        delimiters, line breaks and doubled quotes in it (RFC 4180); if not, quotes are text. None
+        for the rule of the ending: quotes in .csv only.
+    encoding (str): The encoding of the file, unless a byte-order mark tells another one.
+    """
+
+    delimiter: Optional[str] = None
+    header: bool = True
+    quotes: Optional[bool] = None
+    encoding: str = UTF8
+
+    def __post_init__(self) -> None:
+        if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
+            raise ValueError(
+                f"'delimiter' must be one character other than a quote or a line end, not "
+                f'{self.delimiter!r}. In a config, a TAB is "\\t".'
+            )
+        try:
+            codecs.lookup(self.encoding)
+        except LookupError as error:
+            raise ValueError(
+                f"'encoding' must be one that Python knows, such as utf-8 or cp1252, not "
+                f"'{self.encoding}'."
+            ) from error
+
+    def of(self, path: Path) -> "TableFormat":
+        """With the rule of a file's ending where there is no setting; endings without a rule have
+        that of .tsv."""
+        delimiter, quotes = RULES.get(ending_of(path), RULES[".tsv"])
+        return replace(
+            self,
+            delimiter=self.delimiter or delimiter,
+            quotes=quotes if self.quotes is None else self.quotes,
+        )
+
+    def check_unused(self, path: str) -> None:
+        """Raise a ValueError if there are settings of tables, for a source that is none."""
+        unused = [name for name in ("delimiter", "quotes") if getattr(self, name) is not None]
+        if unused:
+            raise ValueError(
+                f"The settings {unused} are for files that end in one of {list(RULES)}, but the "
+                f"path is {path}. Leave them out, or correct the path."
+            )
+
+
+def read_rows(path: Path, form: TableFormat) -> Iterator[Tuple[int, List[str]]]:
+    """The rows of a table, its header too, each with the number of the line in which it begins.
+    Blank lines are not rows.
+
+    form (TableFormat): The format, completed by the rule of the ending.
+    RAISES (ValueError): If the file is damaged, not in its encoding, or its quotes are not paired.
+    """
+    rule = form.of(path)
+    rows = (
+        _read_quoted(path, rule) if rule.quotes else _read_literal(path, rule, form.quotes is None)
+    )
+    for number, fields in rows:
+        if len(fields) > 1 or "".join(fields).strip():
+            yield number, fields
+
+
+def _read_quoted(path: Path, form: TableFormat) -> Iterator[Tuple[int, List[str]]]:
+    csv.field_size_limit(LONGEST_FIELD)
+    with open_text(path, form.encoding, newline="") as file:
+        reader = csv.reader(file, delimiter=form.delimiter or "", strict=True)
+        start = 1
+        try:
+            for fields in reader:
+                yield start, fields
+                start = reader.line_num + 1
+        except csv.Error as error:
+            raise ValueError(
+                f"The row that begins in line {start} of {path} has quotes that are not paired "
+                f"({error}). Write a quote inside a quoted field twice; where quotes are text, "
+                f"set quotes to false."
+            ) from error
+
+
+def _read_literal(path: Path, form: TableFormat, by_rule: bool) -> Iterator[Tuple[int, List[str]]]:
+    quoted, is_literal = 0, not by_rule
+    for number, line in enumerate(read_lines(path, form.encoding), start=1):
+        fields = line.split(form.delimiter)
+        if not is_literal and '"' in line:
+            for field in fields:
+                if field.startswith('"'):
+                    quoted += 1
+                    is_literal = is_literal or not _is_quoted(field)
+        yield number, fields
+    if quoted and not is_literal:
+        _warn_of_quotes(path, quoted)
+
+
+def _is_quoted(field: str) -> bool:
+    """Whether a field that begins with a quote may be a quoted one."""
+    return len(field) > 1 and field[-1] == '"' and '"' not in field[1:-1].replace('""', "")
+
+
+@cache
+def _warn_of_quotes(path: Path, n_fields: int) -> None:
+    """Once for each state of a file, which is read in every epoch."""
+    logger.warning(
+        "%s: all fields that begin with a quote (%d) end with one too, as if it quoted them. They "
+        "are read as they are, with the quotes. Set quotes to true if the quotes are not part of "
+        "the texts, and to false if they are.",
+        path,
+        n_fields,
+    )
+
+
+def check_table(path: Path, form: TableFormat) -> List[str]:
+    """Read a table once to see that each row has as many fields as the first one. Returns those.
+
+    RAISES (ValueError): As `read_rows`, and if a row has another number of fields; with the line
+        and how many rows are so.
+    """
+    rows = read_rows(path, form)
+    first = next(rows, (1, []))[1]
+    if not first:
+        raise ValueError(f"{path} has no rows. Check the path.")
+    if form.header and form.delimiter is None and len(first) == 1:
+        for other in OTHERS:
+            if other in first[0]:
+                raise ValueError(
+                    f"The header of {path} has one column, {first[0]!r}, with {other!r} in it. If "
+                    f"that separates the columns, set delimiter to it."
+                )
+    counts: Counter[int] = Counter()
+    lines: Dict[int, int] = {}
+    n_ends = 0
+    for number, fields in rows:
+        n = len(fields)
+        counts[n] += 1
+        if n not in lines:
+            lines[n] = number
+        if n != len(first):
+            n_ends += not fields[-1]
+    if counts.keys() - {len(first)}:
+        raise _uneven(path, form.of(path), first, counts, lines, n_ends)
+    return first
+
+
+def _uneven(
+    path: Path,
+    form: TableFormat,
+    first: List[str],
+    counts: "Counter[int]",
+    lines: Dict[int, int],
+    n_ends: int,
+) -> ValueError:
+    """The error of a table whose rows differ in their numbers of fields.
+
+    counts, lines: How many rows have each number of fields, and the first line with it.
+    n_ends: How many rows that differ from the first one end with an empty field.
+    """
+    n_rows, n_columns = counts.total(), len(first)
+    differing = n_rows - counts[n_columns]
+    line, n_fields = min((line, n) for n, line in lines.items() if n != n_columns)
+    first_row = "the header" if form.header else "line 1"
+    found = (
+        f"Line {line} of {path} has {n_fields} field{'s' * (n_fields > 1)}, but {first_row} has "
+        f"{n_columns} ({', '.join(first)})"
+    )
+    if form.header and counts[n_columns + 1] == n_rows and n_ends < n_rows:
+        return ValueError(
+            f"{found}, and so it is in all {n_rows} rows: the first column, such as the names of "
+            f"rows that R writes, has no name. Add one at the start of the header, or write the "
+            f"file without this column (in R, row.names = FALSE)."
+        )
+    if n_fields < n_columns:
+        cure = "Write an empty field where one is missing, and line breaks only in quoted fields"
+    elif n_ends == differing:
+        cure = "The last field is empty: remove the delimiter at the end of these lines"
+    elif form.quotes:
+        cure = "Quote the fields that have a delimiter in them, or set another delimiter"
+    else:
+        cure = "Remove the delimiters in fields, or set quotes to true if these fields are quoted"
+    return ValueError(f"{found}; {differing} of {n_rows} rows have another number. {cure}.")

@@ -1,0 +1,192 @@
+"""Files of text. The package opens all of them here: compressed or not, in any encoding, with or
+without a byte-order mark."""
+
+import bz2
+import codecs
+import gzip
+import io
+import json
+import lzma
+import zlib
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Callable, Dict, Iterator, TextIO, Tuple
+
+UTF8 = "utf-8"
+#: byte-order marks, and the encodings that read what follows, without the mark. The mark of UTF-32
+#: begins with that of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+#: bytes that show whether there is a mark, or text of another encoding
+_START = 4096
+_CHUNK = 1 << 20
+
+
+def _open_zst(path: Path, mode: str) -> BinaryIO:
+    try:
+        # Since Python 3.14.
+        from compression import zstd
+    except ImportError:
+        try:
+            import zstandard as zstd
+        except ImportError as error:
+            raise ImportError(
+                f"{path} is compressed by Zstandard, which needs the package zstandard: install it "
+                f"with pip install zstandard, or unpack the file."
+            ) from error
+    return zstd.open(path, mode)
+
+
+#: what opens a compressed file, by the end of its name
+COMPRESSED: Dict[str, Callable[..., Any]] = {
+    ".gz": gzip.open,
+    ".xz": lzma.open,
+    ".bz2": bz2.open,
+    ".zst": _open_zst,
+}
+#: what reading a damaged file raises
+DAMAGES = (OSError, EOFError, lzma.LZMAError, zlib.error)
+
+
+def ending_of(path: Path) -> str:
+    """The end of a file's name that tells its format, in lower case: without that of a
+    compression."""
+    name = path.name.lower()
+    for ending in COMPRESSED:
+        name = name.removesuffix(ending)
+    return Path(name).suffix
+
+
+def open_bytes(path: Path) -> BinaryIO:
+    """Open a file, decompressed by the end of its name."""
+    return COMPRESSED.get(path.suffix.lower(), open)(path, "rb")
+
+
+def mark_of(start: bytes) -> Tuple[bytes, str]:
+    """The byte-order mark with which a file begins, and the encoding that it tells; both are empty
+    where there is none."""
+    return next((known for known in _MARKS if start.startswith(known[0])), (b"", ""))
+
+
+def encoding_of(path: Path, encoding: str = UTF8) -> str:
+    """The encoding of a text file: that of its byte-order mark, or else the given one.
+
+    RAISES (ValueError): If the file has zero bytes, as UTF-16 has them, but no mark.
+    """
+    with open_bytes(path) as file:
+        try:
+            start = file.read(_START)
+        except DAMAGES as error:
+            raise _damaged(path, error) from error
+    return mark_of(start)[1] or _without_mark(start, encoding, path)
+
+
+def _without_mark(start: bytes, encoding: str, name: Any) -> str:
+    if b"\0" in start and "\0" in start.decode(encoding, "ignore"):
+        raise ValueError(
+            f"{name} has zero bytes: it is not text, or text in an encoding such as UTF-16 without "
+            f"a byte-order mark. Convert it to UTF-8, as by iconv -f UTF-16LE -t UTF-8."
+        )
+    return encoding
+
+
+@contextmanager
+def open_text(path: Path, encoding: str = UTF8, newline: str = "\n") -> Iterator[TextIO]:
+    """Open a text file, without its byte-order mark.
+
+    path (Path): The file, which may be compressed.
+    encoding (str): Its encoding, unless a byte-order mark tells another one.
+    newline (str): What ends a line, as for `open`.
+    RAISES (ValueError): If it is damaged, or a line is not in its encoding.
+    """
+    encoding = encoding_of(path, encoding)
+    file = open_bytes(path)
+    try:
+        with io.TextIOWrapper(file, encoding, newline=newline) as text:
+            yield text
+    except UnicodeDecodeError as error:
+        raise _not_decoded(_undecoded_line(path, encoding), path, encoding, error) from error
+    except DAMAGES as error:
+        raise _damaged(path, error) from error
+
+
+def read_lines(path: Path, encoding: str = UTF8) -> Iterator[str]:
+    """The lines of a text file, without their ends. A line feed ends a line, with or without a
+    carriage return before it; no other character does. Raises as `open_text`."""
+    with open_text(path, encoding) as file:
+        for line in file:
+            yield line.removesuffix("\n").removesuffix("\r")
+
+
+def decode(data: bytes, name: str) -> str:
+    """The text of a file that is in memory, UTF-8 or what its byte-order mark tells.
+
+    name (str): The name of the file, for messages.
+    RAISES (ValueError): If it is in another encoding.
+    """
+    encoding = mark_of(data)[1] or _without_mark(data[:_START], UTF8, name)
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        number = data.count(b"\n", 0, error.start) + 1
+        raise _not_decoded(number, name, encoding, error) from error
+
+
+def read_json(path: Path, encoding: str = UTF8) -> Iterator[Tuple[str, Any]]:
+    """The values of a JSON file, each with its place, for messages: one a line, or those of a list.
+
+    RAISES (ValueError): As `open_text`, and if a line is not valid JSON.
+    """
+    lines = read_lines(path, encoding)
+    begun = False
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        if not begun and line.lstrip().startswith("[") and ending_of(path) == ".json":
+            values = _parse_json("\n".join([line, *lines]), str(path))
+            yield from ((f"Item {i} of {path}", value) for i, value in enumerate(values))
+            return
+        begun = True
+        where = f"Line {number} of {path}"
+        yield where, _parse_json(line, where)
+
+
+def _parse_json(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ValueError(
+            f"{where} is no valid JSON ({error}). A .jsonl file must have one JSON object a line, "
+            f"each whole on its line; a .json file may have one list of objects instead."
+        ) from error
+
+
+def _undecoded_line(path: Path, encoding: str) -> int:
+    """The number of the first line that is not in an encoding."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    number = 1
+    with open_bytes(path) as file:
+        try:
+            while chunk := file.read(_CHUNK):
+                number += decoder.decode(chunk).count("\n")
+        except UnicodeDecodeError as error:
+            number += error.object[: error.start].decode(encoding, "ignore").count("\n")
+    return number
+
+
+def _not_decoded(number: int, name: Any, encoding: str, error: UnicodeDecodeError) -> ValueError:
+    encoding = encoding.removesuffix("-sig").upper()
+    return ValueError(
+        f"Line {number} of {name} is not {encoding} ({error.reason}). Convert the file, as by "
+        f"iconv -f ISO-8859-1 -t UTF-8, with the encoding that it has, or set the encoding where "
+        f"there is a setting for it."
+    )
+
+
+def _damaged(path: Path, error: Exception) -> ValueError:
+    return ValueError(f"{path} is damaged ({error}). Copy or download it again.")

@@ -1,0 +1,347 @@
+"""Tables: the rule of each ending in both readers, and what settings change."""
+
+import csv
+import logging
+
+import pytest
+import spacy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spacy_rnn.readers.hf_dataset import make_hf_dataset
+from spacy_rnn.readers.parallel import make_parallel_corpus
+from spacy_rnn.readers.tables import TableFormat, check_table, read_rows
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path, monkeypatch):
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+
+
+@pytest.fixture(scope="module")
+def nlp():
+    return spacy.blank("en")
+
+
+def write(path, text, encoding="utf-8"):
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def labels(nlp, path, **options):
+    """Texts and their labels, by HFDataset: streamed and not."""
+    found = [
+        [
+            (eg.text, next((label for label, value in eg.reference.cats.items() if value), None))
+            for eg in make_hf_dataset(path, streaming=streaming, **options)(nlp)
+        ]
+        for streaming in (False, True)
+    ]
+    assert found[0] == found[1]
+    return found[0]
+
+
+def pairs(nlp, path, **options):
+    """Texts and their translations, by ParallelCorpus."""
+    corpus = make_parallel_corpus(path, **{"header": True, **options})
+    return [(eg.text, eg.reference._.translation) for eg in corpus(nlp)]
+
+
+def read(nlp, path, **options):
+    """The first two columns, which both readers see alike."""
+    columns = {"text": "text", "label": "label"}
+    found = labels(nlp, path, columns=columns, **options)
+    assert pairs(nlp, path, source="text", target="label", **options) == found
+    return found
+
+
+def error(nlp, path, **options):
+    """What both readers raise."""
+    messages = set()
+    for streaming in (False, True):
+        with pytest.raises(ValueError) as raised:
+            list(make_hf_dataset(path, streaming=streaming, **options)(nlp))
+        messages.add(str(raised.value))
+    with pytest.raises(ValueError) as raised:
+        pairs(nlp, path, source="text", target="label", **options)
+    messages.add(str(raised.value))
+    (message,) = messages
+    return message
+
+
+# One rule for one ending
+
+
+def test_quotes_are_text_in_tsv(nlp, tmp_path):
+    text = 'text\tlabel\n"Go" now\tx\nIt is 5" long\ty\n"Open\tx\nEnd"\t"z\n'
+    expected = [('"Go" now', "x"), ('It is 5" long', "y"), ('"Open', "x"), ('End"', '"z')]
+    for name, sent in (("a.tsv", text), ("crlf.tsv", text.replace("\n", "\r\n"))):
+        assert read(nlp, write(tmp_path / name, sent)) == expected
+
+
+def test_fields_are_quoted_in_csv(nlp, tmp_path):
+    text = 'text,label\n"Go, ""now""\nor later",x\nIt is 5" long,"y, z"\n'
+    expected = [('Go, "now"\nor later', "x"), ('It is 5" long', "y, z")]
+    assert read(nlp, write(tmp_path / "a.csv", text)) == expected
+    expected[0] = ('Go, "now"\r\nor later', "x")
+    assert read(nlp, write(tmp_path / "crlf.csv", text.replace("\n", "\r\n"))) == expected
+
+
+def test_words_for_nothing_are_text(nlp, tmp_path):
+    for name, delimiter in (("a.csv", ","), ("a.tsv", "\t")):
+        rows = ["text,label", "NA,None", "null,nan", "n/a,NaN"]
+        path = write(tmp_path / name, "\n".join(rows).replace(",", delimiter))
+        assert read(nlp, path) == [("NA", "None"), ("null", "nan"), ("n/a", "NaN")]
+
+
+@pytest.mark.parametrize("name", ["train.tsv", "train.csv"])
+def test_a_folder_has_the_rule_of_its_files(nlp, tmp_path, name):
+    (tmp_path / "data").mkdir()
+    delimiter = "\t" if name.endswith(".tsv") else ","
+    quoted = '"a' if name.endswith(".tsv") else '"""a"'
+    text = f"\ufefftext{delimiter}label\n{quoted}{delimiter}NA\n"
+    path = write(tmp_path / "data" / name, text)
+    assert labels(nlp, path) == labels(nlp, tmp_path / "data", split="train") == [('"a', "NA")]
+    write(path, f"text{delimiter}label\na{delimiter}b{delimiter}\n")
+    with pytest.raises(ValueError, match=f"Line 2 of {path} has 3 fields"):
+        labels(nlp, tmp_path / "data", split="train")
+    other = write(tmp_path / "data" / "train-2.tsv", "text\tlabel\na\tb\n")
+    write(tmp_path / "data" / "train-3.csv", "text,label\na,b\n")
+    with pytest.raises(ValueError, match="files of several formats"):
+        labels(nlp, tmp_path / "data", split="train")
+    assert labels(nlp, other) == [("a", "b")]
+
+
+# Byte-order marks and encodings
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize(
+    "name, text",
+    [
+        ("a.csv", "text,label\né,ß\nb,c\n"),
+        ("a.tsv", "text\tlabel\né\tß\nb\tc\n"),
+        ("a.jsonl", '{"text": "é", "label": "ß"}\n{"text": "b", "label": "c"}\n'),
+        ("a.json", '[{"text": "é", "label": "ß"},\n{"text": "b", "label": "c"}]\n'),
+    ],
+)
+def test_a_byte_order_mark_is_no_text(nlp, tmp_path, name, text, encoding):
+    path = write(tmp_path / name, text, encoding)
+    if encoding == "utf-16" and "json" in name:
+        with pytest.raises(ValueError, match="is UTF-16.*iconv"):
+            labels(nlp, path)
+        assert pairs(nlp, path, source="text", target="label") == [("é", "ß"), ("b", "c")]
+    else:
+        assert read(nlp, path) == [("é", "ß"), ("b", "c")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_in_lines_of_text(nlp, tmp_path, encoding):
+    path = write(tmp_path / "a.txt", "é\nb\n", encoding)
+    assert labels(nlp, path) == [("é", None), ("b", None)]
+    other = write(tmp_path / "b.txt", "ß\nc\n")
+    assert pairs(nlp, path, target_path=other, header=False) == [("é", "ß"), ("b", "c")]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a.txt"])
+def test_an_encoding_can_be_set(nlp, tmp_path, name):
+    text = {
+        "a.csv": "text,label\né,ß\n",
+        "a.tsv": "text\tlabel\né\tß\n",
+        "a.jsonl": '{"text": "é", "label": "ß"}',
+        "a.txt": "é\n",
+    }[name]
+    path = write(tmp_path / name, text, "cp1252")
+    if name == "a.txt":
+        assert labels(nlp, path, encoding="cp1252") == [("é", None)]
+    else:
+        assert read(nlp, path, encoding="cp1252") == [("é", "ß")]
+    if name != "a.jsonl":
+        number = 1 if name == "a.txt" else 2
+        with pytest.raises(ValueError, match=f"Line {number} of {path} is not UTF-8"):
+            labels(nlp, path)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.tsv"])
+def test_a_carriage_return_in_a_line_does_not_make_two(nlp, tmp_path, name):
+    start = "" if name == "a.txt" else "text\tlabel\n"
+    path = write(tmp_path / name, start + ("a\rb\n" if name == "a.txt" else "a\rb\tx\n"))
+    with pytest.raises(ValueError, match=f"of {path} has a carriage return"):
+        labels(nlp, path)
+
+
+# Settings
+
+
+def test_settings_of_a_table(nlp, tmp_path):
+    path = write(tmp_path / "a.csv", "text;label\n'a', \"b;c\n", "utf-8")
+    assert read(nlp, path, delimiter=";", quotes=False) == [("'a', \"b", "c")]
+    path = write(tmp_path / "b.tsv", 'text\tlabel\n"a\tb"\t"c""d"\n')
+    assert read(nlp, path, quotes=True) == [("a\tb", 'c"d')]
+    path = write(tmp_path / "c.csv", "a,x\nb,y\n")
+    columns = {"text": "0", "label": "1"}
+    assert labels(nlp, path, header=False, columns=columns) == [("a", "x"), ("b", "y")]
+    assert pairs(nlp, path, header=False) == [("a", "x"), ("b", "y")]
+    path = write(tmp_path / "d.txt", "a|x\nb|y\n")
+    assert pairs(nlp, path, header=False, delimiter="|") == [("a", "x"), ("b", "y")]
+
+
+@pytest.mark.parametrize("delimiter", ["", "::", '"', "\n"])
+def test_a_delimiter_is_one_character(delimiter):
+    for make in (make_hf_dataset, make_parallel_corpus):
+        with pytest.raises(ValueError, match="'delimiter' must be one character"):
+            make("a.csv", delimiter=delimiter)
+
+
+def test_an_encoding_must_be_known():
+    for make in (make_hf_dataset, make_parallel_corpus):
+        with pytest.raises(ValueError, match="'encoding' must be one that Python knows"):
+            make("a.csv", encoding="utf-9")
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.txt", "data"])
+def test_settings_of_tables_for_something_else(nlp, tmp_path, name):
+    path = tmp_path / name
+    if name == "data":
+        path.mkdir()
+        write(path / "a.jsonl", '{"text": "a"}')
+    else:
+        write(path, '{"text": "a"}')
+    with pytest.raises(ValueError, match=r"\['delimiter'\] are for files that end in"):
+        labels(nlp, path, delimiter=";")
+    if name == "a.jsonl":
+        with pytest.raises(ValueError, match=r"\['quotes'\] are for files that end in"):
+            pairs(nlp, path, quotes=True)
+
+
+def test_names_of_a_header_must_be_there(nlp, tmp_path):
+    path = write(tmp_path / "a.csv", "en,fr\na,b\n")
+    with pytest.raises(ValueError, match=r"no column \['source', 'target'\], but \['en', 'fr'\]"):
+        pairs(nlp, path)
+    assert pairs(nlp, path, source="fr", target="en") == [("b", "a")]
+
+
+def test_another_delimiter_is_noticed(nlp, tmp_path):
+    for delimiter in ";\t|":
+        path = write(tmp_path / "a.csv", f"text{delimiter}label\na{delimiter}b\n")
+        with pytest.raises(ValueError, match=f"The header of {path} has one column.*set delimiter"):
+            labels(nlp, path)
+    path = write(tmp_path / "b.csv", "text;label\na\n")
+    assert labels(nlp, path, delimiter=",", columns={"text": "text;label"}) == [("a", None)]
+
+
+# Fields too many or too few
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize(
+    "rows, message, cure",
+    [
+        (["a,x,", "b,y"], "Line 2 of {} has 3 fields", "remove the delimiter at the end"),
+        (["a,x,", "b,y,"], "Line 2 of {} has 3 fields", "remove the delimiter at the end"),
+        (["Well, a,x", "b,y"], "Line 2 of {} has 3 fields", "Quote the fields"),
+        (["a,x", '"b\nb",y', "Well, b,y"], "Line 5 of {} has 3 fields", "Quote the fields"),
+        (["a,x", "b,y", "c", "d"], "Line 4 of {} has 1 field,", "an empty field where"),
+        (["1,a,x", "2,b,y"], "Line 2 of {} has 3 fields", "has no name"),
+    ],
+)
+def test_rows_of_another_length_than_the_header_are_an_error(
+    nlp, tmp_path, mark, rows, message, cure
+):
+    path = write(tmp_path / "a.csv", mark + "\n".join(["text,label", *rows]) + "\n")
+    found = error(nlp, path)
+    assert message.format(path) in found and "header has 2 (text, label)" in found
+    assert cure in found
+    # Named columns don't hide it.
+    with pytest.raises(ValueError) as raised:
+        labels(nlp, path, columns={"text": "text", "label": "label"})
+    assert str(raised.value) == found
+
+
+def test_how_many_rows_differ_is_counted(nlp, tmp_path):
+    rows = ["text\tlabel", "a\tx", "b\tx\ty", "c\tx", "d", "e\tx\ty"]
+    message = error(nlp, write(tmp_path / "a.tsv", "\n".join(rows)))
+    assert "Line 3 of" in message and "has 3 fields" in message
+    assert "3 of 5 rows have another number" in message and "set quotes to true" in message
+
+
+def test_row_names_as_of_r(nlp, tmp_path):
+    path = write(tmp_path / "a.csv", '"text","label"\n"1","a","x"\n"2","b",""\n')
+    message = error(nlp, path)
+    assert "in all 2 rows" in message and "row.names = FALSE" in message
+    path = write(tmp_path / "b.csv", '"","text","label"\n"1","a","x"\n"2","b","y"\n')
+    assert read(nlp, path) == [("a", "x"), ("b", "y")]
+
+
+def test_quotes_that_are_not_paired(nlp, tmp_path):
+    for rows in (['"a,x', 'b "c",y'], ['"a" b,x'], [r'"a \"b\" c",x'], ['"a,x', "b,y"]):
+        path = write(tmp_path / "a.csv", "\n".join(["text,label", "c,z", *rows]) + "\n")
+        message = error(nlp, path)
+        assert f"The row that begins in line 3 of {path} has quotes that are not paired" in message
+
+
+def test_long_fields_and_blank_lines(nlp, tmp_path):
+    path = write(tmp_path / "a.csv", f'\n"{"a " * 100_000}",b\n\n \nc,d\n')
+    rows = list(read_rows(path, TableFormat()))
+    assert [(number, len(fields[0])) for number, fields in rows] == [(2, 200_000), (5, 1)]
+
+
+def test_an_empty_file(nlp, tmp_path):
+    write(tmp_path / "a.csv", "")
+    with pytest.raises(ValueError, match="a.csv has no rows"):
+        labels(nlp, tmp_path / "a.csv")
+    with pytest.raises(ValueError, match="0 were read"):
+        pairs(nlp, tmp_path / "a.csv")
+
+
+# Quotes that may be wrong
+
+
+def test_a_tsv_file_that_looks_quoted_is_a_warning(nlp, tmp_path, caplog):
+    path = write(tmp_path / "a.tsv", 'text\tlabel\n"a ""b"" c"\tx\n"d, e"\ty\nf\tx\n')
+    corpus = make_parallel_corpus(path, header=True, source="text", target="label")
+    assert [eg.text for eg in corpus(nlp)][0] == '"a ""b"" c"'
+    assert len(list(corpus(nlp))) == 3
+    labels(nlp, path)
+    messages = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert len(messages) == 1
+    assert f"{path}: all fields that begin with a quote (2) end with one" in messages[0]
+    caplog.clear()
+    assert read(nlp, path, quotes=True)[0] == ('a "b" c', "x")
+    read(nlp, path, quotes=False)
+    read(nlp, write(tmp_path / "b.tsv", 'text\tlabel\n"a"\tx\n"b\tx\n'))
+    assert not caplog.records
+
+
+# All tables
+
+
+fields = st.text(st.sampled_from('ab",;\t\n\r é'), max_size=6)
+table = st.integers(2, 3).flatmap(
+    lambda n: st.lists(st.lists(fields, min_size=n, max_size=n), min_size=1, max_size=5)
+)
+
+
+@given(table)
+@settings(deadline=None, max_examples=100)
+def test_what_the_csv_module_writes_is_read(tmp_path_factory, rows):
+    path = tmp_path_factory.getbasetemp() / "written.csv"
+    with path.open("w", encoding="utf8", newline="") as file:
+        csv.writer(file).writerows(rows)
+    assert [row for _, row in read_rows(path, TableFormat())] == rows
+    assert check_table(path, TableFormat(delimiter=",")) == rows[0]
+
+
+def test_tatoeba_is_read_alike(nlp, tmp_path, data_dir):
+    """Quotes and all: both readers have the same pairs."""
+    source = data_dir / "mt-tatoeba-en-fr" / "fra.txt.xz"
+    chosen = [row for _, row in read_rows(source, TableFormat()) if '"' in "".join(row)]
+    lines = ["\t".join(row) + "\n" for row in [["text", "label"], *chosen]]
+    path = write(tmp_path / "a.tsv", "".join(lines))
+    columns = {"text": "text", "translation": "label"}
+    found = [
+        (eg.text, eg.reference._.translation) for eg in make_hf_dataset(path, columns=columns)(nlp)
+    ]
+    assert len(found) == len(chosen) > 190
+    assert found == pairs(nlp, path, source="text", target="label")
+    assert found == [tuple(row[:2]) for row in chosen]
