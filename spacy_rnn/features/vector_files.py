@@ -1,7 +1,8 @@
 """Files of word vectors, of which only what is needed is read.
 
-Text (GloVe, word2vec, fastText's .vec): a word and its numbers on every line, with single blanks
-between them. The first line may be a header, the number of words and the width.
+Text (GloVe, word2vec, fastText's .vec): a word and its numbers on every line, separated by single
+blanks, by TABs, or by a TAB after the word and blanks between the numbers. The first line may be a
+header, the number of words and the width.
 
 Binary (word2vec): that header; then for each word its UTF-8 bytes, a blank and its numbers as
 little-endian float32. The original tool ends each with a line feed, gensim does not; as gensim
@@ -11,28 +12,41 @@ reads them, line feeds before a word are dropped.
 from __future__ import annotations
 
 import codecs
-import gzip
 import logging
-import lzma
 import re
-import zlib
 from collections import Counter
 from pathlib import Path
-from typing import Any, BinaryIO, Callable, Container, Iterator, NamedTuple, Optional, Union
+from typing import BinaryIO, Container, Iterator, Mapping, NamedTuple, Optional, Union
 
 import numpy as np
 
+from ..text_files import DAMAGES, mark_of, open_bytes
 from .lookup import Table
 
 logger = logging.getLogger("spacy_rnn")
 
-_OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}
 #: what is read at once, and lines from which a file's layout is told
 _CHUNK, _SAMPLE = 1 << 20, 100
-_HEADER = re.compile(rb"(\d+) (\d+)")
+_HEADER = re.compile(rb"(\d+)[ \t](\d+)")
+#: what follows a word, and what separates its numbers
+_SEPARATORS = ((b" ", b" "), (b"\t", b" "), (b"\t", b"\t"))
 #: what no text has
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
-_LINE_END = b" \r\n"
+_LINE_END = b" \t\r\n"
+#: what makes lines of other formats unreadable: where it is found, its name and the cure
+_ODDITIES = (
+    (re.compile(rb"\0"), "zero bytes", "Convert it if it is UTF-16, as by iconv -f UTF-16LE"),
+    (re.compile(rb"[\[\](]"), "brackets", "Remove them, as by tr -d '[]()'"),
+    (
+        re.compile(rb"[ \t]-?\d+,\d+([ \t]|$)"),
+        "decimal commas",
+        "Write points, as by sed -E 's/([0-9]),([0-9])/\\1.\\2/g'",
+    ),
+    (re.compile(rb"[,;]-?\d"), "other separators", "Write single blanks instead of them"),
+    (re.compile(rb"  |\t "), "more than one blank", "Write single blanks, as by tr -s ' '"),
+)
+#: characters of such a line that a message shows
+_SHOWN = 40
 #: how many places a warning names
 _NAMED = 5
 
@@ -44,9 +58,9 @@ REPEATED = "with a word that was there before, skipped"
 BLANKS = "with a blank inside the word, read"
 
 _CURE = (
-    "Files are text (a word and its numbers on every line, with single blanks between them) or "
-    "word2vec's binary form, plain or packed as .gz or .xz: unpack archives, use the .vec file of "
-    "fastText, and copy or download a file that is cut short again."
+    "Files are text (a word and its numbers on every line, separated by single blanks or TABs) or "
+    "word2vec's binary form, and may end in .gz, .xz, .bz2 or .zst: unpack archives, use the .vec "
+    "file of fastText, and copy or download a file that is cut short again."
 )
 
 #: number, word and numbers of a line or of a binary entry
@@ -54,12 +68,14 @@ Entry = tuple[int, bytes, bytes]
 
 
 class Layout(NamedTuple):
-    """n_words: as the header says, None without one. width: numbers of a word, 0 if none are
-    found."""
+    """n_words: as the header says, None without one. width: how many numbers a word has.
+    after_word, between: what separates the word and the numbers of a line."""
 
     binary: bool
     n_words: Optional[int]
     width: int
+    after_word: bytes = b" "
+    between: bytes = b" "
 
 
 class Faults:
@@ -88,25 +104,31 @@ class Faults:
 
 def read_vectors(path: Union[str, Path], needed: Container[str], n_first: Optional[int]) -> Table:
     """Read the vectors of the words that are needed and of the first `n_first` words of a file;
-    with None of all. Files that end in .gz or .xz are unpacked on the way.
+    with None of all. The file may be compressed.
 
     All but the last numbers of a line is its word, so that it may have blanks inside. What can't be
     read is skipped, and of a repeated word all but the first; a warning counts both and gives the
     first lines of each kind. Numbers of words that are not needed are not looked at.
 
     RAISES (FileNotFoundError): If there is no such file.
-    RAISES (ValueError): If it has no vectors, or ends before it should.
+    RAISES (ValueError): If it has no vectors, is in another format or ends before it should.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file of word vectors at {path}. Correct the path.")
     faults = Faults()
     try:
-        with _OPENERS.get(path.suffix, open)(path, "rb") as file:
-            layout = _layout_of(file.read(_CHUNK))
-            file.seek(0)
+        with open_bytes(path) as file:
+            start = file.read(_CHUNK)
+        mark, encoding = mark_of(start)
+        if encoding not in ("", "utf-8-sig"):
+            name = encoding.upper()
+            raise ValueError(f"it is {name}. Convert it, as by iconv -f {name} -t UTF-8")
+        layout = _layout_of(start[len(mark) :])
+        with open_bytes(path) as file:
+            file.read(len(mark))
             table = _select(file, layout, needed, n_first, faults)
-    except (ValueError, EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
+    except (ValueError, *DAMAGES) as error:
         raise ValueError(f"The word vectors in {path} can't be read: {error}. {_CURE}") from error
     what = "entries" if layout.binary else "lines"
     if faults.counts:
@@ -123,21 +145,69 @@ def read_vectors(path: Union[str, Path], needed: Container[str], n_first: Option
 
 
 def _layout_of(sample: bytes) -> Layout:
-    """Tell the layout from the start of a file."""
+    """Tell the layout from the start of a file, without its byte-order mark. Raises a ValueError if
+    it is text, but most of its lines are not a word and its numbers."""
     lines = [line.rstrip(_LINE_END) for line in sample.split(b"\n", _SAMPLE)[:_SAMPLE]]
     header = _HEADER.fullmatch(lines[0])
-    if header is None:
-        widths = Counter(filter(None, map(_count_numbers, lines)))
-        return Layout(False, None, widths.most_common(1)[0][0] if widths else 0)
-    n_words, width = map(int, header.groups())
-    has_rows = any(_count_numbers(line) >= width for line in lines[1:])
-    return Layout(not has_rows and not _is_text(sample), n_words, width)
+    n_words, width = (int(header[1]), int(header[2])) if header else (None, None)
+    start = 1 if header is None else 2
+    rows = {number: line for number, line in enumerate(lines[start - 1 :], start) if line}
+    found = []
+    for separators in _SEPARATORS:
+        widths = Counter(_count_numbers(line, *separators) for line in rows.values())
+        found += [
+            (n_lines, each, separators)
+            for each, n_lines in widths.items()
+            if each and width in (None, each)
+        ]
+    # Where TABs separate the numbers, too, the last one alone also fits: the larger width counts.
+    n_fit, best, separators = max(found, default=(0, 0, _SEPARATORS[0]))
+    if n_fit and 2 * n_fit >= len(rows):
+        return Layout(False, n_words, best, *separators)
+    if width is not None and not n_fit and not _is_text(sample):
+        return Layout(True, n_words, width)
+    raise ValueError(_misfit(rows, width))
 
 
-def _count_numbers(line: bytes) -> int:
-    """How many numbers a line ends with, behind a word."""
-    fields = line.split(b" ")[:0:-1]
-    return next((i for i, field in enumerate(fields) if not _is_number(field)), len(fields))
+def _misfit(rows: Mapping[int, bytes], width: Optional[int]) -> str:
+    """What is wrong with lines that are not a word and its numbers.
+
+    rows: lines by their number.
+    width: how many numbers a word has by the header, if there is one.
+    """
+    message = "it is not lines of a word and its numbers"
+    counts = {
+        number: max(_count_numbers(line, *separators) for separators in _SEPARATORS)
+        for number, line in rows.items()
+    }
+    wrong = (number for number, n in counts.items() if not n or n != (width or n))
+    number = next(wrong, None)
+    if number is None:
+        return message
+    line = rows[number]
+    shown = line.decode("utf-8", "replace")
+    shown = shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "..."
+    message += f": line {number} is {shown!r}"
+    if counts[number] and width is not None:
+        return f"{message}, with {counts[number]} numbers, but the header says {width}. Correct it"
+    for pattern, name, cure in _ODDITIES:
+        if pattern.search(line):
+            return f"{message}, with {name}. {cure}"
+    return message
+
+
+def _count_numbers(line: bytes, after_word: bytes, between: bytes) -> int:
+    """How many numbers a line ends with, behind a word; 0 if there is none, or another separator
+    between the two."""
+    if after_word != between:
+        word, _, numbers = line.rpartition(after_word)
+        fields = numbers.split(between)
+        return len(fields) if word and all(map(_is_number, fields)) else 0
+    first, *fields = line.split(between)
+    n = next((i for i, field in enumerate(fields[::-1]) if not _is_number(field)), len(fields))
+    end_of_word = [first, *fields][-n - 1]
+    _, tab, number = end_of_word.rpartition(b"\t")
+    return 0 if not end_of_word or (tab and _is_number(number)) else n
 
 
 def _is_number(field: bytes) -> bool:
@@ -164,7 +234,7 @@ def _select(
     faults: Faults,
 ) -> Table:
     """The vectors of needed and first words, in the file's order."""
-    entries, parse = (_read_binary, _parse_binary) if layout.binary else (_read_text, _parse_text)
+    entries = _read_binary if layout.binary else _read_text
     words: dict[str, None] = {}
     data = bytearray()
     n_seen = 0
@@ -180,7 +250,7 @@ def _select(
         if word in words:
             faults.add(REPEATED, number)
             continue
-        vector = parse(values)
+        vector = _parse_binary(values) if layout.binary else _parse_text(values, layout.between)
         if vector is None or not np.isfinite(vector).all():
             faults.add(NUMBERS, number)
             continue
@@ -201,31 +271,35 @@ def _read_text(file: BinaryIO, layout: Layout, faults: Faults) -> Iterator[Entry
     for number, line in enumerate(file, start=first):
         faults.n_lines += 1
         line = line.rstrip(_LINE_END)
-        end = _end_of_word(line, layout.width)
+        end = _end_of_word(line, layout)
         if not end:
             faults.add(WIDTH, number)
             continue
-        if b" " in line[:end]:
+        if layout.after_word == b" " and b" " in line[:end]:
             faults.add(BLANKS, number)
         yield number, line[:end], line[end + 1 :]
 
 
-def _end_of_word(line: bytes, width: int) -> int:
-    """Where the blank before the numbers of a line is; 0 if it is of another width."""
-    n_blanks = line.count(b" ")
-    if n_blanks < max(width, 1):
+def _end_of_word(line: bytes, layout: Layout) -> int:
+    """Where a line's word ends; 0 if it is of another width."""
+    _, _, width, after_word, between = layout
+    if after_word != between:
+        end = line.rfind(after_word)
+        return end if end > 0 and line.count(between, end) == width - 1 else 0
+    n_separators = line.count(between)
+    if n_separators < width:
         return 0
-    if n_blanks == width:
-        return line.find(b" ")
-    word = line.rsplit(b" ", width)[0]
+    if n_separators == width:
+        return line.find(between)
+    word = line.rsplit(between, width)[0]
     # A word whose last part is a number is rather a line of too many.
-    return 0 if _is_number(word.rsplit(b" ", 1)[1]) else len(word)
+    return 0 if _is_number(word.rsplit(between, 1)[1]) else len(word)
 
 
-def _parse_text(values: bytes) -> Optional[np.ndarray]:
+def _parse_text(values: bytes, between: bytes) -> Optional[np.ndarray]:
     try:
         with np.errstate(over="ignore"):
-            return np.array(values.split(b" "), dtype="float32")
+            return np.array(values.split(between), dtype="float32")
     except ValueError:
         return None
 

@@ -16,8 +16,8 @@ from .checks import at_least
 @dataclass(frozen=True)
 class VectorFile:
     """spacy_rnn.VectorFile.v1: vectors of a file, which is read when training starts and not needed
-    after that: GloVe, word2vec (text and binary) and fastText's .vec, plain or packed as .gz or
-    .xz (see `spacy_rnn.features.vector_files`).
+    after that: GloVe, word2vec (text and binary) and fastText's .vec, which may be compressed (see
+    `spacy_rnn.features.vector_files`).
 
     path: the file.
     extra_words: the first words of the file are kept beside those that the training words need,

@@ -1,5 +1,6 @@
 """Files of word vectors: what was written is read, and what can't be read is named."""
 
+import bz2
 import gzip
 import lzma
 import tracemalloc
@@ -21,9 +22,17 @@ def is_number(part):
 
 
 def fits_on_a_line(word):
-    """A word with blanks whose last part is a number can't be told from a number too many."""
+    """A word with blanks whose last part is a number can't be told from a number too many, one that
+    ends with a blank from columns that are aligned by blanks, and one with a TAB before a number
+    from a word that a TAB ends."""
     parts = word.encode().split(b" ")
-    return "\n" not in word and (len(parts) == 1 or not is_number(parts[-1]))
+    after_tab = word.rpartition("\t")[2].encode().split(b" ")
+    return (
+        "\n" not in word
+        and not word.endswith(" ")
+        and (len(parts) == 1 or not is_number(parts[-1]))
+        and ("\t" not in word or not all(map(is_number, after_tab)))
+    )
 
 
 def fits_an_entry(word):
@@ -118,7 +127,7 @@ def test_files_longer_than_what_is_read_at_once(file, write):
     assert_read(file, keys, rows, {"word0", "word4321", "word8999"}, 2)
 
 
-PACKED = [(".gz", gzip.compress), (".xz", lzma.compress)]
+PACKED = [(".gz", gzip.compress), (".xz", lzma.compress), (".bz2", bz2.compress)]
 
 
 @pytest.mark.parametrize("suffix, pack", PACKED)
@@ -139,6 +148,36 @@ def test_real_files_are_as_another_reader_has_them(data_dir):
         assert table.keys == list(rows)
         expected = np.loadtxt(rows.values(), dtype="float64").astype("float32")
         np.testing.assert_array_equal(table.vectors, expected)
+
+
+@pytest.mark.parametrize("after_word, between", [("\t", " "), ("\t", "\t"), (" ", " ")])
+@pytest.mark.parametrize("header", ["", "4 3\n", "4\t3\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("end", ["\n", " \n", "\t\r\n"])
+def test_what_separates_words_and_numbers(file, caplog, after_word, between, header, mark, end):
+    rows = {"the": [0.5, 1, 2], "7": [3, 4, 5], "cat's": [6, 7, 8], "é": [9, 1e-3, -1]}
+    lines = [key + after_word + between.join(map(str, row)) for key, row in rows.items()]
+    file.write_text(mark + header + "".join(line + end for line in lines), encoding="utf8")
+    table = read_vectors(file, {"é"}, 2)
+    assert table.keys == ["the", "7", "é"]
+    np.testing.assert_array_equal(
+        table.vectors, np.array([rows[key] for key in table.keys], dtype="float32")
+    )
+    assert not caplog.messages
+
+
+def test_words_before_a_tab_may_have_blanks(file, caplog):
+    file.write_text("the\t1 2\nNew York\t3 4\narea 51\t5 6\nodd\t1\n\t1 2\n")
+    table = read_vectors(file, (), None)
+    assert table.keys == ["the", "New York", "area 51"]
+    assert table.vectors.tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert caplog.messages == [f"Odd lines in {file}: 2 of another width, skipped (4, 5)."]
+
+
+def test_a_byte_order_mark_before_binary_vectors(file):
+    write_binary(file, ["cat", "dog"], [[1.0, 2.0], [3.0, 4.0]])
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert read_vectors(file, (), None).keys == ["cat", "dog"]
 
 
 # What can't be read
@@ -219,15 +258,24 @@ def test_a_header_that_says_another_number_of_words_is_a_warning(file, caplog, n
 @pytest.mark.parametrize(
     "data, message",
     [
-        (b"", "no line of a word and its numbers"),
-        (b"\n\n", "no line of a word and its numbers"),
-        (b"3 2\n", "no line of a word and its numbers"),
-        (b"cat\ndog\n", "no line of a word and its numbers"),
-        (b"cat\t1\t2\n", "no line of a word and its numbers"),
-        (b"3 0\ncat\ndog\n", "no line of a word and its numbers"),
-        (b"2 5\ncat 1 2\ndog 3 4\n", "no line of a word and its numbers"),
+        (b"", "not lines of a word and its numbers"),
+        (b"\n\n", "not lines of a word and its numbers"),
+        (b"3 2\n", "not lines of a word and its numbers"),
+        (b"cat\ndog\n", "line 1 is 'cat'"),
+        (b"3 0\ncat\ndog\n", "line 2 is 'cat'"),
+        (b"2 5\ncat 1 2\ndog 3 4\n", "line 2 is 'cat 1 2', with 2 .* header says 5. Correct it"),
+        (b"2 1\ncat 1 2\ndog 3 4\n", "line 2 is 'cat 1 2', with 2 .* header says 1. Correct it"),
+        (b"cat 0,1 -0,2\n", "line 1 is 'cat 0,1 -0,2', with decimal commas. Write points.*2/g'"),
+        (b"1 2\ncat 0,1 0,2\n", "line 2 is 'cat 0,1 0,2', with decimal commas.*2/g'"),
+        (b"cat\t0,1 0,2\ndog\t0,1 1\nemu\t1,2 3,1\n", "line 1 .*, with decimal commas.*2/g'"),
+        (b"cat [1 2 3]\n", r"line 1 is 'cat \[1 2 3\]', with brackets. Remove them.*'"),
+        (b"1 3\ncat [1 2 3]\n", r"line 2 is 'cat \[1 2 3\]', with brackets. Remove them.*'"),
+        (b"cat,0.1,0.2\n", "line 1 is 'cat,0.1,0.2', with other separators. Write.*them"),
+        (b"cat  0.1  0.2\n", "line 1 is 'cat  0.1  0.2', with more than one blank.*' '"),
+        ("cat 1 2\n".encode("utf-16"), "it is UTF-16. Convert it, as by iconv -f UTF-16 -t UTF-8"),
+        ("cat 1 2\n".encode("utf-16-le"), "with zero bytes. Convert it if .*LE"),
         (b"\xe9 1 2\n", "no line of a word and its numbers"),
-        (b"PK\x03\x04" + bytes(range(256)) * 9, "no line of a word and its numbers"),
+        (b"PK\x03\x04" + bytes(range(256)) * 9, "with zero bytes.*"),
         (b"3 2\n" + bytes(range(128, 256)) * 9, "ends in entry 1 of 3"),
     ],
 )

@@ -63,6 +63,34 @@ def test_coverage_of_nothing(counts):
     assert str(Coverage.of(counts, [None] * len(counts))) == expected
 
 
+# Few words with a vector
+
+
+def warnings(caplog):
+    return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+
+
+@pytest.mark.parametrize("make", ["pipeline", "stored"])
+def test_few_tokens_with_a_vector_are_a_warning_with_words_of_both_sides(caplog, make):
+    feature, vocab = make_pipeline_vectors() if make == "pipeline" else make_stored()
+    counts = Counter({"chat": 9, "le": 30, "cat": 16, "un": 7, "et": 6, "ou": 5, "où": 1})
+    feature.build(counts, vocab)
+    assert warnings(caplog) == [
+        "The embedding part 'v' has vectors for only 21.6% of the training tokens. Frequent words "
+        "without a vector: ['le', 'chat', 'un', 'et', 'ou']. Words with one in its source: "
+        "['cat', 'Cat', 'dog', '0000', 'b##']. If these are of another language, or split or "
+        "written in another way, use other vectors."
+    ]
+
+
+@pytest.mark.parametrize("make", ["pipeline", "stored"])
+@pytest.mark.parametrize("counts", [COUNTS, Counter({"cat": 1, "x": 1}), Counter()])
+def test_half_of_the_tokens_are_enough(caplog, make, counts):
+    feature, vocab = make_pipeline_vectors() if make == "pipeline" else make_stored()
+    feature.build(counts, vocab)
+    assert not warnings(caplog)
+
+
 # The two features
 
 
@@ -232,7 +260,9 @@ def test_floret_vectors_are_not_trained():
 
 def test_a_source_without_any_of_the_words_is_an_error():
     feature = StoredVectors("v", lambda words: Table([], np.zeros((0, 2), dtype="float32")))
-    with pytest.raises(ValueError, match="None of the training words .* 'v'.* same language"):
+    with pytest.raises(
+        ValueError, match="None of the training words.*'1999', .* 'v'.* same language"
+    ):
         feature.build(COUNTS, Vocab())
 
 
