@@ -33,6 +33,8 @@ from common import show
 from sacrebleu import BLEU, CHRF
 from spacy_train import mind_interrupts, train_once, workplace
 
+from spacy_rnn.text_files import read_lines
+
 CONFIGS = common.REPO / "configs"
 PARALLEL = common.REPO / "corpora" / "parallel"
 #: least words of an English sentence in each bin
@@ -97,9 +99,8 @@ class Trained(NamedTuple):
 
 
 def read(path: Path) -> list[Pair]:
-    """The pairs of a table. Only a line feed ends a line: texts may hold U+2028 and the like."""
-    lines = path.read_text("utf8").removesuffix("\n").split("\n")
-    return [(source, target) for source, target in (line.split("\t") for line in lines)]
+    """The pairs of a table."""
+    return [(source, target) for source, target in (line.split("\t") for line in read_lines(path))]
 
 
 def write(path: Path, pairs: Sequence[Pair]) -> None:

@@ -1,4 +1,4 @@
-"""Convert a CoNLL-U treebank, plain or packed with xz, to spaCy's binary format.
+"""Convert a CoNLL-U treebank, which may be compressed, to spaCy's binary format.
 
     python corpora/conllu.py IN OUT.spacy [--lang en] [--n-sents 1] [--merge-subtokens]
 
@@ -19,7 +19,6 @@ joined, as spaCy's converter does it.
 """
 
 import argparse
-import lzma
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,6 +30,8 @@ from spacy.parts_of_speech import IDS as UPOS
 from spacy.tokens import Doc, DocBin
 from spacy.training.converters import conllu_to_docs
 from spacy.vocab import Vocab
+
+from spacy_rnn.text_files import read_lines
 
 N_COLUMNS = 10
 MISSING = "_"
@@ -63,23 +64,6 @@ class MultiWordToken:
     space: bool
 
 
-def read_lines(path: str | Path) -> Iterator[str]:
-    """The lines of a UTF-8 text file, plain or packed with xz, without their ends.
-
-    RAISES (ValueError): If the file is not UTF-8 or the packed file is damaged.
-    """
-    number = 0
-    with (lzma.open if Path(path).suffix == ".xz" else open)(path, "rb") as file:
-        try:
-            for line in file:
-                number += 1
-                yield line.decode("utf-8").rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{path}, line {number}: {error}; convert it to UTF-8") from error
-        except (EOFError, lzma.LZMAError) as error:
-            raise ValueError(f"{path}, after line {number}: {error}; fetch it again") from error
-
-
 def read_sentences(path: str | Path) -> Iterator[list[Word]]:
     """Read the sentences of a CoNLL-U file one by one.
 
@@ -89,7 +73,7 @@ def read_sentences(path: str | Path) -> Iterator[list[Word]]:
     number, empty = 0, True
     words: list[Word] = []
     spans: list[MultiWordToken] = []
-    for number, line in enumerate(chain(read_lines(path), [""]), start=1):
+    for number, line in enumerate(chain(read_lines(Path(path)), [""]), start=1):
         if line.startswith("#"):
             continue
         try:
@@ -206,7 +190,7 @@ def to_merged_docs(path: str | Path, n_sents: int = 1) -> Iterator[Doc]:
     for words in read_sentences(path):
         if any(word.head is None for word in words):
             raise ValueError(f"{path}: a HEAD is missing; convert it without --merge-subtokens")
-    text = "\n".join(line.rstrip() for line in read_lines(path) if not line.startswith("#"))
+    text = "\n".join(line.rstrip() for line in read_lines(Path(path)) if not line.startswith("#"))
     # The converter expects exactly one empty line between sentences.
     text = re.sub("\n{3,}", "\n\n", text)
     return conllu_to_docs(text, n_sents=n_sents, merge_subtokens=True, no_print=True)
@@ -214,7 +198,12 @@ def to_merged_docs(path: str | Path, n_sents: int = 1) -> Iterator[Doc]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Convert CoNLL-U to spaCy's binary format.")
-    parser.add_argument("input", type=Path, metavar="IN", help="a .conllu or .conllu.xz file")
+    parser.add_argument(
+        "input",
+        type=Path,
+        metavar="IN",
+        help="a CoNLL-U file",
+    )
     parser.add_argument("output", type=Path, metavar="OUT.spacy")
     parser.add_argument("--lang", default="en", help="language of the vocabulary")
     parser.add_argument("--n-sents", type=int, default=1, help="sentences per document")

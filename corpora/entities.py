@@ -4,7 +4,7 @@
 
 writes `train.spacy`, `dev.spacy` and `test.spacy`, a document a sentence, with the entities in
 `doc.ents`. Every token is annotated: those outside of entities are O, not missing. IN_DIR holds
-the files as they are published: plain, packed with xz, or inside a zip or tar archive.
+the files as they are published: plain, compressed, or inside a zip or tar archive.
 
 FORMAT     files                                   annotation, and how the sentences are split
 news       {train,dev,test}.jsonl (news.py)        characters; as the files are

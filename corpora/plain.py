@@ -7,14 +7,13 @@ sentences  a CoNLL-U file (grammar.py)           some of its sentences, as they 
 wikitext   {train,valid,test}.txt of WikiText    an article
 paragraphs the same                              a line that is not blank
 
-IN may be packed with xz. The words of WikiText are those of its publishers, rare ones `<unk>`.
-Train with `gold_preproc = true` to keep them. In articles the end of each line is a word too, a
-line break, so that there are as many words as its perplexities are counted by; paragraphs, without,
-are for models of characters.
+IN may be compressed (.xz, .gz). The words of WikiText are those of its publishers, rare ones
+`<unk>`. Train with `gold_preproc = true` to keep them. In articles the end of each line is a word
+too, a line break, so that there are as many words as its perplexities are counted by; paragraphs,
+without, are for models of characters.
 """
 
 import argparse
-import lzma
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -23,6 +22,8 @@ import spacy
 from conllu import to_docs
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
+
+from spacy_rnn.text_files import read_lines
 
 #: sentences of a document
 SENTENCES = 5
@@ -38,8 +39,8 @@ def sentences(path: Path, vocab: Vocab) -> Iterator[Doc]:
 def wikitext(path: Path, vocab: Vocab) -> Iterator[Doc]:
     """The articles of WikiText."""
     words: list[str] = []
-    for line in lines_of(path):
-        if TITLE.match(line.rstrip("\n")) and words:
+    for line in read_lines(path):
+        if TITLE.match(line) and words:
             yield article(words, vocab)
             words = []
         words += [*line.split(), "\n"]
@@ -49,15 +50,9 @@ def wikitext(path: Path, vocab: Vocab) -> Iterator[Doc]:
 
 def paragraphs(path: Path, vocab: Vocab) -> Iterator[Doc]:
     """The titles and paragraphs of WikiText, a blank between any two words."""
-    for line in lines_of(path):
+    for line in read_lines(path):
         if words := line.split():
             yield Doc(vocab, words=words)
-
-
-def lines_of(path: Path) -> Iterator[str]:
-    open_file = lzma.open if path.suffix == ".xz" else open
-    with open_file(path, "rt", encoding="utf8") as lines:
-        yield from lines
 
 
 def article(words: list[str], vocab: Vocab) -> Doc:

@@ -3,7 +3,7 @@
     python corpora/tatoeba.py IN_DIR NAME OUT_DIR [--reverse]
 
 IN_DIR holds a file NAME of https://www.manythings.org/anki/, as `fra.txt`: an English sentence and
-a translation a line, with a TAB between them. It may be plain, packed with xz or inside a zip
+a translation a line, with a TAB between them. It may be plain, compressed or inside a zip
 archive. `train.tsv`, `dev.tsv` and `test.tsv` are written to OUT_DIR, translations into English
 with `--reverse`.
 

@@ -3,7 +3,7 @@
     python corpora/texts.py FORMAT IN_DIR OUT_DIR [--lang en]
 
 writes `train.spacy`, `dev.spacy` and `test.spacy`. IN_DIR holds the files as they are published:
-plain, packed with xz, or inside a zip or tar archive.
+plain, compressed, or inside a zip or tar archive.
 
 FORMAT     files                                  a text's annotation, and how the texts are split
 reviews    {train,dev,test}.jsonl (reviews.py)    `doc.cats` and a rating; as the files are
@@ -21,7 +21,6 @@ import csv
 import hashlib
 import io
 import json
-import lzma
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -32,10 +31,12 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 
+from spacy_rnn.text_files import COMPRESSED, DAMAGES, decode, open_bytes
+
 PARTS = ("train", "dev", "test")
 EXTENSION = "regression"
-#: what reading a damaged file raises
-DAMAGE = (EOFError, ValueError, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError)
+#: what reading a damaged file or archive raises
+DAMAGE = (*DAMAGES, zipfile.BadZipFile, tarfile.TarError)
 #: in the order of their numbers in GoEmotions
 EMOTIONS = """admiration amusement anger annoyance approval caring confusion curiosity desire
     disappointment disapproval disgust embarrassment excitement fear gratitude grief joy love
@@ -55,28 +56,28 @@ def content(directory: Path, name: str) -> str:
     """The text of a file, wherever it lies in the directory.
 
     RAISES (FileNotFoundError): If no file or archive has it.
-    RAISES (ValueError): If what has it is damaged.
+    RAISES (ValueError): If what has it is damaged, or it is not UTF-8.
     """
-    for path in [directory / name, directory / f"{name}.xz", *sorted(directory.glob("*.*"))]:
+    compressed = [directory / f"{name}{ending}" for ending in COMPRESSED]
+    for path in [directory / name, *compressed, *sorted(directory.glob("*.*"))]:
         try:
             data = read(path, name) if path.is_file() else None
-            if data is not None:
-                return data.decode("utf-8")
         except DAMAGE as error:
             raise ValueError(f"{path} is damaged ({error}); download it again") from error
+        if data is not None:
+            return decode(data, name)
     raise FileNotFoundError(
-        f"{directory} has no file {name}, neither plain, nor packed with xz, nor in a zip or tar "
+        f"{directory} has no file {name}, neither plain, nor compressed, nor in a zip or tar "
         f"archive; download it there (python -m spacy project assets)"
     )
 
 
 def read(path: Path, name: str) -> bytes | None:
-    """The content of a file, if the path is that of it, of it packed with xz or of an archive that
-    has it."""
-    if path.name == name:
-        return path.read_bytes()
-    if path.name == f"{name}.xz":
-        return lzma.open(path).read()
+    """The content of a file, if the path is that of it, of it compressed or of an archive that has
+    it."""
+    if path.name in (name, *(f"{name}{ending}" for ending in COMPRESSED)):
+        with open_bytes(path) as file:
+            return file.read()
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive:
             members = [member for member in archive.namelist() if Path(member).name == name]
@@ -92,6 +93,23 @@ def read(path: Path, name: str) -> bytes | None:
 def lines(text: str) -> list[str]:
     """The lines that are not empty. Only line ends end one: texts may hold U+2028 and the like."""
     return [line.removesuffix("\r") for line in text.split("\n") if line.strip()]
+
+
+def table(directory: Path, name: str) -> list[dict[str, str]]:
+    """The rows of a CSV file.
+
+    RAISES (ValueError): If one has more or fewer fields than the header.
+    """
+    reader = csv.DictReader(io.StringIO(content(directory, name), newline=""), strict=True)
+    rows = []
+    for row in reader:
+        if None in row or None in row.values():
+            raise ValueError(
+                f"{name}, line {reader.line_num}: more or fewer fields than the header has, "
+                f"{reader.fieldnames}; quote fields with a comma or line break in them"
+            )
+        rows.append(row)
+    return rows
 
 
 def part_of(key: str, test: bool = True) -> str:
@@ -116,10 +134,7 @@ def polarity(directory: Path) -> Iterator[Text]:
 
 
 def banking(directory: Path) -> Iterator[Text]:
-    rows = {
-        split: list(csv.DictReader(io.StringIO(content(directory, f"{split}.csv"), newline="")))
-        for split in ("train", "test")
-    }
+    rows = {split: table(directory, f"{split}.csv") for split in ("train", "test")}
     labels = sorted({row["category"] for split_rows in rows.values() for row in split_rows})
     for split, split_rows in rows.items():
         for row in split_rows:

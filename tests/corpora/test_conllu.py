@@ -140,15 +140,27 @@ def test_malformed_file_is_an_error_with_its_line(write, text, message):
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("merge", [False, True])
+@pytest.mark.parametrize("comment", ["", "# sent_id = 1\n"])
+def test_a_byte_order_mark_is_no_text(write, tmp_path, encoding, merge, comment):
+    plain = write(comment + "1 New new ADJ JJ _ 0 root _ _\n\n")
+    marked = tmp_path / "marked.conllu"
+    marked.write_bytes(plain.read_text("utf-8").encode(encoding))
+    for path in (plain, marked):
+        docs = conllu.to_merged_docs(path) if merge else conllu.to_docs(path, spacy.vocab.Vocab())
+        assert [[(token.text, token.tag_) for token in doc] for doc in docs] == [[("New", "JJ")]]
+
+
 def test_unreadable_bytes_are_an_error(tmp_path, write):
     line = write(WORD + "\n").read_bytes()
     latin = tmp_path / "latin.conllu"
     latin.write_bytes(line + line.replace(b"a", b"\xe9"))
-    with pytest.raises(ValueError, match="latin.conllu, line 2: .*convert it to UTF-8"):
+    with pytest.raises(ValueError, match="Line 2 of .*latin.conllu is not UTF-8"):
         list(conllu.read_sentences(latin))
     damaged = tmp_path / "damaged.conllu.xz"
     damaged.write_bytes(lzma.compress(line)[:-10])
-    with pytest.raises(ValueError, match="damaged.conllu.xz, after line .*fetch it again"):
+    with pytest.raises(ValueError, match="damaged.conllu.xz is damaged .*download it again"):
         list(conllu.read_sentences(damaged))
 
 

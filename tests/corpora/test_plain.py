@@ -41,7 +41,8 @@ def test_sentences_follow_one_another(plain, tmp_path, capsys):
 
 
 def test_articles_keep_their_words(plain, tmp_path):
-    (tmp_path / "some.txt").write_text(ARTICLES, encoding="utf8")
+    # A byte-order mark is no word.
+    (tmp_path / "some.txt").write_text(ARTICLES, encoding="utf-8-sig")
     plain.main(["wikitext", str(tmp_path / "some.txt"), str(tmp_path / "some.spacy")])
     docs = load(tmp_path / "some.spacy")
     # What stands before the first title is a text of its own.

@@ -5,6 +5,7 @@ import importlib
 import io
 import json
 import lzma
+import shutil
 import sys
 import tarfile
 import zipfile
@@ -70,6 +71,7 @@ def write(tmp_path):
     def write(files, packing="plain") -> Path:
         """Write files as they are or packed, in a folder of an archive, beside other files."""
         folder = tmp_path / "corpus"
+        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         (folder / "LICENSE").write_text("Free.")
         (folder / "empty").mkdir()
@@ -205,6 +207,28 @@ def test_a_missing_file_is_an_error_that_names_it(write, name, missing, packing)
     with pytest.raises(FileNotFoundError, match="download it there") as error:
         read(name, folder)
     assert f"{folder} has no file {missing}," in str(error.value)
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+@pytest.mark.parametrize("name", FILES)
+def test_a_byte_order_mark_is_no_text(write, name, packing):
+    expected = list(texts.FORMATS[name](write(FILES[name], packing)))
+    folder = write({file: "\ufeff" + text for file, text in FILES[name].items()}, packing)
+    assert list(texts.FORMATS[name](folder)) == expected
+
+
+@pytest.mark.parametrize("row", ["Well, what is it?,fees", "What is it?"])
+def test_rows_of_another_length_than_the_header_are_an_error(write, row):
+    folder = write({**BANKING, "test.csv": f"text,category\n{row}\n"})
+    with pytest.raises(ValueError, match="test.csv, line 2: more or fewer fields"):
+        read("banking", folder)
+
+
+def test_another_encoding_is_an_error(write):
+    folder = write({})
+    (folder / "a.txt").write_bytes("a\né".encode("latin-1"))
+    with pytest.raises(ValueError, match="Line 2 of a.txt is not UTF-8"):
+        texts.content(folder, "a.txt")
 
 
 def test_a_file_may_lie_in_one_of_several_archives(write):

@@ -29,49 +29,32 @@ def test_join_without_and_with_header(write, tmp_path):
     word2vec.write_bytes(lzma.compress(b"2 1\ndog 7\nfish 8\n"))
     output = tmp_path / "joined.txt"
     vectors.main([str(glove), str(word2vec), str(output)])
-    assert output.read_text() == "3 3\ncat 1.50 -2 0\ndog 3e-2 4 7\nfish 0 0 8\n"
+    assert output.read_text() == "3 3\ncat 1.5 -2.0 0\ndog 0.03 4.0 7.0\nfish 0 0 8.0\n"
 
 
 def test_one_file_gets_a_header(write, tmp_path):
     glove = write("glove.txt", "cat 1 2\n")
     vectors.main([str(glove), str(tmp_path / "joined.txt")])
-    assert (tmp_path / "joined.txt").read_text() == "1 2\ncat 1 2\n"
+    assert (tmp_path / "joined.txt").read_text() == "1 2\ncat 1.0 2.0\n"
 
 
-def test_words_may_contain_blanks_and_separators(write):
-    path = write("a.txt", "cat 1 2\nat the end 3 4\n\u00a0 5 6\n7 8 9\nx\u2028y 1 2\n")
-    table = vectors.read_vectors(path)
-    assert table == (
-        2,
-        {"cat": "1 2", "at the end": "3 4", "\u00a0": "5 6", "7": "8 9", "x\u2028y": "1 2"},
-    )
-
-
-@pytest.mark.parametrize("bad", ["dog 1", "dog", "dog one 2", "dog nan 1", "", " 1 2"])
-def test_malformed_lines_are_skipped_and_counted(write, capsys, bad):
-    path = write("a.txt", f"cat 1 2\n{bad}\ncow 3 4\n{bad}\n")
-    assert vectors.read_vectors(path).rows == {"cat": "1 2", "cow": "3 4"}
-    assert capsys.readouterr().err == f"{path}: skipped 2 malformed lines, first line 2\n"
-
-
-def test_first_of_repeated_words_wins(write, capsys):
-    path = write("a.txt", "3 1\r\ncat 1\r\ndog 2\r\ncat 3\r\n")
-    assert vectors.read_vectors(path).rows == {"cat": "1", "dog": "2"}
-    assert capsys.readouterr().err == f"{path}: skipped 1 repeated words, first line 4\n"
-
-
-@pytest.mark.parametrize("text", ["", "3 2\n", "cat\n"])
-def test_file_without_vectors_is_an_error(write, text):
+def test_all_that_the_package_reads_is_joined(write, tmp_path, caplog):
+    text = "\ufeff5 2\ncat\t1 2\nat the end\t3 4\nx\u2028y\t5 6\ncat\t7 8\nodd\t1\n"
     path = write("a.txt", text)
-    with pytest.raises(ValueError, match="a.txt: no vectors found"):
-        vectors.read_vectors(path)
+    vectors.main([str(path), str(tmp_path / "joined.txt")])
+    assert (tmp_path / "joined.txt").read_text("utf-8") == (
+        "3 2\ncat 1.0 2.0\nat the end 3.0 4.0\nx\u2028y 5.0 6.0\n"
+    )
+    assert caplog.messages == [
+        f"Odd lines in {path}: 1 with a word that was there before, skipped (5); 1 of another "
+        f"width, skipped (6)."
+    ]
 
 
-def test_undecodable_file_is_an_error(tmp_path):
-    path = tmp_path / "latin.txt"
-    path.write_bytes(b"caf\xe9 1 2\n")
-    with pytest.raises(ValueError, match="latin.txt: .*UTF-8"):
-        vectors.read_vectors(path)
+def test_file_without_vectors_is_an_error(write, tmp_path):
+    path = write("a.txt", "cat 0,1 0,2\n")
+    with pytest.raises(ValueError, match="a.txt can't be read: .* decimal commas"):
+        vectors.main([str(path), str(tmp_path / "joined.txt")])
 
 
 def test_spacy_reads_the_joined_real_vectors(data_dir, tmp_path, capsys):
