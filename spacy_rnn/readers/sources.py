@@ -120,7 +120,7 @@ def _options_for(path: str, files: List[Path], form: TableFormat) -> Dict[str, A
     if endings[0] == ".txt":
         for file in files:
             _check_line_ends(file, encoding)
-    elif encoding in WIDE:
+    elif encoding.lower().replace("_", "-").startswith(WIDE):
         raise ValueError(
             f"{path} is {encoding.upper()}, of which `datasets` reads no JSON. Convert it to "
             f"UTF-8, as by iconv -f {encoding.upper()} -t UTF-8."

@@ -1,7 +1,10 @@
 """Tables: the rule of each ending in both readers, and what settings change."""
 
+import bz2
 import csv
+import gzip
 import logging
+import lzma
 
 import pytest
 import spacy
@@ -11,6 +14,8 @@ from hypothesis import strategies as st
 from spacy_rnn.readers.hf_dataset import make_hf_dataset
 from spacy_rnn.readers.parallel import make_parallel_corpus
 from spacy_rnn.readers.tables import TableFormat, check_table, read_rows
+
+PACKED = [(".gz", gzip.compress), (".xz", lzma.compress), (".bz2", bz2.compress)]
 
 
 @pytest.fixture(autouse=True)
@@ -133,6 +138,19 @@ def test_a_byte_order_mark_is_no_text(nlp, tmp_path, name, text, encoding):
         assert pairs(nlp, path, source="text", target="label") == [("é", "ß"), ("b", "c")]
     else:
         assert read(nlp, path) == [("é", "ß"), ("b", "c")]
+
+
+@pytest.mark.parametrize("ending, pack", PACKED)
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl"])
+def test_compressed_files(nlp, tmp_path, name, ending, pack):
+    text = {
+        "a.csv": '\ufefftext,label\n"a,b",c\n',
+        "a.tsv": "\ufefftext\tlabel\na,b\tc\n",
+        "a.jsonl": '\ufeff{"text": "a,b", "label": "c"}\n',
+    }[name]
+    path = tmp_path / f"{name}{ending}"
+    path.write_bytes(pack(text.encode()))
+    assert read(nlp, path) == [("a,b", "c")]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
