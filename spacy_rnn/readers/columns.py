@@ -62,7 +62,7 @@ class Column:
         if isinstance(value, str):
             return value
         if isinstance(value, float) and value.is_integer():
-            # In a CSV file integers are floats where one is missing.
+            # pandas writes integers as floats where one is missing.
             value = int(value)
         if not isinstance(value, int):
             raise ValueError(

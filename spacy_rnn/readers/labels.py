@@ -165,7 +165,7 @@ def read_numbers(
                     f"{list(names)}. Correct it, or add it to labels."
                 )
             try:
-                # In CSV, a column is of strings where one of its values is no number.
+                # The columns of a text file are strings.
                 found[name] = float(number)
             except (TypeError, ValueError):
                 raise ValueError(

@@ -1,6 +1,7 @@
 """Datasets of the library `datasets`, from wherever they are."""
 
 import csv
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Union
 
@@ -130,9 +131,20 @@ def _options_for(path: str, files: List[Path], form: TableFormat) -> Dict[str, A
 
 def _table_options(files: List[Path], form: TableFormat) -> Dict[str, Any]:
     """How pandas reads tables, which are checked for what it would take in silence: it moves all
-    columns where the rows have more fields than the header, and fills up shorter rows."""
-    for file in files:
-        first = check_table(file, form)
+    columns where the rows have more fields than the header, and fills up shorter rows. All fields
+    are read as text: as numbers, the labels 01 and 1.0 would be one."""
+    from datasets import Features, Value
+
+    columns = [_names(check_table(file, form), form) for file in files]
+    for file, names in zip(files, columns, strict=True):
+        repeated = [name for name, n in Counter(names).items() if n > 1]
+        if repeated:
+            raise ValueError(f"The header of {file} has {repeated} twice. Rename these columns.")
+        if names != columns[0]:
+            raise ValueError(
+                f"{file} has the columns {names}, but {files[0]} has {columns[0]}. Set the path to "
+                f"one of the files, or give all of them the same columns."
+            )
     form = form.of(files[0])
     if not form.quotes:
         for file in files:
@@ -141,9 +153,15 @@ def _table_options(files: List[Path], form: TableFormat) -> Dict[str, Any]:
         "sep": form.delimiter,
         "quoting": csv.QUOTE_MINIMAL if form.quotes else csv.QUOTE_NONE,
         "header": 0 if form.header else None,
-        "names": None if form.header else [str(number) for number in range(len(first))],
+        "names": columns[0],
+        "features": Features({name: Value("string") for name in columns[0]}),
         **MISSING,
     }
+
+
+def _names(first: List[str], form: TableFormat) -> List[str]:
+    """The names of columns by the first row; numbers for those that it does not name."""
+    return [name if form.header and name else str(i) for i, name in enumerate(first)]
 
 
 def _check_line_ends(path: Path, encoding: str) -> None:

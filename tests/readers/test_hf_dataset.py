@@ -282,6 +282,18 @@ def test_integers_and_booleans_are_names(nlp, tmp_path):
     assert references(nlp, path)[0].cats == {"True": 1.0}
 
 
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_fields_of_a_table_are_read_as_they_are_written(nlp, tmp_path, name, streaming):
+    rows = [("text", "label"), ("1", "007"), ("2.50", "7"), ("true", "1.0"), ("None", "NA")]
+    delimiter = "," if name == "a.csv" else "\t"
+    path = tmp_path / name
+    path.write_text("".join(delimiter.join(row) + "\n" for row in rows))
+    docs = references(nlp, path, streaming=streaming)
+    found = [(doc.text, [label for label, value in doc.cats.items() if value]) for doc in docs]
+    assert found == [(text, [label]) for text, label in rows[1:]]
+
+
 def test_numbers_of_a_dict_and_of_several_columns(nlp, tmp_path):
     numbers = {"text": ["a", "b"], "joy": [0.5, None], "fear": [1, 2]}
     path = save(tmp_path / "a", numbers)

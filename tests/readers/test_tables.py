@@ -363,3 +363,23 @@ def test_tatoeba_is_read_alike(nlp, tmp_path, data_dir):
     assert len(found) == len(chosen) > 190
     assert found == pairs(nlp, path, source="text", target="label")
     assert found == [tuple(row[:2]) for row in chosen]
+
+
+def test_columns_without_a_name_have_a_number(nlp, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(",text,label\n0,a,x\n1,b,y\n")
+    assert labels(nlp, path) == [("a", "x"), ("b", "y")]
+
+
+def test_columns_of_one_name_are_an_error(nlp, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("text,label,label\na,x,y\n")
+    with pytest.raises(ValueError, match=r"\['label'\] twice"):
+        labels(nlp, path)
+
+
+def test_tables_of_a_folder_have_the_same_columns(nlp, tmp_path):
+    (tmp_path / "a.csv").write_text("text,label\na,x\n")
+    (tmp_path / "b.csv").write_text("label,text\ny,b\n")
+    with pytest.raises(ValueError, match="b.csv has the columns"):
+        labels(nlp, tmp_path)
