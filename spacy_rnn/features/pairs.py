@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Sequence
+from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from .normalization import normalize, origins
 from .pieces import Pieces
 
 
@@ -13,11 +14,28 @@ class PairFeatures:
     """The SentencePiece models of a translator.
 
     source, target: of the two sides; without a target's, the source's is that of both.
+    nfc: see `normalize`. Sources are normalized before they are cut into pieces, in training and in
+        prediction; targets are learned as they are written.
     """
 
-    def __init__(self, source: Pieces, target: Optional[Pieces] = None):
+    def __init__(self, source: Pieces, target: Optional[Pieces] = None, nfc: bool = True):
         self.source = source
         self.target = source if target is None else target
+        self.nfc = nfc
+
+    def normalize(self, texts: Sequence[str]) -> List[str]:
+        """Sources as they are read."""
+        return [normalize(text, self.nfc) for text in texts]
+
+    def source_offsets(self, text: str) -> Tuple[np.ndarray, np.ndarray]:
+        """The characters of a source that each of its pieces covers: starts and ends."""
+        _, starts, ends = self.source.offsets(normalize(text, self.nfc))
+        firsts, lasts = origins(text, self.nfc)
+        # A piece that covers nothing may stand behind the last character.
+        firsts = np.append(firsts, lasts[-1:])
+        covers = ends > starts
+        found_starts = firsts[starts]
+        return found_starts, np.where(covers, lasts[ends - 1], found_starts)
 
     @property
     def joint(self) -> bool:

@@ -12,6 +12,8 @@ from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
+from .normalization import required_text
+
 logger = logging.getLogger("spacy_rnn")
 
 #: kinds of model that can be trained
@@ -98,6 +100,11 @@ class Pieces:
         """The pieces in the order of their ids."""
         return list(self._trained.pieces)
 
+    def names(self, ids: Iterable[int]) -> List[str]:
+        """The pieces that these ids stand for."""
+        pieces = self._trained.pieces
+        return [pieces[i] for i in ids]
+
     # Making a model
 
     def train(self, texts: Iterable[str]) -> None:
@@ -169,11 +176,11 @@ class Pieces:
         """Texts of sequences of ids. Control pieces (pad, bos, eos) are left out; for unk stands
         what the model says, ``" ⁇ "`` if not set otherwise."""
         model = self._trained
-        return [model.decode(_ids(sequence), None) for sequence in sequences]
+        return [model.decode(_ids(sequence).tolist(), None) for sequence in sequences]
 
     def decode_with(self, sequence: Sequence[int], replacements: Sequence[str]) -> str:
         """The text of a sequence of ids, with something written for each unk of it."""
-        return self._trained.decode(_ids(sequence), replacements)
+        return self._trained.decode(_ids(sequence).tolist(), replacements)
 
     def offsets(self, text: str) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The best pieces of a text with the characters that each covers: ids, starts and ends.
@@ -266,18 +273,18 @@ class _Model(NamedTuple):
             )
         return cls(bytes(proto), processor, kind, pieces, **ids)
 
-    def decode(self, ids: np.ndarray, replacements: Optional[Sequence[str]]) -> str:
-        if not len(ids):
+    def decode(self, ids: List[int], replacements: Optional[Sequence[str]]) -> str:
+        if not ids:
             return ""
-        wrong = ids[(ids < 0) | (ids >= len(self.pieces))]
-        if len(wrong):
+        if not 0 <= min(ids) <= max(ids) < len(self.pieces):
+            wrong = next(i for i in ids if not 0 <= i < len(self.pieces))
             raise ValueError(
-                f"{wrong[0]} is not an id of a vocabulary of {len(self.pieces)} pieces. Decode "
-                f"with the model that the ids are from."
+                f"{wrong} is not an id of a vocabulary of {len(self.pieces)} pieces. Decode with "
+                f"the model that the ids are from."
             )
         if replacements is None:
-            return self.processor.decode(ids.tolist())
-        reply = self.processor.decode(ids.tolist(), out_type="serialized_proto")
+            return self.processor.decode(ids)
+        reply = self.processor.decode(ids, out_type="serialized_proto")
         pieces = [dict(_fields(value)) for number, value in _fields(reply) if number == 2]
         written = iter(replacements)
         surfaces = [
@@ -291,7 +298,8 @@ def _lines(texts: Iterable[str]) -> Tuple[List[bytes], List[str]]:
     """The lines to train on, and which of `_SYMBOLS` the texts have."""
     lines: List[bytes] = []
     symbols: set[str] = set()
-    for text in _not_one(texts):
+    for i, text in enumerate(_not_one(texts), 1):
+        required_text(text, f"Text {i}")
         symbols.update(_SYMBOLS.findall(text))
         for line in _CUTS.split(text):
             if line.strip(" "):
@@ -382,7 +390,7 @@ def _not_one(texts: Iterable[str]) -> Iterable[str]:
 
 
 def _utf8(texts: Sequence[str]) -> List[bytes]:
-    return [text.encode() for text in _not_one(texts)]
+    return [required_text(text, f"Text {i}").encode() for i, text in enumerate(_not_one(texts), 1)]
 
 
 def _ids(ids: Sequence[int]) -> np.ndarray:

@@ -11,12 +11,12 @@ import torch
 from thinc.api import Model
 from torch import Tensor
 
+from ..features.normalization import required_text
 from ..features.streams import FORWARD
 from ..features.units import Characters, PieceUnits, Tokenizer, Units, Words
 from ..nn.decoder import State
 from ..nn.language_model import LanguageModel, Searched
 from ..nn.search import SearchOptions, search
-from ..readers.common import required_text
 from ..training.shim import TorchShim
 
 #: units that are read at a time

@@ -1,13 +1,16 @@
 """Settings of the search for the best sequence of pieces."""
 
-from dataclasses import dataclass
-from typing import Optional, Sequence, Tuple
+from dataclasses import dataclass, replace
+from typing import Iterator, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
 
 from ..nn import search as nn_search
 from .checks import above_zero, at_least
+
+#: how often a beam that finds too few different texts is made twice as wide
+N_WIDENED = 3
 
 
 @dataclass(frozen=True)
@@ -56,13 +59,18 @@ class Search:
         if self.top_p > 1:
             raise ValueError(f"'top_p' is a probability of at most 1, got {self.top_p}.")
 
-    def options(self, n_best: int) -> nn_search.SearchOptions:
-        """For so many results of each source."""
+    def options(self, n_best: int, attention: bool = False) -> nn_search.SearchOptions:
+        """For so many results of each source.
+
+        attention: whether they have their attention.
+        """
         beam = max(self.beam, n_best)
         return nn_search.SearchOptions(
             beam=beam,
-            # Of several texts some may be the same, in other pieces.
-            n_best=1 if n_best == 1 else beam,
+            # Some may be the same text, in other pieces.
+            n_best=beam,
+            certain=1 if n_best == 1 else None,
+            attention=attention or self.replace_unknown,
             length_penalty=self.length_penalty,
             coverage_penalty=self.coverage_penalty,
             block_ngrams=self.block_ngrams,
@@ -70,6 +78,16 @@ class Search:
             top_k=self.top_k,
             top_p=self.top_p,
         )
+
+    def tries(self, n_best: int, attention: bool) -> Iterator[nn_search.SearchOptions]:
+        """`options`, and wider and wider beams for sources of which those find too few texts. There
+        are as many samples as the settings say."""
+        options = self.options(n_best, attention)
+        yield options
+        for _ in range(0 if self.sample else N_WIDENED):
+            beam = 2 * options.beam
+            options = replace(options, beam=beam, n_best=beam)
+            yield options
 
     def draws(
         self, pieces: Sequence[np.ndarray], options: nn_search.SearchOptions, most: torch.Tensor

@@ -3,7 +3,17 @@
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Dict, List, Literal, NamedTuple, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Dict,
+    Iterator,
+    List,
+    Literal,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import numpy as np
 import torch
@@ -25,6 +35,7 @@ from .network import Architecture, Gold, Precision, make_model
 from .pieces import SentencePieces
 from .search import Search
 from .texts import Texts
+from .translation import Translation, translations_of
 
 
 @dataclass(frozen=True)
@@ -67,22 +78,6 @@ class RNNDecoder:
         )
 
 
-class Translation(NamedTuple):
-    """A translation of a text.
-
-    text: with its own spelling and spacing.
-    score: what it is ranked by among others; log_probability: without penalties.
-    pieces: of the translation, as SentencePiece writes them.
-    attention: float32 (pieces, pieces of the source), None where the network has none.
-    """
-
-    text: str
-    score: float
-    log_probability: float
-    pieces: List[str]
-    attention: Optional[np.ndarray]
-
-
 @dataclass(frozen=True)
 class TranslatorArchitecture(Architecture):
     """The parts of a translator."""
@@ -93,18 +88,20 @@ class TranslatorArchitecture(Architecture):
     encoder: RNNEncoder
     decoder: RNNDecoder
     tied: bool
+    nfc: bool
 
     def features(self) -> PairFeatures:
         target = None if self.target_pieces is None else self.target_pieces.features()
-        return PairFeatures(self.source_pieces.features(), target)
+        return PairFeatures(self.source_pieces.features(), target, self.nfc)
 
     def initialize(self, shim: TorchShim, X: Sequence[str], Y: Sequence[str]) -> None:
         """X: the texts. Y: their translations."""
         features = shim.features
+        sources = features.normalize(X)
         if self.target_pieces is None:
-            self.source_pieces.initialize(features.source, [*X, *Y])
+            self.source_pieces.initialize(features.source, [*sources, *Y])
         else:
-            self.source_pieces.initialize(features.source, X)
+            self.source_pieces.initialize(features.source, sources)
             self.target_pieces.initialize(features.target, Y)
         shim.build({"source": len(features.source), "target": len(features.target)})
 
@@ -121,7 +118,8 @@ class TranslatorArchitecture(Architecture):
         )
 
     def batch(self, shim: TorchShim, texts: Texts) -> nn_translator.Sources:
-        return _collate(shim, self.source_pieces.encode(shim.features.source, _sources(texts)))
+        sources = shim.features.normalize([doc.text for doc in texts.docs])
+        return _collate(shim, self.source_pieces.encode(shim.features.source, sources))
 
     def targets(self, shim: TorchShim, texts: Sequence[str]) -> List[np.ndarray]:
         """The pieces of translations in training."""
@@ -131,7 +129,7 @@ class TranslatorArchitecture(Architecture):
     def predict(self, shim: TorchShim, texts: Texts, limits: Limits) -> List[List[Translation]]:
         """The best translation of each doc, read as one sentence, in a list; none of a doc without
         a piece."""
-        return self.translate(shim, _sources(texts), limits)
+        return self.translate(shim, [doc.text for doc in texts.docs], limits)
 
     def translate(
         self,
@@ -140,66 +138,76 @@ class TranslatorArchitecture(Architecture):
         limits: Limits,
         search: Search = Search(),  # noqa: B008
         n_best: int = 1,
+        attention: bool = False,
         progress_bar: bool = False,
     ) -> List[List[Translation]]:
         """The best translations of each text."""
-        pieces = shim.features.source.encode(docs)
+        sources = shim.features.normalize(docs)
+        pieces = shim.features.source.encode(sources)
         results: List[List[Translation]] = [[] for _ in docs]
-        lengths = lengths_of(pieces)
-        not_empty = np.flatnonzero(lengths)
-        # Every hypothesis of a beam takes as much as a source.
-        size = max(1, limits.batch_tokens // search.options(n_best).beam)
+        left = np.flatnonzero(lengths_of(pieces))
         with tqdm(total=len(docs), unit="text", disable=not progress_bar, leave=False) as progress:
-            progress.update(len(docs) - len(not_empty))
-            for batch in batches_of(lengths[not_empty], size):
-                places = not_empty[batch].tolist()
-                found = self._search(shim, [pieces[i] for i in places], search, n_best)
-                for place, hypotheses in zip(places, found, strict=True):
-                    length = int(lengths[place])
-                    many = _translations(shim.features, docs[place], length, hypotheses, search)
-                    distinct: Dict[str, Translation] = {}
-                    for translation in many:
-                        # One text may come in several segmentations; the first is the best.
-                        distinct.setdefault(translation.text, translation)
-                    results[place] = list(distinct.values())[:n_best]
-                progress.update(len(places))
+            progress.update(len(docs) - len(left))
+            for options in search.tries(n_best, attention):
+                again = []
+                for i, hypotheses in self._search(shim, pieces, left, limits, search, options):
+                    # A text counts once, at its first try.
+                    progress.update(not results[i])
+                    results[i] = translations_of(
+                        shim.features, sources[i], len(pieces[i]), hypotheses, search, n_best
+                    )
+                    if len(results[i]) < n_best and len(hypotheses) == options.beam:
+                        again.append(i)
+                left = np.array(again, dtype="int64")
         return results
 
     def encoder_input(self, shim: TorchShim, texts: Sequence[str]) -> EncoderInput:
         """See `input_of_texts`."""
         source = shim.features.source
-        pieces, names = source.encode(texts), source.pieces()
+        pieces = [ids for ids in source.encode(shim.features.normalize(texts)) if len(ids)]
         ids = np.concatenate([np.zeros(0, dtype="int64"), *pieces])
         on_device = torch.from_numpy(ids).to(shim.device)
         vectors = shim.predict(lambda module: module.source_embedding(on_device))
         lengths = torch.from_numpy(lengths_of(pieces))
-        return EncoderInput(_encoder, [names[i] for i in ids.tolist()], vectors, lengths)
+        return EncoderInput(_encoder, source.names(ids), vectors, lengths)
 
     def _search(
-        self, shim: TorchShim, pieces: List[np.ndarray], search: Search, n_best: int
-    ) -> List[List[nn_search.Hypothesis]]:
+        self,
+        shim: TorchShim,
+        pieces: Sequence[np.ndarray],
+        places: np.ndarray,
+        limits: Limits,
+        search: Search,
+        options: nn_search.SearchOptions,
+    ) -> Iterator[Tuple[int, List[nn_search.Hypothesis]]]:
+        """Yield the hypotheses of the sources in these places, in no particular order."""
         target = shim.features.target
-        sources = _collate(shim, pieces)
-        bounds = search.bounds(sources.lengths.to(shim.device))
-        options = search.options(n_best)
-        draws = search.draws(pieces, options, bounds[1])
-        return shim.predict(
-            lambda module: module.translate(
-                sources,
-                bounds,
-                options,
-                begin=target.bos,
-                end=target.eos,
-                never=[target.pad, target.bos],
-                draws=draws,
-            )
-        )
+        # Every hypothesis of a beam takes as much as a source.
+        size = max(1, limits.batch_tokens // options.beam)
+        for batch in batches_of(lengths_of([pieces[i] for i in places]), size):
+            some = [pieces[i] for i in places[batch]]
+            sources = _collate(shim, some)
+            bounds = search.bounds(sources.lengths.to(shim.device))
+
+            def run(module: Any, some=some, sources=sources, bounds=bounds) -> Any:
+                return module.translate(
+                    sources,
+                    bounds,
+                    options,
+                    begin=target.bos,
+                    end=target.eos,
+                    never=[target.pad, target.bos],
+                    draws=search.draws(some, options, bounds[1]),
+                )
+
+            yield from zip(places[batch].tolist(), shim.predict(run), strict=True)
 
     def compare(
         self, shim: TorchShim, texts: Sequence[str], translations: Sequence[str], limits: Limits
     ) -> "TeacherForced":
-        """How well the network foretells translations of texts, neither of them empty."""
-        sources = shim.features.source.encode(texts)
+        """How well the network predicts the pieces of translations of texts, neither of them
+        empty."""
+        sources = shim.features.source.encode(shim.features.normalize(texts))
         targets = shim.features.target.encode(translations)
         loss, n_right, n_pieces = 0.0, 0, 0
         sizes = lengths_of(sources) + lengths_of(targets)
@@ -223,13 +231,8 @@ def _encoder(module: Any) -> Encoder:
     return module.encoder
 
 
-def _sources(texts: Texts) -> List[str]:
-    """The texts of docs as they are translated: without the white space around them."""
-    return [doc.text.strip() for doc in texts.docs]
-
-
 class TeacherForced(NamedTuple):
-    """How well pieces of translations are foretold from those before them.
+    """How well pieces of translations are predicted from those before them.
 
     accuracy: share of the pieces, ends among them, that have the highest score.
     perplexity: exp of the mean negative log-probability of a piece.
@@ -245,46 +248,6 @@ def _collate(shim: TorchShim, pieces: Sequence[np.ndarray]) -> nn_translator.Sou
     return nn_translator.Sources(together, torch.from_numpy(lengths_of(pieces)))
 
 
-def _translations(
-    features: PairFeatures,
-    text: str,
-    length: int,
-    hypotheses: Sequence[nn_search.Hypothesis],
-    search: Search,
-) -> List[Translation]:
-    """Of a text of so many pieces, from hypotheses of those of its translation."""
-    target, names = features.target, features.target.pieces()
-    found = []
-    for h in hypotheses:
-        ids = h.pieces.numpy()
-        attention = None
-        if h.attention is not None:
-            # The source was padded in its batch.
-            attention = h.attention[:, :length].numpy()
-        if search.replace_unknown and (ids == target.unk).any():
-            replacements = _most_attended(features, text, ids, attention)
-            written = target.decode_with(ids.tolist(), replacements)
-        else:
-            (written,) = target.decode([ids.tolist()])
-        pieces = [names[i] for i in ids]
-        found.append(Translation(written.strip(" "), h.score, h.log_probability, pieces, attention))
-    return found
-
-
-def _most_attended(
-    features: PairFeatures, text: str, ids: np.ndarray, attention: Optional[np.ndarray]
-) -> List[str]:
-    """Of each unknown piece of a translation the source piece it looked at most."""
-    if attention is None:
-        raise ValueError(
-            "'replace_unknown' needs a network with attention. Set it to false, or train with "
-            'attention = "general".'
-        )
-    _, starts, ends = features.source.offsets(text)
-    places = attention[ids == features.target.unk].argmax(axis=1)
-    return [text[starts[i] : ends[i]].strip() for i in places]
-
-
 def make_translator_model(
     source_pieces: SentencePieces,
     target_pieces: Optional[SentencePieces],
@@ -292,6 +255,7 @@ def make_translator_model(
     decoder: RNNDecoder,
     embedding_size: int = 256,
     tied: bool = True,
+    nfc: bool = True,
     mixed_precision: Precision = "none",
     batch_tokens: int = 4096,
 ) -> Model:
@@ -312,24 +276,32 @@ def make_translator_model(
     as one sentence and with the default search; none of a doc without a piece.
     """
     architecture = TranslatorArchitecture(
-        embedding_size, source_pieces, target_pieces, settings_of(encoder), decoder, tied
+        embedding_size, source_pieces, target_pieces, settings_of(encoder), decoder, tied, nfc
     )
     return make_model("rnn_translator", architecture, mixed_precision, batch_tokens, 1, 0)
 
 
 def predict_translations(
-    model: Model, texts: Sequence[str], search: Search, n_best: int, progress_bar: bool
+    model: Model,
+    texts: Sequence[str],
+    search: Search,
+    n_best: int,
+    attention: bool,
+    progress_bar: bool,
 ) -> List[List[Translation]]:
-    """The best translations of each text, best first; none of a text without pieces."""
+    """The best translations of each text, best first; none of a text without pieces.
+
+    attention: whether they have their attention.
+    """
     shim: Any = model.shims[0]
     limits = model.attrs["limits"]
-    return shim.network.translate(shim, texts, limits, search, n_best, progress_bar)
+    return shim.network.translate(shim, texts, limits, search, n_best, attention, progress_bar)
 
 
 def compare_translations(
     model: Model, texts: Sequence[str], translations: Sequence[str]
 ) -> TeacherForced:
-    """How well translations of texts are foretold, neither of them empty."""
+    """How well the pieces of translations of texts are predicted, neither of them empty."""
     shim: Any = model.shims[0]
     return shim.network.compare(shim, texts, translations, model.attrs["limits"])
 
@@ -352,7 +324,7 @@ def translation_gold(
 
 
 def input_of_texts(model: Model, texts: Sequence[str]) -> EncoderInput:
-    """What the encoder reads of texts, none of them empty."""
+    """The input of the encoder for texts; those that are empty have none."""
     shim: Any = model.shims[0]
     return shim.network.encoder_input(shim, texts)
 

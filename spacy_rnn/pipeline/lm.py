@@ -23,6 +23,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
 from ..extensions import set_probability_extensions
+from ..features.normalization import required_text
 from ..models.checks import at_least
 from ..models.explanation import EncoderInput, Question
 from ..models.generation import Session, Suggestion, begin, generate
@@ -34,7 +35,6 @@ from ..models.language_model import (
     log_probabilities,
 )
 from ..models.search import Search
-from ..readers.common import required_text
 from .base import Bounds, Contents, RNNPipe
 
 #: what a text starts from: labels with values, or a vector

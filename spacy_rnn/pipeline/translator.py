@@ -1,7 +1,6 @@
 """The translator component."""
 
-import logging
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 from spacy.language import Language
@@ -13,11 +12,13 @@ from thinc.types import Generator
 
 from ..extensions import set_doc_extension
 from ..features.alignment import shares
+from ..features.normalization import required_text
+from ..models.checks import at_least
 from ..models.explanation import EncoderInput, Question, check_place
 from ..models.network import Gold
 from ..models.search import Search
+from ..models.translation import Translation, join
 from ..models.translator import (
-    Translation,
     ask_piece,
     compare_translations,
     input_of_texts,
@@ -25,8 +26,7 @@ from ..models.translator import (
     translation_gold,
 )
 from .base import Bounds, Contents, RNNPipe
-
-logger = logging.getLogger("spacy_rnn")
+from .sentences import Sentence, gaps_of, sentences_of
 
 DEFAULT_CONFIG = Config().from_str(
     """
@@ -34,6 +34,7 @@ DEFAULT_CONFIG = Config().from_str(
     @architectures = "spacy_rnn.Translator.v1"
     embedding_size = 256
     tied = true
+    nfc = true
     mixed_precision = "none"
     batch_tokens = 4096
     target_pieces = null
@@ -94,7 +95,8 @@ DEFAULT_CONFIG = Config().from_str(
         "attr": "translation",
         "label_smoothing": 0.1,
         "teacher_forcing": 1.0,
-        "long_text": 100,
+        "split_sentences": True,
+        "max_length": 100,
         "progress_bar": False,
         "scorer": {"@scorers": "spacy_rnn.translation_scorer.v1"},
     },
@@ -113,7 +115,8 @@ def make_translator(
     attr: str,
     label_smoothing: float,
     teacher_forcing: Union[float, Generator],
-    long_text: int,
+    split_sentences: bool,
+    max_length: int,
     progress_bar: bool,
     scorer: Optional[Callable],
 ) -> "RNNTranslator":
@@ -122,20 +125,22 @@ def make_translator(
         nlp.vocab,
         model,
         name,
+        make_doc=nlp.make_doc,
         search=search,
         attr=attr,
         label_smoothing=label_smoothing,
         teacher_forcing=teacher_forcing,
-        long_text=long_text,
+        split_sentences=split_sentences,
+        max_length=max_length,
         progress_bar=progress_bar,
         scorer=scorer,
     )
 
 
 class Alignment(NamedTuple):
-    """What the translation of a sentence, or of a text without sentence starts, looked at.
+    """What the translation of a sentence looked at.
 
-    source: the sentence.
+    source: the tokens of the sentence.
     pieces: of its translation.
     weights: float32 (pieces, tokens of the sentence), the attention of each piece on each token, of
         which it may have left some on the white space between them.
@@ -155,16 +160,21 @@ class Alignment(NamedTuple):
 class RNNTranslator(RNNPipe):
     """Translate texts with a recurrent encoder-decoder network.
 
-    The source is the text itself, whatever its tokens. Where sentence starts are set, it is
-    translated sentence by sentence, with the white space that stands between them.
+    A text is translated sentence by sentence, with the white space that stands between them, and
+    learned from as a whole. Tokens only say where sentences start: the network reads the text
+    itself, normalized (see `spacy_rnn.features.normalization.normalize`).
 
+    make_doc (Callable[[str], Doc]): Makes docs of the texts of `translate`.
     search (Search): How translations are searched.
     attr (str): Name of the Doc extension of translations, gold and predicted.
     label_smoothing (float): Share of the probability spread over all pieces in training.
     teacher_forcing (Union[float, Generator]): Share of the pieces of a translation that the decoder
         reads in training; for the others, drawn anew in each step, it reads its own best guesses
         (scheduled sampling, Bengio et al. 2015). A number or a schedule by training step.
-    long_text (int): Warn of texts with more tokens than this that have no sentence starts.
+    split_sentences (bool): Find the sentences of texts without sentence starts by the rules of
+        spaCy's sentencizer. Without it such a text is one sentence.
+    max_length (int): Sentences of more tokens than this, or of more than ten times as many
+        characters, are cut into parts, with a warning; 0 for no limit.
     progress_bar (bool): Show one while texts are translated.
     """
 
@@ -178,11 +188,13 @@ class RNNTranslator(RNNPipe):
         model: Model,
         name: str = "rnn_translator",
         *,
+        make_doc: Callable[[str], Doc],
         search: Search,
         attr: str = "translation",
         label_smoothing: float = 0.1,
         teacher_forcing: Union[float, Generator] = 1.0,
-        long_text: int = 100,
+        split_sentences: bool = True,
+        max_length: int = 100,
         progress_bar: bool = False,
         scorer: Optional[Callable] = None,
     ):
@@ -193,9 +205,12 @@ class RNNTranslator(RNNPipe):
             scorer=scorer,
             attr=attr,
             label_smoothing=label_smoothing,
-            long_text=long_text,
+            split_sentences=split_sentences,
+            max_length=max_length,
             progress_bar=progress_bar,
         )
+        at_least(0, max_length=max_length)
+        self.make_doc = make_doc
         self.search = search
         self.teacher_forcing = teacher_forcing
         set_doc_extension(attr)
@@ -212,9 +227,7 @@ class RNNTranslator(RNNPipe):
         nlp (Language): The current nlp object.
         """
         validate_get_examples(get_examples, "RNNTranslator.initialize")
-        pairs = [
-            (eg.x.text.strip(), self._gold(eg)) for eg in get_examples() if self.can_learn_from(eg)
-        ]
+        pairs = [(eg.x.text, self._gold(eg)) for eg in get_examples() if self.can_learn_from(eg)]
         if not pairs:
             attr = self.cfg["attr"]
             raise self._nothing_to_learn(
@@ -236,11 +249,13 @@ class RNNTranslator(RNNPipe):
         return (f"doc._.{self.cfg['attr']}",)
 
     def can_learn_from(self, example: Example) -> bool:
-        return bool(example.predicted.text.strip() and self._gold(example))
+        (source,) = self.shim.features.normalize([example.predicted.text])
+        return bool(source and self._gold(example))
 
     def contents(self, example: Example) -> Contents:
         """The words of a text and of its translation, as blanks separate those."""
-        (source,) = super().contents(example).words.values()
+        (tokens,) = super().contents(example).words.values()
+        source = [word for word in self.shim.features.normalize(tokens) if word]
         return Contents({"source": source, "target": self._gold(example).split()})
 
     @property
@@ -265,7 +280,7 @@ class RNNTranslator(RNNPipe):
         return value
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
-        """Score translations, as the scorer does, and how well the network foretells the gold ones
+        """Score translations, as the scorer does, and how well the network predicts the gold ones
         (teacher forcing): ``translation_token_acc``, the share of their pieces that it gives the
         highest score, and ``translation_perplexity`` of a piece.
 
@@ -276,42 +291,49 @@ class RNNTranslator(RNNPipe):
         if self.scorer is None:
             return {}
         scores = super().score(examples, **kwargs)
-        pairs = [(eg.x.text.strip(), self._gold(eg)) for eg in examples if self.can_learn_from(eg)]
+        pairs = [(eg.x.text, self._gold(eg)) for eg in examples if self.can_learn_from(eg)]
         if pairs:
-            foretold = compare_translations(self.model, *zip(*pairs, strict=True))
-            scores["translation_token_acc"] = foretold.accuracy
-            scores["translation_perplexity"] = foretold.perplexity
+            compared = compare_translations(self.model, *zip(*pairs, strict=True))
+            scores["translation_token_acc"] = compared.accuracy
+            scores["translation_perplexity"] = compared.perplexity
         return scores
 
     # Prediction
 
     def translate(self, texts: Iterable[str], n_best: int = 1) -> List[List[Translation]]:
-        """The best translations of texts, each as one sentence, best first.
+        """The best translations of texts, best first: the texts that `nlp` finds, without the white
+        space around them. Those of several sentences are combinations of the translations of each,
+        ranked by the sum of their scores.
 
-        n_best (int): How many of each text at most; more than the beam widen it. Fewer are found
-            where several hypotheses are one text in other pieces.
-        RETURNS (List[List[Translation]]): Of each text; none of a text without a character.
+        texts (Iterable[str]): The texts. Their tokens are those of the nlp object, which has no
+            part in anything else.
+        n_best (int): How many of each text at most, all of them different; more than the beam widen
+            it.
+        RETURNS (List[List[Translation]]): Of each text; none of a text that is white space only.
         """
         if isinstance(texts, str):
             raise ValueError("One text was given instead of a list of texts. Put it into a list.")
         if n_best < 1:
             raise ValueError(f"'n_best' must be at least 1, got {n_best}.")
-        return predict_translations(
-            self.model, list(texts), self.search, n_best, self.cfg["progress_bar"]
-        )
+        # spaCy would stop at half of a surrogate pair, and not say what to do.
+        checked = [required_text(text, f"Text {i}") for i, text in enumerate(texts, 1)]
+        sentences = [self._sentences(self.make_doc(text)) for text in checked]
+        results: List[List[Translation]] = []
+        found = self._search(sentences, n_best, attention=True)
+        for of_text, translations in zip(sentences, found, strict=True):
+            joined = join(gaps_of(of_text), translations, n_best) if any(translations) else []
+            results.append([each._replace(text=each.text.strip()) for each in joined])
+        return results
 
     def predict(self, docs: Iterable[Doc]) -> List[str]:
         """The translation of each doc."""
         if not self.decodes:
             return ["" for _ in docs]
-        sentences = [list(self._sentences(doc)) for doc in docs]
-        found = iter(self._best(sentences))
+        sentences = [self._sentences(doc) for doc in docs]
+        found = self._search(sentences)
         return [
-            "".join(
-                sentence.before + (best[0].text if best else "") + sentence.after
-                for sentence, best in zip(of_doc, found, strict=False)
-            )
-            for of_doc in sentences
+            join(gaps_of(of_doc), translations, 1)[0].text
+            for of_doc, translations in zip(sentences, found, strict=True)
         ]
 
     def align(self, docs: Iterable[Doc]) -> List[List[Alignment]]:
@@ -320,33 +342,33 @@ class RNNTranslator(RNNPipe):
         RETURNS (List[List[Alignment]]): Of each doc, for its sentences that are not empty.
         RAISES (ValueError): If the network has no attention.
         """
-        docs = list(docs)
-        sentences = [list(self._sentences(doc)) for doc in docs]
-        found = iter(self._best(sentences))
+        sentences = [self._sentences(doc) for doc in docs]
+        found = self._search(sentences, attention=True)
         return [
             [
                 self._align(sentence, best[0])
-                for sentence, best in zip(of_doc, found, strict=False)
+                for sentence, best in zip(of_doc, translations, strict=True)
                 if best
             ]
-            for of_doc in sentences
+            for of_doc, translations in zip(sentences, found, strict=True)
         ]
 
-    def _align(self, sentence: "_Sentence", translation: Translation) -> Alignment:
+    def _align(self, sentence: Sentence, translation: Translation) -> Alignment:
         if translation.attention is None:
             raise ValueError(
                 f"The network of '{self.name}' has no attention to show. Train one with "
                 f'attention = "general" in its decoder.'
             )
-        _, starts, ends = self.shim.features.source.offsets(sentence.text)
-        first = sentence.span.start_char + len(sentence.before)
+        starts, ends = self.shim.features.source_offsets(sentence.text)
         token_starts = np.array([token.idx for token in sentence.span])
-        token_ends = token_starts + [len(token) for token in sentence.span]
+        # The blank before a word is read with it, whatever white space it is of.
+        token_ends = token_starts + [len(t) * (not t.is_space) for t in sentence.span]
+        first = sentence.start
         on_tokens = shares(starts + first, ends + first, token_starts, token_ends)
         return Alignment(sentence.span, translation.pieces, translation.attention @ on_tokens)
 
     def encoder_inputs(self, doc: Doc) -> List[EncoderInput]:
-        texts = [sentence.text for sentence in self._sentences(doc) if sentence.text]
+        texts = [sentence.text for sentence in self._sentences(doc)]
         return [input_of_texts(self.model, texts)]
 
     def question(self, doc: Doc, token: int) -> Question:
@@ -355,33 +377,32 @@ class RNNTranslator(RNNPipe):
 
         token (int): The number of the piece in the translations of all sentences of the doc.
         """
-        sentences = [sentence for sentence in self._sentences(doc) if sentence.text]
-        translated = [found[0].pieces for found in self._best([sentences])]
+        sentences = self._sentences(doc)
+        (found,) = self._search([sentences])
+        translated = [best[0].pieces if best else [] for best in found]
         check_place(token, sum(map(len, translated)), "piece of the translation")
         which = [i for i, pieces in enumerate(translated) for _ in pieces][token]
         place = token - sum(map(len, translated[:which]))
         return ask_piece(self.model, sentences[which].text, translated[which], place)
 
-    def _best(self, sentences: List[List["_Sentence"]]) -> List[List[Translation]]:
-        """The best translation of each sentence of all docs."""
-        texts = [sentence.text for of_doc in sentences for sentence in of_doc]
-        return self.translate(texts) if texts else []
+    def _sentences(self, doc: Doc) -> List[Sentence]:
+        return sentences_of(doc, self.cfg["split_sentences"], self.cfg["max_length"], self.name)
 
-    def _sentences(self, doc: Doc) -> Iterator["_Sentence"]:
-        by_sentences = doc.has_annotation("SENT_START")
-        if not by_sentences and len(doc) > self.cfg["long_text"]:
-            logger.warning(
-                "'%s' translates a text of %d tokens as one sentence: '%s…'. Set sentence starts "
-                "before it, as with nlp.add_pipe('sentencizer', first=True).",
-                self.name,
-                len(doc),
-                doc[:8].text,
+    def _search(
+        self, sentences: List[List[Sentence]], n_best: int = 1, attention: bool = False
+    ) -> List[List[List[Translation]]]:
+        """The best translations of each sentence of each text."""
+        found = iter(
+            predict_translations(
+                self.model,
+                [sentence.text for of_text in sentences for sentence in of_text],
+                self.search,
+                n_best,
+                attention,
+                self.cfg["progress_bar"],
             )
-        for span in doc.sents if by_sentences else [doc[:]]:
-            whole = span.text_with_ws
-            text = whole.strip()
-            start = whole.index(text)
-            yield _Sentence(span, whole[:start], text, whole[start + len(text) :])
+        )
+        return [[next(found) for _ in of_text] for of_text in sentences]
 
     def set_annotations(self, docs: Iterable[Doc], translations: List[str]) -> None:
         """Write translations to docs.
@@ -391,12 +412,3 @@ class RNNTranslator(RNNPipe):
         """
         for doc, translation in zip(docs, translations, strict=True):
             doc._.set(self.cfg["attr"], translation)
-
-
-class _Sentence(NamedTuple):
-    """What is translated at once, between the white space before and after it."""
-
-    span: Span
-    before: str
-    text: str
-    after: str

@@ -4,6 +4,8 @@ import logging
 from collections import Counter
 from typing import Any
 
+from ..features.normalization import required_text
+
 logger = logging.getLogger("spacy_rnn")
 
 
@@ -42,21 +44,3 @@ class Drops:
 def checked_text(text: Any, where: str) -> str:
     """A text as `required_text` has it; None is an empty one."""
     return "" if text is None else required_text(text, where)
-
-
-def required_text(text: Any, where: str) -> str:
-    """A text that is a string of whole characters. Raises a ValueError for anything else.
-
-    where (str): Names the text in the error.
-    """
-    if not isinstance(text, str):
-        raise ValueError(f"{where}: {text!r} is no text. Each text must be a string.")
-    try:
-        text.encode("utf8")
-    except UnicodeEncodeError as error:
-        excerpt = text[max(error.start - 20, 0) : error.start + 20]
-        raise ValueError(
-            f"{where}: {excerpt!r} has half of a surrogate pair. Write the whole character, or "
-            f"mend the text: text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')."
-        ) from error
-    return text

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from spacy_rnn.nn.search import SearchOptions, _greatest, search
 
@@ -50,7 +51,7 @@ class Toy:
 
     def search(self, most, least=0, seed=None, never=(BEGIN,), draws=None, **options):
         self.sources = torch.arange(len(most))
-        options = SearchOptions(**options)
+        options = SearchOptions(**{"attention": True, **options})
         state = State(torch.zeros(len(most), dtype=torch.int64))
         lengths = torch.full((len(most),), least), torch.tensor(most)
         if seed is not None:
@@ -322,3 +323,51 @@ def test_top_k_and_top_p_cut_the_tail():
         (hypotheses,) = toy.search([1], beam=500, n_best=500, seed=0, **options)
         starts = {h.pieces[0].item() if len(h.pieces) else END for h in hypotheses}
         assert starts == set(order[:n])
+
+
+def test_the_first_result_may_be_certain_before_the_others():
+    for seed in range(20):
+        toy = Toy(seed, 3)
+        (one, few), all_certain = (
+            [toy.search([3, 2, 3], beam=5, n_best=n, certain=1) for n in (1, 5)],
+            toy.search([3, 2, 3], beam=5, n_best=5),
+        )
+        for first, some, every in zip(one, few, all_certain, strict=True):
+            assert pieces_of(some)[:1] == pieces_of(first) == pieces_of(every)[:1]
+            assert len(some) <= len(every) == 5
+
+
+def test_attention_is_kept_where_it_is_asked_for():
+    toy = Toy(0, 2)
+    with_it, without = (toy.search([3, 3], beam=2, attention=a) for a in (True, False))
+    assert list(map(pieces_of, with_it)) == list(map(pieces_of, without))
+    assert all(h.attention is None for (h,) in without)
+    assert all(len(h.attention) == len(h.pieces) for (h,) in with_it)
+
+
+class Written(TorchDispatchMode):
+    """Counts the numbers that torch writes."""
+
+    n = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        found = function(*args, **(kwargs or {}))
+        for tensor in found if isinstance(found, (tuple, list)) else [found]:
+            if isinstance(tensor, torch.Tensor):
+                self.n += tensor.numel()
+        return found
+
+
+@pytest.mark.parametrize("attention", [False, True])
+def test_long_targets_take_linear_time(attention):
+    """A step after 200 pieces costs what one after 50 does."""
+
+    def cost(n):
+        chain = Chain(0, 2, 70)
+        with Written() as written:
+            found = chain.search([n, n], least=n, beam=3, attention=attention)
+        assert all(len(h.pieces) == n for (h,) in found)
+        return written.n
+
+    few, many, more = map(cost, (40, 80, 240))
+    assert (more - many) / (many - few) == pytest.approx(4.0, rel=0.02)

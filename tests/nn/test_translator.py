@@ -53,7 +53,7 @@ def sources_of(sources):
 def translate(translator, sources, most=6, **options):
     bounds = torch.zeros(len(sources)).long(), torch.full((len(sources),), most)
     return translator.translate(
-        sources_of(sources), bounds, SearchOptions(**options),
+        sources_of(sources), bounds, SearchOptions(attention=True, **options),
         begin=BEGIN, end=END, never=[PAD, BEGIN],
     )  # fmt: skip
 

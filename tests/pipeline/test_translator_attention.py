@@ -161,4 +161,4 @@ def test_progress_bar(capsys):
     pipe_of(nlp).cfg["progress_bar"] = False
     translations(nlp)
     assert not capsys.readouterr().err
-    assert predict_translations(pipe_of(nlp).model, [], pipe_of(nlp).search, 1, True) == []
+    assert predict_translations(pipe_of(nlp).model, [], pipe_of(nlp).search, 1, False, True) == []

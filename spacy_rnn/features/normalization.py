@@ -1,0 +1,79 @@
+"""Texts in one spelling: one kind of white space, no control characters, composed accents."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any, Iterator
+
+import numpy as np
+
+#: A zero-width space separates words, too; str.isspace does not count it.
+_ZERO_WIDTH_SPACE = "\u200b"
+_WORDS = re.compile(rf"[^\s{_ZERO_WIDTH_SPACE}]+")
+#: Control characters and other invisible ones that say nothing of the text: soft hyphens, marks of
+#: the direction of writing, word joiners, byte-order marks. Joiners of letters stay, as they spell
+#: words of some scripts.
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u061c\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
+)
+
+
+def normalize(text: str, nfc: bool = True) -> str:
+    """A text without control characters, with one blank for each run of white space and none
+    around it.
+
+    nfc: compose characters (Unicode's normalization form C), such as e and an accent.
+    """
+    text = " ".join(_WORDS.findall(_CONTROLS.sub("", text)))
+    return unicodedata.normalize("NFC", text) if nfc else text
+
+
+def origins(text: str, nfc: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """Where the characters of `normalize(text, nfc)` come from: starts and ends in the text."""
+    kept = [i for i, character in enumerate(text) if not _CONTROLS.match(character)]
+    cleaned = "".join(text[i] for i in kept)
+    spans: list[tuple[int, int]] = []
+    for word in _WORDS.finditer(cleaned):
+        first = word.start()
+        if spans:
+            spans.append((spans[-1][1], kept[first]))
+        for part in _composed(word[0]) if nfc else word[0]:
+            span = kept[first], kept[first + len(part) - 1] + 1
+            n_characters = len(unicodedata.normalize("NFC", part)) if nfc else 1
+            spans += [span] * n_characters
+            first += len(part)
+    starts, ends = np.array(spans, dtype="int64").reshape(-1, 2).T.copy()
+    return starts, ends
+
+
+def required_text(text: Any, where: str) -> str:
+    """A text that is a string of whole characters. Raises a ValueError for anything else.
+
+    where (str): Names the text in the error.
+    """
+    if not isinstance(text, str):
+        raise ValueError(f"{where}: {text!r} is no text. Each text must be a string.")
+    try:
+        text.encode("utf8")
+    except UnicodeEncodeError as error:
+        excerpt = text[max(error.start - 20, 0) : error.start + 20]
+        raise ValueError(
+            f"{where}: {excerpt!r} has half of a surrogate pair. Write the whole character, or "
+            f"mend the text: text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')."
+        ) from error
+    return text
+
+
+def _composed(word: str) -> Iterator[str]:
+    """The parts of a word that are composed each by itself."""
+    part = ""
+    for character in word:
+        if part and not unicodedata.combining(character):
+            alone = [unicodedata.normalize("NFC", each) for each in (part, character)]
+            if unicodedata.normalize("NFC", part + character) == "".join(alone):
+                yield part
+                part = ""
+        part += character
+    if part:
+        yield part

@@ -1,0 +1,100 @@
+"""The sentences of documents, as a translator reads them."""
+
+import logging
+from typing import Iterator, List, NamedTuple, Sequence, Tuple
+
+from spacy.pipeline import Sentencizer
+from spacy.tokens import Doc, Span
+
+logger = logging.getLogger("spacy_rnn")
+
+#: splits documents that have no sentence starts
+SENTENCIZER = Sentencizer()
+#: the most characters of a sentence, for each token that it may have
+TOKEN_LENGTH = 10
+
+
+class Sentence(NamedTuple):
+    """A text that is translated at once, between the white space before and after it.
+
+    span: the tokens that it is of.
+    start: its first character in the document.
+    """
+
+    span: Span
+    start: int
+    before: str
+    text: str
+    after: str
+
+
+def sentences_of(doc: Doc, split: bool, max_length: int, name: str) -> List[Sentence]:
+    """The sentences of a document. Together they are its text.
+
+    split: find them by spaCy's sentencizer where the document has no sentence starts; without, it
+        is one sentence then.
+    max_length: sentences of more tokens, or of more than ten times as many characters, are cut into
+        parts, with a warning; 0 for no limit.
+    name: of the component, for the warning.
+    """
+    found = []
+    for span in _spans(doc, split):
+        parts = [(span, span.text_with_ws)]
+        if max_length and _is_long(*parts[0], max_length):
+            parts = list(_parts(span, max_length))
+            logger.warning(
+                "'%s' cuts a sentence of %d tokens into %d parts: '%s…'. Set sentence starts "
+                "before it, as with nlp.add_pipe('senter'), or raise max_length = %d.",
+                name,
+                len(span),
+                len(parts),
+                span.text[:50],
+                max_length,
+            )
+        place = span.start_char
+        for part, whole in parts:
+            text = whole.strip()
+            start = whole.index(text)
+            after = whole[start + len(text) :]
+            found.append(Sentence(part, place + start, whole[:start], text, after))
+            place += len(whole)
+    return found
+
+
+def gaps_of(sentences: Sequence[Sentence]) -> List[str]:
+    """The white space before the first sentence, between the sentences and after the last one."""
+    ends = ["", *(sentence.after for sentence in sentences)]
+    starts = [*(sentence.before for sentence in sentences), ""]
+    return [after + before for after, before in zip(ends, starts, strict=True)]
+
+
+def _spans(doc: Doc, split: bool) -> Iterator[Span]:
+    if doc.has_annotation("SENT_START"):
+        yield from doc.sents
+        return
+    (is_start,) = SENTENCIZER.predict([doc]) if split else [[True]]
+    starts = [i for i, starts_sentence in enumerate(is_start) if starts_sentence]
+    for start, end in zip(starts, [*starts[1:], len(doc)], strict=True):
+        yield doc[start:end]
+
+
+def _is_long(span: Span, text: str, max_length: int) -> bool:
+    return len(span) > max_length or len(text.strip()) > TOKEN_LENGTH * max_length
+
+
+def _parts(span: Span, max_length: int) -> Iterator[Tuple[Span, str]]:
+    """The parts of a sentence that is too long, with their texts. They end between tokens; only
+    within a token that is too long itself."""
+    text, most = span.text_with_ws, TOKEN_LENGTH * max_length
+    # The first token and character of the part, counted from the beginning of the span.
+    first = start = 0
+    for i, token in enumerate(span):
+        at = token.idx - span.start_char
+        end = at + len(token.text_with_ws)
+        if i > first and (i - first == max_length or end - start > most):
+            yield span[first:i], text[start:at]
+            first, start = i, at
+        while end - start > most:
+            yield span[i : i + 1], text[start : start + most]
+            start += most
+    yield span[first:], text[start:]
