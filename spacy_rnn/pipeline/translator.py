@@ -1,17 +1,15 @@
 """The translator component."""
 
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, Union
 
-import numpy as np
 from spacy.language import Language
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 from thinc.types import Generator
 
 from ..extensions import set_doc_extension
-from ..features.alignment import shares
 from ..features.normalization import required_text
 from ..models.checks import at_least
 from ..models.explanation import EncoderInput, Question, check_place
@@ -25,6 +23,7 @@ from ..models.translator import (
     predict_translations,
     translation_gold,
 )
+from .alignment import Alignment, align
 from .base import Bounds, Contents, RNNPipe
 from .sentences import Sentence, gaps_of, sentences_of
 
@@ -135,26 +134,6 @@ def make_translator(
         progress_bar=progress_bar,
         scorer=scorer,
     )
-
-
-class Alignment(NamedTuple):
-    """What the translation of a sentence looked at.
-
-    source: the tokens of the sentence.
-    pieces: of its translation.
-    weights: float32 (pieces, tokens of the sentence), the attention of each piece on each token, of
-        which it may have left some on the white space between them.
-    """
-
-    source: Span
-    pieces: List[str]
-    weights: np.ndarray
-
-    @property
-    def links(self) -> List[int]:
-        """For each piece of the translation the index in the doc of the token that it looked at
-        most."""
-        return [self.source.start + int(i) for i in self.weights.argmax(axis=1)]
 
 
 class RNNTranslator(RNNPipe):
@@ -360,12 +339,7 @@ class RNNTranslator(RNNPipe):
                 f'attention = "general" in its decoder.'
             )
         starts, ends = self.shim.features.source_offsets(sentence.text)
-        token_starts = np.array([token.idx for token in sentence.span])
-        # The blank before a word is read with it, whatever white space it is of.
-        token_ends = token_starts + [len(t) * (not t.is_space) for t in sentence.span]
-        first = sentence.start
-        on_tokens = shares(starts + first, ends + first, token_starts, token_ends)
-        return Alignment(sentence.span, translation.pieces, translation.attention @ on_tokens)
+        return align(sentence, starts, ends, translation.pieces, translation.attention)
 
     def encoder_inputs(self, doc: Doc) -> List[EncoderInput]:
         texts = [sentence.text for sentence in self._sentences(doc)]
