@@ -83,13 +83,9 @@ DEFAULT_MODEL = Config().from_str(
         "probabilities_attr": None,
         "scorer": {"@scorers": "spacy_rnn.tagger_scorer.v1"},
     },
-    default_score_weights={
-        "label_acc": 1.0,
-        "tag_acc": None,
-        "pos_acc": None,
-        "morph_acc": None,
-        "morph_per_feat": None,
-    },
+    # The accuracies of single targets are scores of spaCy's tagger and morphologizer too, whose
+    # weights would be replaced by any that stands here.
+    default_score_weights={"label_acc": 1.0},
 )
 def make_tagger(
     nlp: Language,
