@@ -9,6 +9,7 @@ normalises and clips the gradient as a whole, averages, and stores weights as sa
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import logging
 from typing import Any, Callable, Iterator, Protocol
@@ -34,6 +35,23 @@ _METADATA = "spacy_rnn"
 _PRECISIONS = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
 
+_numbers = itertools.count(1)
+
+
+class ShimId(int):
+    """A number under which an optimizer keeps its state of a module. No two modules share one: a
+    copy or an unpickled shim has a new number. An optimizer that is copied or pickled together with
+    the shim gets the same new one."""
+
+    def __reduce__(self) -> Any:
+        return new_id, ()
+
+
+def new_id() -> ShimId:
+    """A number that no module has."""
+    return ShimId(next(_numbers))
+
+
 class Network(Protocol):
     """What a config describes: makes the features, then, once sizes are known, the module."""
 
@@ -54,6 +72,7 @@ class TorchShim(Shim):
 
     def __init__(self, network: Network, mixed_precision: str = "none"):
         super().__init__(None)
+        self.id = new_id()
         self.network = network
         self.mixed_precision = mixed_precision
         self.features = network.features()
@@ -88,6 +107,8 @@ class TorchShim(Shim):
         outputs: sizes of the output layers.
         """
         self.outputs = dict(outputs)
+        # What an optimizer knows of an earlier module is of no use to this one.
+        self.id = new_id()
         module = self.network.module(self.features, self.outputs)
         self._model = module.to(get_torch_default_device()).eval()
 
@@ -239,12 +260,6 @@ class TorchShim(Shim):
         finally:
             for parameter, values in backup.items():
                 parameter.data.copy_(values)
-
-    def copy(self) -> TorchShim:
-        """A copy whose state in an optimizer is its own."""
-        copied = super().copy()
-        copied.id = Shim(None).id
-        return copied
 
     # Serialization
 
