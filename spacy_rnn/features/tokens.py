@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from typing import Any, Iterable, NamedTuple, Optional, Sequence
 
 import numpy as np
 from spacy.vocab import Vocab
 
+from ..forks import ForkSafeLock
 from .base import Feature
 from .context import Strings, WordCharacters
 
@@ -46,7 +46,7 @@ class TokenFeatures:
         self.context = context
         self.parts = [*parts, *([] if context is None else [context])]
         self._cache = _WordCache()
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
 
     def build(self, sequences: Iterable[np.ndarray], vocab: Vocab) -> None:
         """Learn from sequences of training words, given as hashes (uint64)."""

@@ -23,6 +23,7 @@ from thinc.api import Optimizer, get_torch_default_device, torch2xp, xp2torch
 from thinc.shims import Shim
 from torch import Tensor, nn
 
+from ..forks import computing
 from ..nn.dropout import set_dropout_rate
 from . import threads  # noqa: F401  (makes forked processes safe)
 from .optimizer import AdamW, parameter_key
@@ -136,7 +137,7 @@ class TorchShim(Shim):
 
     def predict(self, function: Callable[[Any], Any]) -> Any:
         """`function` of the module, without gradients. Any number of threads may be in here."""
-        with torch.inference_mode(), self._autocast():
+        with computing, torch.inference_mode(), self._autocast():
             return function(self.module)
 
     def train(self, function: Callable[[Any], Tensor], dropout: float) -> Tensor:
@@ -144,7 +145,7 @@ class TorchShim(Shim):
         set_dropout_rate(self.module, dropout)
         self.module.train()
         try:
-            with self._autocast():
+            with computing, self._autocast():
                 return function(self.module)
         finally:
             self.module.eval()
@@ -162,7 +163,8 @@ class TorchShim(Shim):
 
         def backprop(d_loss: float) -> None:
             if loss.requires_grad:
-                (loss * (d_loss * self.scale)).backward()
+                with computing:
+                    (loss * (d_loss * self.scale)).backward()
 
         return float(loss.detach()), backprop
 
@@ -184,7 +186,8 @@ class TorchShim(Shim):
         if not parameters:
             return
         try:
-            self._step_or_skip(parameters, divisor, optimizer)
+            with computing:
+                self._step_or_skip(parameters, divisor, optimizer)
         finally:
             for parameter in parameters:
                 parameter.grad = None
