@@ -22,7 +22,7 @@ from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
-from ..extensions import set_probability_extensions
+from ..extensions import set_doc_extension, set_probability_extensions
 from ..models.checks import at_least
 from ..models.explanation import EncoderInput, Question
 from ..models.generation import Session, Suggestion, begin, generate
@@ -189,7 +189,11 @@ class RNNLanguageModel(RNNPipe):
         )
         self.nlp = nlp
         self._reader: Optional[Reader] = None
-        set_probability_extensions(attr, perplexity_attr)
+
+    def register_extensions(self) -> None:
+        set_probability_extensions(self.cfg["attr"], self.cfg["perplexity_attr"])
+        if self.cfg["condition"] not in (None, CATS):
+            set_doc_extension(self.cfg["condition"])
 
     @property
     def labels(self) -> Tuple[str, ...]:
@@ -284,8 +288,7 @@ class RNNLanguageModel(RNNPipe):
         return conditions
 
     def _vector(self, doc: Doc) -> Optional[np.ndarray]:
-        name = self.cfg["condition"]
-        vector = doc._.get(name) if Doc.has_extension(name) else None
+        vector = doc._.get(self.cfg["condition"])
         return None if vector is None else np.asarray(vector, dtype="float32").reshape(-1)
 
     # Generation

@@ -14,7 +14,7 @@ from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
-from ..extensions import only, set_token_extension
+from ..extensions import only, set_span_extension, set_token_extension
 from ..features.scheme import BEGIN, IN, OUT, UNKNOWN, Scheme
 from ..models.entities import (
     TARGET,
@@ -125,10 +125,12 @@ class RNNEntityRecognizer(RehearsingPipe):
             confidence_attr=confidence_attr,
             probabilities_attr=probabilities_attr,
         )
-        if confidence_attr is not None and not Span.has_extension(confidence_attr):
-            Span.set_extension(confidence_attr, default=None)
-        if probabilities_attr is not None:
-            set_token_extension(probabilities_attr, only)
+
+    def register_extensions(self) -> None:
+        if self.cfg["confidence_attr"] is not None:
+            set_span_extension(self.cfg["confidence_attr"])
+        if self.cfg["probabilities_attr"] is not None:
+            set_token_extension(self.cfg["probabilities_attr"], only)
 
     # Labels
 

@@ -169,8 +169,10 @@ class RNNTagger(RehearsingPipe):
             threshold=threshold,
             probabilities_attr=probabilities_attr,
         )
-        if probabilities_attr is not None:
-            set_token_extension(probabilities_attr, only)
+
+    def register_extensions(self) -> None:
+        if self.cfg["probabilities_attr"] is not None:
+            set_token_extension(self.cfg["probabilities_attr"], only)
 
     # Labels
 

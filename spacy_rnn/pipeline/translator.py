@@ -198,7 +198,9 @@ class RNNTranslator(RNNPipe):
         )
         self.search = search
         self.teacher_forcing = teacher_forcing
-        set_doc_extension(attr)
+
+    def register_extensions(self) -> None:
+        set_doc_extension(self.cfg["attr"])
 
     # Training
 
