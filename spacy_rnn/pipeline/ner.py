@@ -401,9 +401,13 @@ def _set_outside(doc: Doc) -> None:
 
 def _labels_in(examples: List[Example]) -> List[str]:
     """The labels of entities in the gold annotation, sorted."""
-    found = {label for eg in examples for label in eg.y.to_array(ENT_TYPE).tolist()}
-    strings = examples[0].y.vocab.strings
-    return sorted(strings[int(label)] for label in found if label)
+    found = {
+        eg.y.vocab.strings[label]
+        for eg in examples
+        for label in set(eg.y.to_array(ENT_TYPE).tolist())
+        if label
+    }
+    return sorted(found)
 
 
 def _aligned_entities(example: Example) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
