@@ -28,6 +28,12 @@ def set_doc_extension(name: str) -> None:
         Doc.set_extension(name, default=None)
 
 
+def set_span_extension(name: str) -> None:
+    """Make ``span._.NAME`` known, unless it is already."""
+    if not Span.has_extension(name):
+        Span.set_extension(name, default=None)
+
+
 def only(values: Sequence[Any]) -> Any:
     """The value of a token that is still what it was; nothing is known of merged tokens."""
     return values[0] if len(values) == 1 else None

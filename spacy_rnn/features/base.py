@@ -25,7 +25,8 @@ class Feature(Protocol):
         """Learn from the training words and how often each occurs."""
 
     def ids(self, words: list[str], vocab: Vocab) -> dict[str, np.ndarray]:
-        """Arrays of one row a word. They are kept as long as the vocab's vectors stay the same."""
+        """Arrays with one row for each word, which are kept: they depend on the word alone, or on
+        the table of vectors of mode floret."""
 
     def finish(self, arrays: dict[str, np.ndarray], vocab: Vocab) -> dict[str, np.ndarray]:
         """Last step for the words of one batch: what is cheaper to do each time than to keep."""

@@ -10,6 +10,8 @@ import numpy as np
 
 #: the ways in which a word is found
 EXACT, LOWER, DIGITS, SUBWORDS = "exact", "lower", "digits", "subwords"
+#: how many things a word is looked up as at most
+MAX_VARIANTS = 6
 _DIGIT = re.compile(r"\d")
 
 

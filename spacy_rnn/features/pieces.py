@@ -12,6 +12,7 @@ from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
+from ..forks import ForkSafeLock
 from .normalization import required_text
 
 logger = logging.getLogger("spacy_rnn")
@@ -30,7 +31,7 @@ _CUTS = re.compile("[\x00-\x1f\u2585]|(?<=<)(?=(?:pad|unk|/?s|0x[0-9A-F]{2})>)")
 _MAX_LINE = 1000
 _TOO_SMALL = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
 #: SentencePiece has one seed for the whole process
-_seed_lock = threading.Lock()
+_seed_lock = ForkSafeLock()
 
 
 class Pieces:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
-from typing import Any, Iterable, NamedTuple, Optional, Sequence
+from typing import Any, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
+from spacy.vectors import Mode
 from spacy.vocab import Vocab
 
+from ..forks import ForkSafeLock
 from .base import Feature
 from .context import Strings, WordCharacters
 
 #: distinct words whose features are kept; past it the cache starts anew
 MAX_WORDS = 1 << 16
+
+#: the vocabulary that knows the words of all sequences, or a list with that of each
+Vocabs = Union[Vocab, Sequence[Vocab]]
 
 
 class TokenArrays(NamedTuple):
@@ -33,7 +37,8 @@ class TokenFeatures:
     """The features of tokens, all of them functions of the word alone.
 
     A word's features are computed when it first comes up and kept, so that a batch costs one
-    look-up for each distinct word.
+    look-up for each distinct word. Of the vocabulary's vectors nothing is kept, so that any change
+    of them is seen, but for the numbers in a table of mode floret: only another table is.
 
     context: the part by which sequences of words are read as characters.
 
@@ -46,24 +51,37 @@ class TokenFeatures:
         self.context = context
         self.parts = [*parts, *([] if context is None else [context])]
         self._cache = _WordCache()
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
 
-    def build(self, sequences: Iterable[np.ndarray], vocab: Vocab) -> None:
-        """Learn from sequences of training words, given as hashes (uint64)."""
-        counts: Counter[int] = Counter()
-        for sequence in sequences:
-            counts.update(sequence.tolist())
-        words: Counter[str] = Counter({vocab.strings[key]: n for key, n in counts.items()})
+    def build(self, sequences: Sequence[np.ndarray], vocab: Vocabs) -> None:
+        """Learn from sequences of training words, given as hashes (uint64), and from the vectors of
+        the first vocabulary."""
+        vocabs = [vocab] * len(sequences) if isinstance(vocab, Vocab) else vocab
+        counts: dict[int, Counter[int]] = {id(each): Counter() for each in vocabs}
+        for sequence, each in zip(sequences, vocabs, strict=True):
+            counts[id(each)].update(sequence.tolist())
+        words: Counter[str] = Counter()
+        for each in _distinct(vocabs):
+            for key, n in counts[id(each)].items():
+                words[each.strings[key]] += n
         for part in self.parts:
-            part.build(words, vocab)
+            part.build(words, vocabs[0])
         self._cache = _WordCache()
 
-    def __call__(self, sequences: Sequence[np.ndarray], vocab: Vocab) -> TokenArrays:
+    def __call__(self, sequences: Sequence[np.ndarray], vocab: Vocabs) -> TokenArrays:
         """sequences: the words' hashes (uint64) of each sequence."""
         lengths = np.array([len(sequence) for sequence in sequences], dtype="int64")
         keys = np.concatenate(sequences) if sequences else np.zeros(0, dtype="uint64")
         if not self.parts:
             return TokenArrays({}, np.zeros(len(keys), dtype="int64"), lengths)
+        if isinstance(vocab, Vocab):
+            words, tokens = self._read(keys, vocab)
+        else:
+            words, tokens = self._read_by_vocab(keys, lengths, vocab)
+        return TokenArrays(words, tokens, lengths)
+
+    def _read(self, keys: np.ndarray, vocab: Vocab) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """The arrays of distinct words, and the distinct word of each token."""
         distinct, tokens = np.unique(keys, return_inverse=True)
         rows, arrays = self._look_up(distinct.tolist(), vocab)
         words: dict[str, np.ndarray] = {}
@@ -72,7 +90,26 @@ class TokenFeatures:
                 name: array[rows] for name, array in arrays.items() if _belongs(name, part.name)
             }
             words.update(part.finish(mine, vocab))
-        return TokenArrays(words, tokens.astype("int64", copy=False), lengths)
+        return words, tokens.astype("int64", copy=False)
+
+    def _read_by_vocab(
+        self, keys: np.ndarray, lengths: np.ndarray, vocabs: Sequence[Vocab]
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """As `_read`. A word of two vocabularies is two words, as their vectors may differ."""
+        distinct = _distinct(vocabs)
+        numbers = {id(vocab): number for number, vocab in enumerate(distinct)}
+        # The vocabulary of each token
+        owners = np.repeat([numbers[id(vocab)] for vocab in vocabs], lengths)
+        tokens = np.zeros(len(keys), dtype="int64")
+        found: list[dict[str, np.ndarray]] = []
+        n_words = 0
+        for number in np.unique(owners) if len(keys) else [0]:
+            mine = owners == number
+            words, tokens_of_vocab = self._read(keys[mine], distinct[number])
+            tokens[mine] = tokens_of_vocab + n_words
+            n_words += len(next(iter(words.values())))
+            found.append(words)
+        return _stacked(found), tokens
 
     def strings(self, arrays: TokenArrays) -> Optional[dict[str, Strings]]:
         """For each direction in which the context is read, a batch as characters."""
@@ -129,15 +166,14 @@ class _WordCache:
     """Rows of arrays that grow by doubling; a row never changes once `rows` names it."""
 
     def __init__(self, vocab: Optional[Vocab] = None):
-        self._vectors: Any = None if vocab is None else vocab.vectors
-        self._n_vectors = 0 if self._vectors is None else self._vectors.n_keys
+        self._table = None if vocab is None else _floret_table(vocab)
         self.rows: dict[int, int] = {}
         self.arrays: dict[str, np.ndarray] = {}
 
     def serves(self, vocab: Vocab) -> bool:
-        """Whether the kept features still hold: they depend on the word and on the vectors."""
-        vectors: Any = vocab.vectors
-        return self._vectors is vectors and self._n_vectors == vectors.n_keys
+        """Whether the kept features hold with this vocabulary. Only vectors of mode floret are
+        kept."""
+        return self._table is _floret_table(vocab)
 
     def add(self, keys: list[int], arrays: dict[str, np.ndarray]) -> None:
         start, end = len(self.rows), len(self.rows) + len(keys)
@@ -151,6 +187,27 @@ class _WordCache:
             grown[name][start:end] = new
         self.arrays = grown
         self.rows.update(zip(keys, range(start, end), strict=True))
+
+
+def _floret_table(vocab: Vocab) -> Any:
+    vectors: Any = vocab.vectors
+    return vectors.data if getattr(vectors, "mode", None) == Mode.floret else None
+
+
+def _distinct(vocabs: Sequence[Vocab]) -> list[Vocab]:
+    return list({id(vocab): vocab for vocab in vocabs}.values())
+
+
+def _stacked(parts: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The rows of arrays below each other, those with fewer columns padded with 0."""
+    stacked = {}
+    for name in parts[0]:
+        arrays = [part[name] for part in parts]
+        if arrays[0].ndim == 2:
+            columns = max(array.shape[1] for array in arrays)
+            arrays = [np.pad(a, ((0, 0), (0, columns - a.shape[1]))) for a in arrays]
+        stacked[name] = np.concatenate(arrays)
+    return stacked
 
 
 def _belongs(array: str, part: str) -> bool:

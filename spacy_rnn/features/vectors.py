@@ -18,7 +18,7 @@ from spacy.vocab import Vocab
 from thinc.backends import get_array_ops
 
 from .base import cut_to_longest, padded, shortened
-from .lookup import SUBWORDS, Coverage, Table, ngrams, variants
+from .lookup import MAX_VARIANTS, SUBWORDS, Coverage, Table, ngrams, variants
 
 logger = logging.getLogger("spacy_rnn")
 #: a child of spaCy's logger, whose handler shows what it says in `spacy train`
@@ -95,6 +95,11 @@ class PipelineVectors(PretrainedVectors):
     their rows in a copy of its table, int64 (U, 1). ``NAME_lengths``, int64 (U,): 1, and 0 for a
     word without a vector.
 
+    Nothing of the pipeline's vectors is kept but their shape: for each batch anew, words are found
+    by their keys, and rows are read from the table. What changes there counts at once. Of vectors
+    of mode floret, which are computed once for each word and table, only another table counts; with
+    `trained`, keys and rows are those of the training.
+
     Where the pipeline has no vectors when training starts, the part is left out with a warning: its
     width is 0.
     """
@@ -102,6 +107,8 @@ class PipelineVectors(PretrainedVectors):
     def __init__(self, name: str, trained: bool):
         super().__init__(name)
         self.trained = trained
+        #: of a table that is trained: the row of each key
+        self._key2row: Mapping[int, int] = {}
 
     def build(self, counts: Counter[str], vocab: Vocab) -> None:
         vectors = vocab.vectors
@@ -124,10 +131,12 @@ class PipelineVectors(PretrainedVectors):
         self.shape = vectors.shape
         self._check(vocab)
         table = ops.to_numpy(data)
-        self._table = table.copy() if self.trained else table
+        self._table = table
+        if self.trained:
+            self._table, self._key2row = table.copy(), dict(vectors.key2row)
         strings = vocab.strings
         keys = (strings[key] for key in vectors.key2row if key in strings)
-        self._cover(counts, [self._find(word, vocab)[1] for word in counts], keys)
+        self._cover(counts, [self._way(word, vocab) for word in counts], keys)
 
     def ids(self, words: list[str], vocab: Vocab) -> dict[str, np.ndarray]:
         if not self.shape[1]:
@@ -135,31 +144,41 @@ class PipelineVectors(PretrainedVectors):
         self._check(vocab)
         if _is_floret(vocab):
             return self._floret(words, vocab)
-        return padded(self.name, [self._find(word, vocab)[0] for word in words], 1)
+        # The keys under which a word may be found.
+        keys = np.zeros((len(words), MAX_VARIANTS), dtype="uint64")
+        lengths = np.zeros(len(words), dtype="int64")
+        for i, word in enumerate(words):
+            of_word = [get_string_id(variant) for variant in variants(word)]
+            keys[i, : len(of_word)], lengths[i] = of_word, len(of_word)
+        return {self.name: keys, self.name + "_lengths": lengths}
 
     def finish(self, arrays: dict[str, np.ndarray], vocab: Vocab) -> dict[str, np.ndarray]:
-        ids = arrays[self.name]
+        keys, lengths = arrays[self.name], arrays[self.name + "_lengths"]
         if not self.shape[1]:
-            return {**arrays, self.name: np.zeros((len(ids), 0), dtype="float32")}
-        if self.trained or _is_floret(vocab):
-            return arrays
-        known = arrays[self.name + "_lengths"] > 0
-        data: Any = vocab.vectors.data
-        ops = get_array_ops(data)
-        found = np.zeros((len(ids), self.shape[1]), dtype="float32")
-        # Only the batch's rows leave a device that the vectors are on.
-        found[known] = ops.to_numpy(data[ops.xp.asarray(ids[known, 0])])
-        return {**arrays, self.name: found}
-
-    def _find(self, word: str, vocab: Vocab) -> Found:
+            return {**arrays, self.name: np.zeros((len(keys), 0), dtype="float32")}
+        self._check(vocab)
         if _is_floret(vocab):
-            return [], SUBWORDS
+            return arrays
+        key2row = self._key2row if self.trained else vocab.vectors.key2row
+        rows = _rows_of(keys, lengths, key2row)
+        known = rows >= 0
+        if self.trained:
+            found = np.maximum(rows, 0)[:, None]
+        else:
+            data: Any = vocab.vectors.data
+            ops = get_array_ops(data)
+            found = np.zeros((len(keys), self.shape[1]), dtype="float32")
+            # Only the batch's rows leave a device that the vectors are on.
+            found[known] = ops.to_numpy(data[ops.xp.asarray(rows[known])])
+        return {self.name: found, self.name + "_lengths": known.astype("int64")}
+
+    def _way(self, word: str, vocab: Vocab) -> Optional[str]:
+        """The way in which a word is found; None if it is not."""
+        if _is_floret(vocab):
+            return SUBWORDS
         rows = vocab.vectors.key2row
-        for variant, way in variants(word).items():
-            row = rows.get(get_string_id(variant))
-            if row is not None:
-                return [row], way
-        return [], None
+        found = (way for variant, way in variants(word).items() if get_string_id(variant) in rows)
+        return next(found, None)
 
     def _floret(self, words: list[str], vocab: Vocab) -> dict[str, np.ndarray]:
         """Every word has a vector, made of its subwords."""
@@ -169,6 +188,16 @@ class PipelineVectors(PretrainedVectors):
         lengths = np.ones(len(words), dtype="int64")
         return {self.name: found.astype("float32"), self.name + "_lengths": lengths}
 
+    def to_dict(self) -> dict[str, Any]:
+        keys = np.fromiter(self._key2row, dtype="<u8", count=len(self._key2row))
+        rows = np.fromiter(self._key2row.values(), dtype="<i4", count=len(self._key2row))
+        return {**super().to_dict(), "keys": _to_base64(keys), "rows": _to_base64(rows)}
+
+    def from_dict(self, state: dict[str, Any]) -> None:
+        super().from_dict(state)
+        keys, rows = _from_base64(state["keys"], "<u8"), _from_base64(state["rows"], "<i4")
+        self._key2row = dict(zip(keys.tolist(), rows.tolist(), strict=True))
+
     def _check(self, vocab: Vocab) -> None:
         rows, width = vocab.vectors.shape
         same = (rows, width) == self.shape if self.trained else width == self.shape[1]
@@ -176,7 +205,8 @@ class PipelineVectors(PretrainedVectors):
             raise ValueError(
                 f"The model was trained with vectors of shape {self.shape[0]} x {self.shape[1]}, "
                 f"but the pipeline's vectors have shape {rows} x {width}. Load the pipeline with "
-                f"the vectors that it was trained with, or train it again with the new ones."
+                f"the vectors that it was trained with, or train it again with the new ones. A doc "
+                f"is read by the vectors of its own vocabulary: make docs with nlp.vocab."
             )
         if self.trained and _is_floret(vocab):
             raise ValueError(
@@ -253,6 +283,30 @@ class StoredVectors(PretrainedVectors):
         super().from_dict(state)
         keys = json.loads(zlib.decompress(base64.b64decode(state["keys"])))
         self._set_keys(keys, state["by_ngrams"])
+
+
+def _rows_of(keys: np.ndarray, lengths: np.ndarray, key2row: Mapping[int, int]) -> np.ndarray:
+    """The row of each word, int64 (U,), -1 for one that is not found.
+
+    keys: those that are tried in this order, (U, L). lengths: how many a word has, (U,).
+    """
+    rows = np.full(len(keys), -1, dtype="int64")
+    left = np.arange(len(keys))
+    for column in range(keys.shape[1]):
+        left = left[lengths[left] > column]
+        if not len(left):
+            break
+        rows[left] = [key2row.get(key, -1) for key in keys[left, column].tolist()]
+        left = left[rows[left] < 0]
+    return rows
+
+
+def _to_base64(array: np.ndarray) -> str:
+    return base64.b64encode(array.tobytes()).decode()
+
+
+def _from_base64(text: str, dtype: str) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), dtype=dtype)
 
 
 def _is_floret(vocab: Vocab) -> bool:

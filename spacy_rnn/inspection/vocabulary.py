@@ -217,7 +217,8 @@ def _(part: WordCharacters, vocab: Vocab) -> Reader:
 
 def _found(part: Any, vocab: Vocab, words: List[str]) -> List[np.ndarray]:
     """1 for a word that has a vector, else 0."""
-    return list(np.minimum(part.ids(words, vocab)[part.name + "_lengths"], 1)[:, None])
+    arrays = part.finish(part.ids(words, vocab), vocab)
+    return list(np.minimum(arrays[part.name + "_lengths"], 1)[:, None])
 
 
 def _read_part(part: Feature, vocab: Vocab, words: List[str]) -> List[np.ndarray]:

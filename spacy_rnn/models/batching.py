@@ -21,6 +21,7 @@ from spacy.vocab import Vocab
 from torch import Tensor
 
 from ..features import context as strings_features
+from ..features.tokens import TokenArrays, Vocabs
 from ..nn.embedding import Context, Strings
 from ..nn.layout import offsets, spans
 from ..nn.pooling import PooledEncoder, Summaries
@@ -124,10 +125,11 @@ class WordSource:
         self,
         shim: TorchShim,
         sequences: Sequence[np.ndarray],
-        vocab: Vocab,
+        vocab: Vocabs,
         vectors: Optional[Tensor] = None,
     ):
         self._shim = shim
+        self._sequences = sequences
         self._keys = np.concatenate(sequences)
         self._vocab = vocab
         self._vectors = vectors
@@ -138,8 +140,7 @@ class WordSource:
 
     def __call__(self, batches: Sequence[Rows]) -> Iterator[Tuple[Tensor, Optional[Tensor]]]:
         shim = self._shim
-        keys = self._keys[np.concatenate([rows.places for rows in batches])]
-        arrays = shim.features([keys], self._vocab)
+        arrays = self._read(np.concatenate([rows.places for rows in batches]))
         embedded = _embed(shim, arrays.words)
         ends = np.cumsum([len(rows.places) for rows in batches])
         for rows, tokens in zip(batches, np.split(arrays.tokens, ends[:-1]), strict=True):
@@ -155,6 +156,17 @@ class WordSource:
                 return module.embedding.in_context(embedded, tokens, context, given)
 
             yield shim.predict(read)
+
+    def _read(self, places: np.ndarray) -> TokenArrays:
+        keys = self._keys[places]
+        if isinstance(self._vocab, Vocab):
+            return self._shim.features([keys], self._vocab)
+        # Cut where another sequence goes on.
+        ends = np.cumsum(lengths_of(self._sequences))
+        sequence = np.searchsorted(ends, places, side="right")
+        cuts = np.flatnonzero(np.diff(sequence)) + 1
+        first = sequence[np.concatenate([[0], cuts])] if len(places) else [0]
+        return self._shim.features(np.split(keys, cuts), [self._vocab[i] for i in first])
 
 
 class VectorSource:

@@ -30,7 +30,15 @@ from .checks import at_least
 from .embedding import TokenEmbedding
 from .encoder import RNNEncoder, settings_of
 from .explanation import EncoderInput, input_of_tokens
-from .network import Precision, TokenArchitecture, collate, make_model, needs_input, word_hashes
+from .network import (
+    Precision,
+    TokenArchitecture,
+    collate,
+    make_model,
+    needs_input,
+    vocabs_of,
+    word_hashes,
+)
 from .pooling import Pooling, SentenceEncoder
 from .texts import Texts, Tok2Vec, read_texts
 
@@ -55,12 +63,13 @@ class ManyToOneArchitecture(TokenArchitecture):
 
     def batch(self, shim: TorchShim, texts: Texts) -> Batch:
         sequences, counts = self._sequences(texts.docs)
-        return collate(shim, sequences, texts.docs[0].vocab, counts, self._vectors(texts))
+        vocabs = vocabs_of(texts.docs, counts.tolist())
+        return collate(shim, sequences, vocabs, counts, self._vectors(texts))
 
     def predict(self, shim: TorchShim, texts: Texts, limits: Limits) -> np.ndarray:
         """The outputs for each doc, float32 (docs, outputs), before any softmax or sigmoid."""
         sequences, counts = self._sequences(texts.docs)
-        source = self._source(shim, sequences, texts)
+        source = self._source(shim, sequences, counts, texts)
         lengths = lengths_of(sequences)
         vectors = pool_sequences(shim, _tokens, lengths, source, limits)
         if self.sentences is not None:
@@ -73,7 +82,7 @@ class ManyToOneArchitecture(TokenArchitecture):
         """The weight of each token of each doc, float32 (tokens,); they sum to 1. By sentences, it
         is that within the sentence times that of the sentence. Tokens that are not read have 0."""
         sequences, counts = self._sequences(texts.docs)
-        source = self._source(shim, sequences, texts)
+        source = self._source(shim, sequences, counts, texts)
         lengths = lengths_of(sequences)
         weights = _attention(shim, _tokens, lengths, source, limits)
         if self.sentences is not None:
@@ -96,8 +105,11 @@ class ManyToOneArchitecture(TokenArchitecture):
         names = [doc[i].text for i in self._kept(len(doc)).tolist()]
         return input_of_tokens(shim, _encoder, names, sequences, doc, self._vectors(texts))
 
-    def _source(self, shim: TorchShim, sequences: List[np.ndarray], texts: Texts) -> Source:
-        return WordSource(shim, sequences, texts.docs[0].vocab, self._vectors(texts))
+    def _source(
+        self, shim: TorchShim, sequences: List[np.ndarray], counts: np.ndarray, texts: Texts
+    ) -> Source:
+        vocabs = vocabs_of(texts.docs, counts.tolist())
+        return WordSource(shim, sequences, vocabs, self._vectors(texts))
 
     def _vectors(self, texts: Texts) -> Optional[Tensor]:
         """Of the vectors that tokens come with, those of the tokens that are read."""

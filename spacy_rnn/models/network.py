@@ -7,11 +7,10 @@ import numpy as np
 import torch
 from spacy.attrs import ORTH
 from spacy.tokens import Doc
-from spacy.vocab import Vocab
 from thinc.api import Model
 from torch import Tensor, nn
 
-from ..features.tokens import TokenFeatures
+from ..features.tokens import TokenFeatures, Vocabs
 from ..nn import embedding as nn_embedding
 from ..nn.network import Batch
 from ..training.shim import TorchShim
@@ -79,7 +78,7 @@ class TokenArchitecture(Architecture):
 
     def initialize(self, shim: TorchShim, X: Sequence[Doc], Y: Dict[str, int]) -> None:
         """X: the docs. Y: the number of outputs a target."""
-        shim.features.build([word_hashes(doc) for doc in X], X[0].vocab)
+        shim.features.build([word_hashes(doc) for doc in X], vocabs_of(X))
         shim.build(Y)
 
 
@@ -182,10 +181,23 @@ def word_hashes(doc: Doc) -> np.ndarray:
     return doc.to_array(ORTH)
 
 
+def vocabs_of(docs: Sequence[Doc], counts: Optional[Sequence[int]] = None) -> Vocabs:
+    """The vocabulary of documents or, where they have several, that of each of their sequences.
+
+    counts: how many sequences each document has; None if each is one.
+    """
+    vocabs = [doc.vocab for doc in docs]
+    if all(vocab is vocabs[0] for vocab in vocabs):
+        return vocabs[0]
+    if counts is None:
+        return vocabs
+    return [vocab for vocab, n in zip(vocabs, counts, strict=True) for _ in range(n)]
+
+
 def collate(
     shim: TorchShim,
     sequences: List[np.ndarray],
-    vocab: Vocab,
+    vocab: Vocabs,
     counts: Optional[np.ndarray] = None,
     vectors: Optional[Tensor] = None,
 ) -> Batch:

@@ -19,7 +19,15 @@ from .batching import Limits, Outputs, WordSource, batches_of, lengths_of, predi
 from .embedding import TokenEmbedding
 from .encoder import RNNEncoder, settings_of
 from .explanation import EncoderInput, input_of_tokens
-from .network import Precision, TokenArchitecture, collate, make_model, needs_input, word_hashes
+from .network import (
+    Precision,
+    TokenArchitecture,
+    collate,
+    make_model,
+    needs_input,
+    vocabs_of,
+    word_hashes,
+)
 from .texts import Texts, Tok2Vec, read_texts
 
 Decode = Callable[[Dict[str, Chain]], Dict[str, Tensor]]
@@ -40,7 +48,7 @@ class TaggerArchitecture(TokenArchitecture):
     def batch(self, shim: TorchShim, texts: Texts) -> Batch:
         docs = texts.docs
         sequences = [word_hashes(doc) for doc in docs]
-        return collate(shim, sequences, docs[0].vocab, vectors=texts.vectors)
+        return collate(shim, sequences, vocabs_of(docs), vectors=texts.vectors)
 
     def predict(
         self,
@@ -89,7 +97,7 @@ class TaggerArchitecture(TokenArchitecture):
             shim,
             _encoder,
             lengths_of(sequences),
-            WordSource(shim, sequences, texts.docs[0].vocab, texts.vectors),
+            WordSource(shim, sequences, vocabs_of(texts.docs), texts.vectors),
             limits,
             read,
         )

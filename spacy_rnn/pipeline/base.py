@@ -94,6 +94,7 @@ class RNNPipe(TrainablePipe):
         self.name = name
         self.scorer = scorer
         self.cfg: Dict[str, Any] = cfg
+        self.register_extensions()
         rate(label_smoothing=cfg.get("label_smoothing", 0.0))
 
     @property
@@ -106,6 +107,10 @@ class RNNPipe(TrainablePipe):
     def outputs(self) -> Dict[str, int]:
         """How many outputs the network has for each target."""
         raise NotImplementedError
+
+    def register_extensions(self) -> None:
+        """Make the extensions known that the settings name. They belong to the process: each in
+        which the component is made, loaded, unpickled or copied needs them."""
 
     @property
     def annotation(self) -> Tuple[str, ...]:
@@ -296,12 +301,17 @@ class RNNPipe(TrainablePipe):
         with self._loading("from bytes"):
             return super().from_bytes(bytes_data, exclude=exclude)
 
+    def __setstate__(self, state: Any) -> None:
+        super().__setstate__(state)
+        self.register_extensions()
+
     @contextlib.contextmanager
     def _loading(self, source: str) -> Iterator[None]:
         settings = {key: value for key, value in self.cfg.items() if key not in self.LEARNED}
         try:
             yield
             self.cfg.update(settings)
+            self.register_extensions()
         except (ValueError, KeyError, TypeError, IndexError, UnpackException) as error:
             raise ValueError(
                 f"Can't load the component '{self.name}' {source}: {error or 'incomplete file'}. "

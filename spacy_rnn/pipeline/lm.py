@@ -22,7 +22,7 @@ from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
-from ..extensions import set_probability_extensions
+from ..extensions import set_doc_extension, set_probability_extensions
 from ..features.normalization import required_text
 from ..models.checks import at_least
 from ..models.explanation import EncoderInput, Question
@@ -111,7 +111,7 @@ def make_lm(
         nlp.vocab,
         model,
         name,
-        nlp=nlp,
+        make_doc=nlp.make_doc,
         streams=streams,
         window=window,
         random_windows=random_windows,
@@ -136,7 +136,7 @@ class RNNLanguageModel(RNNPipe):
     ``doc._.perplexity`` and ``span._.perplexity``, per token; that of a span is given all that
     stands before it, or after it by a backward model. They stay right where tokens are merged.
 
-    nlp (Language): The pipeline, whose tokenizer reads prompts; needed where words are the units.
+    make_doc (Callable[[str], Doc]): Makes docs of prompts; needed where words are the units.
     streams (int): How many documents are read at once in training.
     window (int): Units of each after which the gradient is cut off (truncated back-propagation
         through time).
@@ -156,7 +156,7 @@ class RNNLanguageModel(RNNPipe):
         model: Model,
         name: str = "rnn_lm",
         *,
-        nlp: Optional[Language] = None,
+        make_doc: Optional[Callable[[str], Doc]] = None,
         streams: int = 20,
         window: int = 70,
         random_windows: bool = False,
@@ -187,9 +187,13 @@ class RNNLanguageModel(RNNPipe):
             attr=attr,
             perplexity_attr=perplexity_attr,
         )
-        self.nlp = nlp
+        self.make_doc = make_doc
         self._reader: Optional[Reader] = None
-        set_probability_extensions(attr, perplexity_attr)
+
+    def register_extensions(self) -> None:
+        set_probability_extensions(self.cfg["attr"], self.cfg["perplexity_attr"])
+        if self.cfg["condition"] not in (None, CATS):
+            set_doc_extension(self.cfg["condition"])
 
     @property
     def labels(self) -> Tuple[str, ...]:
@@ -284,20 +288,19 @@ class RNNLanguageModel(RNNPipe):
         return conditions
 
     def _vector(self, doc: Doc) -> Optional[np.ndarray]:
-        name = self.cfg["condition"]
-        vector = doc._.get(name) if Doc.has_extension(name) else None
+        vector = doc._.get(self.cfg["condition"])
         return None if vector is None else np.asarray(vector, dtype="float32").reshape(-1)
 
     # Generation
 
     def tokenize(self, text: str) -> Doc:
         """A text in tokens, as the pipeline makes them now."""
-        if self.nlp is None:
+        if self.make_doc is None:
             raise ValueError(
-                f"'{self.name}' has words as units and no pipeline whose tokenizer would find them "
-                f"in a prompt. Make it with nlp.add_pipe, or give nlp to RNNLanguageModel."
+                f"'{self.name}' has words as units, but nothing that finds them in a prompt. Make "
+                f"it with nlp.add_pipe, or give RNNLanguageModel make_doc = nlp.make_doc."
             )
-        return self.nlp.tokenizer(text)
+        return self.make_doc(text)
 
     def generate(
         self,

@@ -14,7 +14,7 @@ from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
-from ..extensions import only, set_token_extension
+from ..extensions import only, set_span_extension, set_token_extension
 from ..features.scheme import BEGIN, IN, OUT, UNKNOWN, Scheme
 from ..models.entities import (
     TARGET,
@@ -125,10 +125,12 @@ class RNNEntityRecognizer(RehearsingPipe):
             confidence_attr=confidence_attr,
             probabilities_attr=probabilities_attr,
         )
-        if confidence_attr is not None and not Span.has_extension(confidence_attr):
-            Span.set_extension(confidence_attr, default=None)
-        if probabilities_attr is not None:
-            set_token_extension(probabilities_attr, only)
+
+    def register_extensions(self) -> None:
+        if self.cfg["confidence_attr"] is not None:
+            set_span_extension(self.cfg["confidence_attr"])
+        if self.cfg["probabilities_attr"] is not None:
+            set_token_extension(self.cfg["probabilities_attr"], only)
 
     # Labels
 
@@ -399,9 +401,13 @@ def _set_outside(doc: Doc) -> None:
 
 def _labels_in(examples: List[Example]) -> List[str]:
     """The labels of entities in the gold annotation, sorted."""
-    found = {label for eg in examples for label in eg.y.to_array(ENT_TYPE).tolist()}
-    strings = examples[0].y.vocab.strings
-    return sorted(strings[int(label)] for label in found if label)
+    found = {
+        eg.y.vocab.strings[label]
+        for eg in examples
+        for label in set(eg.y.to_array(ENT_TYPE).tolist())
+        if label
+    }
+    return sorted(found)
 
 
 def _aligned_entities(example: Example) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:

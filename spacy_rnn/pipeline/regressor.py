@@ -78,7 +78,10 @@ class RNNRegressor(TextPipe):
         super().__init__(
             vocab, model, name, labels={}, attr=attr, attention_attr=attention_attr, scorer=scorer
         )
-        set_doc_extension(attr)
+
+    def register_extensions(self) -> None:
+        super().register_extensions()
+        set_doc_extension(self.cfg["attr"])
 
     @property
     def label_data(self) -> Dict[str, Dict[str, str]]:

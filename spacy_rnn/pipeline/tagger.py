@@ -83,13 +83,9 @@ DEFAULT_MODEL = Config().from_str(
         "probabilities_attr": None,
         "scorer": {"@scorers": "spacy_rnn.tagger_scorer.v1"},
     },
-    default_score_weights={
-        "label_acc": 1.0,
-        "tag_acc": None,
-        "pos_acc": None,
-        "morph_acc": None,
-        "morph_per_feat": None,
-    },
+    # The accuracies of single targets are scores of spaCy's tagger and morphologizer too, whose
+    # weights would be replaced by any that stands here.
+    default_score_weights={"label_acc": 1.0},
 )
 def make_tagger(
     nlp: Language,
@@ -173,8 +169,10 @@ class RNNTagger(RehearsingPipe):
             threshold=threshold,
             probabilities_attr=probabilities_attr,
         )
-        if probabilities_attr is not None:
-            set_token_extension(probabilities_attr, only)
+
+    def register_extensions(self) -> None:
+        if self.cfg["probabilities_attr"] is not None:
+            set_token_extension(self.cfg["probabilities_attr"], only)
 
     # Labels
 
@@ -211,17 +209,18 @@ class RNNTagger(RehearsingPipe):
         labels = self.cfg["labels"][target]
         if self._has_label(label, labels):
             return 0
-        self._value(target, label)
+        self._value(target, label, self.vocab)
         labels.append(label)
         self._labels_grew()
         return 1
 
-    def _value(self, target: str, label: str) -> int:
-        """The label as the token attribute stores it."""
+    def _value(self, target: str, label: str, vocab: Vocab) -> int:
+        """The label as the token attribute stores it, the same in every vocabulary, which then
+        knows it."""
         if target == "tag":
-            return self.vocab.strings.add(label)
+            return vocab.strings.add(label)
         if target == "morph":
-            return self.vocab.morphology.add(label)
+            return vocab.morphology.add(label)
         if label not in POS_IDS or not label:
             raise ValueError(
                 f"'{label}' is no coarse part of speech: token.pos takes those of Universal "
@@ -229,10 +228,10 @@ class RNNTagger(RehearsingPipe):
             )
         return POS_IDS[label]
 
-    def _values(self, target: str) -> np.ndarray:
+    def _values(self, target: str, vocab: Vocab) -> np.ndarray:
         """The stored value of each label, uint64 (labels,)."""
         labels = self.cfg["labels"][target]
-        return np.array([self._value(target, label) for label in labels], dtype="uint64")
+        return np.array([self._value(target, label, vocab) for label in labels], dtype="uint64")
 
     @property
     def outputs(self) -> Dict[str, int]:
@@ -283,7 +282,7 @@ class RNNTagger(RehearsingPipe):
         annotated = np.zeros(sum(len(eg.predicted) for eg in examples), dtype=bool)
         for target, labels in self.cfg["labels"].items():
             values = np.concatenate([aligned_values(eg, ATTRIBUTES[target]) for eg in examples])
-            arrays[target] = self._label_ids(target, values)
+            arrays[target] = self._label_ids(target, values, examples)
             weights = self._weights_of(labels)
             if weights is not None:
                 arrays[target + "_weights"] = weights
@@ -308,15 +307,18 @@ class RNNTagger(RehearsingPipe):
         reasons = {"tokens without a label, as the corpus has others there": lost}
         return super().contents(example)._replace(labels=labels, lost=reasons if lost else {})
 
-    def _label_ids(self, target: str, values: np.ndarray) -> np.ndarray:
+    def _label_ids(self, target: str, values: np.ndarray, examples: List[Example]) -> np.ndarray:
         """Stored values -> label numbers, int64, `MISSING` for 0."""
-        known = self._values(target)
+        known = self._values(target, self.vocab)
         order = np.argsort(known)
         place = np.minimum(np.searchsorted(known, values, sorter=order), len(known) - 1)
         ids = order[place]
         unknown = (known[ids] != values) & (values != 0)
         if unknown.any():
-            raise self._unknown(target, self.vocab.strings[int(values[unknown][0])])
+            first = int(np.argmax(unknown))
+            ends = np.cumsum([len(eg.predicted) for eg in examples])
+            example = examples[int(np.searchsorted(ends, first, side="right"))]
+            raise self._unknown(target, example.reference.vocab.strings[int(values[first])])
         return np.where(values == 0, MISSING, ids).astype("int64")
 
     # Prediction
@@ -367,8 +369,11 @@ class RNNTagger(RehearsingPipe):
         docs (Iterable[Doc]): The documents to modify.
         predictions: What `predict` returned for them.
         """
+        docs = list(docs)
         attributes = [ATTRIBUTES[target] for target in self.cfg["targets"]]
-        values = {target: self._values(target) for target in self.cfg["targets"]}
+        values: Dict[str, np.ndarray] = {}
+        for vocab in {id(doc.vocab): doc.vocab for doc in docs}.values():
+            values = {target: self._values(target, vocab) for target in self.cfg["targets"]}
         threshold, overwrite = self.cfg["threshold"], self.cfg["overwrite"]
         name = self.cfg["probabilities_attr"]
         for doc, prediction in zip(docs, predictions, strict=True):
@@ -388,6 +393,10 @@ class RNNTagger(RehearsingPipe):
 
 def _labels_in(examples: List[Example], target: str) -> List[str]:
     """The labels of a target in the gold annotation, sorted."""
-    values = {value for eg in examples for value in eg.y.to_array([ATTRIBUTES[target]]).tolist()}
-    strings = examples[0].y.vocab.strings
-    return sorted(strings[value] for value in values if value)
+    found = {
+        eg.y.vocab.strings[value]
+        for eg in examples
+        for value in set(eg.y.to_array([ATTRIBUTES[target]]).tolist())
+        if value
+    }
+    return sorted(found)

@@ -92,8 +92,10 @@ class TextPipe(RNNPipe):
         **cfg: Any,
     ):
         super().__init__(vocab, model, name, scorer=scorer, attention_attr=attention_attr, **cfg)
-        if attention_attr is not None:
-            set_token_extension(attention_attr, total)
+
+    def register_extensions(self) -> None:
+        if self.cfg["attention_attr"] is not None:
+            set_token_extension(self.cfg["attention_attr"], total)
 
     @property
     def labels(self) -> tuple:

@@ -192,7 +192,9 @@ class RNNTranslator(RNNPipe):
         self.make_doc = make_doc
         self.search = search
         self.teacher_forcing = teacher_forcing
-        set_doc_extension(attr)
+
+    def register_extensions(self) -> None:
+        set_doc_extension(self.cfg["attr"])
 
     # Training
 

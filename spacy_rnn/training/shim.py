@@ -9,6 +9,7 @@ normalises and clips the gradient as a whole, averages, and stores weights as sa
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import logging
 from typing import Any, Callable, Iterator, Protocol
@@ -22,6 +23,7 @@ from thinc.api import Optimizer, get_torch_default_device, torch2xp, xp2torch
 from thinc.shims import Shim
 from torch import Tensor, nn
 
+from ..forks import computing
 from ..nn.dropout import set_dropout_rate
 from . import threads  # noqa: F401  (makes forked processes safe)
 from .optimizer import AdamW, parameter_key
@@ -32,6 +34,23 @@ logger = logging.getLogger("spacy_rnn")
 FORMAT = 1
 _METADATA = "spacy_rnn"
 _PRECISIONS = {"fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+_numbers = itertools.count(1)
+
+
+class ShimId(int):
+    """A number under which an optimizer keeps its state of a module. No two modules share one: a
+    copy or an unpickled shim has a new number. An optimizer that is copied or pickled together with
+    the shim gets the same new one."""
+
+    def __reduce__(self) -> Any:
+        return new_id, ()
+
+
+def new_id() -> ShimId:
+    """A number that no module has."""
+    return ShimId(next(_numbers))
 
 
 class Network(Protocol):
@@ -54,6 +73,7 @@ class TorchShim(Shim):
 
     def __init__(self, network: Network, mixed_precision: str = "none"):
         super().__init__(None)
+        self.id = new_id()
         self.network = network
         self.mixed_precision = mixed_precision
         self.features = network.features()
@@ -88,6 +108,8 @@ class TorchShim(Shim):
         outputs: sizes of the output layers.
         """
         self.outputs = dict(outputs)
+        # What an optimizer knows of an earlier module is of no use to this one.
+        self.id = new_id()
         module = self.network.module(self.features, self.outputs)
         self._model = module.to(get_torch_default_device()).eval()
 
@@ -115,7 +137,7 @@ class TorchShim(Shim):
 
     def predict(self, function: Callable[[Any], Any]) -> Any:
         """`function` of the module, without gradients. Any number of threads may be in here."""
-        with torch.inference_mode(), self._autocast():
+        with computing, torch.inference_mode(), self._autocast():
             return function(self.module)
 
     def train(self, function: Callable[[Any], Tensor], dropout: float) -> Tensor:
@@ -123,7 +145,7 @@ class TorchShim(Shim):
         set_dropout_rate(self.module, dropout)
         self.module.train()
         try:
-            with self._autocast():
+            with computing, self._autocast():
                 return function(self.module)
         finally:
             self.module.eval()
@@ -141,7 +163,8 @@ class TorchShim(Shim):
 
         def backprop(d_loss: float) -> None:
             if loss.requires_grad:
-                (loss * (d_loss * self.scale)).backward()
+                with computing:
+                    (loss * (d_loss * self.scale)).backward()
 
         return float(loss.detach()), backprop
 
@@ -163,7 +186,8 @@ class TorchShim(Shim):
         if not parameters:
             return
         try:
-            self._step_or_skip(parameters, divisor, optimizer)
+            with computing:
+                self._step_or_skip(parameters, divisor, optimizer)
         finally:
             for parameter in parameters:
                 parameter.grad = None
@@ -239,12 +263,6 @@ class TorchShim(Shim):
         finally:
             for parameter, values in backup.items():
                 parameter.data.copy_(values)
-
-    def copy(self) -> TorchShim:
-        """A copy whose state in an optimizer is its own."""
-        copied = super().copy()
-        copied.id = Shim(None).id
-        return copied
 
     # Serialization
 

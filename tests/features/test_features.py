@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.lang.lex_attrs import LEX_ATTRS
+from spacy.strings import get_string_id
 from spacy.tokens import Doc
 from spacy.vectors import Vectors
 from spacy.vocab import Vocab
@@ -272,6 +273,99 @@ def test_new_vectors_are_seen(vectors_vocab):
     data = np.tile(np.arange(len(keys), dtype="float32")[:, None], (1, 2))
     vocab.vectors = Vectors(data=data, keys=keys[::-1])
     assert vector("emu") == [keys[::-1].index(vocab.strings["emu"])] * 2
+
+
+def reloaded(vectors):
+    """The same vectors in another order of rows, loaded into the same object."""
+    other = Vectors(data=vectors.data[::-1].copy())
+    for key, row in vectors.key2row.items():
+        other.add(key, row=len(vectors) - 1 - row)
+    vectors.from_bytes(other.to_bytes())
+
+
+def another_row(vectors):
+    vectors.add("cat", row=vectors.find(key="dog"))
+
+
+def another_key(vectors):
+    """As many as before."""
+    vectors.key2row[get_string_id("emu")] = vectors.key2row.pop(get_string_id("cat"))
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (reloaded, {"cat": [1, 2], "Cat": [3, 4], "dog": [5, 6], "emu": [0, 0]}),
+        (another_row, {"cat": [5, 6], "Cat": [3, 4], "dog": [5, 6], "emu": [0, 0]}),
+        (another_key, {"cat": [0, 0], "Cat": [3, 4], "dog": [5, 6], "emu": [1, 2]}),
+    ],
+)
+def test_vectors_that_change_in_place_are_seen(change, expected, vectors_vocab):
+    vocab = vectors_vocab
+    features = make_features(vocab, parts=[PipelineVectors("v", False)])
+    batch = [hashes(vocab, list(expected))]
+    assert features(batch, vocab).words["v"].any(axis=1).sum() == 3
+    change(vocab.vectors)
+    arrays = features(batch, vocab)
+    assert arrays.words["v"][arrays.tokens].tolist() == list(expected.values())
+    found = [any(vector) for vector in expected.values()]
+    assert arrays.words["v_lengths"][arrays.tokens].tolist() == found
+
+
+@pytest.mark.parametrize("change", [reloaded, another_row, another_key])
+def test_a_table_that_is_trained_keeps_its_rows(change, vectors_vocab):
+    vocab, words = vectors_vocab, ["cat", "Cat", "dog", "emu"]
+    features = make_features(vocab, parts=[PipelineVectors("v", True)])
+    loaded = through_json(features, TokenFeatures([PipelineVectors("v", True)]))
+    before = features([hashes(vocab, words)], vocab)
+    change(vocab.vectors)
+    for each in (features, loaded, copy.deepcopy(loaded)):
+        after = each([hashes(vocab, words)], vocab)
+        for name, array in before.words.items():
+            np.testing.assert_array_equal(after.words[name], array)
+
+
+def test_another_floret_table_is_seen(vocab):
+    def table(seed):
+        data = np.random.default_rng(seed).normal(size=(20, 3)).astype("float32")
+        return Vectors(mode="floret", data=data, hash_count=2, minn=2, maxn=3)
+
+    vocab.vectors = table(0)
+    features = make_features(vocab, parts=[PipelineVectors("v", False)])
+    for seed in (0, 1):
+        vocab.vectors.from_bytes(table(seed).to_bytes())
+        (found,) = features([hashes(vocab, ["cat"])], vocab).words["v"]
+        np.testing.assert_array_equal(found, vocab.vectors["cat"])
+
+
+def test_each_sequence_is_read_by_its_own_vocabulary(vectors_vocab):
+    """Words of other vocabularies are unknown to one, and vectors differ."""
+    other, without_words = Vocab(), Vocab()
+    other.reset_vectors(width=2)
+    other.set_vector("cat", np.array([7, 8], dtype="float32"))
+    other.set_vector("gnu", np.array([9, 9], dtype="float32"))
+    vocabs = [vectors_vocab, other, without_words, vectors_vocab, other]
+    texts = [["cat", "emu"], ["longest-word", "cat"], [], ["dog", "emu"], ["gnu", "cat"]]
+    parts = [*make_parts(), PipelineVectors("v", False)]
+    features = TokenFeatures(parts)
+    sequences = [hashes(*pair) for pair in zip(vocabs, texts, strict=True)]
+    features.build(sequences, vocabs)
+    assert features.parts[0].to_dict()["words"] == ["cat", "emu", "dog", "gnu", "longest-word"]
+    for each in (sequences, [s[:0] for s in sequences]):
+        together = features(each, vocabs)
+        assert together.lengths.tolist() == [len(sequence) for sequence in each]
+        start = 0
+        for sequence, vocab in zip(each, vocabs, strict=True):
+            if len(sequence):
+                alone = features([sequence], vocab)
+                tokens = together.tokens[start : start + len(sequence)]
+                start += len(sequence)
+                for name, array in alone.words.items():
+                    found, expected = together.words[name][tokens], array[alone.tokens]
+                    if expected.ndim == 2:
+                        assert not found[:, expected.shape[1] :].any()
+                        found = found[:, : expected.shape[1]]
+                    np.testing.assert_array_equal(found, expected)
 
 
 def test_another_vocab_with_other_vectors(vectors_vocab):

@@ -14,11 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc
 from spacy.training import Corpus, Example
+from spacy.vocab import Vocab
 from thinc.api import Adam
 
 from spacy_rnn.training.optimizer import make_adamw
 
-from ..conftest import SENTENCES, make_doc, make_examples, train
+from ..conftest import SENTENCES, SMALL_MODEL, make_doc, make_examples, train
 from .kinds import KINDS, LABELLED_KINDS, TOKEN_KINDS
 
 WITH_VECTORS = {"embedding": {"vectors": {"@architectures": "spacy_rnn.VectorEmbedding.v1"}}}
@@ -350,6 +351,63 @@ def test_processes_get_the_same_answers(kind, trained):
         same_annotation(kind, trained.pipe(texts, n_process=2, batch_size=3), expected)
     finally:
         torch.set_num_threads(threads)
+
+
+def examples_of(vocabs):
+    """The sentences, each known to one of the vocabularies."""
+    return [
+        Example(make_doc(vocab, sentence[0]), make_doc(vocab, *sentence))
+        for vocab, sentence in zip(vocabs, SENTENCES, strict=True)
+    ]
+
+
+def test_docs_of_several_vocabularies(kind):
+    """They are learned from and predicted as if they were of one, and can be read."""
+
+    def trained(nlp, examples):
+        spacy.util.fix_random_seed(0)
+        optimizer = nlp.initialize(lambda: examples)
+        return [nlp.update(examples, sgd=optimizer)[kind.factory] for _ in range(3)]
+
+    one, several = kind.make(), kind.make()
+    vocabs = [several.vocab, Vocab(), spacy.blank("de").vocab, several.vocab]
+    losses = trained(one, examples_of([one.vocab] * 4))
+    assert trained(several, examples_of(vocabs)) == pytest.approx(losses, rel=1e-4)
+    docs = [eg.predicted for eg in examples_of(vocabs)] + [Doc(Vocab())]
+    expected = docs_of(one, [doc.text for doc in docs])
+    same(kind.output(several, docs), kind.output(one, expected))
+    same_annotation(kind, several.pipe(docs), one.pipe(expected))
+    for doc, other in zip(docs, expected, strict=True):
+        assert [token.tag_ for token in doc] == [token.tag_ for token in other]
+        assert [entity.label_ for entity in doc.ents] == [entity.label_ for entity in other.ents]
+
+
+SENTENCE_ENCODER = {
+    "@architectures": "spacy_rnn.SentenceEncoder.v1",
+    "encoder": SMALL_MODEL["encoder"],
+    "pooling": {"@architectures": "spacy_rnn.Pooling.v1", "ways": ["mean"]},
+}
+
+
+@pytest.mark.parametrize(
+    "kind, model",
+    [*((name, {}) for name in TOKEN_KINDS), ("rnn_textcat", {"sentences": SENTENCE_ENCODER})],
+    indirect=["kind"],
+)
+def test_docs_are_read_by_the_vectors_of_their_vocabulary(kind, model):
+    nlp = kind.make({**WITH_VECTORS, **model})
+    vocabs = [nlp.vocab, Vocab()]
+    for value, vocab in enumerate(vocabs, start=1):
+        vocab.set_vector("eggs", np.full(5, value, dtype="float32"))
+    examples = make_examples(nlp)
+    docs = [make_doc(vocab, text) for text in ("green eggs", "ham eggs .") for vocab in vocabs]
+    for doc in (*docs, *(eg.predicted for eg in examples)):
+        for token in doc:
+            token.is_sent_start = token.i != 1
+    nlp.initialize(lambda: examples)
+    together = kind.output(nlp, docs)
+    same(together, [kind.output(nlp, [doc])[0] for doc in docs])
+    assert np.abs(together[0] - together[1]).max() > 1e-4
 
 
 def test_prediction_leaves_nothing_of_torch_on_the_doc(trained):

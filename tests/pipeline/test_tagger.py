@@ -8,6 +8,7 @@ import spacy
 import torch
 from spacy.tokens import Doc
 from spacy.training import Example
+from spacy.vocab import Vocab
 
 from ..conftest import SENTENCES, make_doc, make_examples, make_tagger, tags, train
 
@@ -342,3 +343,17 @@ def test_add_label_to_a_trained_crf_keeps_what_it_knows(with_crf):
         with_crf.update([example, *make_examples(with_crf)], sgd=optimizer)
     assert tags([with_crf(make_doc(with_crf.vocab, "I zap"))]) == [["PRP", "EXTRA"]]
     assert with_crf.evaluate(make_examples(with_crf))["tag_acc"] == 1.0
+
+
+def test_an_unknown_label_of_another_vocabulary_is_named(trained):
+    vocab = Vocab()
+    strange = Example(make_doc(vocab, "I like"), make_doc(vocab, "I like", "PRP STRANGE"))
+    with pytest.raises(ValueError, match="the tag 'STRANGE'"):
+        trained.update([*make_examples(trained), strange])
+
+
+def test_morphology_can_be_read_in_another_vocabulary():
+    nlp = make_tagger(targets=["morph", "pos"])
+    train(nlp, make_examples(nlp))
+    doc = nlp(make_doc(Vocab(), SENTENCES[0][0]))
+    assert [str(token.morph) for token in doc] == ["Number=Sing", "", "", "Number=Plur"]

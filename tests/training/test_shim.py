@@ -2,6 +2,7 @@
 
 import copy
 import json
+import pickle
 import struct
 
 import numpy as np
@@ -429,6 +430,58 @@ def test_a_copy_is_trained_alone():
     copied.finish_update(make_adamw(0.1))
     assert not np.array_equal(logits(copied), before)
     np.testing.assert_array_equal(logits(shim), before)
+
+
+def unpickled(value):
+    return pickle.loads(pickle.dumps(value))
+
+
+def averaged(shim, optimizer):
+    with shim.use_params(optimizer.averages):
+        return snapshot(shim)
+
+
+def test_no_two_modules_share_an_id():
+    shim = make_shim()
+    data = pickle.dumps(shim)
+    shims = [shim, shim.copy(), copy.deepcopy(shim), pickle.loads(data), pickle.loads(data)]
+    shims += [TorchShim(make_network()).from_bytes(shim.to_bytes()), make_shim()]
+    ids = [each.id for each in shims]
+    shim.from_bytes(shim.to_bytes())
+    assert len({*ids, shim.id}) == len(shims) + 1
+
+
+@pytest.mark.parametrize("make_optimizer", [make_adamw, Adam])
+@pytest.mark.parametrize("duplicate", [unpickled, copy.deepcopy])
+def test_copies_share_nothing_in_an_optimizer(duplicate, make_optimizer):
+    def step(shim, docs, optimizer):
+        for _ in range(3):
+            accumulate(shim, docs)
+            shim.finish_update(optimizer)
+
+    shim, together = make_shim(), make_optimizer(0.1)
+    copied = duplicate(shim)
+    step(shim, DOCS[:1], together)
+    step(copied, DOCS[1:], together)
+    for each, docs in [(shim, DOCS[:1]), (copied, DOCS[1:])]:
+        alone, optimizer = make_shim(), make_optimizer(0.1)
+        step(alone, docs, optimizer)
+        assert_equal(snapshot(each), snapshot(alone))
+        assert_equal(averaged(each, together), averaged(alone, optimizer))
+
+
+@pytest.mark.parametrize("make_optimizer", [make_adamw, Adam])
+@pytest.mark.parametrize("duplicate", [unpickled, copy.deepcopy])
+def test_an_optimizer_copied_with_a_shim_keeps_its_state(duplicate, make_optimizer):
+    shim, optimizer = make_shim(), make_optimizer(0.1)
+    accumulate(shim, DOCS)
+    shim.finish_update(optimizer)
+    pairs = [(shim, optimizer), duplicate((shim, optimizer))]
+    for each, its_optimizer in pairs:
+        accumulate(each, DOCS)
+        each.finish_update(its_optimizer)
+    assert_equal(*(snapshot(each) for each, _ in pairs))
+    assert_equal(*(averaged(*pair) for pair in pairs))
 
 
 def test_truncated_bytes_are_an_error():

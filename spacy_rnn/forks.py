@@ -1,0 +1,106 @@
+"""What makes a fork safe while other threads work.
+
+A forked child has only the thread that forked. A lock that another thread held at that moment is
+never released there, be it ours or one inside of torch.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+from weakref import WeakSet
+
+#: seconds that a fork waits at most for threads that compute
+PATIENCE = 30.0
+_locks: WeakSet[ForkSafeLock] = WeakSet()
+
+
+class ForkSafeLock:
+    """A lock for `with`, which is free in a forked child. What it protects must be usable at any
+    moment of a change: the child finds it as it was."""
+
+    def __init__(self) -> None:
+        self._renew()
+        _locks.add(self)
+
+    def _renew(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *error: Any) -> None:
+        self._lock.release()
+
+
+class _Depth(threading.local):
+    """How often a thread is inside."""
+
+    value = 0
+
+
+class Gate:
+    """For `with`, around computations that a fork must not cut in two: it waits until no other
+    thread is inside, and threads that come meanwhile wait until it is over."""
+
+    def __init__(self) -> None:
+        self._depth = _Depth()
+        self._open(0)
+
+    def _open(self, n_inside: int) -> None:
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._n_inside = n_inside
+        self._forking = False
+
+    def __enter__(self) -> None:
+        depth = self._depth
+        if not depth.value:
+            with self._lock:
+                if self._forking:
+                    self._changed.wait_for(lambda: not self._forking)
+                self._n_inside += 1
+        depth.value += 1
+
+    def __exit__(self, *error: Any) -> None:
+        depth = self._depth
+        depth.value -= 1
+        if not depth.value:
+            with self._lock:
+                self._n_inside -= 1
+                if self._forking:
+                    self._changed.notify_all()
+
+    def before_fork(self) -> None:
+        own = min(self._depth.value, 1)
+        with self._lock:
+            self._changed.wait_for(lambda: not self._forking)
+            self._forking = True
+            self._changed.wait_for(lambda: self._n_inside <= own, PATIENCE)
+
+    def after_fork_in_parent(self) -> None:
+        with self._lock:
+            self._forking = False
+            self._changed.notify_all()
+
+    def after_fork_in_child(self) -> None:
+        self._open(min(self._depth.value, 1))
+
+
+#: for all that torch computes
+computing = Gate()
+
+
+def _renew_locks() -> None:
+    for lock in _locks:
+        lock._renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=computing.before_fork,
+        after_in_parent=computing.after_fork_in_parent,
+        after_in_child=computing.after_fork_in_child,
+    )
+    os.register_at_fork(after_in_child=_renew_locks)

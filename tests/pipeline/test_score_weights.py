@@ -1,0 +1,53 @@
+"""What the best pipeline is chosen by, where components stand beside each other."""
+
+import functools
+
+import pytest
+import spacy
+from spacy.util import combine_score_weights
+
+from ..conftest import make_examples, train
+from .kinds import KINDS
+
+SPACYS = [
+    "tagger", "morphologizer", "parser", "senter", "ner", "textcat", "textcat_multilabel",
+    "spancat", "spancat_singlelabel", "entity_linker", "entity_ruler", "trainable_lemmatizer",
+]  # fmt: skip
+
+
+@functools.cache
+def own_weights(factory):
+    nlp = spacy.blank("en")
+    nlp.add_pipe(factory)
+    return nlp.get_factory_meta(factory).default_score_weights
+
+
+def weighted(weights):
+    return {score for score, weight in weights.items() if weight}
+
+
+@pytest.mark.parametrize("other", [*SPACYS, *KINDS])
+@pytest.mark.parametrize("factory", KINDS)
+def test_no_component_takes_the_weights_of_another(factory, other):
+    """In either order, as spaCy combines them where the config names none."""
+    both = [own_weights(factory), own_weights(other)]
+    for weights in (both, both[::-1]):
+        together = combine_score_weights(weights)
+        assert weighted(together) == weighted(both[0]) | weighted(both[1])
+
+
+def test_a_tagger_beside_spacys():
+    nlp = spacy.blank("en")
+    for factory in ("tagger", "morphologizer", "rnn_tagger"):
+        nlp.add_pipe(factory)
+    weights = nlp.config["training"]["score_weights"]
+    assert weights["tag_acc"] == weights["label_acc"] == 0.33
+    assert weights["pos_acc"] == weights["morph_acc"] == 0.17
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_default_weights_name_what_the_component_scores(kind):
+    nlp = kind.make()
+    examples = make_examples(nlp)
+    train(nlp, examples, steps=1)
+    assert set(own_weights(kind.factory)) <= set(nlp.evaluate(examples))

@@ -1,0 +1,156 @@
+"""Processes that are forked while other threads work."""
+
+import ast
+import contextlib
+import multiprocessing
+import os
+import threading
+import time
+from itertools import count
+
+import pytest
+
+from spacy_rnn import forks
+from spacy_rnn.features.pieces import Pieces
+
+from .conftest import ROOT, SENTENCES, make_examples, make_tagger, train
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+
+#: seconds after which a child counts as one that waits forever
+PATIENCE = 60
+
+
+@pytest.fixture(scope="module")
+def nlp():
+    nlp = make_tagger()
+    train(nlp, make_examples(nlp), steps=2)
+    return nlp
+
+
+@contextlib.contextmanager
+def in_another_thread(work):
+    """Do the work again and again, meanwhile."""
+    stopped = threading.Event()
+
+    def run():
+        while not stopped.is_set():
+            work()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
+
+
+def ends(work):
+    """Whether a forked child can do the work."""
+    child = multiprocessing.get_context("fork").Process(target=work)
+    child.start()
+    child.join(PATIENCE)
+    ended = child.exitcode == 0
+    if child.exitcode is None:
+        child.kill()
+        child.join()
+    return ended
+
+
+def predict_new_words(nlp, numbers):
+    """Words that the cache does not have are looked up one thread at a time."""
+    nlp(" ".join(f"w{next(numbers)}" for _ in range(20)))
+
+
+def test_children_of_a_process_that_predicts(nlp):
+    numbers = count()
+    with in_another_thread(lambda: predict_new_words(nlp, numbers)):
+        for _ in range(50):
+            assert ends(lambda: predict_new_words(nlp, numbers))
+
+
+def test_processes_of_pipe_beside_a_thread_that_predicts(nlp):
+    numbers, found = count(), []
+
+    def pipe():
+        for _ in range(5):
+            texts = [f"w{next(numbers)} eggs" for _ in range(8)]
+            found.extend(nlp.pipe(texts, n_process=2, batch_size=2))
+
+    with in_another_thread(lambda: predict_new_words(nlp, numbers)):
+        piping = threading.Thread(target=pipe, daemon=True)
+        piping.start()
+        piping.join(PATIENCE)
+        for child in multiprocessing.active_children():
+            child.kill()
+    assert len(found) == 40
+
+
+def test_children_of_a_process_that_draws_pieces():
+    pieces = Pieces(vocab_size=40)
+    texts = [sentence[0] for sentence in SENTENCES]
+    pieces.train(texts)
+    with in_another_thread(lambda: pieces.sample(texts, 0.1, 0)):
+        for _ in range(50):
+            assert ends(lambda: pieces.sample(texts, 0.1, 0))
+
+
+@contextlib.contextmanager
+def computing_elsewhere(seconds):
+    """Another thread is inside, for so long."""
+    inside, done = threading.Event(), []
+
+    def run():
+        with forks.computing:
+            inside.set()
+            time.sleep(seconds)
+            done.append(True)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    inside.wait()
+    yield done
+    thread.join()
+
+
+def compute():
+    with forks.computing:
+        pass
+
+
+def test_a_fork_waits_until_other_threads_have_computed():
+    with computing_elsewhere(0.2) as done:
+        assert ends(compute) and done
+
+
+def test_a_fork_does_not_wait_forever(monkeypatch):
+    monkeypatch.setattr(forks, "PATIENCE", 0.01)
+    with computing_elsewhere(0.5) as done:
+        assert ends(compute) and not done
+    compute()
+
+
+def test_a_thread_that_computes_may_fork():
+    with forks.computing:
+        assert ends(compute)
+        compute()
+    assert ends(compute)
+
+
+def test_all_locks_are_made_in_one_place():
+    """Where they are renewed in a child."""
+    makers = {}
+    for path in (ROOT / "spacy_rnn").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+            of_threading = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+            if of_threading and node.value.id in ("threading", "multiprocessing"):
+                makers.setdefault(node.attr, set()).add(path.name)
+            elif isinstance(node, ast.ImportFrom):
+                assert node.module not in ("threading", "multiprocessing", "queue"), path
+    assert makers == {
+        "Lock": {"forks.py"},
+        "Condition": {"forks.py"},
+        "local": {"forks.py"},
+        "Thread": {"pieces.py"},
+    }
