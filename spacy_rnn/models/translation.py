@@ -27,8 +27,9 @@ class Translation(NamedTuple):
     attention: Optional[np.ndarray]
 
 
-#: the translation of a text that has nothing to translate
-NOTHING = Translation("", 0.0, 0.0, [], np.zeros((0, 0), dtype="float32"))
+def copied(text: str) -> Translation:
+    """A text that has nothing to translate as its own translation."""
+    return Translation(text, 0.0, 0.0, [], np.zeros((0, 0), dtype="float32"))
 
 
 def translations_of(
@@ -117,11 +118,11 @@ def join(
     of their scores.
 
     gaps: the text before the first sentence, between the sentences and after the last one.
-    found: the translations of each sentence, none of one that has nothing to translate.
+    found: the translations of each sentence, at least one.
     """
     ways: List[Tuple[float, Tuple[Translation, ...]]] = [(0.0, ())]
     for translations in found:
-        longer = [(s + t.score, (*way, t)) for s, way in ways for t in translations or [NOTHING]]
+        longer = [(s + t.score, (*way, t)) for s, way in ways for t in translations]
         ways = sorted(longer, key=lambda scored: -scored[0])[:n_best]
     joined: Dict[str, Translation] = {}
     for score, way in ways:

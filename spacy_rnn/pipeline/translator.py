@@ -15,7 +15,7 @@ from ..models.checks import at_least
 from ..models.explanation import EncoderInput, Question, check_place
 from ..models.network import Gold
 from ..models.search import Search
-from ..models.translation import Translation, join
+from ..models.translation import Translation, copied, join
 from ..models.translator import (
     ask_piece,
     compare_translations,
@@ -302,7 +302,7 @@ class RNNTranslator(RNNPipe):
         results: List[List[Translation]] = []
         found = self._search(sentences, n_best, attention=True)
         for of_text, translations in zip(sentences, found, strict=True):
-            joined = join(gaps_of(of_text), translations, n_best) if any(translations) else []
+            joined = _joined(of_text, translations, n_best) if any(translations) else []
             results.append([each._replace(text=each.text.strip()) for each in joined])
         return results
 
@@ -313,7 +313,7 @@ class RNNTranslator(RNNPipe):
         sentences = [self._sentences(doc) for doc in docs]
         found = self._search(sentences)
         return [
-            join(gaps_of(of_doc), translations, 1)[0].text
+            _joined(of_doc, translations)[0].text
             for of_doc, translations in zip(sentences, found, strict=True)
         ]
 
@@ -388,3 +388,14 @@ class RNNTranslator(RNNPipe):
         """
         for doc, translation in zip(docs, translations, strict=True):
             doc._.set(self.cfg["attr"], translation)
+
+
+def _joined(
+    sentences: List[Sentence], found: List[List[Translation]], n_best: int = 1
+) -> List[Translation]:
+    """The best translations of a text; sentences without a translation stay as they are."""
+    filled = [
+        translations or [copied(sentence.text)]
+        for sentence, translations in zip(sentences, found, strict=True)
+    ]
+    return join(gaps_of(sentences), filled, n_best)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from spacy_rnn.models.translation import Translation, distinct, join
+from spacy_rnn.models.translation import Translation, copied, distinct, join
 from spacy_rnn.nn.search import Hypothesis, length_penalty
 
 
@@ -62,5 +62,5 @@ def test_a_combination_counts_once():
 def test_nothing_to_translate():
     (nothing,) = join([" \n"], [], 3)
     assert nothing.text == " \n" and nothing.pieces == [] and nothing.score == 0.0
-    (nothing,) = join([" ", "\n"], [[]], 3)
-    assert nothing.text == " \n"
+    (nothing,) = join([" ", "\n"], [[copied("\0")]], 3)
+    assert nothing.text == " \0\n"

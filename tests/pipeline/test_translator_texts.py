@@ -81,7 +81,9 @@ def test_translations_keep_their_own_white_space():
 def test_white_space_around_a_text():
     nlp = shared()
     pipe = pipe_of(nlp)
-    assert pipe.translate(["", "   ", "\n\t", "\xa0", "\u200b"], 2) == [[]] * 5
+    nothing = ["", "   ", "\n\t", "\xa0", "\u200b", "\0"]
+    assert pipe.translate(nothing, 2) == [[]] * 6
+    assert translations(nlp, nothing) == nothing
     for around in (" ", " \n", "\t", "\xa0\xa0"):
         padded = [around + source + around for source in SOURCES]
         assert texts_of(pipe.translate(padded)) == texts_of(pipe.translate(SOURCES))
