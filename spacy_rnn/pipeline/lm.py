@@ -111,7 +111,7 @@ def make_lm(
         nlp.vocab,
         model,
         name,
-        make_doc=nlp.make_doc,
+        nlp=nlp,
         streams=streams,
         window=window,
         random_windows=random_windows,
@@ -136,7 +136,7 @@ class RNNLanguageModel(RNNPipe):
     ``doc._.perplexity`` and ``span._.perplexity``, per token; that of a span is given all that
     stands before it, or after it by a backward model. They stay right where tokens are merged.
 
-    make_doc (Callable[[str], Doc]): Makes docs of prompts; needed where words are the units.
+    nlp (Language): The pipeline, whose tokenizer reads prompts; needed where words are the units.
     streams (int): How many documents are read at once in training.
     window (int): Units of each after which the gradient is cut off (truncated back-propagation
         through time).
@@ -156,7 +156,7 @@ class RNNLanguageModel(RNNPipe):
         model: Model,
         name: str = "rnn_lm",
         *,
-        make_doc: Optional[Callable[[str], Doc]] = None,
+        nlp: Optional[Language] = None,
         streams: int = 20,
         window: int = 70,
         random_windows: bool = False,
@@ -187,7 +187,7 @@ class RNNLanguageModel(RNNPipe):
             attr=attr,
             perplexity_attr=perplexity_attr,
         )
-        self.make_doc = make_doc
+        self.nlp = nlp
         self._reader: Optional[Reader] = None
 
     def register_extensions(self) -> None:
@@ -295,12 +295,13 @@ class RNNLanguageModel(RNNPipe):
 
     def tokenize(self, text: str) -> Doc:
         """A text in tokens, as the pipeline makes them now."""
-        if self.make_doc is None:
+        if self.nlp is None:
             raise ValueError(
-                f"'{self.name}' has words as units, but nothing that finds them in a prompt. Make "
-                f"it with nlp.add_pipe, or give RNNLanguageModel make_doc = nlp.make_doc."
+                f"'{self.name}' has words as units, but no pipeline whose tokenizer finds them in "
+                f"a prompt. Make it with nlp.add_pipe, or give nlp to RNNLanguageModel."
             )
-        return self.make_doc(text)
+        # Not nlp.make_doc, which refuses long texts.
+        return self.nlp.tokenizer(text)
 
     def generate(
         self,

@@ -124,7 +124,7 @@ def make_translator(
         nlp.vocab,
         model,
         name,
-        make_doc=nlp.make_doc,
+        nlp=nlp,
         search=search,
         attr=attr,
         label_smoothing=label_smoothing,
@@ -143,7 +143,7 @@ class RNNTranslator(RNNPipe):
     learned from as a whole. Tokens only say where sentences start: the network reads the text
     itself, normalized (see `spacy_rnn.features.normalization.normalize`).
 
-    make_doc (Callable[[str], Doc]): Makes docs of the texts of `translate`.
+    nlp (Language): The pipeline, whose tokenizer reads the texts of `translate`.
     search (Search): How translations are searched.
     attr (str): Name of the Doc extension of translations, gold and predicted.
     label_smoothing (float): Share of the probability spread over all pieces in training.
@@ -167,7 +167,7 @@ class RNNTranslator(RNNPipe):
         model: Model,
         name: str = "rnn_translator",
         *,
-        make_doc: Callable[[str], Doc],
+        nlp: Language,
         search: Search,
         attr: str = "translation",
         label_smoothing: float = 0.1,
@@ -189,7 +189,7 @@ class RNNTranslator(RNNPipe):
             progress_bar=progress_bar,
         )
         at_least(0, max_length=max_length)
-        self.make_doc = make_doc
+        self.nlp = nlp
         self.search = search
         self.teacher_forcing = teacher_forcing
 
@@ -298,7 +298,8 @@ class RNNTranslator(RNNPipe):
             raise ValueError(f"'n_best' must be at least 1, got {n_best}.")
         # spaCy would stop at half of a surrogate pair, and not say what to do.
         checked = [required_text(text, f"Text {i}") for i, text in enumerate(texts, 1)]
-        sentences = [self._sentences(self.make_doc(text)) for text in checked]
+        # Not nlp.make_doc, which refuses long texts.
+        sentences = [self._sentences(self.nlp.tokenizer(text)) for text in checked]
         results: List[List[Translation]] = []
         found = self._search(sentences, n_best, attention=True)
         for of_text, translations in zip(sentences, found, strict=True):

@@ -162,7 +162,7 @@ def test_the_tokenizer_is_that_of_the_pipeline_now(tmp_path):
 def test_a_component_without_a_pipeline_knows_no_words():
     model = make_random("words").get_pipe(NAME).model
     lm = RNNLanguageModel(Vocab(), model)
-    with pytest.raises(ValueError, match="nothing that finds them in a prompt"):
+    with pytest.raises(ValueError, match="no pipeline whose tokenizer finds them"):
         lm.generate(["I"])
     assert RNNLanguageModel(Vocab(), make_random("characters").get_pipe(NAME).model).suggest("I")
 

@@ -409,7 +409,7 @@ def test_blanks_between_words_do_not_count_as_words():
 
 def test_all_documents_are_empty():
     nlp = make()
-    with pytest.raises(ValueError, match=f"{NAME}.*all training documents are empty"):
+    with pytest.raises(ValueError, match=f"{NAME}.*All texts are empty"):
         nlp.initialize(lambda: examples_of(nlp, ["", ""]))
 
 
