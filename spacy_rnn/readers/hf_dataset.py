@@ -177,11 +177,11 @@ class HFDataset:
     @cached_property
     def _source(self) -> _Source:
         # Kept: to open a dataset of the Hub takes several requests, and each epoch would.
-        from datasets import Dataset
-
         rows: Any = open_dataset(
             self.path, self.config_name, self.split, self.streaming, self.format
         )
+        from datasets import Dataset
+
         features = rows.features
         if features is None:
             # Before datasets 4, a stream of CSV or JSON does not tell them.
