@@ -72,8 +72,11 @@ def values_after(code, **variables):
     environment = {name: value for name, value in os.environ.items() if name not in CACHES}
     code = f"{code}\nimport os; print(*(os.environ.get(name) for name in {CACHES}))"
     return subprocess.run(
-        [sys.executable, "-c", code], env={**environment, **variables}, check=True,
-        capture_output=True, text=True,
+        [sys.executable, "-c", code],
+        env={**environment, **variables},
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout.split()
 
 
