@@ -5,6 +5,7 @@ from functools import cache
 
 import torch
 
+from . import forks
 from .nn.onednn import limit_caches
 
 
@@ -12,12 +13,13 @@ from .nn.onednn import limit_caches
 def prepare_process() -> None:
     """Make the process ready for its first network. Later calls do nothing.
 
-    It limits the caches of oneDNN, and gives each child process that is forked one thread.
-    OpenMP's threads do not survive a fork: a child that uses more than one waits for them forever.
-    And where several processes share the cores, more than one thread each makes all of them many
-    times slower.
+    It limits the caches of oneDNN, makes forks safe while other threads work, and gives each child
+    process that is forked one thread. OpenMP's threads do not survive a fork: a child that uses
+    more than one waits for them forever. And where several processes share the cores, more than
+    one thread each makes all of them many times slower.
     """
     limit_caches()
+    forks.make_safe()
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_use_one_thread)
 

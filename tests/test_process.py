@@ -40,6 +40,7 @@ nlp.initialize(lambda: [spacy.training.Example(nlp.make_doc("Cats"), doc)])
 show()
 nlp.initialize(lambda: [spacy.training.Example(nlp.make_doc("Cats"), doc)])
 """
+HANDLERS = ["after_in_child", "after_in_parent", "before"]
 CACHES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
 
 
@@ -67,7 +68,7 @@ def test_the_first_network_limits_caches_and_makes_forks_safe():
     assert made == before and again == built
     environment, _, handlers, threads = built
     assert environment == {**before[0], **dict.fromkeys(CACHES, "32")}
-    assert handlers == [["after_in_child"]]
+    assert handlers == [HANDLERS, ["after_in_child"], ["after_in_child"]]
     assert threads == before[3]
 
 
