@@ -34,9 +34,7 @@ def figure_class() -> Any:
     return Figure
 
 
-def save_curves(
-    path: Path, steps: Sequence[int], panels: Sequence[Panel], x: str = "step"
-) -> None:
+def save_curves(path: Path, steps: Sequence[int], panels: Sequence[Panel], x: str = "step") -> None:
     """Write the panels that have curves as a picture, of the kind that the suffix names.
 
     x: what is counted by `steps`.

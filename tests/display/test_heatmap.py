@@ -157,11 +157,7 @@ def test_png_without_matplotlib(tmp_path, hide):
 
 def test_table():
     assert table(MATRIX, ROWS, COLUMNS, title="The cats.") == (
-        "The cats.\n"
-        "\n"
-        "        The  cats    .\n"
-        "▁Les     25    75    ·\n"
-        "chats  -100    50  -50"
+        "The cats.\n\n        The  cats    .\n▁Les     25    75    ·\nchats  -100    50  -50"
     )
 
 
