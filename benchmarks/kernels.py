@@ -27,7 +27,7 @@ import spacy
 import torch
 from common import by_turns, ratio, show, speed
 
-from spacy_rnn.nn.linear import _product
+from spacy_rnn.nn import onednn
 from spacy_rnn.nn.rnn import Encoder, step_overhead
 
 CELLS = ("lstm", "gru", "rnn_tanh")
@@ -121,7 +121,7 @@ def product_ratio(n: int, input_size: int, output_size: int, rounds: int) -> flo
             for _ in range(times):
                 function(x, weight)
 
-    functions = {"onednn": _product, "mkl": torch.nn.functional.linear}
+    functions = {"onednn": onednn.product, "mkl": torch.nn.functional.linear}
     sides = {name: speed(times, partial(repeat, function)) for name, function in functions.items()}
     speeds = by_turns(sides, rounds)
     return ratio(speeds["onednn"], speeds["mkl"])

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterable
 from spacy.tokens import Doc, Token
 
 from .extensions import set_doc_extension
+from .optional import optional_import
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -29,7 +30,8 @@ def to_dataset(docs: Iterable[Doc]) -> "Dataset":
     docs (Iterable[Doc]): The docs, such as those of `nlp.pipe`; they may come one by one.
     RETURNS (datasets.Dataset): The dataset, in memory.
     """
-    from datasets import Dataset, Features, Value
+    with optional_import("datasets", "to_dataset"):
+        from datasets import Dataset, Features, Value
 
     for attr in ("regression", "translation"):
         set_doc_extension(attr)

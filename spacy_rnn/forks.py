@@ -97,10 +97,12 @@ def _renew_locks() -> None:
         lock._renew()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=computing.before_fork,
-        after_in_parent=computing.after_fork_in_parent,
-        after_in_child=computing.after_fork_in_child,
-    )
-    os.register_at_fork(after_in_child=_renew_locks)
+def make_safe() -> None:
+    """Let all forks from now on wait for the gate and renew the locks."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=computing.before_fork,
+            after_in_parent=computing.after_fork_in_parent,
+            after_in_child=computing.after_fork_in_child,
+        )
+        os.register_at_fork(after_in_child=_renew_locks)

@@ -3,6 +3,7 @@
 import logging
 import math
 from functools import cache, partial
+from importlib.util import find_spec
 from typing import Any, Callable, Dict, Iterable, List, Sequence, Tuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from spacy.tokens import Token
 from spacy.training import Example
 
 from .extensions import values_as_read
+from .optional import optional_import
 
 logger = logging.getLogger("spacy_rnn")
 
@@ -136,7 +138,8 @@ def translation_score(
         "ja-mecab" and "ko-mecab" for theirs, "char" for characters, "flores200" for any, which
         needs a download.
     """
-    from sacrebleu import BLEU, CHRF
+    with optional_import("sacrebleu", "Scoring translations"):
+        from sacrebleu import BLEU, CHRF
 
     _check_tokenizer(tokenize)
     predicted: List[str] = []
@@ -159,7 +162,8 @@ def translation_score(
 
 def make_translation_scorer(tokenize: str = "13a") -> Callable[..., Dict[str, Any]]:
     """spacy_rnn.translation_scorer.v1: see `translation_score`."""
-    if tokenize != "13a":  # Loading a pipeline need not import sacrebleu.
+    # A pipeline that only predicts is loaded without sacrebleu.
+    if tokenize != "13a" and find_spec("sacrebleu"):
         _check_tokenizer(tokenize)
     return partial(translation_score, tokenize=tokenize)
 

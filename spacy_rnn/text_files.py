@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Callable, Dict, Iterator, TextIO, Tuple
 
+from .optional import optional_import
+
 UTF8 = "utf-8"
 #: byte-order marks, and the encodings that read what follows, without the mark. The mark of UTF-32
 #: begins with that of UTF-16.
@@ -32,13 +34,8 @@ def _open_zst(path: Path, mode: str) -> BinaryIO:
         # Since Python 3.14.
         from compression import zstd
     except ImportError:
-        try:
+        with optional_import("zstandard", f"Reading {path}", ", or unpack the file"):
             import zstandard as zstd
-        except ImportError as error:
-            raise ImportError(
-                f"{path} is compressed by Zstandard, which needs the package zstandard: install it "
-                f"with pip install zstandard, or unpack the file."
-            ) from error
     return zstd.open(path, mode)
 
 

@@ -1,6 +1,7 @@
 """Small pipelines that every test of components uses."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -173,6 +174,19 @@ def trained_bytes():
 @pytest.fixture
 def trained(trained_bytes):
     return make_tagger().from_bytes(trained_bytes)
+
+
+@pytest.fixture
+def hide(monkeypatch):
+    """Hides a library from imports, as if it were not installed."""
+
+    def hide_library(name):
+        for module in list(sys.modules):
+            if module.split(".")[0] == name:
+                monkeypatch.delitem(sys.modules, module)
+        monkeypatch.setitem(sys.modules, name, None)
+
+    return hide_library
 
 
 @pytest.fixture(scope="session")

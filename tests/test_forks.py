@@ -12,6 +12,7 @@ import pytest
 
 from spacy_rnn import forks
 from spacy_rnn.features.pieces import Pieces
+from spacy_rnn.process import prepare_process
 
 from .conftest import ROOT, SENTENCES, make_examples, make_tagger, train
 
@@ -19,6 +20,12 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no for
 
 #: seconds after which a child counts as one that waits forever
 PATIENCE = 60
+
+
+@pytest.fixture(scope="module", autouse=True)
+def prepared():
+    """As by a network."""
+    prepare_process()
 
 
 @pytest.fixture(scope="module")

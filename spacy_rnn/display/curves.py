@@ -5,6 +5,8 @@ from typing import Any, Mapping, NamedTuple, Sequence
 
 import numpy as np
 
+from ..optional import optional_import
+
 WIDTH, HEIGHT = 8.0, 2.2  # of a panel, inches
 
 
@@ -27,19 +29,12 @@ def figure_class() -> Any:
 
     RAISES (ImportError): If matplotlib is not installed.
     """
-    try:
+    with optional_import("matplotlib", "Drawing curves", ", or write data or a table"):
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            "Curves are drawn by matplotlib, which is not installed: pip install matplotlib. "
-            "Data and tables need nothing."
-        ) from error
     return Figure
 
 
-def save_curves(
-    path: Path, steps: Sequence[int], panels: Sequence[Panel], x: str = "step"
-) -> None:
+def save_curves(path: Path, steps: Sequence[int], panels: Sequence[Panel], x: str = "step") -> None:
     """Write the panels that have curves as a picture, of the kind that the suffix names.
 
     x: what is counted by `steps`.

@@ -11,6 +11,7 @@ from typing import Optional, Union
 
 import numpy as np
 
+from ..optional import optional_import
 from .labels import printable, short, width
 
 LARGEST = 200  # rows or columns
@@ -94,14 +95,9 @@ def save_png(
     The others: see `heatmap`.
     RAISES (ImportError): If matplotlib is not installed.
     """
-    try:
+    with optional_import("matplotlib", "Drawing a PNG", ", or write SVG or HTML"):
         from matplotlib.colors import LinearSegmentedColormap
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            "PNG is drawn by matplotlib, which is not installed: pip install matplotlib. SVG and "
-            "HTML need nothing."
-        ) from error
     matrix = _checked(matrix, rows, columns)
     # Without pyplot, which keeps figures and may want a screen.
     figure = Figure(figsize=tuple(INCH * max(n, 1) for n in matrix.shape[::-1]))

@@ -8,6 +8,7 @@ from typing import Any, Iterable, Mapping, Optional
 
 import numpy as np
 
+from ..optional import optional_import
 from .lookup import Table, ngrams, variants
 
 logger = logging.getLogger("spacy_rnn")
@@ -63,15 +64,10 @@ def _load(name: str, arguments: Mapping[str, Any]) -> Any:
 
 
 def _import_vocab() -> Any:
-    try:
+    otherwise = " (with torch 2.3), or read the file of the vectors with spacy_rnn.VectorFile.v1"
+    with optional_import("torchtext", "spacy_rnn.TorchtextVectors.v1", otherwise):
         import torchtext
 
         torchtext.disable_torchtext_deprecation_warning()
         from torchtext import vocab
-    except (ImportError, OSError) as error:
-        raise ImportError(
-            "spacy_rnn.TorchtextVectors.v1 needs torchtext, which works with torch 2.3 only: "
-            'install both with pip install "spacy-rnn[torchtext]", or read the file of the vectors '
-            "with spacy_rnn.VectorFile.v1."
-        ) from error
     return vocab

@@ -17,13 +17,11 @@ from spacy.vectors import Mode
 from spacy.vocab import Vocab
 from thinc.backends import get_array_ops
 
+from ..log import inform
 from .base import cut_to_longest, padded, shortened
 from .lookup import MAX_VARIANTS, SUBWORDS, Coverage, Table, ngrams, variants
 
 logger = logging.getLogger("spacy_rnn")
-#: a child of spaCy's logger, whose handler shows what it says in `spacy train`
-report = logging.getLogger("spacy.rnn")
-report.setLevel(logging.INFO)
 
 #: The share of tokens with a vector below which there is a warning. Vectors of English cover 15% to
 #: 37% of the tokens of German, French, Portuguese and Czech (punctuation, digits, names), and even
@@ -66,7 +64,7 @@ class PretrainedVectors:
         keys: what has a vector, for the warning.
         """
         self.coverage = Coverage.of(counts, ways)
-        report.info("%s: %s", self.name, self.coverage)
+        inform("%s: %s", self.name, self.coverage)
         if self.coverage.n_tokens and self.coverage.of_tokens < LOW_COVERAGE:
             missing = Counter(
                 {word: n for (word, n), way in zip(counts.items(), ways, strict=True) if not way}
@@ -242,7 +240,7 @@ class StoredVectors(PretrainedVectors):
         self._set_keys(table.keys, table.by_ngrams)
         self._table = table.vectors
         self._cover(counts, [self._find(word)[1] for word in counts], table.keys)
-        report.info(
+        inform(
             "%s: %s vectors of width %d are a part of the model (%.1f MB)",
             self.name,
             f"{self.shape[0]:,}",

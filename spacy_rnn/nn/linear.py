@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, Optional
 
 import torch
 from torch import Tensor, nn
 
-# oneDNN compiles a kernel for each shape, of up to a megabyte, and batches of texts rarely have the
-# same shape again. Two caches keep a thousand kernels each: oneDNN's own, and one for products in
-# torch's binding to it (ideep). Both read their size when the first kernel is compiled.
-for _cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
-    os.environ.setdefault(_cache, "32")
+from . import onednn
 
 #: multiplications from which oneDNN is faster
 LARGE = 2**21
-#: oneDNN's product, which torch.compile calls, too; None in a torch without it
-_ONEDNN: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 
 
 def linear(x: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
@@ -27,13 +20,9 @@ def linear(x: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
     each vector register empty: oneDNN then takes half the time (benchmarks/kernels.py).
     """
     large = x.numel() * len(weight) >= LARGE
-    if not large or x.device.type != "cpu" or x.dtype != torch.float32 or not has_onednn():
+    if not large or x.device.type != "cpu" or x.dtype != torch.float32 or not onednn.has_product():
         return nn.functional.linear(x, weight, bias)
     return _Linear.apply(x.flatten(0, -2), weight, bias).unflatten(0, x.shape[:-1])
-
-
-def has_onednn() -> bool:
-    return _ONEDNN is not None and torch.backends.mkldnn.is_available()
 
 
 class Linear(nn.Linear):
@@ -47,18 +36,14 @@ class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Optional[Tensor]) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return _product(x, weight, bias)
+        return onednn.product(x, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         (d,), (x, weight) = gradients, ctx.saved_tensors
         needs_x, needs_weight, needs_bias = ctx.needs_input_grad
         return (
-            _product(d, weight.t()) if needs_x else None,
-            _product(d.t(), x.t()) if needs_weight else None,
+            onednn.product(d, weight.t()) if needs_x else None,
+            onednn.product(d.t(), x.t()) if needs_weight else None,
             d.sum(dim=0) if needs_bias else None,
         )
-
-
-def _product(x: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
-    return _ONEDNN(x, weight, bias, "none", [], "")

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from . import onednn
 from .dropout import LockedDropout, drop_weights
 from .init import init_recurrent
 from .layout import (
@@ -115,6 +116,7 @@ class Encoder(nn.Module):
         chrono_length: int = 0,
     ):
         super().__init__()
+        onednn.limit_caches()
         self.cell = cell
         self.direction = direction
         self.hidden_size = hidden_size

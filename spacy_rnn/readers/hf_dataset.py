@@ -14,6 +14,7 @@ from spacy.training import Example
 from spacy.util import get_words_and_spaces
 
 from ..extensions import set_doc_extension
+from ..log import inform
 from ..models.checks import at_least
 from .columns import CATEGORIES, OF_TOKENS, ROLES, Column, find_columns
 from .common import Drops, checked_text
@@ -23,9 +24,6 @@ from .sources import open_dataset
 from .tables import TableFormat
 
 logger = logging.getLogger("spacy_rnn")
-#: a child of spaCy's logger, whose handler shows what it says in `spacy train`
-report = logging.getLogger("spacy.rnn")
-report.setLevel(logging.INFO)
 
 #: the morphology of a token, as Universal Dependencies write it
 FEATS = re.compile(r"_|[^\s=|{}]+=[^\s=|{}]+(\|[^\s=|{}]+=[^\s=|{}]+)*")
@@ -177,11 +175,11 @@ class HFDataset:
     @cached_property
     def _source(self) -> _Source:
         # Kept: to open a dataset of the Hub takes several requests, and each epoch would.
-        from datasets import Dataset
-
         rows: Any = open_dataset(
             self.path, self.config_name, self.split, self.streaming, self.format
         )
+        from datasets import Dataset
+
         features = rows.features
         if features is None:
             # Before datasets 4, a stream of CSV or JSON does not tell them.
@@ -222,7 +220,7 @@ class HFDataset:
         for role, those in columns.items():
             names_of_role = ", ".join(map(str, those))
             read.append(role if role == names_of_role else f"{role} (from {names_of_role})")
-        report.info(
+        inform(
             "%s: columns read: %s; columns ignored: %s%s",
             self.path,
             ", ".join(read),

@@ -17,7 +17,7 @@ from ..extensions import set_doc_extension
 from ..models.checks import at_least
 from ..text_files import COMPRESSED, ending_of, read_json, read_lines
 from .common import Drops, checked_text
-from .sources import is_saved
+from .sources import is_saved, load_saved
 from .tables import RULES, TableFormat, check_table, read_rows
 
 TABLES = (*RULES, ".txt")
@@ -286,9 +286,7 @@ class ParallelCorpus:
                 f"{self.path} is a dataset of the splits {names}. Set the path to one of them, as "
                 f"{self.path / names[0]}."
             )
-        from datasets import load_from_disk
-
-        dataset = load_from_disk(str(self.path)).with_format(None)
+        dataset = load_saved(self.path).with_format(None)
         for number, record in enumerate(dataset):
             yield self._texts(record, f"Row {number} of {self.path}")
 

@@ -5,11 +5,12 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Union
 
+from ..optional import optional_import
 from ..text_files import COMPRESSED, UTF8, encoding_of, ending_of, read_lines
 from .tables import RULES, TableFormat, check_table
 
 if TYPE_CHECKING:
-    from datasets import Dataset, IterableDataset
+    from datasets import Dataset, DatasetDict, IterableDataset
 
 #: what reads a file, by the end of its name
 FORMATS = {
@@ -33,6 +34,14 @@ def is_saved(path: Path) -> bool:
     return (path / "state.json").exists() or (path / "dataset_dict.json").exists()
 
 
+def load_saved(path: Path) -> Union["Dataset", "DatasetDict"]:
+    """What `save_to_disk` wrote into this folder."""
+    with optional_import("datasets", f"Reading {path}"):
+        from datasets import load_from_disk
+
+    return load_from_disk(str(path))
+
+
 def open_dataset(
     path: str,
     config_name: Optional[str],
@@ -45,13 +54,14 @@ def open_dataset(
 
     form (TableFormat): The format of local files of text.
     """
-    from datasets import load_dataset, load_from_disk
-    from datasets.exceptions import DatasetGenerationError
+    with optional_import("datasets", f"Reading {path}"):
+        from datasets import load_dataset
+        from datasets.exceptions import DatasetGenerationError
 
     local = Path(path)
     if is_saved(local):
         form.check_unused(path)
-        return _choose_split(load_from_disk(path), path, split)
+        return _choose_split(load_saved(local), path, split)
     settings: Dict[str, Any] = {"name": config_name, "split": split, "streaming": streaming}
     builder = path
     if local.is_file():

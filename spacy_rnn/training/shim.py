@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from ..forks import computing
 from ..nn.dropout import set_dropout_rate
-from . import threads  # noqa: F401  (makes forked processes safe)
+from ..process import prepare_process
 from .optimizer import AdamW, parameter_key
 
 logger = logging.getLogger("spacy_rnn")
@@ -107,6 +107,7 @@ class TorchShim(Shim):
 
         outputs: sizes of the output layers.
         """
+        prepare_process()
         self.outputs = dict(outputs)
         # What an optimizer knows of an earlier module is of no use to this one.
         self.id = new_id()

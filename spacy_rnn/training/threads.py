@@ -1,25 +1,11 @@
-"""How many threads torch uses on a CPU.
+"""How many threads torch uses on a CPU."""
 
-OpenMP's threads do not survive a fork: a child that uses more than one waits for them forever. And
-where several processes share the cores, more than one thread each makes all of them many times
-slower. So a forked child (``nlp.pipe(n_process=2)``) uses one thread.
-"""
-
-import os
 from typing import Callable, Optional, Type
 
 import torch
 from spacy.language import Language
 
 from ..models.checks import at_least
-
-
-def _after_fork() -> None:
-    torch.set_num_threads(1)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 def set_torch_threads(threads: int = 1) -> Callable[[Type[Language]], Optional[Type[Language]]]:

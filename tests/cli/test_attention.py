@@ -118,15 +118,15 @@ def test_errors(work, model, options, message):
     assert message in shown(run("rnn", "attention", work / model, TEXT, *options, code=1))
 
 
-def test_errors_of_files(work, monkeypatch):
+def test_errors_of_files(work, monkeypatch, hide):
     (work / "folder.svg").mkdir()
     arguments = ["rnn", "attention", work / "one", TEXT, "-o"]
     assert "folder.svg" in shown(run(*arguments, work / "folder.svg", code=1))
     monkeypatch.setattr(heatmap, "LARGEST", 5)
     for ending in ("html", "svg", "png"):
         assert "too large" in run(*arguments, work / f"large.{ending}", code=1)
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    assert "pip install matplotlib" in shown(run(*arguments, work / "map.png", code=1))
+    hide("matplotlib")
+    assert "spacy-rnn[plot]" in shown(run(*arguments, work / "map.png", code=1))
 
 
 def test_no_text(work):
@@ -143,4 +143,4 @@ def test_import_is_quick():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
     imported = {module.split(".")[1] for module in output.split()}
-    assert imported == {"cli", "display"}
+    assert imported == {"cli", "display", "optional"}

@@ -1,7 +1,6 @@
 """python -m spacy rnn saliency and states."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -184,9 +183,9 @@ def test_an_empty_text(work):
     run("rnn", "states", work / "one", "", "-o", work / "empty.html")
 
 
-def test_without_matplotlib(work, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+def test_without_matplotlib(work, hide):
+    hide("matplotlib")
     path = work / "map.png"
-    assert "pip install matplotlib" in shown(
+    assert "spacy-rnn[plot]" in shown(
         run("rnn", "states", work / "one", TEXTS[1], "-o", path, code=1)
     )

@@ -2,6 +2,7 @@
 
 import logging
 import pickle
+import re
 import sys
 
 import numpy as np
@@ -265,24 +266,24 @@ def test_a_source_that_is_none():
         with_vectors("rnn_tagger", "vectors.txt")
 
 
-ONE_SENTENCE = (
-    "spacy_rnn.TorchtextVectors.v1 needs torchtext, which works with torch 2.3 only: install both "
-    'with pip install "spacy-rnn[torchtext]", or read the file of the vectors with '
-    "spacy_rnn.VectorFile.v1."
+ONE_SENTENCE = re.compile(
+    r"spacy_rnn.TorchtextVectors.v1 needs the library torchtext, which is not installed or does "
+    r'not load \(.+\): install it with pip install "spacy-rnn\[torchtext\]" \(with torch 2.3\), '
+    r"or read the file of the vectors with spacy_rnn.VectorFile.v1."
 )
 
 
 @pytest.mark.parametrize("broken", [False, True])
-def test_without_a_torchtext_that_works_one_sentence_says_so(broken, tmp_path, monkeypatch):
+def test_without_a_torchtext_that_works_one_sentence_says_so(broken, tmp_path, monkeypatch, hide):
     """It is not there, or its library does not load: an OSError."""
     if broken:
         monkeypatch.delitem(sys.modules, "torchtext", raising=False)
         (tmp_path / "torchtext.py").write_text("raise OSError('undefined symbol')")
         monkeypatch.syspath_prepend(tmp_path)
     else:
-        monkeypatch.setitem(sys.modules, "torchtext", None)
+        hide("torchtext")
     source = {"@architectures": "spacy_rnn.TorchtextVectors.v1", "name": "GloVe"}
     nlp = with_vectors("rnn_tagger", source)
     with pytest.raises(ImportError) as error:
         nlp.initialize(lambda: make_examples(nlp))
-    assert str(error.value) == ONE_SENTENCE
+    assert ONE_SENTENCE.fullmatch(str(error.value))

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import math
-import sys
 import xml.etree.ElementTree as ET
 from copy import deepcopy
 
@@ -234,10 +233,15 @@ def test_losses_that_are_not_finite(suffix, tmp_path):
     assert imread(plot).size
 
 
-@pytest.mark.parametrize("norms, mean, largest", [
-    ([1.0, 3.0, None], 2.0, 3.0), ([math.nan, 2.0, math.inf], 2.0, 2.0), ([None, math.nan, None],
-    None, None), ([0.0, 0.0, 0.0], 0.0, 0.0),
-])
+@pytest.mark.parametrize(
+    "norms, mean, largest",
+    [
+        ([1.0, 3.0, None], 2.0, 3.0),
+        ([math.nan, 2.0, math.inf], 2.0, 2.0),
+        ([None, math.nan, None], None, None),
+        ([0.0, 0.0, 0.0], 0.0, 0.0),
+    ],
+)
 def test_norms(norms, mean, largest, tmp_path):
     nlp = make_tagger()
     shim = nlp.get_pipe("rnn_tagger").shim
@@ -292,20 +296,28 @@ def test_png_is_drawn_at_each_evaluation(tmp_path):
 # Errors
 
 
-@pytest.mark.parametrize("path, plot, message", [
-    ("curves.txt", None, "'path' of .training.logger. is a file whose name ends with .csv or"),
-    ("curves", None, "not 'curves'"),
-    ("curves.csv", "curves.pdf", "'plot' of .* .svg or .png"),
-])
+@pytest.mark.parametrize(
+    "path, plot, message",
+    [
+        ("curves.txt", None, "'path' of .training.logger. is a file whose name ends with .csv or"),
+        ("curves", None, "not 'curves'"),
+        ("curves.csv", "curves.pdf", "'plot' of .* .svg or .png"),
+    ],
+)
 def test_unknown_suffix(path, plot, message):
     with pytest.raises(ValueError, match=message):
         make_curve_logger(path, plot)
 
 
-@pytest.mark.parametrize("path, plot", [
-    ("file/curves.csv", None), ("folder.csv", None), ("curves.csv", "file/curves.svg"),
-    ("curves.csv", "folder.svg"),
-])
+@pytest.mark.parametrize(
+    "path, plot",
+    [
+        ("file/curves.csv", None),
+        ("folder.csv", None),
+        ("curves.csv", "file/curves.svg"),
+        ("curves.csv", "folder.svg"),
+    ],
+)
 def test_not_writable(path, plot, tmp_path):
     (tmp_path / "file").write_text("")
     for name in ("folder.csv", "folder.svg"):
@@ -315,8 +327,8 @@ def test_not_writable(path, plot, tmp_path):
         setup(make_tagger(), io.StringIO(), io.StringIO())
 
 
-def test_plot_without_matplotlib(monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match="pip install matplotlib"):
+def test_plot_without_matplotlib(hide):
+    hide("matplotlib")
+    with pytest.raises(ImportError, match=r"Drawing curves needs .*spacy-rnn\[plot\]"):
         make_curve_logger("curves.csv", "curves.svg")
     make_curve_logger("curves.csv")
