@@ -158,7 +158,8 @@ class RNNTranslator(RNNPipe):
     """
 
     LEARNED = ()
-    #: whether `predict` translates; without, translations are empty (spacy_rnn.decode_every.v1)
+    #: whether `predict` translates; without, translations are empty until they have been scored
+    #: (spacy_rnn.decode_every.v1)
     decodes = True
 
     def __init__(
@@ -268,6 +269,8 @@ class RNNTranslator(RNNPipe):
         examples (Iterable[Example]): The examples to score.
         RETURNS (Dict[str, Any]): The scores, none without a scorer.
         """
+        # Training may end with an evaluation that did not decode.
+        self.decodes = True
         examples = list(examples)
         if self.scorer is None:
             return {}

@@ -12,10 +12,21 @@ from spacy.training.loop import train as train_loop
 from spacy.util import load_config_from_str, registry
 from thinc.api import fix_random_seed
 
+from spacy_rnn.training.callbacks import make_decode_every
 from spacy_rnn.training.schedules import make_inverse_sigmoid, make_linear
 
 from ..conftest import ROOT, make_examples, train
-from .test_translator import SOURCES, features_of, load, make, pair, pipe_of, shared
+from .test_translator import (
+    SOURCES,
+    TARGETS,
+    features_of,
+    load,
+    make,
+    make_trained,
+    pair,
+    pipe_of,
+    shared,
+)
 
 
 def test_schedules():
@@ -130,6 +141,14 @@ def test_no_scorer_no_scores():
     assert pipe_of(nlp).score(make_examples(nlp)) == {}
 
 
+def test_translates_after_an_evaluation_that_does_not_decode():
+    nlp = make_trained()
+    before_update = make_decode_every(evaluations=2, eval_frequency=1)
+    before_update(nlp, {"step": 1})
+    assert nlp.evaluate(make_examples(nlp))["translation_bleu"] == 0.0
+    assert nlp(SOURCES[0])._.translation == TARGETS[0]
+
+
 def test_decodes_at_each_nth_evaluation(tmp_path, capsys):
     text = (ROOT / "configs" / "translator_small.cfg").read_text(encoding="utf8")
     lines = (ROOT / "corpora" / "parallel" / "train.tsv").read_text(encoding="utf8").split("\n")
@@ -137,7 +156,7 @@ def test_decodes_at_each_nth_evaluation(tmp_path, capsys):
     corpus.write_text("\n".join(lines[:60]) + "\n", encoding="utf8")
     config = load_config_from_str(text, interpolate=False, overrides={
         "paths.train": str(corpus), "paths.dev": str(corpus),
-        "training.max_steps": 8, "training.eval_frequency": 2,
+        "training.max_steps": 6, "training.eval_frequency": 2,
         "components.translator.model.source_pieces.vocab_size": 120,
         "components.translator.model.target_pieces.vocab_size": 120,
     })
@@ -150,8 +169,8 @@ def test_decodes_at_each_nth_evaluation(tmp_path, capsys):
     evaluate = nlp.evaluate
 
     def watched(examples, **kwargs):
-        scores = evaluate(examples, **kwargs)
         decoded.append(nlp.get_pipe("translator").decodes)
+        scores = evaluate(examples, **kwargs)
         assert scores["translation_token_acc"] is not None
         assert decoded[-1] or scores["translation_bleu"] == scores["translation_chrf"] == 0.0
         return scores
@@ -159,6 +178,7 @@ def test_decodes_at_each_nth_evaluation(tmp_path, capsys):
     nlp.evaluate = watched
     (tmp_path / "out").mkdir()
     train_loop(nlp, tmp_path / "out")
-    # After the steps 0, 2, 4, 6 and 8.
-    assert decoded == [False, False, True, False, True]
+    # After the steps 0, 2, 4 and 6.
+    assert decoded == [False, False, True, False]
+    assert nlp.get_pipe("translator").decodes
     assert spacy.load(tmp_path / "out" / "model-best").get_pipe("translator").decodes
