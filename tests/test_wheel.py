@@ -13,8 +13,10 @@ from .conftest import ROOT
 
 
 def run(*command, **options):
+    # The package is where the wheel is installed, not where the tests found it.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, **options
+        [str(part) for part in command], capture_output=True, text=True, env=environment, **options
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
