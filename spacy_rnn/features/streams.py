@@ -57,20 +57,21 @@ class Streams:
         self.rng = rng
         self._queues: List[Deque[_Document]] = [deque() for _ in range(n)]
         self._at = np.zeros(n, dtype="int64")
-        self._left = np.zeros(n, dtype="int64")
+        #: units of each stream that are in no window yet
+        self.n_waiting = np.zeros(n, dtype="int64")
         self._begun = False
         self._size = self._next_size()
 
     def push(self, units: np.ndarray, condition: Optional[np.ndarray] = None) -> None:
         """Add a document, a unit that stands before and one that stands after it among its
         units."""
-        shortest = int(self._left.argmin())
+        shortest = int(self.n_waiting.argmin())
         self._queues[shortest].append(_Document(units, condition))
-        self._left[shortest] += len(units) - 1
+        self.n_waiting[shortest] += len(units) - 1
 
     def windows(self) -> Iterator[Window]:
         """The windows for which all streams have units."""
-        while (self._left >= (self._size if self.carry else 1)).all():
+        while (self.n_waiting >= (self._size if self.carry else 1)).all():
             rows = [self._take(i) for i in range(len(self._queues))]
             inputs, targets, starts, conditions = zip(*rows, strict=True)
             yield Window(
@@ -96,7 +97,7 @@ class Streams:
             targets.append(part[1:])
             taken = len(part) - 1
             wanted -= taken
-            self._left[i] -= taken
+            self.n_waiting[i] -= taken
             self._at[i] += taken
             if self._at[i] == len(units) - 1:
                 queue.popleft()

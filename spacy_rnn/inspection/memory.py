@@ -84,12 +84,12 @@ def estimate(
 
 
 class PeakMemory(TorchDispatchMode):
-    """Within it, tensors that were made there take `most` bytes at once."""
+    """Within it, tensors that were made there take `now` bytes, and took `most` at once."""
 
     def __init__(self) -> None:
         super().__init__()
         self.most = 0
-        self._now = 0
+        self.now = 0
         self._sizes: Dict[int, int] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -104,12 +104,12 @@ class PeakMemory(TorchDispatchMode):
         key = storage._cdata
         if key not in self._sizes:
             self._sizes[key] = storage.nbytes()
-            self._now += self._sizes[key]
-            self.most = max(self.most, self._now)
+            self.now += self._sizes[key]
+            self.most = max(self.most, self.now)
             weakref.finalize(storage, self._remove, key)
 
     def _remove(self, key: int) -> None:
-        self._now -= self._sizes.pop(key)
+        self.now -= self._sizes.pop(key)
 
 
 def _size(pipe: RNNPipe, batch: Sequence[Example]) -> int:

@@ -159,7 +159,7 @@ class ParallelCorpus:
         """
         set_doc_extension(self.attr)
         kept, dropped = 0, Counter[str]()
-        for source, translation in self._pairs(nlp.vocab):
+        for source, translation in self.pairs(nlp.vocab):
             if not str(source).strip():
                 dropped["without a source"] += 1
                 continue
@@ -189,8 +189,8 @@ class ParallelCorpus:
 
     # Formats
 
-    def _pairs(self, vocab: Vocab) -> Iterator[Tuple[Union[str, Doc], str]]:
-        """Every source with its translation, either of which may be empty."""
+    def pairs(self, vocab: Vocab) -> Iterator[Tuple[Union[str, Doc], str]]:
+        """Yield every source with its translation, either of which may be empty."""
         path = self.path
         for file in (path, self.target_path):
             if file is not None and not file.exists():

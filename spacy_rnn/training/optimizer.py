@@ -46,16 +46,17 @@ class AdamW(Optimizer):
             L2_is_weight_decay=True,
         )
         self.max_skipped_steps = max_skipped_steps
-        self._torch_optimizers: Dict[int, torch.optim.AdamW] = {}
+        #: of each module, by its key
+        self.torch_optimizers: Dict[int, torch.optim.AdamW] = {}
 
     def step_module(self, key: int, module: nn.Module) -> None:
         """One step of the parameters of `module` by their gradients.
 
         key: tells one module from another; its moments are kept under it.
         """
-        optimizer = self._torch_optimizers.get(key)
+        optimizer = self.torch_optimizers.get(key)
         if optimizer is None or not _owns(optimizer, module):
-            optimizer = self._torch_optimizers[key] = self._make(module, optimizer)
+            optimizer = self.torch_optimizers[key] = self._make(module, optimizer)
         for group in optimizer.param_groups:
             group["lr"] = self.learn_rate
             group["betas"] = (self.b1, self.b2)

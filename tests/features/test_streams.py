@@ -231,8 +231,8 @@ def test_documents_may_come_one_at_a_time(sizes, n, window, carry, data):
             assert part == whole[owner][: len(part)]
             waiting += len(whole[owner]) - len(part)
     unread = sum(len(units) for owner, units in whole.items() if owner not in seen)
-    assert sum(streams._left) == waiting + unread
-    assert min(streams._left) < (window if carry else 1)
+    assert sum(streams.n_waiting) == waiting + unread
+    assert min(streams.n_waiting) < (window if carry else 1)
 
 
 @given(sizes=doc_sizes, n=n_streams, window=window_sizes, seed=st.none() | st.integers(0, 9))

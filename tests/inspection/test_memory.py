@@ -45,7 +45,7 @@ def test_peak_by_hand():
         del three, four
         torch.zeros(500)
     assert found.most == 16000
-    assert found._now == 0
+    assert found.now == 0
 
 
 def test_peak_of_a_backward_pass():
@@ -56,7 +56,7 @@ def test_peak_of_a_backward_pass():
         loss.backward()
         del loss
     assert 8000 <= found.most <= 16100
-    assert found._now == weight.grad.nbytes == 4000
+    assert found.now == weight.grad.nbytes == 4000
 
 
 def test_parameters_by_hand():
@@ -80,7 +80,7 @@ def test_optimizer_as_it_is_after_a_step(use_averages):
     optimizer = adamw(use_averages=use_averages)
     found = estimate(pipe, [examples], 0.1, optimizer, nothing)
     nlp.update(examples, sgd=optimizer)
-    (stepped,) = optimizer._torch_optimizers.values()
+    (stepped,) = optimizer.torch_optimizers.values()
     state = [x for values in stepped.state.values() for x in values.values() if x.ndim]
     state += (optimizer.averages or {}).values()
     assert found.optimizer == sum(x.nbytes for x in state)

@@ -131,7 +131,7 @@ def test_a_frozen_table_stays_and_the_unknown_vector_is_trained(path):
         nlp.update(examples, sgd=optimizer)
     np.testing.assert_array_equal(module.table.weight.numpy(), TABLE)
     assert not torch.equal(module.unknown, unknown)
-    (adamw,) = optimizer._torch_optimizers.values()
+    (adamw,) = optimizer.torch_optimizers.values()
     assert module.unknown in adamw.state and module.table.weight not in adamw.state
     shapes = [average.shape for average in optimizer.averages.values()]
     assert module.unknown.shape in shapes and module.table.weight.shape not in shapes

@@ -476,7 +476,7 @@ def test_tatoeba(nlp, data_dir):
 def test_all_lines_of_tatoeba_are_read(data_dir):
     """Without making docs of them."""
     corpus = make_parallel_corpus(data_dir / "mt-tatoeba-en-fr" / "fra.txt.xz")
-    pairs = list(corpus._pairs(spacy.blank("en").vocab))
+    pairs = list(corpus.pairs(spacy.blank("en").vocab))
     assert len(pairs) == 142_787 and all(source and target for source, target in pairs)
 
 
@@ -489,7 +489,7 @@ def test_files_are_read_a_line_at_a_time(nlp, tmp_path, name):
     target_path = path if name == "a.en" else None
     corpus = make_parallel_corpus(path, target_path)
     tracemalloc.start()
-    n_pairs = sum(1 for _ in corpus._pairs(nlp.vocab))
+    n_pairs = sum(1 for _ in corpus.pairs(nlp.vocab))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert n_pairs == 1000 and peak < 1_000_000 + 8_388_608 * name.endswith(".xz")
