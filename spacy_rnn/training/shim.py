@@ -33,6 +33,8 @@ logger = logging.getLogger("spacy_rnn")
 #: version of the saved state; newer ones are refused
 FORMAT = 1
 _METADATA = "spacy_rnn"
+#: steps without an overflow after which the scale of a float16 loss is doubled
+STEPS_TO_GROW = 2000
 _PRECISIONS = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
 
@@ -79,9 +81,9 @@ class TorchShim(Shim):
         self.features = network.features()
         self.outputs: dict[str, int] = {}
         #: items (tokens) in the loss since the last step: the gradient is of their mean
-        self._items = 0.0
+        self.n_items = 0.0
         #: scales a float16 loss so that its gradients do not vanish; halved when they overflow
-        self._loss_scale = 2.0**12 if mixed_precision == "fp16" else 1.0
+        self._loss_scale = 2.0**12
         self._steps_since_overflow = 0
         self.gradient_norm: float | None = None
         self.skipped_steps = 0
@@ -160,7 +162,7 @@ class TorchShim(Shim):
         batch in pieces changes nothing.
         """
         loss = self.train(function, dropout)
-        self._items += n_items
+        self.n_items += n_items
 
         def backprop(d_loss: float) -> None:
             if loss.requires_grad:
@@ -172,7 +174,12 @@ class TorchShim(Shim):
     @property
     def scale(self) -> float:
         """By how much gradients are too large until the next step."""
-        return self._loss_scale if self.device.type == "cuda" else 1.0
+        return self._loss_scale if self.scales_loss else 1.0
+
+    @property
+    def scales_loss(self) -> bool:
+        """Whether gradients are computed in float16."""
+        return self.mixed_precision == "fp16" and self.device.type == "cuda"
 
     def finish_update(self, optimizer: Optimizer) -> None:
         """One step by the gradient of the mean loss, clipped as a whole.
@@ -181,8 +188,8 @@ class TorchShim(Shim):
         optimizer allows, a ValueError ends training. The weights are then the last good ones.
         """
         parameters = [p for p in self.module.parameters() if p.grad is not None]
-        divisor = max(self._items, 1.0) * self.scale
-        self._items = 0.0
+        divisor = max(self.n_items, 1.0) * self.scale
+        self.n_items = 0.0
         self.gradient_norm = None
         if not parameters:
             return
@@ -227,7 +234,7 @@ class TorchShim(Shim):
     def _skip_ended(self) -> None:
         self.skipped_in_a_row = 0
         self._steps_since_overflow += 1
-        if self.mixed_precision == "fp16" and self._steps_since_overflow % 2000 == 0:
+        if self.scales_loss and self._steps_since_overflow % STEPS_TO_GROW == 0:
             self._loss_scale *= 2.0
 
     def _skip(self, optimizer: Optimizer) -> None:

@@ -155,7 +155,7 @@ def test_windows_have_the_loss_of_documents_alone(
     texts = ["".join(generator.choice(list(ALPHABET), k)) for k in sizes for _ in range(n)]
     conditions = random_conditions(texts, condition)
     reader = Reader(model, n, window, False, random)
-    before = shim_of(model)._items
+    before = shim_of(model).n_items
     total, at = 0.0, 0
     while at < len(texts):
         end = at + data.draw(st.integers(1, len(texts) - at))
@@ -169,7 +169,7 @@ def test_windows_have_the_loss_of_documents_alone(
     )
     assert total == pytest.approx(expected, rel=1e-5)
     n_units = sum(len(text) + 1 for text in texts) * len(NAMES[direction])
-    assert shim_of(model)._items - before == n_units
+    assert shim_of(model).n_items - before == n_units
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)

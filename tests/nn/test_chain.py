@@ -326,6 +326,27 @@ def test_long_sequences_are_read_as_exactly_as_short_ones():
     close(scores[0, 0], path_scores(potentials, emissions, lengths, best)[0], 1e-2)
 
 
+def test_the_best_tags_of_a_long_sequence_are_exact():
+    """All scores are multiples of 1/256, so that a float32 near 0 holds their sums exactly. The sum
+    over the whole sequence needs 27 bits, which a float32 does not have."""
+    potentials, emissions = make(0, [4_000], 4)
+    potentials, emissions = (
+        [(256 * x).round() / 256 for x in scores] for scores in (potentials, [emissions + 100.0])
+    )
+    potentials, lengths = Potentials(*potentials), torch.tensor([4_000])
+    start, transitions, end = (scores.double().numpy() for scores in potentials)
+    best, *others = emissions[0].double().numpy()
+    best = start + best
+    for x in others:
+        best = (best[:, None] + transitions).max(axis=0) + x
+    expected = (best + end).max()
+    tags = viterbi(potentials, emissions[0], lengths)
+    assert path_scores(potentials, emissions[0], lengths, tags).item() == expected
+    tags, scores = n_best(potentials, emissions[0], lengths, 2)
+    assert path_scores(potentials, emissions[0], lengths, tags[:, 0]).item() == expected
+    assert scores[0, 0].item() == expected
+
+
 @pytest.mark.parametrize("scale", [1e-3, 300.0])
 def test_very_small_and_very_large_scores(scale):
     potentials, emissions = make(1, [6, 2], 3, forbidden=0.3, scale=scale)

@@ -177,6 +177,34 @@ def test_is_beam_search_one_by_one(seed, most, n_more, beam, alpha):
             assert [h.score for h in hypotheses] == pytest.approx(scores, abs=1e-4)
 
 
+class FlatThenCertain(Chain):
+    """Everything is about as likely for two steps, the end a little more; then one piece is
+    certain, and the end after the longest target."""
+
+    def __init__(self, most):
+        super().__init__(0, len(most), 10)
+        # By the number of pieces that were read, the first of which is the one before a target.
+        self.scores[:] = 0.0
+        self.scores[:, 1:3, END] = 0.1
+        for scores, limit in zip(self.scores, most, strict=True):
+            scores[3 : limit + 1, FIRST] = 20.0
+            scores[limit + 1, END] = 20.0
+
+    def code(self, codes, pieces):
+        return codes + 1
+
+
+def test_a_search_waits_for_what_gains_by_its_length():
+    """The empty target ends first, and has a better score than those of two pieces would have."""
+    most = [12, 9, 0]
+    toy = FlatThenCertain(most)
+    found = toy.search(most, beam=3, length_penalty=1.5)
+    for source, ((best,), limit) in enumerate(zip(found, most, strict=True)):
+        score, _ = toy.beam_search(source, limit, 3, 1.5)[0]
+        assert len(best.pieces) == limit
+        assert best.score == pytest.approx(score, abs=1e-4)
+
+
 @few
 @given(st.integers(0, 1000), st.integers(1, 3), st.integers(1, 700), st.integers(1, 12), st.data())
 def test_the_greatest_numbers(seed, n_rows, size, n, data):

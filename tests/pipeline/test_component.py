@@ -115,7 +115,7 @@ def test_a_batch_in_pieces_gives_the_same_gradient(kind, trained):
         for batch in batches:
             nlp.update(batch, sgd=False)
         shim = kind.pipe(nlp).shim
-        return [p.grad.numpy() / shim._items for p in shim.module.parameters()]
+        return [p.grad.numpy() / shim.n_items for p in shim.module.parameters()]
 
     other = copy.deepcopy(trained)
     examples = make_examples(trained)
@@ -507,6 +507,16 @@ def test_not_finite_gradients_stop_training(kind, trained):
         for _ in range(50):
             trained.update(make_examples(trained), sgd=optimizer)
     assert 0 < pipe.shim.skipped_steps <= 50
+
+
+def test_a_loss_that_is_not_finite_does_not_hide_the_others(kind, trained):
+    module, losses, found = kind.pipe(trained).shim.module, {}, []
+    weights = copy.deepcopy(module.state_dict())
+    for factor in (1.0, float("nan"), 1.0):
+        module.load_state_dict({name: factor * values for name, values in weights.items()})
+        trained.update(make_examples(trained), sgd=False, losses=losses)
+        found.append(losses[kind.factory])
+    assert 0 < found[0] == found[1] < found[2] < np.inf
 
 
 @over_tokens

@@ -137,6 +137,19 @@ def test_the_loss_by_hand():
     assert pipe.rehearse(raw)["rnn_tagger"] == pytest.approx(expected, rel=1e-3)
 
 
+def test_a_loss_that_is_not_finite_does_not_hide_the_others():
+    nlp, _, raw, optimizer = resumed("rnn_tagger")
+    pipe = nlp.get_pipe("rnn_tagger")
+    nlp.update(new_examples(nlp), sgd=optimizer)
+    module, losses, found = pipe.shim.module, {}, []
+    before = weights(pipe.model)
+    for factor in (1.0, float("nan"), 1.0):
+        module.load_state_dict({name: factor * values for name, values in before.items()})
+        pipe.rehearse(raw, losses=losses)
+        found.append(losses["rnn_tagger"])
+    assert 0 < found[0] == found[1] < found[2] < np.inf
+
+
 @pytest.mark.parametrize("make", [Adam, make_adamw])
 def test_any_optimizer_steps(make):
     """In its own call, and handed over by the pipeline."""

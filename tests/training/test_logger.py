@@ -115,7 +115,7 @@ def watched(monkeypatch):
 
     def watch(shim, optimizer):
         gradient = torch.cat([p.grad.flatten() for p in shim.module.parameters()])
-        norm = float(gradient.norm()) / shim._items
+        norm = float(gradient.norm()) / shim.n_items
         steps.setdefault(next(iter(shim.outputs)), []).append((optimizer.learn_rate, norm))
         finish_update(shim, optimizer)
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import spacy
 import torch
-from thinc.api import Adam, Linear, registry
+from thinc.api import Adam, Linear, NumpyOps, registry
 from torch import nn
 
-from spacy_rnn.training.optimizer import AdamW, make_adamw
+from spacy_rnn.training.optimizer import AdamW, make_adamw, parameter_key
 
 
 class Net(nn.Module):
@@ -168,6 +168,21 @@ def test_modules_have_moments_of_their_own():
             set_gradients(module, 10 * key + step)
             optimizer.step_module(key, module)
         assert_close(modules[key], module)
+
+
+@pytest.mark.parametrize("t", [1, 50_000, 89_990, 1_000_000])
+def test_averages_move_as_thincs(t):
+    """Also where the decay has grown to its limit, 0.9999, after 90,000 steps."""
+    module = nn.Linear(4, 3)
+    optimizer = make_adamw()
+    optimizer.update_averages(1, module)
+    average = optimizer.averages[parameter_key(1, "weight")]
+    expected = average.numpy().astype("float64")
+    nn.init.normal_(module.weight, std=100.0)
+    NumpyOps().update_averages(expected, module.weight.detach().numpy(), t)
+    optimizer.nr_update[parameter_key(1, "")] = t - 1
+    optimizer.update_averages(1, module)
+    torch.testing.assert_close(average.double(), torch.from_numpy(expected), rtol=1e-4, atol=1e-6)
 
 
 def test_averages_are_off_where_they_are_not_wanted():

@@ -17,6 +17,7 @@ from spacy_rnn.models.encoder import RNNEncoder
 from spacy_rnn.models.network import collate, word_hashes
 from spacy_rnn.models.tagger import TaggerArchitecture
 from spacy_rnn.nn.tagger import tagging_loss
+from spacy_rnn.training import shim as shim_module
 from spacy_rnn.training.optimizer import make_adamw, parameter_key
 from spacy_rnn.training.shim import TorchShim
 
@@ -34,9 +35,9 @@ def make_network(hidden_size=4, affixes=False):
     return TaggerArchitecture(embedding, RNNEncoder(hidden_size=hidden_size, depth=1), "softmax")
 
 
-def make_shim(network=None, seed=0, **options):
+def make_shim(network=None, seed=0, make=TorchShim, **options):
     torch.manual_seed(seed)
-    shim = TorchShim(network or make_network(), **options)
+    shim = make(network or make_network(), **options)
     shim.features.build([word_hashes(doc) for doc in DOCS], VOCAB)
     shim.build({"tag": N_LABELS})
     return shim
@@ -192,6 +193,29 @@ def test_half_precision_is_off_on_a_cpu(mixed_precision):
     for one in (shim, half):
         accumulate(one, DOCS)
     assert_equal(recorded(half), recorded(shim))
+
+
+class ScaledShim(TorchShim):
+    """Scales its loss on any device."""
+
+    scales_loss = True
+
+
+def test_the_scale_of_a_float16_loss(monkeypatch):
+    """It is halved when a gradient overflows and doubled after some steps without an overflow, and
+    changes nothing but that."""
+    monkeypatch.setattr(shim_module, "STEPS_TO_GROW", 3)
+    plain, scaled = make_shim(), make_shim(make=ScaledShim, mixed_precision="fp16")
+    optimizers, scales = [make_adamw(0.1), make_adamw(0.1)], [scaled.scale]
+    for factor in [1.0] * 5 + [float("inf")] + [1.0] * 3:
+        for shim, optimizer in zip((plain, scaled), optimizers, strict=True):
+            if np.isfinite(factor) or shim is scaled:
+                accumulate(shim, DOCS, factor)
+                shim.finish_update(optimizer)
+        scales.append(scaled.scale / scales[0])
+    assert scales[1:] == [1, 1, 2, 2, 2, 1, 1, 1, 2]
+    assert scaled.skipped_steps == 0
+    assert_equal(snapshot(scaled), snapshot(plain))
 
 
 # Evaluation and training mode

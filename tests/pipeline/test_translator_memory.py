@@ -1,0 +1,27 @@
+"""The memory that a translator takes for its search."""
+
+import pytest
+
+from spacy_rnn.nn.translator import Translator
+
+from .test_translator import SOURCES, make_trained, pipe_of
+
+LIMIT = 64
+
+
+@pytest.mark.parametrize("beam, n_best", [(1, 1), (4, 1), (2, 4)])
+def test_hypotheses_count_as_sources(beam, n_best, monkeypatch):
+    """The pieces of a batch, once for each hypothesis, are as many as `batch_tokens` allows."""
+    translate, sizes = Translator.translate, []
+
+    def watched(self, sources, bounds, options, **settings):
+        n = len(sources.lengths)
+        sizes.append((n, n * int(sources.lengths.max()) * options.beam))
+        return translate(self, sources, bounds, options, **settings)
+
+    monkeypatch.setattr(Translator, "translate", watched)
+    pipe = pipe_of(make_trained(model={"batch_tokens": LIMIT}, search={"beam": beam}))
+    pipe.translate(SOURCES * 10, n_best)
+    assert sum(n for n, _ in sizes) >= len(SOURCES * 10)
+    assert all(size <= LIMIT for n, size in sizes if n > 1)
+    assert max(n for n, _ in sizes) > 1
