@@ -7,39 +7,14 @@ import shutil
 import pytest
 import spacy
 import srsly
-from spacy.cli import app
 from spacy.tokens import DocBin
-from typer.testing import CliRunner
 
-from .conftest import ROOT
+from .helpers.cli import run
+from .helpers.corpora import corpora_module
+from .helpers.paths import ROOT
 
 CONFIG = ROOT / "configs" / "tagger_small.cfg"
 FAST = ["--training.max_steps", "60", "--training.eval_frequency", "30"]
-
-
-def run(*arguments, code=0, message=""):
-    """Run a spaCy command in this process; returns what it printed.
-
-    message: what the exception that ends it says.
-    """
-    setup_cli_once()
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == code, f"{arguments}\n{result.output}\n{result.exception!r}"
-    assert message in str(result.exception)
-    return result.output
-
-
-def setup_cli_once(done=[]):  # noqa: B006
-    if not done:
-        done.append(True)
-        spacy.util.registry.cli.get_all()
-
-
-def corpora_module(name):
-    with pytest.MonkeyPatch.context() as patch:
-        # They import each other.
-        patch.syspath_prepend(ROOT / "corpora")
-        return importlib.import_module(name)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from spacy_rnn.extensions import (
 )
 from spacy_rnn.scorers import language_model_score
 
-from .conftest import make_examples, make_pipeline, train
+from .helpers.pipelines import make_examples, make_pipeline, train
 
 VOCAB = Vocab()
 NAMES = ["values_sum", "values_only", "values_logp", "values_perplexity"]

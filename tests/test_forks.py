@@ -14,7 +14,8 @@ from spacy_rnn import forks
 from spacy_rnn.features.pieces import Pieces
 from spacy_rnn.process import prepare_process
 
-from .conftest import ROOT, SENTENCES, make_examples, make_tagger, train
+from .helpers.paths import ROOT
+from .helpers.pipelines import SENTENCES, make_examples, make_tagger, train
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 

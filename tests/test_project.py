@@ -13,7 +13,7 @@ import pytest
 import srsly
 from spacy.tokens import DocBin
 
-from .conftest import ROOT
+from .helpers.paths import ROOT
 
 TREEBANKS = {
     "ud-en-ewt": "UD_English-EWT/r2.16",

@@ -8,56 +8,8 @@ from importlib.metadata import distribution
 import pytest
 import spacy
 
-from .conftest import ROOT
-
-REGISTERED = {
-    "spacy_factories": [
-        "rnn_lm",
-        "rnn_ner",
-        "rnn_regressor",
-        "rnn_tagger",
-        "rnn_textcat",
-        "rnn_textcat_multilabel",
-        "rnn_translator",
-    ],
-    "spacy_cli": ["rnn"],
-    "spacy_architectures": [
-        "spacy_rnn.AffixEmbedding.v1",
-        "spacy_rnn.CharacterCNN.v1",
-        "spacy_rnn.CharacterRNN.v1",
-        "spacy_rnn.CharacterUnits.v1",
-        "spacy_rnn.ContextualStrings.v1",
-        "spacy_rnn.LanguageModel.v1",
-        "spacy_rnn.ManyToOne.v1",
-        "spacy_rnn.PieceEmbedding.v1",
-        "spacy_rnn.Pooling.v1",
-        "spacy_rnn.RNNDecoder.v1",
-        "spacy_rnn.RNNEncoder.v1",
-        "spacy_rnn.SentenceEncoder.v1",
-        "spacy_rnn.SentencePieces.v1",
-        "spacy_rnn.Tagger.v1",
-        "spacy_rnn.TokenEmbedding.v1",
-        "spacy_rnn.TorchtextVectors.v1",
-        "spacy_rnn.Translator.v1",
-        "spacy_rnn.VectorEmbedding.v1",
-        "spacy_rnn.VectorFile.v1",
-        "spacy_rnn.WordEmbedding.v1",
-        "spacy_rnn.WordUnits.v1",
-    ],
-    "spacy_misc": ["spacy_rnn.Search.v1", "spacy_rnn.pair_length.v1"],
-    "spacy_readers": ["spacy_rnn.HFDataset.v1", "spacy_rnn.ParallelCorpus.v1"],
-    "spacy_scorers": [
-        "spacy_rnn.language_model_scorer.v1",
-        "spacy_rnn.regression_scorer.v1",
-        "spacy_rnn.tagger_scorer.v1",
-        "spacy_rnn.translation_scorer.v1",
-    ],
-    "spacy_callbacks": ["spacy_rnn.decode_every.v1", "spacy_rnn.torch_threads.v1"],
-    "spacy_loggers": ["spacy_rnn.CurveLogger.v1"],
-    "thinc_schedules": ["spacy_rnn.inverse_sigmoid.v1", "spacy_rnn.linear.v1"],
-    "thinc_optimizers": ["spacy_rnn.AdamW.v1"],
-}
-NAMES = [(group, name) for group, names in REGISTERED.items() for name in names]
+from .helpers.paths import ROOT
+from .helpers.registered import NAMES, REGISTERED
 
 
 def test_the_list_is_complete():

@@ -1,7 +1,6 @@
 """Agreement of verbs with their subjects: data, language models and taggers."""
 
 import gzip
-import json
 import lzma
 import math
 
@@ -25,35 +24,8 @@ from spacy_rnn.analysis.agreement import (
     summarize,
 )
 
-from ..conftest import make_pipeline, train
-
-#: words, places, number, other form, attractors
-DOGS = Case("The dogs near the cat bark loudly .".split(), 1, 5, "Plur", "barks", 0)
-DOG = Case("The dog near the cats barks loudly .".split(), 1, 5, "Sing", "bark", 1)
-CASES = [DOGS, DOG]
-#: the same with the wrong verb in the sentence
-WRONG = [
-    case._replace(
-        words=[*case.words[: case.verb], case.other, *case.words[case.verb + 1 :]],
-        other=case.words[case.verb],
-    )
-    for case in CASES
-]
-UNITS = {
-    "words": {"@architectures": "spacy_rnn.WordUnits.v1", "min_freq": 1},
-    "characters": {"@architectures": "spacy_rnn.CharacterUnits.v1", "min_freq": 1},
-    "pieces": {"@architectures": "spacy_rnn.SentencePieces.v1", "vocab_size": 30},
-}
-
-
-def line_of(case, **changes):
-    return json.dumps({**case._asdict(), **changes})
-
-
-def write(path, *lines):
-    path.write_text("\n".join(lines), encoding="utf8")
-    return path
-
+from ..helpers.agreement import CASES, DOG, DOGS, UNITS, WRONG, line_of, make_model, write
+from ..helpers.pipelines import make_pipeline, train
 
 # Data
 
@@ -154,16 +126,6 @@ def test_says_what_is_wrong_with_a_line(tmp_path, line, message):
 
 
 # Language models
-
-
-def make_model(units="words", direction="forward", sentences=CASES, steps=60):
-    """A language model that knows some sentences by heart, or with no steps nothing."""
-    nlp = make_pipeline(
-        "rnn_lm", {"units": UNITS[units], "encoder": {"direction": direction}}, streams=2, window=50
-    )
-    docs = [case.doc(nlp.vocab) for case in sentences]
-    train(nlp, [Example(doc, doc.copy()) for doc in docs], steps=steps)
-    return nlp
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from spacy_rnn.analysis.gradients import (
 from spacy_rnn.models.encoder import RNNEncoder
 from spacy_rnn.nn.rnn import Encoder
 
-from ..conftest import SENTENCES, make_examples, make_pipeline
-from ..pipeline.kinds import KINDS
+from ..helpers.kinds import KINDS
+from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline
 
 T, D, H = 7, 3, 4
 

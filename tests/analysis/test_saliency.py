@@ -12,10 +12,20 @@ from spacy.tokens import Doc
 from spacy_rnn.analysis.saliency import METHODS, integrated_gradients, occlusion, saliency
 from spacy_rnn.features.streams import BACKWARD, FORWARD
 
-from ..conftest import SENTENCES, make_doc, make_examples, make_pipeline, train
-from ..pipeline.test_context import save_lm, with_context
-from ..pipeline.test_stock_components import LISTENER, TOK2VEC
-from .answers import ASKED, TEXT, answer, doc_of, only_pipe, predicted, randomize, scaled, trained
+from ..helpers.answers import (
+    ASKED,
+    TEXT,
+    answer,
+    doc_of,
+    only_pipe,
+    predicted,
+    randomize,
+    scaled,
+    trained,
+)
+from ..helpers.context import save_lm, with_context
+from ..helpers.pipelines import SENTENCES, make_doc, make_examples, make_pipeline, train
+from ..helpers.tok2vec import LISTENER, TOK2VEC
 
 every_kind = pytest.mark.parametrize("factory", ASKED)
 every_method = pytest.mark.parametrize("method", METHODS)

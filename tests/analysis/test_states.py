@@ -11,9 +11,9 @@ from spacy_rnn.analysis.states import states
 from spacy_rnn.features.streams import BACKWARD, FORWARD
 from spacy_rnn.models.texts import Texts
 
-from ..conftest import make_doc, make_examples, make_pipeline, train
-from ..pipeline.test_stock_components import LISTENER, TOK2VEC
-from .answers import ASKED, TEXT, doc_of, only_pipe, randomize, trained
+from ..helpers.answers import ASKED, TEXT, doc_of, only_pipe, randomize, trained
+from ..helpers.pipelines import make_doc, make_examples, make_pipeline, train
+from ..helpers.tok2vec import LISTENER, TOK2VEC
 
 NAMES = {FORWARD: "forward", BACKWARD: "backward"}
 CELLS = ["rnn_tanh", "rnn_relu", "gru", "lstm"]

@@ -5,9 +5,9 @@ import json
 import pytest
 import spacy
 
-from ..analysis.test_agreement import CASES, DOG, WRONG, line_of, make_model, write
-from ..conftest import make_examples, make_pipeline, train
-from ..test_cli import run
+from ..helpers.agreement import CASES, DOG, WRONG, line_of, make_model, write
+from ..helpers.cli import run
+from ..helpers.pipelines import make_examples, make_pipeline, train
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ from spacy_rnn import display
 from spacy_rnn.display import heatmap
 from spacy_rnn.display.table import table
 
-from ..conftest import SENTENCES, make_examples, make_pipeline, train
-from ..display.test_heatmap import texts
-from ..test_cli import run
+from ..helpers.cli import run, shown
+from ..helpers.markup import texts
+from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, train
 
 NAME = "rnn_translator"
 TEXT = " ".join(sentence[0] for sentence in SENTENCES[2:])  # They like blue ham Eggs !
@@ -47,11 +47,6 @@ def work(nlp, tmp_path_factory):
 def matrices(nlp, text):
     (alignments,) = nlp.get_pipe(NAME).align([nlp(text)])
     return [display.attention_matrix(alignment) for alignment in alignments]
-
-
-def shown(output):
-    """As it is written, but for how lines are wrapped."""
-    return " ".join(output.split())
 
 
 def test_table(work, nlp, monkeypatch):

@@ -6,8 +6,8 @@ from spacy.tokens import DocBin
 
 from spacy_rnn.cli.recipes import RECIPES
 
-from ..conftest import SENTENCES, make_doc
-from ..test_cli import run
+from ..helpers.cli import run
+from ..helpers.pipelines import SENTENCES, make_doc
 
 TASKS = list(dict.fromkeys(task for task, _ in RECIPES))
 

@@ -3,8 +3,8 @@
 import pytest
 import spacy
 
-from ..conftest import SENTENCES, make_examples, make_pipeline, train
-from ..test_cli import run
+from ..helpers.cli import run
+from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, train
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,9 @@ import spacy
 from spacy_rnn.analysis.gradients import fresh_gradients, gradients
 from spacy_rnn.models.encoder import RNNEncoder
 
-from ..conftest import ROOT, make_examples, make_pipeline
-from ..test_cli import run
+from ..helpers.cli import run
+from ..helpers.paths import ROOT
+from ..helpers.pipelines import make_examples, make_pipeline
 
 TEXT = "I like green eggs"
 

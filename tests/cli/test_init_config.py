@@ -7,8 +7,8 @@ from thinc.api import Config
 
 from spacy_rnn.cli.recipes import RECIPES, make_config
 
-from ..conftest import SENTENCES, make_doc
-from ..test_cli import run
+from ..helpers.cli import run
+from ..helpers.pipelines import SENTENCES, make_doc
 
 TASKS = list(dict.fromkeys(task for task, _ in RECIPES))
 TWO_STEPS = ["--training.max_steps", "2", "--training.eval_frequency", "1"]

@@ -9,8 +9,8 @@ from spacy.util import load_config
 
 from spacy_rnn.cli.recipes import RECIPES, make_config
 
-from ..conftest import SENTENCES, make_doc
-from ..test_cli import run
+from ..helpers.cli import run
+from ..helpers.pipelines import SENTENCES, make_doc
 
 TASKS = list(dict.fromkeys(task for task, _ in RECIPES))
 

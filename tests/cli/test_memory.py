@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ..test_cli import run
+from ..helpers.cli import run
 
 TINY = ("--hidden-size", "4", "--batch-size", "2", "--steps", "2")
 

@@ -13,10 +13,9 @@ from spacy_rnn.analysis.states import states
 from spacy_rnn.display import heatmap
 from spacy_rnn.display.table import table
 
-from ..conftest import make_examples, make_pipeline, train
-from ..display.test_heatmap import texts
-from ..test_cli import run
-from .test_attention import shown
+from ..helpers.cli import run, shown
+from ..helpers.markup import texts
+from ..helpers.pipelines import make_examples, make_pipeline, train
 
 TEXTS = ["She eats one ham .", "Eggs !"]
 TAGGER, TEXTCAT = "rnn_tagger", "rnn_textcat"

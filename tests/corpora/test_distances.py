@@ -8,8 +8,8 @@ from itertools import product
 
 import pytest
 
-from ..conftest import ROOT
-from ..test_cli import corpora_module
+from ..helpers.corpora import corpora_module
+from ..helpers.paths import ROOT
 
 DISTANCES = (0, 1, 4, 7)
 SIZE = 4

@@ -6,8 +6,8 @@ import pytest
 import spacy
 from spacy.tokens import DocBin
 
-from ..conftest import ROOT
-from ..test_cli import corpora_module
+from ..helpers.corpora import corpora_module
+from ..helpers.paths import ROOT
 
 ARTICLES = """ 
  = One = 

@@ -9,9 +9,9 @@ from spacy_rnn.analysis.states import States, states
 from spacy_rnn.display import heatmap
 from spacy_rnn.display.shading import shading
 
-from ..conftest import make_doc
-from .test_heatmap import elements, texts
-from .test_shading import elements as shading_elements
+from ..helpers.markup import elements, texts
+from ..helpers.pipelines import make_doc
+from ..helpers.shadings import elements as shading_elements
 
 TEXTS = ["She eats one ham .", "Eggs !"]
 

@@ -10,7 +10,7 @@ from spacy.tokens import Doc, Span
 
 from spacy_rnn import display
 
-from .test_heatmap import elements, texts
+from ..helpers.markup import elements, texts
 
 
 class Alignment(NamedTuple):

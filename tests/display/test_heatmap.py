@@ -12,21 +12,12 @@ from spacy_rnn.display.heatmap import BLUE, LARGEST, ORANGE, heatmap, save_png
 from spacy_rnn.display.labels import JOINERS, LONGEST, width
 from spacy_rnn.display.table import table
 
+from ..helpers.markup import ANY_TEXT, elements, texts
+
 MATRIX = np.array([[0.25, 0.75, 0.0], [-1.0, 0.5, -0.5]], dtype=np.float32)
 ROWS = ["▁Les", "chats"]
 COLUMNS = ["The", "cats", "."]
 DRAWN = [heatmap, table]
-#: with line breaks, control characters, lone surrogates, and what is no character at all
-ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=50)
-
-
-def elements(svg, kind):
-    found = ElementTree.fromstring(svg).iter()
-    return [element for element in found if element.get("class") == f"heatmap-{kind}"]
-
-
-def texts(svg, kind):
-    return ["".join(element.itertext()) for element in elements(svg, kind)]
 
 
 def test_cells_and_labels():

@@ -1,7 +1,5 @@
 """Shaded texts: what the markup says."""
 
-from xml.etree import ElementTree
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,12 +8,8 @@ from hypothesis import strategies as st
 from spacy_rnn.display.heatmap import BLUE, ORANGE
 from spacy_rnn.display.shading import STRONGEST, shading
 
-from .test_heatmap import ANY_TEXT
-
-
-def elements(markup, kind):
-    found = ElementTree.fromstring(markup).iter()
-    return [element for element in found if element.get("class") == f"shading-{kind}"]
+from ..helpers.markup import ANY_TEXT
+from ..helpers.shadings import elements
 
 
 def colours(markup, kind="token"):

@@ -21,9 +21,10 @@ from spacy.util import registry
 from thinc.api import Config
 from weasel.util.config import load_project_config
 
-from ..conftest import ROOT, SENTENCES, make_examples, make_pipeline, train
-from ..test_cli import run, setup_cli_once
-from .pages import PAGES, blocks, parse, parts, title
+from ..helpers.cli import run, setup_cli_once
+from ..helpers.pages import PAGES, blocks, parse, parts, title
+from ..helpers.paths import ROOT
+from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, train
 
 #: what the project trains, by the name of its corpus: a component each
 TRAINED = {

@@ -12,7 +12,7 @@ from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining
 from spacy.util import load_config, load_model_from_config, registry
 
-from ..conftest import ROOT
+from ..helpers.paths import ROOT
 
 PAGE = ROOT / "docs" / "course.md"
 TEXT = PAGE.read_text(encoding="utf8")

@@ -5,8 +5,8 @@ import shutil
 import pytest
 from weasel.cli.document import project_document
 
-from ..conftest import ROOT
-from .pages import DOCS, OTHER_PAGES, PAGES, anchor, parts, title
+from ..helpers.pages import DOCS, OTHER_PAGES, PAGES, anchor, parts, title
+from ..helpers.paths import ROOT
 
 README, INDEX = ROOT / "README.md", DOCS / "README.md"
 

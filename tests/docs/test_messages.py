@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ..conftest import ROOT
-from .pages import blocks
+from ..helpers.pages import blocks
+from ..helpers.paths import ROOT
 
 #: modules of others whose messages users meet
 OTHERS = ("spacy.errors", "thinc.util")

@@ -13,8 +13,8 @@ from spacy.language import Language
 from spacy.util import registry
 from thinc.types import Generator
 
-from ..test_registry import NAMES
-from .pages import PAGES, blocks, parse, parts
+from ..helpers.pages import PAGES, blocks, parse, parts
+from ..helpers.registered import NAMES
 
 TABLES = [table for page in PAGES for table in parts(page).tables]
 SETTINGS = ("Setting", "Type", "Default", "Meaning")

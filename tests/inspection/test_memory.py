@@ -14,8 +14,8 @@ from thinc.api import Adam
 from spacy_rnn.inspection import memory
 from spacy_rnn.inspection.memory import PeakMemory, estimate
 
-from ..conftest import make_examples, make_pipeline, make_tagger
-from ..pipeline.kinds import KINDS
+from ..helpers.kinds import KINDS
+from ..helpers.pipelines import make_examples, make_pipeline, make_tagger
 
 
 def adamw(**settings):

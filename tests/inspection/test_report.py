@@ -14,7 +14,8 @@ from spacy_rnn.inspection.advice import advice
 from spacy_rnn.inspection.report import report
 from spacy_rnn.inspection.setup import set_up
 
-from ..conftest import ROOT, SENTENCES, make_doc
+from ..helpers.paths import ROOT
+from ..helpers.pipelines import SENTENCES, make_doc
 
 TASKS = list(dict.fromkeys(task for task, _ in RECIPES))
 CONFIGS = [path.stem for path in sorted((ROOT / "configs").glob("*.cfg"))]

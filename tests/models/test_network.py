@@ -5,8 +5,8 @@ import pytest
 
 from spacy_rnn.models.search import Search
 
-from ..conftest import make_examples, make_pipeline, train
-from ..pipeline.kinds import KINDS
+from ..helpers.kinds import KINDS
+from ..helpers.pipelines import make_examples, make_pipeline, train
 
 TEXTS = ["I like green eggs", "They like blue ham", "", "x"]
 

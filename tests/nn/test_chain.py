@@ -21,6 +21,8 @@ from spacy_rnn.nn.crf import CRF, Chain, Constraints, crf_loss
 from spacy_rnn.nn.losses import MISSING
 from spacy_rnn.nn.tagger import log_odds
 
+from ..helpers.chains import log_sum, readings
+
 
 def make(seed, lengths, n_tags, forbidden=0.0, scale=2.0):
     """Random potentials, some of them -inf, and emissions; every sequence keeps a reading, the one
@@ -38,28 +40,12 @@ def make(seed, lengths, n_tags, forbidden=0.0, scale=2.0):
     return potentials, emissions
 
 
-def readings(potentials, emissions):
-    """Every sequence of tags of one sentence, with its score, in float64."""
-    start, transitions, end = (p.double().detach().numpy() for p in potentials)
-    x = emissions.double().detach().numpy()
-    n, n_tags = x.shape
-    for tags in itertools.product(range(n_tags), repeat=n):
-        score = sum(x[t, tag] for t, tag in enumerate(tags))
-        score += sum(transitions[pair] for pair in itertools.pairwise(tags))
-        yield tags, score + (start[tags[0]] + end[tags[-1]] if n else 0.0)
-
-
 def sentences(potentials, emissions, lengths):
     """The readings of each sentence: tags (R, n), scores (R,)."""
     for x in emissions.split(lengths):
         found = list(readings(potentials, x))
         tags = np.array([tags for tags, _ in found], dtype=int).reshape(len(found), len(x))
         yield tags, np.array([score for _, score in found])
-
-
-def log_sum(scores):
-    top = scores.max()
-    return top + np.log(np.exp(scores - top).sum())
 
 
 def close(actual, expected, tolerance=1e-4):

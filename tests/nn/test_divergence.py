@@ -8,11 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spacy_rnn.nn.chain import Potentials
 from spacy_rnn.nn.crf import CRF, Chain, Constraints
 from spacy_rnn.nn.losses import divergence, multilabel_divergence
 from spacy_rnn.nn.tagger import tagging_divergence
 
-from .test_chain import Potentials, log_sum, readings
+from ..helpers.chains import log_sum, readings
 
 #: of probabilities 0.5 and 0.5 those of 0.75 and 0.25
 HALF_FROM_THREE_QUARTERS = 0.5 * math.log(4 / 3)

@@ -16,8 +16,8 @@ from spacy.training.augment import (
 from spacy_rnn.extensions import set_doc_extension
 from spacy_rnn.pipeline.annotation import has_annotation
 
-from ..conftest import SENTENCES, make_doc, make_examples, make_pipeline
-from .kinds import KINDS
+from ..helpers.kinds import KINDS
+from ..helpers.pipelines import SENTENCES, make_doc, make_examples, make_pipeline
 
 #: what each component misses
 NAMES = {

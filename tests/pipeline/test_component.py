@@ -19,8 +19,8 @@ from thinc.api import Adam
 
 from spacy_rnn.training.optimizer import make_adamw
 
-from ..conftest import SENTENCES, SMALL_MODEL, make_doc, make_examples, train
-from .kinds import KINDS, LABELLED_KINDS, TOKEN_KINDS
+from ..helpers.kinds import KINDS, LABELLED_KINDS, TOKEN_KINDS
+from ..helpers.pipelines import SENTENCES, SMALL_MODEL, make_doc, make_examples, train
 
 WITH_VECTORS = {"embedding": {"vectors": {"@architectures": "spacy_rnn.VectorEmbedding.v1"}}}
 TEXTS = ["I like green eggs", "She eats one ham .", "", "Eggs !", "They like blue ham", "x"]

@@ -7,8 +7,8 @@ from spacy.training import Example
 
 from spacy_rnn.pipeline.base import Bounds
 
-from ..conftest import make_examples, make_pipeline
-from .kinds import KINDS, TOKEN_KINDS
+from ..helpers.kinds import KINDS, TOKEN_KINDS
+from ..helpers.pipelines import make_examples, make_pipeline
 
 LABELS = {
     "rnn_tagger": {"tag": ["PRP", "VBZ", "CD", "NN", "."]},

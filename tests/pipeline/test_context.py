@@ -9,43 +9,21 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc
-from thinc.api import Config
 
 from spacy_rnn.features.streams import BACKWARD, FORWARD
 from spacy_rnn.models.batching import Limits
 from spacy_rnn.models.network import collate, word_hashes
 
-from ..conftest import SENTENCES, make_examples, make_pipeline, train
-from .kinds import KINDS, TOKEN_KINDS
+from ..helpers.context import save_lm, with_context
+from ..helpers.kinds import KINDS, TOKEN_KINDS
+from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, train
 
-CHARACTERS = {
-    "embedding_size": 5,
-    "tied": False,
-    "units": {"@architectures": "spacy_rnn.CharacterUnits.v1", "min_freq": 1},
-    "encoder": {"direction": "both", "hidden_size": 6, "depth": 1},
-}
 texts = st.lists(st.text("Iegs lik", min_size=1, max_size=7), max_size=6)
-
-
-def save_lm(folder, model=None, **config):
-    """A language model of characters, trained a little, in a pipeline on disk."""
-    model = Config(CHARACTERS).merge(model or {})
-    nlp = make_pipeline("rnn_lm", model, **config)
-    train(nlp, make_examples(nlp), steps=3)
-    nlp.to_disk(folder)
-    return str(folder)
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
     return save_lm(tmp_path_factory.mktemp("lm") / "lm")
-
-
-def with_context(factory, source, alone=False, **settings):
-    """A pipeline whose embedding has the language model; `alone`, nothing else."""
-    part = {"@architectures": "spacy_rnn.ContextualStrings.v1", "source": source, **settings}
-    others = {"words": None, "characters": None} if alone else {}
-    return make_pipeline(factory, {"embedding": {"context": part, **others}})
 
 
 def context_of(nlp):

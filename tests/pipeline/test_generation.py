@@ -13,7 +13,7 @@ from spacy.vocab import Vocab
 
 from spacy_rnn.pipeline.lm import RNNLanguageModel
 
-from ..conftest import SENTENCES, make_examples, make_pipeline, train
+from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, train
 
 NAME = "rnn_lm"
 UNITS = {

@@ -17,8 +17,8 @@ from spacy_rnn.extensions import perplexity, set_doc_extension
 from spacy_rnn.models.batching import Limits
 from spacy_rnn.models.language_model import log_probabilities
 
-from ..conftest import SENTENCES, make_doc, make_examples, make_pipeline, train
-from .kinds import CHOICE, KINDS
+from ..helpers.kinds import CHOICE, KINDS
+from ..helpers.pipelines import SENTENCES, make_doc, make_examples, make_pipeline, train
 
 NAME = "rnn_lm"
 UNITS = {

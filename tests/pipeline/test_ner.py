@@ -15,7 +15,7 @@ from spacy.training import Example, biluo_tags_to_spans
 from spacy_rnn.features.scheme import BEGIN, IN, OUT
 from spacy_rnn.models.batching import Limits
 
-from ..conftest import SENTENCES, make_doc, make_examples, make_pipeline, train
+from ..helpers.pipelines import SENTENCES, make_doc, make_examples, make_pipeline, train
 
 WAYS = list(itertools.product(["bio", "biluo"], ["crf", "softmax"]))
 every_way = pytest.mark.parametrize("scheme, decoder", WAYS)

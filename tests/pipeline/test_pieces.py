@@ -12,8 +12,8 @@ from spacy_rnn.features.pieces import Pieces
 from spacy_rnn.models.embedding import PieceEmbedding
 from spacy_rnn.models.pieces import SentencePieces
 
-from ..conftest import SENTENCES, make_examples, make_pipeline, train
-from .kinds import KINDS, TOKEN_KINDS
+from ..helpers.kinds import KINDS, TOKEN_KINDS
+from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, train
 
 WORDS = [word for sentence in SENTENCES for word in sentence[0].split()]
 TEXTS = [sentence[0] for sentence in SENTENCES]

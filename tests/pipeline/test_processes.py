@@ -11,8 +11,9 @@ import pytest
 import spacy
 from spacy.tokens import Doc, Span
 
-from ..conftest import ROOT, SENTENCES, make_examples
-from .kinds import KINDS
+from ..helpers.kinds import KINDS
+from ..helpers.paths import ROOT
+from ..helpers.pipelines import SENTENCES, make_examples
 
 TEXT = SENTENCES[0][0]
 ATTENTION = {"pooling": {"ways": ["attention"]}}

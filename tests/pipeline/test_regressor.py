@@ -6,7 +6,7 @@ import spacy
 from spacy.tokens import Doc, DocBin
 from spacy.training import Corpus, Example
 
-from ..conftest import make_doc, make_examples, make_pipeline, train
+from ..helpers.pipelines import make_doc, make_examples, make_pipeline, train
 
 
 def example(nlp, words, values, attr="regression"):

@@ -11,8 +11,8 @@ from thinc.api import Adam
 
 from spacy_rnn.training.optimizer import make_adamw
 
-from ..conftest import make_doc, make_examples, make_pipeline, train
-from .kinds import KINDS
+from ..helpers.kinds import KINDS
+from ..helpers.pipelines import make_doc, make_examples, make_pipeline, train
 
 REHEARSING = ["rnn_tagger", "rnn_ner", "rnn_textcat", "rnn_textcat_multilabel"]
 OTHERS = [name for name in KINDS if name not in REHEARSING]

@@ -6,8 +6,8 @@ import pytest
 import spacy
 from spacy.util import combine_score_weights
 
-from ..conftest import make_examples, train
-from .kinds import KINDS
+from ..helpers.kinds import KINDS
+from ..helpers.pipelines import make_examples, train
 
 SPACYS = [
     "tagger", "morphologizer", "parser", "senter", "ner", "textcat", "textcat_multilabel",

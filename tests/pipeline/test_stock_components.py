@@ -9,30 +9,9 @@ from spacy.training import Example
 from spacy.training.initialize import init_nlp
 from spacy.training.pretrain import pretrain
 from spacy.util import load_config, load_config_from_str, load_model_from_config
-from thinc.api import Config
 
-from ..conftest import CATEGORIES, SENTENCES, make_doc
-
-WIDTH = 16
-TOK2VEC = Config().from_str(
-    """
-    [model]
-    @architectures = "spacy.Tok2Vec.v2"
-
-    [model.embed]
-    @architectures = "spacy.MultiHashEmbed.v2"
-    width = 12
-    attrs = ["NORM", "SUFFIX"]
-    rows = [200, 200]
-    include_static_vectors = false
-
-    [model.encode]
-    @architectures = "spacy_rnn.RNNEncoder.v1"
-    hidden_size = 8
-    depth = 1
-    """
-)["model"]
-LISTENER = {"@architectures": "spacy.Tok2VecListener.v1", "width": WIDTH}
+from ..helpers.pipelines import CATEGORIES, SENTENCES, make_doc
+from ..helpers.tok2vec import LISTENER, TOK2VEC, config_of, moved, weights_of
 
 #: what each component is scored by
 SCORES = {
@@ -43,23 +22,6 @@ SCORES = {
     "textcat": "cats_micro_f",
     "spancat": "spans_sc_f",
 }
-
-
-def config_of(factory, tok2vec):
-    """The default config of a component with this tok2vec."""
-    meta = spacy.blank("en").get_factory_meta(factory)
-    model = Config(meta.default_config["model"]).copy()
-    if factory == "textcat":
-        model = {
-            "@architectures": "spacy.TextCatReduce.v1",
-            "exclusive_classes": True,
-            "use_reduce_first": False,
-            "use_reduce_last": False,
-            "use_reduce_max": True,
-            "use_reduce_mean": True,
-        }
-    others = {"min_action_freq": 1} if factory == "parser" else {}
-    return {"model": {**model, "tok2vec": tok2vec}, **others}
 
 
 def make_examples(nlp):
@@ -100,16 +62,6 @@ def shared(*factories):
     for factory in factories:
         nlp.add_pipe(factory, config=config_of(factory, LISTENER))
     return nlp
-
-
-def weights_of(nlp, name="tok2vec"):
-    """The recurrent weights of a component's encoder, copied."""
-    (layer,) = (node for node in nlp.get_pipe(name).model.walk() if node.name == "rnn_encoder")
-    return [p.detach().clone().numpy() for p in layer.shims[0].module.parameters()]
-
-
-def moved(before, after):
-    return any((a != b).any() for a, b in zip(before, after, strict=True))
 
 
 def numbers(doc):

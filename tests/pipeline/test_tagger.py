@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from ..conftest import SENTENCES, make_doc, make_examples, make_tagger, tags, train
+from ..helpers.pipelines import SENTENCES, make_doc, make_examples, make_tagger, tags, train
 
 ATTRIBUTES = {"tag": "tag_", "pos": "pos_", "morph": "morph"}
 

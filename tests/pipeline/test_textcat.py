@@ -9,7 +9,7 @@ import spacy
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from ..conftest import CATEGORIES, SENTENCES, make_doc, make_examples, make_pipeline, train
+from ..helpers.pipelines import CATEGORIES, SENTENCES, make_doc, make_examples, make_pipeline, train
 
 FACTORIES = ["rnn_textcat", "rnn_textcat_multilabel"]
 ATTENTION = {"pooling": {"ways": ["attention", "last"]}}

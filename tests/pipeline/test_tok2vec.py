@@ -10,9 +10,9 @@ from thinc.api import Config, Model, get_current_ops
 
 from spacy_rnn.models.network import begin_update, collate, word_hashes
 
-from ..conftest import SENTENCES, SMALL_EMBEDDING, make_doc, make_examples, make_pipeline
-from .kinds import KINDS, TOKEN_KINDS
-from .test_stock_components import LISTENER, TOK2VEC, WIDTH, config_of, moved, weights_of
+from ..helpers.kinds import KINDS, TOKEN_KINDS
+from ..helpers.pipelines import SENTENCES, SMALL_EMBEDDING, make_doc, make_examples, make_pipeline
+from ..helpers.tok2vec import LISTENER, TOK2VEC, WIDTH, config_of, moved, weights_of
 
 ALONE = {"embedding": None, "tok2vec": LISTENER}
 BESIDE = {"embedding": SMALL_EMBEDDING, "tok2vec": LISTENER}

@@ -13,8 +13,8 @@ from spacy_rnn.features.lookup import ngrams, variants
 from spacy_rnn.models.texts import Texts
 from spacy_rnn.models.vectors import TorchtextVectors
 
-from ..conftest import SENTENCES, make_examples, make_pipeline, train
-from .kinds import KINDS
+from ..helpers.kinds import KINDS
+from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, train
 
 pytestmark = pytest.mark.torchtext
 

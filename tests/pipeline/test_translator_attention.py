@@ -8,8 +8,8 @@ import pytest
 from spacy_rnn.features.pieces import Pieces
 from spacy_rnn.models.translator import predict_translations
 
-from ..conftest import make_examples, train
-from .test_translator import (
+from ..helpers.pipelines import make_examples, train
+from ..helpers.translators import (
     SOURCES,
     TARGETS,
     features_of,

@@ -4,7 +4,7 @@ import pytest
 
 from spacy_rnn.nn.translator import Translator
 
-from .test_translator import SOURCES, make_trained, pipe_of
+from ..helpers.translators import SOURCES, make_trained, pipe_of
 
 LIMIT = 64
 

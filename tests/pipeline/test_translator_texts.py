@@ -12,8 +12,8 @@ from spacy_rnn.features.pieces import Pieces
 from spacy_rnn.nn.translator import Sources, translation_loss
 from spacy_rnn.pipeline.sentences import gaps_of, sentences_of
 
-from ..conftest import make_examples, train
-from .test_translator import (
+from ..helpers.pipelines import make_examples, train
+from ..helpers.translators import (
     NAME,
     SOURCES,
     TARGETS,

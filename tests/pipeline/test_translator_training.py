@@ -15,8 +15,9 @@ from thinc.api import fix_random_seed
 from spacy_rnn.training.callbacks import make_decode_every
 from spacy_rnn.training.schedules import make_inverse_sigmoid, make_linear
 
-from ..conftest import ROOT, make_examples, train
-from .test_translator import (
+from ..helpers.paths import ROOT
+from ..helpers.pipelines import make_examples, train
+from ..helpers.translators import (
     SOURCES,
     TARGETS,
     features_of,

@@ -17,8 +17,8 @@ from spacy.vectors import Vectors
 from spacy_rnn.models.vectors import TorchtextVectors, VectorFile
 from spacy_rnn.training.optimizer import make_adamw
 
-from ..conftest import SENTENCES, make_examples, make_pipeline, train
-from .kinds import KINDS, TOKEN_KINDS
+from ..helpers.kinds import KINDS, TOKEN_KINDS
+from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, train
 
 TEXTS = [sentence[0] for sentence in SENTENCES]
 TRAINED = {word.lower() for text in TEXTS for word in text.split()} - {".", "!"}

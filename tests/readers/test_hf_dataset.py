@@ -17,7 +17,7 @@ from thinc.api import Config
 from spacy_rnn.datasets import to_dataset
 from spacy_rnn.readers.hf_dataset import HFDataset, make_hf_dataset
 
-from ..conftest import SENTENCES, make_examples, make_pipeline, train
+from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, train
 
 ROWS = [("A great film.", "good"), ('"NA" and, well, None', "NA"), ("Awful !", "bad")]
 CATS = [

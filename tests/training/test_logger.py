@@ -20,7 +20,7 @@ from spacy_rnn.training import logger
 from spacy_rnn.training.logger import Curves, make_curve_logger
 from spacy_rnn.training.shim import TorchShim
 
-from ..conftest import make_examples, make_tagger
+from ..helpers.pipelines import make_examples, make_tagger
 
 #: what the loop told the last `run`, None between evaluations
 INFOS = []

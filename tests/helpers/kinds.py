@@ -7,7 +7,7 @@ from typing import Any, Callable
 import numpy as np
 import pytest
 
-from ..conftest import SENTENCES, make_pipeline
+from .pipelines import SENTENCES, make_pipeline
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Dict, Iterator, List, Tuple
 
 from thinc.api import Config
 
-from ..conftest import ROOT
+from .paths import ROOT
 
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]

@@ -8,7 +8,7 @@ import torch
 
 from spacy_rnn.nn.translator import Sources
 
-from ..conftest import SENTENCES, make_doc, make_examples, make_pipeline, train
+from .pipelines import SENTENCES, make_doc, make_examples, make_pipeline, train
 
 TEXT = SENTENCES[1][0]  # She eats one ham .
 #: of each component the prediction that is explained

@@ -1,0 +1,6 @@
+"""Where things lie."""
+
+from pathlib import Path
+
+#: the repository
+ROOT = Path(__file__).parents[2]

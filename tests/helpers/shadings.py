@@ -1,0 +1,8 @@
+"""The elements of shaded texts."""
+
+from xml.etree import ElementTree
+
+
+def elements(markup, kind):
+    found = ElementTree.fromstring(markup).iter()
+    return [element for element in found if element.get("class") == f"shading-{kind}"]
