@@ -54,6 +54,14 @@ def hide(monkeypatch):
     return hide_library
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """What reads real data is slow."""
+    for item in items:
+        if "data_dir" in item.fixturenames:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder of real treebanks and vectors, `SPACY_RNN_DATA` or beside the repository."""

@@ -41,6 +41,7 @@ def test_train_and_evaluate(work):
     assert "TAG" in printed
 
 
+@pytest.mark.slow
 def test_train_streams_with_labels_and_stock_optimizer(work):
     run("init", "labels", CONFIG, work / "labels", *paths(work))
     labels = srsly.read_json(work / "labels" / "tagger.json")
@@ -85,6 +86,7 @@ def test_fill_config_and_debug(work):
     assert "rnn_tagger" in printed
 
 
+@pytest.mark.slow
 def test_resume_by_source(work):
     config = spacy.util.load_config(CONFIG)
     config["components"]["tagger"] = {"source": str(work / "run/model-best")}
@@ -95,6 +97,7 @@ def test_resume_by_source(work):
     assert float(first[3]) > 80
 
 
+@pytest.mark.slow
 def test_frozen_by_source(work):
     config = spacy.util.load_config(CONFIG)
     config["components"]["tagger"] = {"source": str(work / "run/model-best")}
@@ -162,6 +165,7 @@ def corpora(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
 def test_other_components_on_the_command_line(corpora, name):
     corpus, score = CONFIGS[name]
@@ -188,6 +192,7 @@ def test_other_components_on_the_command_line(corpora, name):
     assert any(each.startswith("spacy-rnn>=") for each in srsly.read_json(meta)["requirements"])
 
 
+@pytest.mark.slow
 def test_translator_on_the_command_line(tmp_path):
     config, corpus = ROOT / "configs/translator_small.cfg", ROOT / "corpora/parallel"
     tables = ["--paths.train", corpus / "train.tsv", "--paths.dev", corpus / "dev.tsv"]
@@ -216,6 +221,7 @@ def articles(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lm", "lm_characters", "lm_awd"])
 def test_language_models_on_the_command_line(articles, name):
     """Two steps of the whole network."""
@@ -232,6 +238,7 @@ def test_language_models_on_the_command_line(articles, name):
     assert 0.1 < srsly.read_json(output)["lm_bits_per_character"] < 8
 
 
+@pytest.mark.slow
 def test_a_tagger_with_context_on_the_command_line(work, articles):
     config = ROOT / "configs" / "tagger_context.cfg"
     lm = articles / "small"

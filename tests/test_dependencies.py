@@ -15,7 +15,8 @@ from spacy_rnn.readers.hf_dataset import make_hf_dataset
 from spacy_rnn.readers.parallel import make_parallel_corpus
 from spacy_rnn.scorers import make_translation_scorer, translation_score
 
-from .conftest import ROOT, make_examples, make_pipeline, train
+from .helpers.paths import ROOT
+from .helpers.pipelines import make_examples, make_pipeline, train
 
 REQUIREMENTS = [Requirement(line) for line in requires("spacy-rnn")]
 #: the extras that the extra "all" brings
@@ -66,6 +67,7 @@ def test_the_extra_that_an_error_names_brings_the_library(library, extra):
         assert extra in WITH_ALL
 
 
+@pytest.mark.slow
 def test_importing_every_module_loads_no_optional_library():
     code = (
         "import importlib, pkgutil, sys, spacy_rnn\n"

@@ -56,12 +56,14 @@ def shown(code):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+@pytest.mark.slow
 def test_to_import_every_module_changes_nothing():
     before, after = shown(f"show()\n{IMPORT_ALL}\nshow()")
     assert after == before
     assert not before[2]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="there is no fork here")
 def test_the_first_network_limits_caches_and_makes_forks_safe():
     before, made, built, again = shown(f"show()\n{BUILD}\nshow()")
@@ -85,6 +87,7 @@ for _ in range(2):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_forked_children_use_one_thread():
     code = f"import spacy\ndef show(): pass\n{BUILD}\n{FORK}"

@@ -15,6 +15,8 @@ from spacy.tokens import DocBin
 
 from .helpers.paths import ROOT
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
 TREEBANKS = {
     "ud-en-ewt": "UD_English-EWT/r2.16",
     "ud-pt-bosque": "UD_Portuguese-Bosque/r2.16",

@@ -40,6 +40,7 @@ def test_is_documented(group, name):
     assert row in (ROOT / "docs" / "registry.md").read_text(encoding="utf8")
 
 
+@pytest.mark.slow
 def test_blank_pipeline_stays_light():
     """Loading the factory brings nothing that torch and spaCy do not bring themselves."""
     heavy = ("datasets", "sentencepiece", "pandas", "matplotlib", "scipy", "torchtext")
@@ -50,6 +51,7 @@ def test_blank_pipeline_stays_light():
     assert output.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_factories_are_there_without_an_import():
     names = REGISTERED["spacy_factories"]
     code = (

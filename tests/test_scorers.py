@@ -287,6 +287,7 @@ def test_the_registered_translation_scorer_takes_what_a_component_gives():
     assert scores["translation_bleu"] == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_the_default_translation_scorer_is_made_without_sacrebleu():
     code = (
         "import sys; from spacy_rnn.scorers import make_translation_scorer as make; make(); "

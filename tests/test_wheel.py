@@ -11,6 +11,8 @@ import pytest
 
 from .helpers.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 def run(*command, **options):
     # The package is where the wheel is installed, not where the tests found it.

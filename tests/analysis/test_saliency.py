@@ -24,10 +24,12 @@ from ..helpers.answers import (
     trained,
 )
 from ..helpers.context import save_lm, with_context
+from ..helpers.kinds import FEW_KINDS
 from ..helpers.pipelines import SENTENCES, make_doc, make_examples, make_pipeline, train
+from ..helpers.slow import slow_but
 from ..helpers.tok2vec import LISTENER, TOK2VEC
 
-every_kind = pytest.mark.parametrize("factory", ASKED)
+every_kind = pytest.mark.parametrize("factory", slow_but(FEW_KINDS, ASKED))
 every_method = pytest.mark.parametrize("method", METHODS)
 #: components whose encoder reads vectors that a hook can change
 HOOKED = [factory for factory in ASKED if factory != "rnn_lm"]
@@ -103,7 +105,7 @@ def test_integrated_gradients_are_complete(factory, device):
     assert saliency(only_pipe(nlp), doc_of(nlp), **ASKED[factory], method="occlusion").gap is None
 
 
-@pytest.mark.parametrize("factory", HOOKED)
+@pytest.mark.parametrize("factory", slow_but(FEW_KINDS, HOOKED))
 def test_occlusion_is_what_the_component_says_without_a_token(factory):
     nlp = trained(factory)
     pipe, doc, asked = only_pipe(nlp), doc_of(nlp), ASKED[factory]
@@ -116,7 +118,7 @@ def test_occlusion_is_what_the_component_says_without_a_token(factory):
     assert found.baseline == pytest.approx(scaled(pipe, doc, asked, label, np.zeros(n)), abs=1e-4)
 
 
-@pytest.mark.parametrize("factory", HOOKED)
+@pytest.mark.parametrize("factory", slow_but(FEW_KINDS, HOOKED))
 def test_integrated_gradients_by_differences_of_what_the_component_says(factory):
     """The slope along a token's vector, at points on the way from no vectors to all of them."""
     nlp = trained(factory)

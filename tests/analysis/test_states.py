@@ -12,12 +12,14 @@ from spacy_rnn.features.streams import BACKWARD, FORWARD
 from spacy_rnn.models.texts import Texts
 
 from ..helpers.answers import ASKED, TEXT, doc_of, only_pipe, randomize, trained
+from ..helpers.kinds import FEW_KINDS
 from ..helpers.pipelines import make_doc, make_examples, make_pipeline, train
+from ..helpers.slow import slow_but
 from ..helpers.tok2vec import LISTENER, TOK2VEC
 
 NAMES = {FORWARD: "forward", BACKWARD: "backward"}
 CELLS = ["rnn_tanh", "rnn_relu", "gru", "lstm"]
-every_kind = pytest.mark.parametrize("factory", ASKED)
+every_kind = pytest.mark.parametrize("factory", slow_but(FEW_KINDS, ASKED))
 
 
 def close(actual, expected):
@@ -147,7 +149,7 @@ def test_of_a_translator_the_encoder_is_seen(cell):
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward", "both"])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", slow_but(["gru"], CELLS))
 @pytest.mark.parametrize("condition", [None, "cats"])
 def test_of_a_language_model_each_direction_is_seen(cell, direction, condition):
     encoder = {"cell": cell, "direction": direction, "depth": 2, "hidden_size": 6}

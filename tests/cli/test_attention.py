@@ -128,6 +128,7 @@ def test_no_text(work):
     run("rnn", "attention", work / "one", code=2)
 
 
+@pytest.mark.slow
 def test_import_is_quick():
     """Other commands of spaCy do it too."""
     code = (

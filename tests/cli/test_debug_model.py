@@ -8,11 +8,12 @@ from spacy_rnn.cli.recipes import RECIPES
 
 from ..helpers.cli import run
 from ..helpers.pipelines import SENTENCES, make_doc
+from ..helpers.slow import slow_but
 
 TASKS = list(dict.fromkeys(task for task, _ in RECIPES))
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", slow_but(["lm"], TASKS))
 def test_every_step(tmp_path, task):
     docs = [make_doc(spacy.blank("en").vocab, *sentence) for sentence in SENTENCES * 5]
     corpus, config = tmp_path / "all.spacy", tmp_path / "config.cfg"

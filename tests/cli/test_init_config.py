@@ -9,6 +9,7 @@ from spacy_rnn.cli.recipes import RECIPES, make_config
 
 from ..helpers.cli import run
 from ..helpers.pipelines import SENTENCES, make_doc
+from ..helpers.slow import slow_but
 
 TASKS = list(dict.fromkeys(task for task, _ in RECIPES))
 TWO_STEPS = ["--training.max_steps", "2", "--training.eval_frequency", "1"]
@@ -38,7 +39,7 @@ def n_weights(path, task):
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", slow_but(["textcat"], TASKS))
 def test_complete_and_trainable(corpus, tmp_path, task):
     paths = ["--paths.train", corpus, "--paths.dev", corpus]
     for optimize in ("efficiency", "accuracy"):
@@ -67,7 +68,8 @@ def test_standard_output_is_the_config_alone(tmp_path):
     assert config["components"]["ner"]["model"]["decoder"] == "crf"
 
 
-@pytest.mark.parametrize("task, optimize", RECIPES)
+@pytest.mark.parametrize("optimize", ["efficiency", "accuracy"])
+@pytest.mark.parametrize("task", slow_but(["textcat", "lm"], TASKS))
 def test_settings(task, optimize):
     cpu, gpu = (make_config(task, "en", optimize, gpu) for gpu in (False, True))
     training, recipe = cpu["training"], RECIPES[task, optimize].training

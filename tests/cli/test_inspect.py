@@ -11,6 +11,7 @@ from spacy_rnn.cli.recipes import RECIPES, make_config
 
 from ..helpers.cli import run
 from ..helpers.pipelines import SENTENCES, make_doc
+from ..helpers.slow import slow_but
 
 TASKS = list(dict.fromkeys(task for task, _ in RECIPES))
 
@@ -50,7 +51,7 @@ def shown(output):
     return " ".join(output.split())
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", slow_but(["textcat"], TASKS))
 def test_every_task(work, task):
     path = work / "new" / f"{task}.json"
     printed = inspect(work, task, "--output", path)

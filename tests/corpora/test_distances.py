@@ -133,6 +133,7 @@ def test_other_forms_of_verbs(distances, tenses, form, other):
     assert not any(word.form in {"can", "could", "sheep"} for word in pairs)
 
 
+@pytest.mark.slow
 def test_the_same_bytes_again(distances, tmp_path, capsys):
     options = ["--cases", "3", "--distances", "0", "3", "--seed", "4"]
     distances.main([str(tmp_path / "new" / "here.jsonl"), *options])

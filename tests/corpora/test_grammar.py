@@ -93,6 +93,7 @@ def test_undecided_sentences_have_several_taggings(taggings):
     assert taggings("The sheep were was .") == set()
 
 
+@pytest.mark.slow
 def test_every_sentence_of_the_corpus_has_one_tagging(sentences, taggings):
     for tokens in sentences:
         (reading,) = taggings(" ".join(token["form"] for token in tokens))
@@ -101,6 +102,7 @@ def test_every_sentence_of_the_corpus_has_one_tagging(sentences, taggings):
         ]
 
 
+@pytest.mark.slow
 def test_generating_again_gives_the_same_bytes(tmp_path):
     command = [sys.executable, str(CORPORA / "grammar.py"), str(tmp_path / "out")]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": "1"})

@@ -120,6 +120,7 @@ def test_a_sentence_that_leaves_a_border_open_has_several_readings(readings):
     }
 
 
+@pytest.mark.slow
 def test_every_sentence_has_one_reading(everything, readings):
     for sentence in everything:
         assert readings(sentence["text"]) == {tuple(mentions(sentence))}, sentence
@@ -214,6 +215,7 @@ def test_a_dictionary_of_names_does_not_do(corpus, nlp):
     assert dictionary(corpus["train"], corpus["test"], nlp) < 0.6
 
 
+@pytest.mark.slow
 def test_generating_again_gives_the_same_bytes(tmp_path):
     command = [sys.executable, str(CORPORA / "news.py"), str(tmp_path / "out")]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": "1"})

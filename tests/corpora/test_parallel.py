@@ -265,6 +265,7 @@ def test_example(everything, line):
     assert dict(everything)[english] == translation
 
 
+@pytest.mark.slow
 def test_every_sentence_has_one_translation(translations, everything):
     assert {len(found) for found in translations.values()} == {1}
     for english, translation in everything:
@@ -373,6 +374,7 @@ def test_pronouns_of_long_sentences_have_one_antecedent():
     assert resumed.keys() == {"he", "she", "it", "they"}
 
 
+@pytest.mark.slow
 def test_generating_again_gives_the_same_bytes(tmp_path):
     command = [sys.executable, str(CORPORA / "parallel.py"), str(tmp_path / "out")]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": "1"})

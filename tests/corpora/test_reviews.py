@@ -99,6 +99,7 @@ def test_rating_of_a_sentence(readings, text, rating):
     assert {reviews.rating(words) for words in readings(text)} == {rating}
 
 
+@pytest.mark.slow
 def test_every_rating_follows_from_the_text(everything, readings):
     for review in everything:
         values = []
@@ -167,6 +168,7 @@ def test_the_words_alone_do_not_give_the_label(corpus, longest, bound):
     assert bag_of_words(corpus["train"], corpus["test"], longest) < bound
 
 
+@pytest.mark.slow
 def test_generating_again_gives_the_same_bytes(tmp_path):
     command = [sys.executable, str(CORPORA / "reviews.py"), str(tmp_path / "out")]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": "1"})

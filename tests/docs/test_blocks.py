@@ -25,6 +25,7 @@ from ..helpers.cli import run, setup_cli_once
 from ..helpers.pages import PAGES, blocks, parse, parts, title
 from ..helpers.paths import ROOT
 from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, train
+from ..helpers.slow import slow_but
 
 #: what the project trains, by the name of its corpus: a component each
 TRAINED = {
@@ -36,6 +37,8 @@ TRAINED = {
     "parallel": ("rnn_translator", "translator"),
     "text": ("rnn_lm", "lm"),
 }
+#: pages whose code runs by default
+QUICK = [ROOT / "README.md", ROOT / "docs" / "ner.md"]
 LANGUAGES = ("python", "ini", "shell", "bash", "text")
 
 
@@ -88,9 +91,10 @@ def test_every_block_is_in_a_language_that_is_tested():
             assert block.language in LANGUAGES, block
 
 
-@pytest.mark.parametrize(
-    "page", [p for p in PAGES if any(b.language == "python" for b in parts(p).blocks)], ids=title
-)
+WITH_PYTHON = [p for p in PAGES if any(b.language == "python" for b in parts(p).blocks)]
+
+
+@pytest.mark.parametrize("page", slow_but(QUICK, WITH_PYTHON), ids=title)
 def test_python(page, folder):
     names = {"__name__": title(page)}
     for block in parts(page).blocks:
@@ -149,7 +153,10 @@ def commands(page):
                     yield block, words
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if any(commands(p))], ids=title)
+WITH_COMMANDS = [p for p in PAGES if any(commands(p))]
+
+
+@pytest.mark.parametrize("page", slow_but(QUICK, WITH_COMMANDS), ids=title)
 def test_commands(page, folder):
     """Commands exist with their options; those of this package run."""
     for block, words in commands(page):

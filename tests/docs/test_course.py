@@ -102,6 +102,7 @@ def test_figures_are_those_of_the_benchmarks(text):
         assert any(row in BENCHMARKS for row in rows), (key, figure)
 
 
+@pytest.mark.slow
 def test_blocks_print_what_they_show(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}

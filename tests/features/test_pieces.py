@@ -322,6 +322,7 @@ def test_the_same_texts_give_the_same_bytes(kind):
     assert again.to_bytes() == trained(kind).to_bytes()
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_bytes():
     texts = [WORDS, "a\nb"]
     pieces = Pieces(60)

@@ -110,6 +110,8 @@ KINDS = {
         ),
     )
 }
+#: a component with each network; tests of the others may be slow
+FEW_KINDS = ["rnn_ner", "rnn_textcat", "rnn_translator", "rnn_lm"]
 #: those that read spaCy's tokens, and predict labels or values of a given name
 TOKEN_KINDS = [name for name in KINDS if name not in ("rnn_translator", "rnn_lm")]
 #: those that learn from an annotation, not from the text itself

@@ -230,6 +230,7 @@ print(measured, found.activations + found.gradients)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_activations_as_measured_in_a_fresh_process():
     output = subprocess.run(

@@ -16,6 +16,7 @@ from spacy_rnn.inspection.setup import set_up
 
 from ..helpers.paths import ROOT
 from ..helpers.pipelines import SENTENCES, make_doc
+from ..helpers.slow import slow_but
 
 TASKS = list(dict.fromkeys(task for task, _ in RECIPES))
 CONFIGS = [path.stem for path in sorted((ROOT / "configs").glob("*.cfg"))]
@@ -247,7 +248,7 @@ def test_documents_that_are_cut_or_windowed(paths):
     assert component.windowed == {"train": 0, "dev": 0}
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", slow_but(["lm", "textcat"], TASKS))
 def test_documents_without_a_token(paths, task):
     """spaCy's reader leaves them out, others may not."""
     setup = set_up(configured(paths, task))
@@ -335,6 +336,7 @@ def test_sourced_components_keep_what_they_know(paths, tmp_path):
     assert report(setup).components["ner"].targets["ner"].train.counts["PLACE"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
 def test_configs_of_the_project(paths, name):
     small = {"corpora.train.gold_preproc": True} if name == "lm" else {}

@@ -109,6 +109,7 @@ for n in range(1, 301):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 @needs_onednn
 def test_memory_does_not_grow_with_the_number_of_shapes():

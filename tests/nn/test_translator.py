@@ -126,6 +126,7 @@ def test_a_beam_as_wide_as_the_space_finds_the_best():
         assert [tuple(h.pieces.tolist()) for h in hypotheses] == best
 
 
+@pytest.mark.slow
 @every_way
 def test_learns_to_turn_round(attention, input_feeding):
     """What attention is for; without, short sources fit into the state."""

@@ -19,19 +19,23 @@ from thinc.api import Adam
 
 from spacy_rnn.training.optimizer import make_adamw
 
-from ..helpers.kinds import KINDS, LABELLED_KINDS, TOKEN_KINDS
+from ..helpers.kinds import FEW_KINDS, KINDS, LABELLED_KINDS, TOKEN_KINDS
 from ..helpers.pipelines import SENTENCES, SMALL_MODEL, make_doc, make_examples, train
+from ..helpers.slow import slow_but
 
 WITH_VECTORS = {"embedding": {"vectors": {"@architectures": "spacy_rnn.VectorEmbedding.v1"}}}
 TEXTS = ["I like green eggs", "She eats one ham .", "", "Eggs !", "They like blue ham", "x"]
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=slow_but(FEW_KINDS, KINDS))
 def kind(request):
     return KINDS[request.param]
 
 
-over_tokens = pytest.mark.parametrize("kind", TOKEN_KINDS, indirect=True)
+over_tokens, over_labelled = (
+    pytest.mark.parametrize("kind", slow_but(FEW_KINDS, kinds), indirect=True)
+    for kinds in (TOKEN_KINDS, LABELLED_KINDS)
+)
 
 
 @functools.cache
@@ -78,8 +82,10 @@ def test_learns(kind, device):
 
 
 @pytest.mark.parametrize("kind", ["rnn_tagger", "rnn_textcat"], indirect=True)
-@pytest.mark.parametrize("cell", ["rnn_tanh", "rnn_relu", "gru", "lstm", "none"])
-@pytest.mark.parametrize("direction", ["forward", "backward", "both"])
+@pytest.mark.parametrize(
+    "cell", slow_but(["gru", "none"], ["rnn_tanh", "rnn_relu", "gru", "lstm", "none"])
+)
+@pytest.mark.parametrize("direction", slow_but(["both"], ["forward", "backward", "both"]))
 def test_learns_with_every_encoder(kind, cell, direction):
     nlp = kind.make({"encoder": {"cell": cell, "direction": direction, "depth": 2}})
     examples = make_examples(nlp)
@@ -142,7 +148,7 @@ def test_same_seed_same_bytes(kind):
     assert run() == run()
 
 
-@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+@pytest.mark.parametrize("precision", slow_but(["fp16"], ["bf16", "fp16"]))
 def test_mixed_precision_is_quietly_off_on_a_cpu(kind, precision):
     def run(precision):
         nlp = kind.make({"mixed_precision": precision})
@@ -234,7 +240,7 @@ def test_a_new_label_changes_no_known_output_layer(kind, trained):
 # Storing
 
 
-@pytest.mark.parametrize("way", ["bytes", "disk", "pickle", "deepcopy"])
+@pytest.mark.parametrize("way", slow_but(["disk"], ["bytes", "disk", "pickle", "deepcopy"]))
 def test_stored_component_predicts_the_same(kind, trained, tmp_path, way, device):
     if way == "bytes":
         copied = kind.make().from_bytes(trained.to_bytes())
@@ -265,7 +271,7 @@ def test_untrained_pipeline_can_be_stored(kind, tmp_path):
         nlp("Not yet.")
 
 
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 0.999])
+@pytest.mark.parametrize("share", slow_but([0.9], [0.0, 0.3, 0.9, 0.999]))
 def test_truncated_weights(kind, trained, tmp_path, share):
     trained.to_disk(tmp_path)
     path = tmp_path / kind.factory / "model"
@@ -447,7 +453,7 @@ def test_update_mixes_empty_docs_in(kind, trained):
     assert losses[kind.factory] > 0
 
 
-@pytest.mark.parametrize("kind", LABELLED_KINDS, indirect=True)
+@over_labelled
 def test_docs_without_any_annotation_change_nothing(kind, trained):
     examples = [Example(make_doc(trained.vocab, "a b"), make_doc(trained.vocab, "a b"))]
     before = weights(kind, trained)
@@ -481,7 +487,7 @@ def test_a_corpus_without_examples_is_an_error_that_says_so(kind, tmp_path):
     assert "The training corpus has no examples: check its path" in message
 
 
-@pytest.mark.parametrize("kind", LABELLED_KINDS, indirect=True)
+@over_labelled
 def test_a_corpus_without_labels_is_an_error_that_says_what_it_has(kind):
     nlp = kind.make()
     references = [make_doc(nlp.vocab, "a b"), make_doc(nlp.vocab, "c")]

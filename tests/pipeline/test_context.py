@@ -17,6 +17,7 @@ from spacy_rnn.models.network import collate, word_hashes
 from ..helpers.context import save_lm, with_context
 from ..helpers.kinds import KINDS, TOKEN_KINDS
 from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, train
+from ..helpers.slow import slow_but
 
 texts = st.lists(st.text("Iegs lik", min_size=1, max_size=7), max_size=6)
 
@@ -79,7 +80,7 @@ def lm_of_once(source, found={}):  # noqa: B006
     return found.setdefault(source, lm_of(source))
 
 
-@pytest.mark.parametrize("factory", TOKEN_KINDS)
+@pytest.mark.parametrize("factory", slow_but(["rnn_textcat"], TOKEN_KINDS))
 @pytest.mark.parametrize("trained", [False, True])
 def test_components_learn_with_it_alone_and_keep_it(factory, trained, tmp_path, device):
     source = save_lm(tmp_path / "lm")

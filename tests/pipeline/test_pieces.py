@@ -14,6 +14,7 @@ from spacy_rnn.models.pieces import SentencePieces
 
 from ..helpers.kinds import KINDS, TOKEN_KINDS
 from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, train
+from ..helpers.slow import slow_but
 
 WORDS = [word for sentence in SENTENCES for word in sentence[0].split()]
 TEXTS = [sentence[0] for sentence in SENTENCES]
@@ -43,7 +44,7 @@ def annotations(kind, nlp, texts=TEXTS):
 
 
 @pytest.mark.parametrize("pooling", ["mean", "rnn"])
-@pytest.mark.parametrize("factory", TOKEN_KINDS)
+@pytest.mark.parametrize("factory", slow_but(["rnn_textcat"], TOKEN_KINDS))
 def test_components_learn_with_them_alone_and_keep_them(factory, pooling, tmp_path, device):
     kind = KINDS[factory]
     nlp = with_pieces(factory, pooling)

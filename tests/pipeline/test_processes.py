@@ -147,6 +147,7 @@ def elsewhere(pipelines, all_in_one, tmp_path_factory):
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factory", KINDS)
 def test_unpickling_makes_the_extensions_known(factory, pipelines, elsewhere):
     nlp = pipelines[factory]
@@ -157,6 +158,7 @@ def test_unpickling_makes_the_extensions_known(factory, pipelines, elsewhere):
     assert of_the_doc_before == of_the_doc == expected
 
 
+@pytest.mark.slow
 def test_spawned_processes_know_the_extensions(all_in_one, elsewhere):
     assert elsewhere[1] == [as_json(all_values_of(all_in_one(TEXT)))] * 3
 

@@ -11,13 +11,14 @@ from thinc.api import Adam
 
 from spacy_rnn.training.optimizer import make_adamw
 
-from ..helpers.kinds import KINDS
+from ..helpers.kinds import FEW_KINDS, KINDS
 from ..helpers.pipelines import make_doc, make_examples, make_pipeline, train
+from ..helpers.slow import slow_but
 
 REHEARSING = ["rnn_tagger", "rnn_ner", "rnn_textcat", "rnn_textcat_multilabel"]
 OTHERS = [name for name in KINDS if name not in REHEARSING]
 
-over_rehearsing = pytest.mark.parametrize("name", REHEARSING)
+over_rehearsing = pytest.mark.parametrize("name", slow_but(FEW_KINDS, REHEARSING))
 
 
 @functools.cache

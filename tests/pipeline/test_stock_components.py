@@ -219,6 +219,7 @@ OBJECTIVES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_pretrained(objective, tmp_path):
     """The weights of `spacy pretrain` are those that training starts from."""

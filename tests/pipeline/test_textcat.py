@@ -332,6 +332,7 @@ def test_texts_without_sentences_are_an_error():
 # Long texts
 
 
+@pytest.mark.slow
 def test_a_text_of_a_million_tokens(tmp_path):
     """Peak memory beyond that of the Doc stays small, whatever the text's length."""
     nlp = make_pipeline("rnn_textcat")

@@ -12,7 +12,10 @@ from spacy_rnn.models.network import begin_update, collate, word_hashes
 
 from ..helpers.kinds import KINDS, TOKEN_KINDS
 from ..helpers.pipelines import SENTENCES, SMALL_EMBEDDING, make_doc, make_examples, make_pipeline
+from ..helpers.slow import slow_but
 from ..helpers.tok2vec import LISTENER, TOK2VEC, WIDTH, config_of, moved, weights_of
+
+over_token_kinds = pytest.mark.parametrize("factory", slow_but(["rnn_textcat"], TOKEN_KINDS))
 
 ALONE = {"embedding": None, "tok2vec": LISTENER}
 BESIDE = {"embedding": SMALL_EMBEDDING, "tok2vec": LISTENER}
@@ -62,13 +65,13 @@ def trained():
     return get
 
 
-@pytest.mark.parametrize("factory", TOKEN_KINDS)
+@over_token_kinds
 def test_learns(trained, factory):
     nlp = trained(factory)
     assert KINDS[factory].fits(nlp, make_examples(nlp))
 
 
-@pytest.mark.parametrize("factory", TOKEN_KINDS)
+@over_token_kinds
 def test_learns_beside_an_embedding(factory):
     nlp = make(factory, BESIDE)
     examples = learn(nlp)
@@ -77,7 +80,7 @@ def test_learns_beside_an_embedding(factory):
     assert size == WIDTH + 8 + 2 * 3
 
 
-@pytest.mark.parametrize("factory", TOKEN_KINDS)
+@over_token_kinds
 def test_answers_are_the_same_in_any_batch(trained, factory):
     nlp = trained(factory)
     texts = [*TEXTS, "", "ham"]
@@ -87,7 +90,7 @@ def test_answers_are_the_same_in_any_batch(trained, factory):
 
 
 @pytest.mark.parametrize("model", [ALONE, BESIDE], ids=["alone", "beside"])
-@pytest.mark.parametrize("factory", TOKEN_KINDS)
+@over_token_kinds
 def test_saved_and_loaded(trained, factory, model, tmp_path):
     nlp = trained(factory) if model is ALONE else make(factory, model)
     if model is BESIDE:
@@ -98,7 +101,7 @@ def test_saved_and_loaded(trained, factory, model, tmp_path):
     assert_close(outputs(make(factory, model).from_bytes(nlp.to_bytes()), factory), expected)
 
 
-@pytest.mark.parametrize("factory", TOKEN_KINDS)
+@over_token_kinds
 def test_a_tok2vec_of_its_own(trained, factory):
     """From the config, and in place of the listener of a trained pipeline."""
     nlp = make_pipeline(factory, {"embedding": None, "tok2vec": TOK2VEC})
@@ -110,7 +113,7 @@ def test_a_tok2vec_of_its_own(trained, factory):
     assert_close(outputs(copied, factory), outputs(shared, factory))
 
 
-@pytest.mark.parametrize("factory", TOKEN_KINDS)
+@over_token_kinds
 def test_gradients_flow_back(factory):
     nlp = make(factory)
     examples = make_examples(nlp)
@@ -121,7 +124,7 @@ def test_gradients_flow_back(factory):
     assert moved(before, weights_of(nlp))
 
 
-@pytest.mark.parametrize("factory", TOKEN_KINDS)
+@over_token_kinds
 def test_frozen(factory):
     nlp = make(factory)
     examples = learn(nlp, steps=0)
@@ -169,7 +172,7 @@ def with_table(factory, table, **model):
     return nlp, examples
 
 
-@pytest.mark.parametrize("factory", TOKEN_KINDS)
+@over_token_kinds
 def test_the_gradient_is_torchs(factory, device):
     """Of the loss summed over the texts, each read by itself with its vectors."""
     table = Table()
@@ -261,7 +264,7 @@ def test_long_documents_are_read_in_windows(direction):
     assert_close([found[0]["tag"]], [found[1]["tag"]])
 
 
-@pytest.mark.parametrize("factory", TOKEN_KINDS)
+@over_token_kinds
 def test_beside_components_of_spacys(factory):
     """The last that listens gives the gradient of all of them: also where it has none itself."""
     targets = {"targets": ["pos"]} if factory == "rnn_tagger" else {}
@@ -283,7 +286,7 @@ def test_beside_components_of_spacys(factory):
     assert moved(before, weights_of(nlp))
 
 
-@pytest.mark.parametrize("factory", TOKEN_KINDS)
+@over_token_kinds
 def test_empty_documents_in_a_batch(factory):
     nlp = make(factory)
     examples = learn(nlp, steps=1)
@@ -301,7 +304,7 @@ def test_vectors_of_another_width_are_an_error(trained):
         pipe.predict([doc])
 
 
-@pytest.mark.parametrize("factory", TOKEN_KINDS)
+@over_token_kinds
 def test_a_model_that_reads_nothing_is_an_error(factory):
     with pytest.raises(ValueError, match="set its 'embedding' to spacy_rnn.TokenEmbedding.v1"):
         make_pipeline(factory, Config({"embedding": None, "tok2vec": None}))

@@ -19,6 +19,9 @@ from spacy_rnn.training.optimizer import make_adamw
 
 from ..helpers.kinds import KINDS, TOKEN_KINDS
 from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, train
+from ..helpers.slow import slow_but
+
+over_token_kinds = pytest.mark.parametrize("factory", slow_but(["rnn_textcat"], TOKEN_KINDS))
 
 TEXTS = [sentence[0] for sentence in SENTENCES]
 TRAINED = {word.lower() for text in TEXTS for word in text.split()} - {".", "!"}
@@ -71,7 +74,7 @@ def same(left, right, tolerance=1e-6):
 
 
 @pytest.mark.parametrize("trained", [False, True])
-@pytest.mark.parametrize("factory", TOKEN_KINDS)
+@over_token_kinds
 def test_components_learn_with_a_file_and_need_it_no_more(factory, trained, path, tmp_path, device):
     kind = KINDS[factory]
     nlp = with_vectors(factory, of_file(path), trained)
@@ -92,7 +95,7 @@ def test_components_learn_with_a_file_and_need_it_no_more(factory, trained, path
         assert np.isfinite(losses[factory])
 
 
-@pytest.mark.parametrize("factory", TOKEN_KINDS)
+@over_token_kinds
 def test_a_word_outside_the_training_data_finds_its_vector(factory, path):
     """Words of one vector are the same to a component; unknown ones have another."""
     kind = KINDS[factory]
@@ -180,7 +183,7 @@ def add_vectors(nlp, floret=False):
 
 
 @pytest.mark.parametrize("floret, trained", [(False, False), (False, True), (True, False)])
-@pytest.mark.parametrize("factory", TOKEN_KINDS)
+@over_token_kinds
 def test_components_learn_with_those_of_the_pipeline(factory, floret, trained, tmp_path, device):
     kind = KINDS[factory]
     nlp = with_vectors(factory, trained=trained)

@@ -478,6 +478,7 @@ def test_a_reader_can_be_used_again_and_pickled(nlp, tmp_path, streaming):
     assert passes == [[text for text, _ in ROWS]] * 3
 
 
+@pytest.mark.slow
 def test_to_make_a_reader_does_not_import_the_library():
     code = (
         "import sys; from spacy_rnn.readers.hf_dataset import make_hf_dataset as make; "

@@ -355,6 +355,7 @@ def test_a_corpus_can_be_read_again_and_copied(nlp, tmp_path):
     assert passes == [[source for source, _ in PAIRS]] * 3
 
 
+@pytest.mark.slow
 def test_a_fresh_process_needs_no_component(tmp_path):
     path = write(tmp_path / "a.tsv", tsv(PAIRS[:1]))
     code = (
