@@ -16,11 +16,9 @@ from spacy_rnn.process import prepare_process
 
 from .helpers.paths import ROOT
 from .helpers.pipelines import SENTENCES, make_examples, make_tagger, train
+from .helpers.processes import PATIENCE, kill_children
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-
-#: seconds after which a child counts as one that waits forever
-PATIENCE = 60
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -90,8 +88,7 @@ def test_processes_of_pipe_beside_a_thread_that_predicts(nlp):
         piping = threading.Thread(target=pipe, daemon=True)
         piping.start()
         piping.join(PATIENCE)
-        for child in multiprocessing.active_children():
-            child.kill()
+        kill_children()
     assert len(found) == 40
 
 

@@ -21,6 +21,7 @@ from spacy_rnn.training.optimizer import make_adamw
 
 from ..helpers.kinds import FEW_KINDS, KINDS, LABELLED_KINDS, TOKEN_KINDS
 from ..helpers.pipelines import SENTENCES, SMALL_MODEL, make_doc, make_examples, train
+from ..helpers.processes import patience
 from ..helpers.slow import slow_but
 
 WITH_VECTORS = {"embedding": {"vectors": {"@architectures": "spacy_rnn.VectorEmbedding.v1"}}}
@@ -354,7 +355,8 @@ def test_processes_get_the_same_answers(kind, trained):
     try:
         # Two threads in the parent must not make forked children wait for ever.
         trained("a warm-up that starts the threads of the parent " * 20)
-        same_annotation(kind, trained.pipe(texts, n_process=2, batch_size=3), expected)
+        with patience():
+            same_annotation(kind, trained.pipe(texts, n_process=2, batch_size=3), expected)
     finally:
         torch.set_num_threads(threads)
 
