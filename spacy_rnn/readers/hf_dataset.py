@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Uni
 
 from spacy.errors import Errors
 from spacy.language import Language
+from spacy.parts_of_speech import IDS as PARTS_OF_SPEECH
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import get_words_and_spaces
@@ -16,9 +17,9 @@ from spacy.util import get_words_and_spaces
 from ..extensions import set_doc_extension
 from ..log import inform
 from ..models.checks import at_least
-from .columns import CATEGORIES, OF_TOKENS, ROLES, Column, find_columns
-from .common import Drops, checked_text
-from .entity_tags import to_bio
+from .columns import CATEGORIES, KNOWN_ROLES, OF_TOKENS, Column, find_columns
+from .common import NAMES_FOR_NUMBERS, Drops, checked_text
+from .entity_tags import EntityTags
 from .labels import LabelReader, read_numbers
 from .sources import open_dataset
 from .tables import TableFormat
@@ -26,7 +27,9 @@ from .tables import TableFormat
 logger = logging.getLogger("spacy_rnn")
 
 #: the morphology of a token, as Universal Dependencies write it
-FEATS = re.compile(r"_|[^\s=|{}]+=[^\s=|{}]+(\|[^\s=|{}]+=[^\s=|{}]+)*")
+FEATS = re.compile(r"""_|[^\s=|{}'"]+=[^\s=|{}'"]+(\|[^\s=|{}'"]+=[^\s=|{}'"]+)*""")
+#: a tag or part of speech that is missing, as in the files of Universal Dependencies
+MISSING_TAG = "_"
 #: rows of a stream that tell its features where the stream does not
 N_ROWS_FOR_FEATURES = 100
 
@@ -132,6 +135,7 @@ class HFDataset:
         self._is_described = False
         cure = "Check the path, the split, and which column is read as the text."
         self._drops = Drops(self.path, "rows", cure)
+        self._entity_tags = EntityTags(self.path)
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
         """Yield examples from the data: each text without annotation, and the same with it. Raises
@@ -148,7 +152,7 @@ class HFDataset:
             if attr in self._source.columns:
                 set_doc_extension(attr)
         kept, dropped = 0, Counter[str]()
-        for number, row in enumerate(self._source.rows):
+        for number, row in enumerate(self._source.rows, start=1):
             try:
                 example = self._make_example(nlp, row)
             except ValueError as error:
@@ -161,6 +165,7 @@ class HFDataset:
             if kept == self.limit:
                 break
         self._drops.report(kept, dropped)
+        self._entity_tags.report()
 
     @property
     def label_names(self) -> List[str]:
@@ -234,7 +239,7 @@ class HFDataset:
                 "%s.",
                 self.path,
                 ignored,
-                ROLES,
+                KNOWN_ROLES,
             )
 
     def _make_example(self, nlp: Language, row: Mapping[str, Any]) -> Optional[Example]:
@@ -277,15 +282,22 @@ class HFDataset:
             if values is None:
                 continue
             column = self._source.columns[role][0]
+            if role == "morph" and isinstance(values, list):
+                # A dict or a list of features is not a morphology; it is shown as it prints.
+                values = [repr(each) if isinstance(each, (dict, list)) else each for each in values]
             names = column.names(values)
             if role == "morph":
                 _check_morphology(names, column)
+            elif role != "entities":
+                names = ["" if name == MISSING_TAG else name for name in names]
+            if role == "pos":
+                _check_parts_of_speech(names, column)
             if len(names) != len(words):
                 raise ValueError(
                     f"it has {len(words)} tokens, but {len(names)} {role}. Each token needs one, "
                     f"an empty one where it is not known."
                 )
-            found[argument] = to_bio(names) if role == "entities" else names
+            found[argument] = self._entity_tags.to_bio(names) if role == "entities" else names
         return found
 
     def _cats(self, row: Mapping[str, Any]) -> Dict[str, float]:
@@ -346,4 +358,15 @@ def _check_morphology(names: List[str], column: Column) -> None:
                 f"{name!r} in the column '{column}' is not a morphology. Write its features as "
                 f"Universal Dependencies do: Case=Nom|Number=Sing, _ where there are none, and "
                 f"nothing where they are not known."
+            )
+
+
+def _check_parts_of_speech(names: List[str], column: Column) -> None:
+    """Raise a ValueError for a name that is none of the universal parts of speech."""
+    for name in set(names):
+        if name not in PARTS_OF_SPEECH:
+            raise ValueError(
+                f"{name!r} in the column '{column}' is not a universal part of speech. Choose from "
+                f"{', '.join(filter(None, PARTS_OF_SPEECH))}; map tags of another kind to 'tags'. "
+                f"{NAMES_FOR_NUMBERS}"
             )
