@@ -3,6 +3,7 @@
 import logging
 import re
 from collections import Counter
+from functools import cache
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from .common import NAMES_FOR_NUMBERS
@@ -102,6 +103,7 @@ def are_entity_tags(names: Iterable[str]) -> bool:
     return bool(outside) and all(name in outside or WITH_PREFIX.fullmatch(name) for name in rest)
 
 
+@cache
 def _parse(tag: str) -> Tuple[str, str]:
     """Split a tag into its prefix in upper case and its label."""
     if NUMBER.fullmatch(tag):

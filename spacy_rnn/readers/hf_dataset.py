@@ -61,13 +61,15 @@ class HFDataset:
     * "regression": numbers, for `doc._.regression`;
     * "translation": a text, for `doc._.translation`.
 
-    Labels are names, or numbers of a `ClassLabel`; a number without one is its own name. What is
-    missing, such as a `ClassLabel` of -1 or a number that is NaN, is not annotated: the text is
-    read all the same. Numbers are a column of dicts, {"NAME": value}, a column for each, whose name
+    Labels are names, numbers of a `ClassLabel`, or numbers whose names `labels` has at that
+    position; any other number is its own name, but not in tags of entities. What is missing, such
+    as a `ClassLabel` of -1, a tag "_" or a number that is NaN, is not annotated: the text is read
+    all the same. Numbers are a column of dicts, {"NAME": value}, a column for each, whose name
     is theirs, or, for "cats", a column of lists, whose numbers `labels` names. In a stream without
     `ClassLabel` and `labels`, only the label of a text itself is known and set.
 
-    The first pass logs which columns are read and which are ignored.
+    The first pass logs which columns are read and which are ignored. Messages count rows from 1,
+    without the header.
 
     Rows without a text are dropped. How many is logged at the end of each pass: as a warning, or as
     information where the pass before dropped the same.
@@ -81,8 +83,8 @@ class HFDataset:
         line; also compressed), a folder of them, a folder that `save_to_disk` wrote, or the name of
         a dataset on the Hub, which is read by the library's own rules.
     config_name (Optional[str]): Which configuration (subset), where a dataset has several.
-    split (Optional[str]): Which split, where a dataset has several. But for what `save_to_disk`
-        wrote and streams, it may be a part of one: "train[:10%]".
+    split (Optional[str]): Which split, where a dataset has several, or a part of one, such as
+        "train[:10%]"; a part neither of a stream nor of what `save_to_disk` wrote.
     streaming (bool): Read rows as they come, rather than download and convert the whole dataset
         first. What `save_to_disk` wrote needs neither.
     columns (Optional[Dict[str, Union[str, List[str]]]]): The name of the column for each role that
@@ -93,7 +95,8 @@ class HFDataset:
     labels (Optional[Union[List[str], HFDataset]]): The names of all labels in `doc.cats`, so that a
         dev corpus marks those it lacks as 0 too: a list, or the reader of the training corpus,
         whose labels they are. With a column of lists of numbers as "cats" they are the names of the
-        numbers, in their order. None for the labels of this dataset.
+        numbers, in their order; with labels that are numbers, 0 is the first. None for the labels
+        of this dataset.
     separator (str): What stands between the labels of one string, as in "x,y" or "['x', 'y']"; ""
         where each string is one label.
     limit (int): Stop after this many rows with a text; 0 for no limit.
@@ -247,7 +250,7 @@ class HFDataset:
         columns = self._source.columns
         text = checked_text(self._value("text", row), "text")
         if "tokens" in columns:
-            words = [checked_text(word, "tokens") for word in self._value("tokens", row) or []]
+            words = [checked_text(word, "tokens") for word in self._list("tokens", row) or []]
             spaces = _spaces(words, text)
             predicted = Doc(nlp.vocab, words=words, spaces=spaces)
             annotation = self._of_tokens(row, words)
@@ -274,15 +277,26 @@ class HFDataset:
         """What a row has for a role of one column."""
         return self._source.columns[role][0].value(row) if role in self._source.columns else None
 
+    def _list(self, role: str, row: Mapping[str, Any]) -> Optional[List[Any]]:
+        """What a row has for a role of tokens."""
+        value = self._value(role, row)
+        if value is not None and not isinstance(value, list):
+            raise ValueError(
+                f"{value!r} in the column '{self._source.columns[role][0]}' is not a list with an "
+                f"item for each token, as {role} are. Write a list, in JSON lines or Parquet, or "
+                f"map a column of whole texts to 'text'."
+            )
+        return value
+
     def _of_tokens(self, row: Mapping[str, Any], words: List[str]) -> Dict[str, Any]:
         """The annotation of tokens, as the arguments of a Doc."""
         found: Dict[str, Any] = {}
         for role, argument in OF_TOKENS.items():
-            values = self._value(role, row)
+            values = self._list(role, row)
             if values is None:
                 continue
             column = self._source.columns[role][0]
-            if role == "morph" and isinstance(values, list):
+            if role == "morph":
                 # A dict or a list of features is not a morphology; it is shown as it prints.
                 values = [repr(each) if isinstance(each, (dict, list)) else each for each in values]
             names = column.names(values)
