@@ -2,7 +2,7 @@
 
 from typing import Iterator, List
 
-from ..pipeline.annotation import LOST_BY_READERS
+from ..pipeline.annotation import LOST_BY_READERS, ZERO_FOR_OTHERS
 from .labels import Labels
 from .report import Component, Report
 
@@ -17,6 +17,11 @@ CURES = {
     "vectors": "Take vectors of the same kind of text, with the same tokens.",
     "words": "Train on more text, lower min_freq, or let the embedding see such words in another "
     "way: by characters, affixes, pieces or vectors.",
+}
+#: what comes of labels that no document lacks
+NEVER_ABSENT = {
+    "train": "They will be predicted for all texts.",
+    "dev": "Predicting them is never counted as wrong.",
 }
 OTHER_CURE = "Train on more text, or on text that is more like that of the dev corpus."
 
@@ -68,6 +73,12 @@ def _of_component(component: Component) -> Iterator[str]:
             yield (
                 f"Documents of the {part} corpus without {' or '.join(component.annotation)}: {n}. "
                 f"{LOST_BY_READERS}"
+            )
+    for part, labels in component.never_absent.items():
+        if labels:
+            yield (
+                f"Labels that no document of the {part} corpus lacks, {len(labels)}: "
+                f"{_named(labels)}. {NEVER_ABSENT[part]} {ZERO_FOR_OTHERS}"
             )
     for name, target in component.targets.items():
         if isinstance(target, Labels):

@@ -21,6 +21,7 @@ class Component:
     vocabularies: by what is read and by name.
     annotation: names of what it learns from, if that is not the text itself.
     unannotated: by corpus, how many documents with tokens lack that.
+    never_absent: by corpus, the labels that no document is annotated to lack, where that is needed.
     lost: by corpus, how much annotation cannot be learned from, by reason.
     cut, windowed: by corpus, how many documents are longer than the component reads at all, and at
         once in prediction.
@@ -32,6 +33,7 @@ class Component:
     targets: Dict[str, Target]
     annotation: Sequence[str]
     unannotated: Dict[str, int]
+    never_absent: Dict[str, List[str]]
     lost: Dict[str, Dict[str, int]]
     cut: Dict[str, int]
     windowed: Dict[str, int]
@@ -92,6 +94,7 @@ def _component(
         unannotated={
             part: sum(map(pipe.lacks_annotation, examples)) for part, examples in corpora.items()
         },
+        never_absent={part: pipe.never_absent(examples) for part, examples in corpora.items()},
         lost={part: _sum(each.lost for each in contents) for part, contents in found.items()},
         cut=_longer(corpora, bounds.max_length),
         windowed=_longer(corpora, window),

@@ -18,6 +18,12 @@ LOST_BY_READERS = (
     "spacy.PlainTextCorpus.v1 and spacy.JsonlCorpus.v1 read texts only. Set max_length = 0, "
     "gold_preproc = false and augmenter = null of the reader in [corpora], or choose another one."
 )
+#: what to do about labels that no text lacks
+ZERO_FOR_OTHERS = (
+    "Set labels that do not hold to 0 in doc.cats. spacy_rnn.HFDataset.v1 does so where its "
+    "setting labels names all of them (in a dev corpus, labels = ${corpora.train}); it reads a "
+    "column with a number for each label as 'cats'."
+)
 
 
 def has_annotation(doc: Doc, name: str) -> bool:

@@ -123,6 +123,11 @@ class RNNPipe(TrainablePipe):
         doc, names = example.reference, self.annotation
         return bool(len(doc) and names and not any(has_annotation(doc, name) for name in names))
 
+    def never_absent(self, examples: Iterable[Example]) -> List[str]:
+        """The labels that no example is annotated to lack, if the component finds any number of
+        labels: to predict them everywhere would be no error."""
+        return []
+
     def can_learn_from(self, example: Example) -> bool:
         """Whether an example is part of the batches of `get_gold`."""
         return len(example.predicted) > 0
@@ -223,19 +228,21 @@ class RNNPipe(TrainablePipe):
         problem (str): What is missing.
         cure (str): What to do where there are examples, but without the annotation.
         """
-        n_examples, counts = 0, Counter[str]()
+        n_examples, n_lacking, counts = 0, 0, Counter[str]()
         for eg in get_examples():
             n_examples += 1
+            n_lacking += self.lacks_annotation(eg)
             counts.update(annotation_of(eg.reference))
         if not n_examples:
             return ValueError(
-                f"{problem} The training corpus has no examples: check its path, and that its "
-                f"reader knows such files. spacy.Corpus.v1 reads .spacy files only, "
+                f"{problem} The training corpus has no examples: check its path and max_length, "
+                f"and that its reader knows such files. spacy.Corpus.v1 reads .spacy files only, "
                 f"spacy_rnn.HFDataset.v1 reads CSV, JSON and others."
             )
         found = ", ".join(f"{name} in {count}" for name, count in counts.most_common())
         return ValueError(
             f"{problem} Examples read: {n_examples} ({found or 'none is annotated'}). {cure}"
+            + f" {LOST_BY_READERS}" * bool(n_lacking)
         )
 
     # What reports tell

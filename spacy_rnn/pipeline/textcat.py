@@ -1,5 +1,6 @@
 """The text classifiers: exclusive classes, and any number of labels."""
 
+import logging
 from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
@@ -21,9 +22,12 @@ from ..nn.losses import (
     multilabel_divergence,
     multilabel_loss,
 )
+from .annotation import ZERO_FOR_OTHERS
 from .base import Contents
 from .rehearsal import RehearsingPipe
 from .text import DEFAULT_MODEL, TARGET, TextPipe, excerpt
+
+logger = logging.getLogger("spacy_rnn")
 
 SCORE_WEIGHTS = {
     "cats_score": 1.0,
@@ -298,6 +302,9 @@ class RNNMultiLabelTextCategorizer(_Categorizer):
         counts: float32 (tokens,). The model must pool by attention.
     """
 
+    #: whether scoring has warned of labels that no text lacks
+    _warned_of_scores = False
+
     def __init__(
         self,
         vocab: Vocab,
@@ -332,7 +339,41 @@ class RNNMultiLabelTextCategorizer(_Categorizer):
                 "Annotate doc.cats in the training data, or add labels with add_label.",
             )
         self.get_gold(examples)
+        never_absent = self.never_absent(examples)
+        if never_absent:
+            logger.warning(
+                "'%s': no training example lacks the labels %s, so that they will be predicted for "
+                "all texts. %s",
+                self.name,
+                never_absent,
+                ZERO_FOR_OTHERS,
+            )
         self.model.initialize(X=[eg.x for eg in examples], Y=self.outputs)
+
+    def never_absent(self, examples: Iterable[Example]) -> List[str]:
+        annotated = [eg.reference.cats for eg in examples if eg.reference.cats]
+        labels = set(self.labels) if len(annotated) > 1 else set()
+        for cats in annotated:
+            if not labels:
+                break
+            labels -= {label for label in labels if cats.get(label) == 0}
+        return sorted(labels)
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
+        """Score examples; warn once if they cannot show that a label is predicted wrongly."""
+        examples = list(examples)
+        if not self._warned_of_scores:
+            never_absent = self.never_absent(examples)
+            self._warned_of_scores = bool(never_absent)
+            if never_absent:
+                logger.warning(
+                    "'%s': no example to score lacks the labels %s, so that predicting them is "
+                    "never counted as wrong. %s",
+                    self.name,
+                    never_absent,
+                    ZERO_FOR_OTHERS,
+                )
+        return super().score(examples, **kwargs)
 
     def get_gold(self, examples: List[Example]) -> Gold:
         """Which labels each text has; those without annotation have no loss."""

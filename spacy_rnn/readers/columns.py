@@ -20,11 +20,14 @@ ROLES = {
     "regression": "doc._.regression, from numbers",
     "translation": "doc._.translation",
 }
+KNOWN_ROLES = ", ".join(f"{role} ({meaning})" for role, meaning in ROLES.items())
 #: those of tokens, and the arguments that a Doc takes them by
 OF_TOKENS = {"tags": "tags", "pos": "pos", "morph": "morphs", "entities": "ents"}
 CATEGORIES = ("label", "labels", "cats")
 NUMBERS = ("cats", "regression")
 STRINGS = ("string", "large_string")
+#: how the names of types begin that dates and times have
+TIMES = ("timestamp", "date", "time", "duration")
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ def find_columns(
     if unknown:
         raise ValueError(
             f"'columns' maps what spaCy calls a thing to its column in the dataset, and does not "
-            f"know {unknown}. Choose from {ROLES}."
+            f"know {unknown}. Choose from {KNOWN_ROLES}."
         )
     found = {
         role: [
@@ -116,6 +119,8 @@ def find_columns(
     for role, those in found.items():
         if len(those) != 1 and role not in NUMBERS:
             raise ValueError(f"'columns' must map '{role}' to one column, got {columns[role]}.")
+        for column in those:
+            _check_is_no_time(column, source)
     if not found.keys() & {"text", "tokens"}:
         raise _unclear(features, source, "there is neither a text nor tokens")
     of_tokens = [role for role in OF_TOKENS if role in found]
@@ -142,6 +147,17 @@ def _find(features: Mapping[str, Any], name: str, source: Any) -> Column:
     return Column(path, feature)
 
 
+def _check_is_no_time(column: Column, source: Any) -> None:
+    """Raise a ValueError for a column of dates or times, which are no annotation."""
+    kind = getattr(_element(column.feature) or column.feature, "dtype", None)
+    if str(kind).startswith(TIMES):
+        raise ValueError(
+            f"{source}: the column '{column}' has dates or times ({kind}), where texts, labels or "
+            f"numbers are needed. `datasets` takes the texts of a JSON file for dates if all of "
+            f"them look like one: write the file as .csv or .tsv, where they stay texts."
+        )
+
+
 def _guess(features: Mapping[str, Any], source: Any) -> Dict[str, str]:
     """Columns that are named after their role, and those whose features leave no doubt."""
     from datasets import Translation
@@ -159,8 +175,17 @@ def _guess(features: Mapping[str, Any], source: Any) -> Dict[str, str]:
     if not found.keys() & {"text", "tokens"}:
         texts = [name for name, feature in rest.items() if _is_text(feature)]
         lists = [name for name, feature in rest.items() if _is_text(_element(feature))]
+        for name, feature in rest.items():
+            if isinstance(_element(feature), dict):
+                raise _unclear(
+                    features,
+                    source,
+                    f"no column is named 'text' or 'tokens', and '{name}' has lists of objects. If "
+                    f"these are the rows, write them to a file of their own, one a line",
+                )
         if len(texts) + len(lists) != 1:
-            problem = "no column is named 'text' or 'tokens', and not just one has texts"
+            which = "several columns have texts" if texts or lists else "no other has texts"
+            problem = f"no column is named 'text' or 'tokens', and {which}"
             raise _unclear(features, source, problem)
         found["text" if texts else "tokens"] = (texts or lists)[0]
     single = [name for name, feature in rest.items() if hasattr(feature, "names")]
@@ -188,9 +213,24 @@ def _guess(features: Mapping[str, Any], source: Any) -> Dict[str, str]:
 def _unclear(features: Mapping[str, Any], source: Any, problem: str) -> ValueError:
     return ValueError(
         f"{source}: it is not clear what to read: {problem}. Its columns: "
-        f'{list(_all_names(features))}. Say it in the config, as columns = {{"tokens": "words", '
-        f'"entities": "ner_tags"}}; known are {ROLES}.'
+        f"{list(_all_names(features))}. Say it in the config, as columns = {_example(features)}; "
+        f"known are {KNOWN_ROLES}."
     )
+
+
+def _example(features: Mapping[str, Any]) -> str:
+    """How `columns` may be set for these columns."""
+    by_role = {name.lower(): name for name in features}
+    texts = [name for name, feature in features.items() if _is_text(feature)]
+    lists = [name for name, feature in features.items() if _is_text(_element(feature))]
+    if lists and not texts:
+        first, second, start = "tokens", "entities", lists[0]
+    else:
+        first, second, start = "text", "label", texts[0] if texts else "sentence"
+    start = by_role.get(first, start)
+    others = [name for name in features if name != start]
+    end = by_role.get(second) or (others[-1] if others else "intent")
+    return f'{{"{first}": "{start}", "{second}": "{end}"}}'
 
 
 def _is_text(feature: Any) -> bool:

@@ -8,6 +8,12 @@ from ..features.normalization import required_text
 
 logger = logging.getLogger("spacy_rnn")
 
+#: what to do where numbers stand for names
+NAMES_FOR_NUMBERS = (
+    "If numbers stand for names, give the column these: in Python, with the library datasets, "
+    "dataset.cast_column(COLUMN, Sequence(ClassLabel(names=[...]))).save_to_disk(FOLDER)."
+)
+
 
 class Drops:
     """Counts what a reader drops, and reports it at the end of each pass: as a warning, or as

@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Uni
 
 from spacy.errors import Errors
 from spacy.language import Language
+from spacy.parts_of_speech import IDS as PARTS_OF_SPEECH
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import get_words_and_spaces
@@ -16,9 +17,9 @@ from spacy.util import get_words_and_spaces
 from ..extensions import set_doc_extension
 from ..log import inform
 from ..models.checks import at_least
-from .columns import CATEGORIES, OF_TOKENS, ROLES, Column, find_columns
-from .common import Drops, checked_text
-from .entity_tags import to_bio
+from .columns import CATEGORIES, KNOWN_ROLES, OF_TOKENS, Column, find_columns
+from .common import NAMES_FOR_NUMBERS, Drops, checked_text
+from .entity_tags import EntityTags
 from .labels import LabelReader, read_numbers
 from .sources import open_dataset
 from .tables import TableFormat
@@ -26,7 +27,9 @@ from .tables import TableFormat
 logger = logging.getLogger("spacy_rnn")
 
 #: the morphology of a token, as Universal Dependencies write it
-FEATS = re.compile(r"_|[^\s=|{}]+=[^\s=|{}]+(\|[^\s=|{}]+=[^\s=|{}]+)*")
+FEATS = re.compile(r"""_|[^\s=|{}'"]+=[^\s=|{}'"]+(\|[^\s=|{}'"]+=[^\s=|{}'"]+)*""")
+#: a tag or part of speech that is missing, as in the files of Universal Dependencies
+MISSING_TAG = "_"
 #: rows of a stream that tell its features where the stream does not
 N_ROWS_FOR_FEATURES = 100
 
@@ -58,13 +61,15 @@ class HFDataset:
     * "regression": numbers, for `doc._.regression`;
     * "translation": a text, for `doc._.translation`.
 
-    Labels are names, or numbers of a `ClassLabel`; a number without one is its own name. What is
-    missing, such as a `ClassLabel` of -1 or a number that is NaN, is not annotated: the text is
-    read all the same. Numbers are a column of dicts, {"NAME": value}, a column for each, whose name
+    Labels are names, numbers of a `ClassLabel`, or numbers whose names `labels` has at that
+    position; any other number is its own name, but not in tags of entities. What is missing, such
+    as a `ClassLabel` of -1, a tag "_" or a number that is NaN, is not annotated: the text is read
+    all the same. Numbers are a column of dicts, {"NAME": value}, a column for each, whose name
     is theirs, or, for "cats", a column of lists, whose numbers `labels` names. In a stream without
     `ClassLabel` and `labels`, only the label of a text itself is known and set.
 
-    The first pass logs which columns are read and which are ignored.
+    The first pass logs which columns are read and which are ignored. Messages count rows from 1,
+    without the header.
 
     Rows without a text are dropped. How many is logged at the end of each pass: as a warning, or as
     information where the pass before dropped the same.
@@ -78,8 +83,8 @@ class HFDataset:
         line; also compressed), a folder of them, a folder that `save_to_disk` wrote, or the name of
         a dataset on the Hub, which is read by the library's own rules.
     config_name (Optional[str]): Which configuration (subset), where a dataset has several.
-    split (Optional[str]): Which split, where a dataset has several. But for what `save_to_disk`
-        wrote and streams, it may be a part of one: "train[:10%]".
+    split (Optional[str]): Which split, where a dataset has several, or a part of one, such as
+        "train[:10%]"; a part neither of a stream nor of what `save_to_disk` wrote.
     streaming (bool): Read rows as they come, rather than download and convert the whole dataset
         first. What `save_to_disk` wrote needs neither.
     columns (Optional[Dict[str, Union[str, List[str]]]]): The name of the column for each role that
@@ -90,7 +95,8 @@ class HFDataset:
     labels (Optional[Union[List[str], HFDataset]]): The names of all labels in `doc.cats`, so that a
         dev corpus marks those it lacks as 0 too: a list, or the reader of the training corpus,
         whose labels they are. With a column of lists of numbers as "cats" they are the names of the
-        numbers, in their order. None for the labels of this dataset.
+        numbers, in their order; with labels that are numbers, 0 is the first. None for the labels
+        of this dataset.
     separator (str): What stands between the labels of one string, as in "x,y" or "['x', 'y']"; ""
         where each string is one label.
     limit (int): Stop after this many rows with a text; 0 for no limit.
@@ -132,6 +138,7 @@ class HFDataset:
         self._is_described = False
         cure = "Check the path, the split, and which column is read as the text."
         self._drops = Drops(self.path, "rows", cure)
+        self._entity_tags = EntityTags(self.path)
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
         """Yield examples from the data: each text without annotation, and the same with it. Raises
@@ -148,7 +155,7 @@ class HFDataset:
             if attr in self._source.columns:
                 set_doc_extension(attr)
         kept, dropped = 0, Counter[str]()
-        for number, row in enumerate(self._source.rows):
+        for number, row in enumerate(self._source.rows, start=1):
             try:
                 example = self._make_example(nlp, row)
             except ValueError as error:
@@ -161,6 +168,7 @@ class HFDataset:
             if kept == self.limit:
                 break
         self._drops.report(kept, dropped)
+        self._entity_tags.report()
 
     @property
     def label_names(self) -> List[str]:
@@ -234,7 +242,7 @@ class HFDataset:
                 "%s.",
                 self.path,
                 ignored,
-                ROLES,
+                KNOWN_ROLES,
             )
 
     def _make_example(self, nlp: Language, row: Mapping[str, Any]) -> Optional[Example]:
@@ -242,7 +250,7 @@ class HFDataset:
         columns = self._source.columns
         text = checked_text(self._value("text", row), "text")
         if "tokens" in columns:
-            words = [checked_text(word, "tokens") for word in self._value("tokens", row) or []]
+            words = [checked_text(word, "tokens") for word in self._list("tokens", row) or []]
             spaces = _spaces(words, text)
             predicted = Doc(nlp.vocab, words=words, spaces=spaces)
             annotation = self._of_tokens(row, words)
@@ -269,23 +277,41 @@ class HFDataset:
         """What a row has for a role of one column."""
         return self._source.columns[role][0].value(row) if role in self._source.columns else None
 
+    def _list(self, role: str, row: Mapping[str, Any]) -> Optional[List[Any]]:
+        """What a row has for a role of tokens."""
+        value = self._value(role, row)
+        if value is not None and not isinstance(value, list):
+            raise ValueError(
+                f"{value!r} in the column '{self._source.columns[role][0]}' is not a list with an "
+                f"item for each token, as {role} are. Write a list, in JSON lines or Parquet, or "
+                f"map a column of whole texts to 'text'."
+            )
+        return value
+
     def _of_tokens(self, row: Mapping[str, Any], words: List[str]) -> Dict[str, Any]:
         """The annotation of tokens, as the arguments of a Doc."""
         found: Dict[str, Any] = {}
         for role, argument in OF_TOKENS.items():
-            values = self._value(role, row)
+            values = self._list(role, row)
             if values is None:
                 continue
             column = self._source.columns[role][0]
+            if role == "morph":
+                # A dict or a list of features is not a morphology; it is shown as it prints.
+                values = [repr(each) if isinstance(each, (dict, list)) else each for each in values]
             names = column.names(values)
             if role == "morph":
                 _check_morphology(names, column)
+            elif role != "entities":
+                names = ["" if name == MISSING_TAG else name for name in names]
+            if role == "pos":
+                _check_parts_of_speech(names, column)
             if len(names) != len(words):
                 raise ValueError(
                     f"it has {len(words)} tokens, but {len(names)} {role}. Each token needs one, "
                     f"an empty one where it is not known."
                 )
-            found[argument] = to_bio(names) if role == "entities" else names
+            found[argument] = self._entity_tags.to_bio(names) if role == "entities" else names
         return found
 
     def _cats(self, row: Mapping[str, Any]) -> Dict[str, float]:
@@ -346,4 +372,15 @@ def _check_morphology(names: List[str], column: Column) -> None:
                 f"{name!r} in the column '{column}' is not a morphology. Write its features as "
                 f"Universal Dependencies do: Case=Nom|Number=Sing, _ where there are none, and "
                 f"nothing where they are not known."
+            )
+
+
+def _check_parts_of_speech(names: List[str], column: Column) -> None:
+    """Raise a ValueError for a name that is none of the universal parts of speech."""
+    for name in set(names):
+        if name not in PARTS_OF_SPEECH:
+            raise ValueError(
+                f"{name!r} in the column '{column}' is not a universal part of speech. Choose from "
+                f"{', '.join(filter(None, PARTS_OF_SPEECH))}; map tags of another kind to 'tags'. "
+                f"{NAMES_FOR_NUMBERS}"
             )

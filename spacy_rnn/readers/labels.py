@@ -1,19 +1,26 @@
 """Labels and numbers of texts, in the ways that datasets write them."""
 
+import json
 import logging
 import re
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set
+from collections import Counter
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .columns import Column, is_missing
+from .common import NAMES_FOR_NUMBERS
 
 logger = logging.getLogger("spacy_rnn")
 
 #: how a list of numbers, one for each label, says that a label holds or does not
-FLAGS = frozenset(("0", "1", "0.0", "1.0", "false", "true", "no", "yes"))
+FLAGS = frozenset("0 1 -1 0.0 1.0 -1.0 false true no yes n y f t off on".split())
+NUMBER = re.compile(r"[-+]?\d+(\.\d*)?")
 #: what hardly is a part of one label, and what separates labels that are known on their own
-SEPARATORS = re.compile(r"[;|]|,(?!\s)")
-MAYBE_SEPARATORS = (",", "/", "+", "&", " ")
+SEPARATORS = re.compile(r"[;|\t\r\n]|,(?!\s)")
+MAYBE_SEPARATORS = ("/", "+", "&", " ")
 PRINTED_LIST = re.compile(r"""\[.*\]|[({](?:['"]|.*,).*[)}]""", re.DOTALL)
+#: a list as numpy prints it, without commas
+PRINTED_ARRAY = re.compile(r"""\[([^,]*['"]\s+['"][^,]*|[^,'"]*\S\s+\S[^,'"]*)\]""", re.DOTALL)
+HASHTAGS = re.compile(r"#\S+(,?\s+#\S+)+")
 
 
 class LabelReader:
@@ -21,7 +28,8 @@ class LabelReader:
 
     column (Column): The column that has a label or a list of them.
     separator (str): What stands between labels in one string; "" where each string is one label.
-    names (Optional[Sequence[str]]): All labels; None where they are not known.
+    names (Optional[Sequence[str]]): All labels, which are names for the numbers of labels by their
+        position too, if none of them is a number; None where they are not known.
     source (Any): The path or name of the dataset, for messages.
     """
 
@@ -34,6 +42,8 @@ class LabelReader:
         self.names: Optional[List[str]] = None
         self._warned = False
         class_names = column.class_names
+        #: whether names stand for numbers by their position
+        self._by_position = class_names is None and not any(map(NUMBER.fullmatch, names or ()))
         if names is not None:
             self.names = list(names)
         elif class_names is not None:
@@ -43,12 +53,18 @@ class LabelReader:
     def collect_names(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Take all labels in the rows as the ones there are."""
         found: Set[str] = set()
-        for number, row in enumerate(rows):
+        for number, row in enumerate(rows, start=1):
             try:
                 found.update(self._read(self.column.value(row)) or ())
             except ValueError as error:
                 raise ValueError(f"Row {number} of {self.source}: {error}") from error
         self.names = sorted(found)
+        if not found:
+            logger.warning(
+                "%s: no row has a label in the column '%s'. Check that it is the right one.",
+                self.source,
+                self.column,
+            )
         self._warn_of_joined(self.names)
 
     def cats(self, row: Mapping[str, Any]) -> Dict[str, float]:
@@ -67,14 +83,18 @@ class LabelReader:
             return dict.fromkeys(found, 1.0)
         if len(found) > 1 and FLAGS.issuperset(name.lower() for name in self.names):
             raise self._not_a_set(value)
+        if self._by_position and not isinstance(value, list):
+            found = [self._name_of_number(name) for name in found]
         unknown = [name for name in found if name not in self.names]
         if unknown:
             if len(found) > 1 and FLAGS.issuperset(name.lower() for name in found):
                 raise self._not_a_set(value)
+            cure = "If it is several labels in one string, set separator to what stands between."
+            if self._by_position and NUMBER.fullmatch(unknown[0]):
+                cure = NAMES_FOR_NUMBERS
             raise ValueError(
                 f"the label {unknown[0]!r} in the column '{self.column}' is none of labels, "
-                f"{list(self.names)}. Correct it, or add it to labels. If it is several labels in "
-                f"one string, set separator to what stands between them."
+                f"{list(self.names)}. Correct it, or write labels as they are in the data. {cure}"
             )
         return {name: float(name in found) for name in self.names}
 
@@ -83,6 +103,9 @@ class LabelReader:
         values = value if isinstance(value, list) else [value]
         if isinstance(value, list) and any(isinstance(each, (bool, float)) for each in value):
             raise self._not_a_set(value)
+        if isinstance(value, list):
+            # What is missing fills up a list; a list of nothing else is missing itself.
+            values = [each for each in value if not is_missing(each)] or value[:1]
         names = [self.column.name(each) for each in values]
         known = [name for name in names if name is not None]
         if len(known) < len(names):
@@ -100,6 +123,18 @@ class LabelReader:
             return names
         return [part for name in names for part in split_list(name, self.separator)]
 
+    def _name_of_number(self, label: str) -> str:
+        """The name of a label that is a number, which `labels` has at that position."""
+        names = self.names or []
+        if label in names or not (label.isdecimal() and label == str(int(label))):
+            return label
+        if int(label) >= len(names):
+            raise ValueError(
+                f"the label {label} in the column '{self.column}' is out of range: labels has "
+                f"{len(names)} names, from 0. Correct it, or complete labels."
+            )
+        return names[int(label)]
+
     def _not_a_set(self, value: Any) -> ValueError:
         return ValueError(
             f"{value!r} in the column '{self.column}' is not a set of labels. If it has a number "
@@ -112,20 +147,17 @@ class LabelReader:
         """Warn once if a label looks like several in one string."""
         if self.separator or self._warned:
             return
-        known = set(names)
-        for name in names:
-            separator = _separator_in(name, known)
-            if separator is not None:
-                self._warned = True
-                logger.warning(
-                    "%s: the label %r in the column '%s' looks like several labels in one string, "
-                    "but is read as one. If it is several, set separator = %s.",
-                    self.source,
-                    name,
-                    self.column,
-                    f'"{separator}"',
-                )
-                return
+        joined = find_joined(names)
+        if joined is not None:
+            self._warned = True
+            logger.warning(
+                "%s: the label %r in the column '%s' looks like several labels in one string, but "
+                "is read as one. If it is several, set separator = %s.",
+                self.source,
+                joined[0],
+                self.column,
+                json.dumps(joined[1]),
+            )
 
 
 def read_numbers(
@@ -147,6 +179,12 @@ def read_numbers(
         if isinstance(value, str) and names is not None and separator:
             value = split_list(value, separator)
         if isinstance(value, list):
+            texts = [each for each in value if isinstance(each, str) and not _is_number(each)]
+            if texts:
+                raise ValueError(
+                    f"the column '{column}' has a list of texts, such as {texts[0]!r}, not of "
+                    f"numbers. If they are the names of labels, map it to 'labels'."
+                )
             if names is None or len(names) != len(value):
                 raise ValueError(
                     f"the column '{column}' has a list of {len(value)} numbers, but "
@@ -159,20 +197,28 @@ def read_numbers(
         for name, number in numbers.items():
             if is_missing(number):
                 continue
+            if not _is_number(number):
+                raise ValueError(
+                    f"{name} = {number!r} in the column '{column}' is not a number. Correct it, or "
+                    f"leave it empty if it is missing. If it is a list of numbers for doc.cats in "
+                    f'a string, set separator to what stands between them, as separator = ",", '
+                    f'and name them, labels = ["NAME", ...].'
+                )
             if names is not None and name not in names:
                 raise ValueError(
                     f"the column '{column}' has a number for {name!r}, which is none of labels, "
                     f"{list(names)}. Correct it, or add it to labels."
                 )
-            try:
-                # The columns of a text file are strings.
-                found[name] = float(number)
-            except (TypeError, ValueError):
-                raise ValueError(
-                    f"{name} = {number!r} in the column '{column}' is not a number. Correct it, or "
-                    f"leave it empty if it is missing."
-                ) from None
+            found[name] = float(number)
     return {name: number for name, number in found.items() if not is_missing(number)}
+
+
+def _is_number(value: Any) -> bool:
+    """Check whether a value is a number or missing. The columns of a text file are strings."""
+    try:
+        return is_missing(value) or isinstance(float(value), float)
+    except (TypeError, ValueError):
+        return False
 
 
 def split_list(text: str, separator: str) -> List[str]:
@@ -186,15 +232,26 @@ def split_list(text: str, separator: str) -> List[str]:
     return [item for match in items if (item := (match[2] or match[3] or "").strip())]
 
 
-def _separator_in(label: str, labels: Set[str]) -> Optional[str]:
-    """What separates the labels that are in one string, as it seems; None if it is one label."""
-    if PRINTED_LIST.fullmatch(label):
-        return "," if "," in label else " "
-    match = SEPARATORS.search(label.strip(";|,"))
-    if match:
-        return match[0]
-    for separator in MAYBE_SEPARATORS:
-        parts = split_list(label, separator) if separator in label else []
-        if len(parts) > 1 and all(part in labels for part in parts):
-            return separator
+def find_joined(labels: Iterable[str]) -> Optional[Tuple[str, str]]:
+    """Find a label that looks like several in one string. Returns it and what separates them; None
+    if there is none."""
+    labels = list(dict.fromkeys(labels))
+    known = set(labels)
+    uses = Counter(part for label in labels for part in set(split_list(label, ",")))
+    for label in labels:
+        if PRINTED_LIST.fullmatch(label):
+            return label, " " if any(map(PRINTED_ARRAY.fullmatch, labels)) else ","
+        match = SEPARATORS.search(label.strip(";|, \t\r\n"))
+        if match:
+            return label, match[0]
+        if HASHTAGS.fullmatch(label):
+            return label, "," if "," in label else " "
+        parts = split_list(label, ",")
+        # Parts of one label, such as "food, drinks", are not in others too.
+        if len(parts) > 1 and all(uses[part] > 1 for part in parts):
+            return label, ","
+        for separator in MAYBE_SEPARATORS:
+            parts = split_list(label, separator) if separator in label else []
+            if len(parts) > 1 and known.issuperset(parts):
+                return label, separator
     return None

@@ -123,6 +123,25 @@ def test_a_label_that_nothing_has(paths, tmp_path):
     )
 
 
+def test_labels_that_no_document_lacks(paths, tmp_path):
+    config = configured(paths, "textcat")
+    config["components"]["textcat"]["factory"] = "rnn_textcat_multilabel"
+    config["components"]["textcat"]["threshold"] = 0.5
+    vocab = spacy.blank("en").vocab
+    docs = [make_doc(vocab, *sentence) for sentence in SENTENCES[2:]]
+    for doc in docs:
+        del doc.cats["LIKE"]
+    DocBin(docs=docs).to_disk(tmp_path / "dev.spacy")
+    config["paths"]["dev"] = str(tmp_path / "dev.spacy")
+    found = report(set_up(config))
+    assert found.components["textcat"].never_absent == {"train": [], "dev": ["LIKE"]}
+    (warning,) = [w for w in advice(found) if "lacks" in w]
+    assert warning.startswith(
+        "textcat: Labels that no document of the dev corpus lacks, 1: LIKE. Predicting them is "
+        "never counted as wrong. Set labels that do not hold to 0 in doc.cats."
+    )
+
+
 def test_warnings(paths):
     """One for each thing that may be wrong."""
     found = report(set_up(configured(paths, "ner")))

@@ -85,6 +85,15 @@ def test_documents_that_are_split(caplog, path, name, settings):
         assert message.startswith(expected)
 
 
+@pytest.mark.parametrize("name", ["rnn_textcat", "rnn_textcat_multilabel", "rnn_regressor"])
+def test_the_error_of_a_corpus_that_lost_all_annotation_says_so(path, name):
+    nlp, corpus = make_pipeline(name), Corpus(path, gold_preproc=True)
+    with pytest.raises(ValueError) as raised:
+        nlp.initialize(lambda: corpus(nlp))
+    assert "If the data has it, the reader drops it" in str(raised.value)
+    assert "Set max_length = 0, gold_preproc = false" in str(raised.value)
+
+
 @pytest.mark.parametrize("name", EXTENSION_KINDS)
 @pytest.mark.parametrize("augmenter", AUGMENTERS)
 def test_documents_that_are_changed(caplog, path, name, augmenter):

@@ -1,5 +1,6 @@
 """What is special to the text classifiers: classes, labels, partial annotation, attention."""
 
+import logging
 import subprocess
 import sys
 
@@ -133,7 +134,8 @@ def test_scores_are_reported_for_each_label(factory):
     scores = nlp.evaluate(examples)
     assert scores["cats_macro_f"] == 1.0
     assert {label: f["f"] for label, f in scores["cats_f_per_type"].items()} == {
-        "EAT": 1.0, "LIKE": 1.0,
+        "EAT": 1.0,
+        "LIKE": 1.0,
     }
 
 
@@ -201,9 +203,12 @@ def test_positive_label():
     pipe.initialize(lambda: examples, nlp=nlp, positive_label="LIKE")
     scores = nlp.evaluate(examples)
     assert scores["cats_score_desc"] == "F (LIKE)"
-    assert make_pipeline("rnn_textcat").from_bytes(nlp.to_bytes()).evaluate(examples)[
-        "cats_score_desc"
-    ] == "F (LIKE)"
+    assert (
+        make_pipeline("rnn_textcat")
+        .from_bytes(nlp.to_bytes())
+        .evaluate(examples)["cats_score_desc"]
+        == "F (LIKE)"
+    )
     with pytest.raises(ValueError, match="E920"):
         pipe.initialize(lambda: examples, nlp=nlp, positive_label="NOPE")
     with pytest.raises(ValueError, match="E919"):
@@ -365,3 +370,55 @@ def test_the_state_does_not_pass_from_text_to_text():
     (alone,) = pipe.predict([short]).scores
     after = pipe.predict([long, short]).scores[1]
     np.testing.assert_allclose(after, alone, atol=1e-6)
+
+
+# Labels that no text lacks
+
+
+def warnings_of(caplog, run):
+    caplog.clear()
+    with caplog.at_level(logging.WARNING, "spacy_rnn"):
+        run()
+    return caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("all_cats", "named"),
+    [
+        ([{"A": 1}, {"B": 1}], "['A', 'B']"),
+        ([{"A": 1, "B": 1}, {"A": 1, "B": 1}], "['A', 'B']"),
+        ([{"A": 1, "B": 0}, {"A": 1, "B": 1}, {}], "['A']"),
+        ([{"A": 1, "B": 0}, {"A": 0}], None),
+        ([{"A": 1}, {}], None),
+    ],
+)
+def test_labels_that_no_training_example_lacks_are_a_warning(caplog, all_cats, named):
+    nlp = make_pipeline("rnn_textcat_multilabel")
+    examples = [example(nlp, "a b", cats) for cats in all_cats]
+    found = warnings_of(caplog, lambda: nlp.initialize(lambda: examples))
+    assert len(found) == (named is not None)
+    if named:
+        assert f"no training example lacks the labels {named}, so that they will be" in found[0]
+        assert "labels = ${corpora.train}" in found[0]
+
+
+def test_labels_that_no_example_to_score_lacks_are_a_warning(caplog):
+    nlp = make_pipeline("rnn_textcat_multilabel", threshold=0.0)
+    labels = ["A", "B", "C"]
+    full = [{"A": 1, "B": 0, "C": 0}, {"A": 0, "B": 1, "C": 1}]
+    nlp.initialize(lambda: [example(nlp, "a b", cats) for cats in full])
+    assert nlp.get_pipe("rnn_textcat_multilabel").labels == tuple(labels)
+    whole = [example(nlp, "a b", cats) for cats in full]
+    assert not warnings_of(caplog, lambda: nlp.evaluate(whole))
+    # As of a dev corpus without C.
+    part = [{"A": 1, "B": 0}, {"A": 0, "B": 1}]
+    examples = [example(nlp, "a b", cats) for cats in part]
+    (message,) = warnings_of(caplog, lambda: [nlp.evaluate(examples) for _ in range(2)])
+    assert "no example to score lacks the labels ['C'], so that predicting them is never" in message
+
+
+def test_exclusive_classes_need_no_zeros(caplog):
+    nlp = make_pipeline("rnn_textcat")
+    examples = [example(nlp, "a b", {label: 1}) for label in "AB"]
+    assert not warnings_of(caplog, lambda: nlp.initialize(lambda: examples))
+    assert not warnings_of(caplog, lambda: nlp.evaluate(examples))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spacy_rnn.readers.entity_tags import are_entity_tags, to_bio
+from spacy_rnn.readers.entity_tags import EntityTags, are_entity_tags
 
 
 @pytest.mark.parametrize(
@@ -26,22 +26,69 @@ from spacy_rnn.readers.entity_tags import are_entity_tags, to_bio
     ],
 )
 def test_each_scheme_becomes_bio(tags, expected):
-    assert to_bio(tags.split()) == expected.split(" ")
+    assert EntityTags("a.json").to_bio(tags.split()) == expected.split(" ")
 
 
-@pytest.mark.parametrize("tag", ["B", "i", "B-", "B_LOC", "I:LOC", "LOC-B", "LOC_i", "_", "--"])
+@pytest.mark.parametrize(
+    "tag",
+    ["B", "i", "B-", "B_LOC", "I:LOC", "B–LOC", "b/LOC", "LOC-B", "LOC_i", "LOC–B", "_", "--"],
+)
 def test_what_may_have_its_prefix_in_another_place_is_an_error(tag):
     with pytest.raises(ValueError, match=f"'{tag}' is not a tag of an entity. Write a prefix"):
-        to_bio(["O", tag])
+        EntityTags("a.json").to_bio(["O", tag])
 
 
 def test_such_a_label_can_have_a_prefix():
-    assert to_bio(["I-VITAMIN-B", "I-B_CELL"]) == ["B-VITAMIN-B", "B-B_CELL"]
+    assert EntityTags("a.json").to_bio(["I-VITAMIN-B", "I-B_CELL"]) == ["B-VITAMIN-B", "B-B_CELL"]
 
 
-def test_tags_with_and_without_a_prefix_are_an_error():
-    with pytest.raises(ValueError, match="others have none: B-PER, O, LOC"):
-        to_bio(["B-PER", "O", "LOC"])
+@pytest.mark.parametrize("texts", [["B-PER O None"], ["B-PER O", "None"], ["None", "O B-PER"]])
+def test_tags_with_and_without_a_prefix_are_an_error(texts):
+    tags = EntityTags("a.json")
+    with pytest.raises(ValueError, match="such as 'B-PER', and others have none, such as 'None'"):
+        for text in texts:
+            tags.to_bio(text.split())
+
+
+@pytest.mark.parametrize("tag", ["0", "12", "-1", "1.0"])
+def test_numbers_are_an_error_that_says_how_to_name_them(tag):
+    with pytest.raises(ValueError, match=f"'{tag}' is a number, not a tag of .*cast_column"):
+        EntityTags("a.json").to_bio([tag, "O"])
+
+
+@pytest.mark.parametrize("tag", ["B-A|B-B", "A|B", "B-A,I-B", "B-A I-B", "O|B-A", "I-A; U-B"])
+def test_several_tags_of_one_token_are_an_error(tag):
+    with pytest.raises(ValueError, match="looks like several tags of one token"):
+        EntityTags("a.json").to_bio([tag])
+
+
+def test_blanks_around_a_tag_are_not_part_of_it():
+    assert EntityTags("a.json").to_bio(["B-A ", " I-A", " O", " "]) == ["B-A", "I-A", "O", ""]
+
+
+def reported(caplog, *texts):
+    caplog.clear()
+    tags = EntityTags("a.json")
+    for text in texts:
+        tags.to_bio(text.split())
+    tags.report()
+    tags.report()
+    return caplog.messages
+
+
+def test_tags_without_any_token_outside_are_a_warning(caplog):
+    (message,) = reported(caplog, "PER OTHER", "OTHER")
+    assert message.startswith("a.json: no token has the tag O") and "such as 'PER'" in message
+    assert not reported(caplog, "PER OTHER", "O")
+    # An address may have no other tokens.
+    assert not reported(caplog, "B-STREET I-STREET B-TOWN")
+
+
+def test_entities_that_go_on_without_a_first_token_are_a_warning(caplog):
+    (message,) = reported(caplog, "E-MAIL E-MAIL O", "O E-MAIL")
+    assert "3 tags of entities, such as 'E-MAIL', continue or end an entity that" in message
+    assert "such as 'I-E-MAIL'" in message
+    assert not reported(caplog, "I-A I-A E-A O S-A B-A M-A L-A")
 
 
 @pytest.mark.parametrize(

@@ -211,9 +211,9 @@ def test_features_tell_columns_where_they_leave_no_doubt(nlp, tmp_path, features
 @pytest.mark.parametrize(
     ("features", "problem"),
     [
-        ({"a": Value("string"), "b": Value("string")}, "not just one has texts"),
-        ({"a": Value("string"), "b": [Value("string")]}, "not just one has texts"),
-        ({"a": Value("int64")}, "not just one has texts"),
+        ({"a": Value("string"), "b": Value("string")}, "several columns have texts"),
+        ({"a": Value("string"), "b": [Value("string")]}, "several columns have texts"),
+        ({"a": Value("int64")}, "no other has texts"),
         (
             {"text": Value("string"), "a": ClassLabel(names="x"), "b": ClassLabel(names="x")},
             "each of ['a', 'b'] may be 'label'",
@@ -237,6 +237,21 @@ def test_what_is_not_clear_is_an_error_with_the_cure(nlp, tmp_path, features, pr
     columns = {name: [None] for name in features}
     message = error(nlp, save(tmp_path / "a", columns, features))
     assert problem in message and str(list(features)[0]) in message and "columns =" in message
+
+
+@pytest.mark.parametrize(
+    ("row", "example"),
+    [
+        ({"Text": "a", "Label": "x", "Id": "7"}, '{"text": "Text", "label": "Label"}'),
+        ({"q": "a", "id": 7, "intent": "x"}, '{"text": "q", "label": "intent"}'),
+        ({"Tokens": ["a"], "words": ["b"]}, '{"tokens": "Tokens", "entities": "words"}'),
+        ({"w": ["a"], "x": ["b"]}, '{"tokens": "w", "entities": "x"}'),
+        ({"x": 1}, '{"text": "sentence", "label": "x"}'),
+    ],
+)
+def test_the_cure_names_the_columns_that_there_are(nlp, tmp_path, row, example):
+    message = error(nlp, save(tmp_path / "a", {name: [value] for name, value in row.items()}))
+    assert f"columns = {example}; known are text (the text), tokens (its tokens)" in message
 
 
 def test_unknown_columns_and_roles_are_errors(nlp, tmp_path):
@@ -271,7 +286,7 @@ def test_labels_of_a_list_of_names_are_those_of_all_rows(nlp, tmp_path):
     docs = references(nlp, path)
     assert [doc.cats for doc in docs] == [{"x": 1.0, "y": 0.0}, {"x": 0.0, "y": 1.0}]
     message = error(nlp, path, streaming=True)
-    assert "Row 0 of" in message and "Set labels" in message and "streaming to false" in message
+    assert "Row 1 of" in message and "Set labels" in message and "streaming to false" in message
 
 
 def test_integers_and_booleans_are_names(nlp, tmp_path):
@@ -388,8 +403,14 @@ def test_entity_tags_of_each_scheme(nlp, tmp_path, tags, expected):
         ({"entities": [["O"], ["B_PERSON"]]}, "'B_PERSON' is not a tag of an entity"),
         ({"morph": [["_"], ["None"]]}, "'None' in the column 'morph' is not a morphology"),
         ({"morph": [["A=b|C[d]=e,f"], ["{'A': 'b'}"]]}, "\"{'A': 'b'}\" in the column 'morph'"),
-        ({"morph": [[None], [{"A": "b"}]]}, "{'A': 'b'} in the column 'morph' is neither a text"),
-        ({"pos": [["X"], ["NN"]]}, "NN"),
+        ({"morph": [[None], [{"A": "b"}]]}, "\"{'A': 'b'}\" in the column 'morph' is not"),
+        ({"morph": [[None], [["A=b"]]]}, "\"['A=b']\" in the column 'morph' is not a morphology"),
+        ({"pos": [["X"], ["NN"]]}, "'NN' in the column 'pos' is not a universal part of speech"),
+        ({"pos": [[None], [7]]}, "'7' in the column 'pos' is not a universal part of speech"),
+        ({"entities": [[None], [1]]}, "'1' is a number, not a tag of an entity"),
+        ({"tags": [None, "X"]}, "'X' in the column 'tags' is not a list with an item for each"),
+        ({"morph": [None, {"A": "b"}]}, "{'A': 'b'} in the column 'morph' is not a list"),
+        ({"tokens": [None, "a b"]}, "'a b' in the column 'tokens' is not a list"),
         ({"tokens": [["a"], [""]]}, "empty string"),
         ({"cats": [{"A": "1"}, {"A": "NA"}]}, "A = 'NA' in the column 'cats' is not a number"),
         ({"regression": [None, [1.0, 2.0]]}, "'regression' has a list of 2 numbers, but 0 names"),
@@ -400,7 +421,41 @@ def test_entity_tags_of_each_scheme(nlp, tmp_path, tags, expected):
 def test_malformed_rows_are_named(nlp, tmp_path, columns, problem):
     path = save(tmp_path / "a", {"tokens": [["a"], ["b"]], **columns})
     message = error(nlp, path)
-    assert f"Row 1 of {path}: " in message and problem in message
+    assert f"Row 2 of {path}: " in message and problem in message
+
+
+def test_an_underscore_is_a_missing_tag(nlp, tmp_path):
+    values = {"tags": [["_", "DT"]], "pos": [["NOUN", "_"]]}
+    (doc,) = references(nlp, save(tmp_path / "a", {"tokens": [["a", "b"]], **values}))
+    assert [(t.tag_, t.pos_) for t in doc] == [("", "NOUN"), ("DT", "")]
+    assert to_dataset([doc])[0]["tags"] == ["", "DT"]
+
+
+def test_doubtful_entity_tags_are_a_warning_after_a_pass(nlp, tmp_path, caplog):
+    path = save(tmp_path / "a", {"tokens": [["a", "b"]], "entities": [["PER", "OUT"]]})
+    corpus = make_hf_dataset(path)
+    assert list(corpus(nlp)) and list(corpus(nlp))
+    (message,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert message.startswith(f"{path}: no token has the tag O of entities")
+
+
+@pytest.mark.parametrize("role", ["text", "label", "tokens"])
+def test_texts_that_are_taken_for_dates_are_an_error(nlp, tmp_path, role):
+    path = tmp_path / "a.jsonl"
+    row = {"text": "a", role: ["2020-01-01"] if role == "tokens" else "2020-01-01"}
+    path.write_text(f"{json.dumps(row)}\n" * 2)
+    message = error(nlp, path)
+    assert f"the column '{role}' has dates or times (timestamp" in message and ".csv" in message
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\n2020-01-01,1999-01-01\n")
+    assert references(nlp, path)[0].cats == {"1999-01-01": 1.0}
+
+
+def test_rows_inside_an_object_are_an_error(nlp, tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('{"version": "1", "data": [{"text": "a", "label": "x"}]}')
+    message = error(nlp, path)
+    assert "'data' has lists of objects" in message and "one a line" in message
 
 
 def test_numbers_are_no_labels(nlp, tmp_path):
@@ -417,7 +472,7 @@ def test_a_label_out_of_range_is_an_error(nlp, tmp_path):
     table = pa.table({"text": ["a", "b"], "label": [0, 2]}, schema=features.arrow_schema)
     Dataset(table).save_to_disk(str(tmp_path / "a"))
     message = error(nlp, tmp_path / "a")
-    assert f"Row 1 of {tmp_path / 'a'}" in message
+    assert f"Row 2 of {tmp_path / 'a'}" in message
     assert "the label 2 in the column 'label' is out of range: it has 2 names" in message
 
 
