@@ -114,10 +114,25 @@ def open_text(path: Path, encoding: str = UTF8, newline: str = "\n") -> Iterator
 
 def read_lines(path: Path, encoding: str = UTF8) -> Iterator[str]:
     """The lines of a text file, without their ends. A line feed ends a line, with or without a
-    carriage return before it; no other character does. Raises as `open_text`."""
+    carriage return before it; no other character does.
+
+    RAISES (ValueError): As `open_text`, and for any other carriage return, which may end a line.
+    """
     with open_text(path, encoding) as file:
-        for line in file:
-            yield line.removesuffix("\n").removesuffix("\r")
+        for number, line in enumerate(file, start=1):
+            line = line.removesuffix("\n").removesuffix("\r")
+            if "\r" in line:
+                raise stray_return(number, path)
+            yield line
+
+
+def stray_return(number: int, name: Any) -> ValueError:
+    """The error for a carriage return in a line that no line feed follows."""
+    return ValueError(
+        f"Line {number} of {name} has a carriage return without a line feed after it. If it ends a "
+        f"line, as in files of old Macs, convert the line ends, as by tr '\\r' '\\n'; if it is a "
+        f"part of a text, replace it by a blank."
+    )
 
 
 def decode(data: bytes, name: str) -> str:
@@ -135,17 +150,20 @@ def decode(data: bytes, name: str) -> str:
 
 
 def read_json(path: Path, encoding: str = UTF8) -> Iterator[Tuple[str, Any]]:
-    """The values of a JSON file, each with its place, for messages: one a line, or those of a list.
+    """The values of a JSON file, each with its place, for messages: one on each line; in a .json
+    file also those of one list, or one object on several lines.
 
-    RAISES (ValueError): As `open_text`, and if a line is not valid JSON.
+    RAISES (ValueError): As `read_lines`, and if a line is not valid JSON.
     """
     lines = read_lines(path, encoding)
     begun = False
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        if not begun and line.lstrip().startswith("[") and ending_of(path) == ".json":
-            values = _parse_json("\n".join([line, *lines]), str(path))
+        if not begun and ending_of(path) == ".json" and not _is_object(line):
+            # With the lines before it, so that an error names the line.
+            whole = _parse_json("\n".join(["\n" * (number - 1) + line, *lines]), str(path))
+            values = whole if isinstance(whole, list) else [whole]
             yield from ((f"Item {i} of {path}", value) for i, value in enumerate(values))
             return
         begun = True
@@ -153,13 +171,27 @@ def read_json(path: Path, encoding: str = UTF8) -> Iterator[Tuple[str, Any]]:
         yield where, _parse_json(line, where)
 
 
+def _is_object(text: str) -> bool:
+    try:
+        return text.lstrip().startswith("{") and bool(json.loads(text))
+    except ValueError:
+        return False
+
+
 def _parse_json(text: str, where: str) -> Any:
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        if "\\ud" in text or "\\uD" in text:
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{where} has half of a surrogate pair, such as \\ud83d. Write the whole character."
+        ) from error
     except ValueError as error:
         raise ValueError(
-            f"{where} is no valid JSON ({error}). A .jsonl file must have one JSON object a line, "
-            f"each whole on its line; a .json file may have one list of objects instead."
+            f"{where} is not valid JSON ({error}). A .jsonl file must have one JSON object on each "
+            f"line; a .json file may have one list of objects instead."
         ) from error
 
 
@@ -180,8 +212,8 @@ def _not_decoded(number: int, name: Any, encoding: str, error: UnicodeDecodeErro
     encoding = encoding.removesuffix("-sig").upper()
     return ValueError(
         f"Line {number} of {name} is not {encoding} ({error.reason}). Convert the file, as by "
-        f"iconv -f ISO-8859-1 -t UTF-8, with the encoding that it has, or set the encoding where "
-        f"there is a setting for it."
+        f"iconv -f CP1252 -t UTF-8, with the encoding that it has; in the block of a reader you "
+        f'can set the encoding instead, as encoding = "cp1252".'
     )
 
 

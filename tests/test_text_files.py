@@ -8,7 +8,7 @@ import pytest
 
 from spacy_rnn.text_files import decode, encoding_of, ending_of, open_text, read_json, read_lines
 
-LINES = ["Né à Łódź", "", "a\u2028b\x85c\rd", "\ufeffend"]
+LINES = ["Né à Łódź", "", "a\u2028b\x85c\x0bd", "\ufeffend"]
 TEXT = "\n".join(LINES)
 PACKED = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress, ".bz2": bz2.compress}
 #: a byte-order mark and what follows it
@@ -48,10 +48,16 @@ def test_an_encoding_can_be_given(tmp_path, encoding):
 
 
 def test_line_feeds_end_lines_with_or_without_a_carriage_return(tmp_path):
-    path = write(tmp_path / "a.txt", b"a\r\nb\r\r\nc\rd\n\n")
-    assert list(read_lines(path)) == ["a", "b\r", "c\rd", ""]
+    path = write(tmp_path / "a.txt", b"a\r\nb\n\nc\r")
+    assert list(read_lines(path)) == ["a", "b", "", "c"]
     with open_text(path, newline="") as file:
-        assert file.read() == "a\r\nb\r\r\nc\rd\n\n"
+        assert file.read() == "a\r\nb\n\nc\r"
+
+
+@pytest.mark.parametrize("data", [b"a\r\nb\r\r\n", b"a\nc\rd\n", b"a\nb\rc\rd\r"])
+def test_other_carriage_returns_are_an_error(tmp_path, data):
+    path = write(tmp_path / "a.txt", data)
+    assert f"Line 2 of {path} has a carriage return" in error(read_lines, path)
 
 
 @pytest.mark.parametrize("ending", PACKED)
@@ -127,10 +133,16 @@ def test_json_has_a_value_a_line_or_one_list(tmp_path, mark):
         (f"Item 1 of {a_list}", {"a": 2}),
     ]
     assert values(write(tmp_path / "a.jsonl", b"[1]\n[2]\n")) == [[1], [2]]
+    for text in ('{"a":\n1}', '{"a": 1}', '\n[{"a": 1}]'):
+        assert values(write(tmp_path / "a.json", (mark + text).encode())) == [{"a": 1}]
 
 
 def test_malformed_json_is_named(tmp_path):
     path = write(tmp_path / "a.jsonl", b'{"a": 1}\n{"a": \n')
-    assert f"Line 2 of {path} is no valid JSON" in error(read_json, path)
-    path = write(tmp_path / "a.json", b'[{"a": 1},\n')
-    assert f"{path} is no valid JSON" in error(read_json, path)
+    assert f"Line 2 of {path} is not valid JSON" in error(read_json, path)
+    for data, place in ((b'[{"a": 1},\n', "line 1"), (b'\n\n{"a": 1},\n', "line 3")):
+        path = write(tmp_path / "a.json", data)
+        message = error(read_json, path)
+        assert f"{path} is not valid JSON" in message and place in message
+    path = write(tmp_path / "a.jsonl", b'{"a": "\\ud83e\\udd5a"}\n{"a": "\\uD83E"}\n')
+    assert f"Line 2 of {path} has half of a surrogate pair" in error(read_json, path)

@@ -267,7 +267,7 @@ class ParallelCorpus:
         needed = 1 + max(self.source_column, self.target_column)
         if len(first) < needed:
             raise ValueError(
-                f"Line {number} of {self.path} has {len(first)} column(s), but source_column = "
+                f"Line {number} of {self.path} has too few columns, {len(first)}: source_column = "
                 f"{self.source_column} and target_column = {self.target_column} need {needed}. "
                 f"Separate them by a TAB in .tsv and .txt or a comma in .csv, set delimiter, or "
                 f"set target_path if the translations have their own file."

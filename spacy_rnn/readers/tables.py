@@ -1,22 +1,25 @@
 """Tables in text files: rows of fields, with one rule for each ending."""
 
-import codecs
 import csv
 import logging
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import islice, tee
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Tuple
 
-from ..text_files import UTF8, ending_of, open_text, read_lines
+from ..text_files import UTF8, ending_of, open_text, read_lines, stray_return
 
 logger = logging.getLogger("spacy_rnn")
 
 #: the delimiter of each ending, and whether its fields may be quoted
 RULES: Dict[str, Tuple[str, bool]] = {".csv": (",", True), ".tsv": ("\t", False)}
 #: delimiters that files have in place of that of their ending
-OTHERS = (";", "\t", "|")
+OTHERS = (",", ";", "\t", "|")
+#: the first line by which some programs tell Excel the delimiter
+_EXCEL_NOTE = re.compile("sep=.", re.IGNORECASE)
 #: the csv module's own limit, 131,072 characters, is too small for a document
 LONGEST_FIELD = 2**31 - 1
 
@@ -46,10 +49,10 @@ class TableFormat:
                 f'{self.delimiter!r}. In a config, a TAB is "\\t".'
             )
         try:
-            codecs.lookup(self.encoding)
-        except LookupError as error:
+            "".encode(self.encoding)
+        except (LookupError, ValueError) as error:
             raise ValueError(
-                f"'encoding' must be one that Python knows, such as utf-8 or cp1252, not "
+                f"'encoding' must be one of text that Python knows, such as utf-8 or cp1252, not "
                 f"'{self.encoding}'."
             ) from error
 
@@ -75,35 +78,56 @@ class TableFormat:
 
 def read_rows(path: Path, form: TableFormat) -> Iterator[Tuple[int, List[str]]]:
     """The rows of a table, its header too, each with the number of the line in which it begins.
-    Blank lines are not rows.
+    Lines of nothing but blanks and TABs are not rows, as pandas has it.
 
     form (TableFormat): The format, completed by the rule of the ending.
-    RAISES (ValueError): If the file is damaged, not in its encoding, or its quotes are not paired.
+    RAISES (ValueError): If the file is damaged, not in its encoding, its quotes are not paired, or
+        it has carriage returns without line feeds outside of quotes.
     """
     rule = form.of(path)
     rows = (
         _read_quoted(path, rule) if rule.quotes else _read_literal(path, rule, form.quotes is None)
     )
     for number, fields in rows:
-        if len(fields) > 1 or "".join(fields).strip():
-            yield number, fields
+        if number == 1 and len(fields) <= 2:
+            note = (rule.delimiter or "").join(fields)
+            if _EXCEL_NOTE.fullmatch(note):
+                raise ValueError(
+                    f"Line 1 of {path}, {note!r}, is a note for Excel, not a row. Remove the line, "
+                    f"and set delimiter to {note[-1]!r}."
+                )
+        yield number, fields
 
 
 def _read_quoted(path: Path, form: TableFormat) -> Iterator[Tuple[int, List[str]]]:
     csv.field_size_limit(LONGEST_FIELD)
     with open_text(path, form.encoding, newline="") as file:
-        reader = csv.reader(file, delimiter=form.delimiter or "", strict=True)
+        lines, same_lines = tee(file)
+        reader = csv.reader(lines, delimiter=form.delimiter or "", strict=True)
         start = 1
         try:
             for fields in reader:
-                yield start, fields
+                *_, line = islice(same_lines, reader.line_num + 1 - start)
+                if line.endswith("\r"):
+                    raise stray_return(reader.line_num, path)
+                # An empty field in quotes is a row.
+                if len(fields) > 1 or line.strip(" \t\r\n"):
+                    yield start, fields
                 start = reader.line_num + 1
         except csv.Error as error:
             raise ValueError(
                 f"The row that begins in line {start} of {path} has quotes that are not paired "
-                f"({error}). Write a quote inside a quoted field twice; where quotes are text, "
-                f"set quotes to false."
+                f"({error}). {_cure_of_quotes(next(same_lines), form)}"
             ) from error
+
+
+def _cure_of_quotes(line: str, form: TableFormat) -> str:
+    """What to do about a line with quotes that are not paired."""
+    if (form.delimiter or "") not in line:
+        for other in (*OTHERS, " "):
+            if f'"{other}' in line or f'{other}"' in line:
+                return f"If {other!r} separates the columns, set delimiter to it."
+    return "Write a quote inside a quoted field twice; where quotes are text, set quotes to false."
 
 
 def _read_literal(path: Path, form: TableFormat, by_rule: bool) -> Iterator[Tuple[int, List[str]]]:
@@ -115,7 +139,8 @@ def _read_literal(path: Path, form: TableFormat, by_rule: bool) -> Iterator[Tupl
                 if field.startswith('"'):
                     quoted += 1
                     is_literal = is_literal or not _is_quoted(field)
-        yield number, fields
+        if len(fields) > 1 or line.strip(" \t"):
+            yield number, fields
     if quoted and not is_literal:
         _warn_of_quotes(path, quoted)
 
@@ -140,19 +165,20 @@ def _warn_of_quotes(path: Path, n_fields: int) -> None:
 def check_table(path: Path, form: TableFormat) -> List[str]:
     """Read a table once to see that each row has as many fields as the first one. Returns those.
 
-    RAISES (ValueError): As `read_rows`, and if a row has another number of fields; with the line
-        and how many rows are so.
+    RAISES (ValueError): As `read_rows`, if there are no rows, and if a row has another number of
+        fields; with the line and how many rows are so.
     """
     rows = read_rows(path, form)
     first = next(rows, (1, []))[1]
     if not first:
         raise ValueError(f"{path} has no rows. Check the path.")
     if form.header and form.delimiter is None and len(first) == 1:
+        own = form.of(path).delimiter
         for other in OTHERS:
             if other in first[0]:
                 raise ValueError(
                     f"The header of {path} has one column, {first[0]!r}, with {other!r} in it. If "
-                    f"that separates the columns, set delimiter to it."
+                    f"that separates the columns, set delimiter to it; if not, to {own!r}."
                 )
     counts: Counter[int] = Counter()
     lines: Dict[int, int] = {}
@@ -166,6 +192,11 @@ def check_table(path: Path, form: TableFormat) -> List[str]:
             n_ends += not fields[-1]
     if counts.keys() - {len(first)}:
         raise _uneven(path, form.of(path), first, counts, lines, n_ends)
+    if form.header and not counts:
+        raise ValueError(
+            f"{path} has no rows below its header, {', '.join(first)!r}. Check the path, or set "
+            f"header to false if that is a row."
+        )
     return first
 
 
@@ -188,20 +219,31 @@ def _uneven(
     first_row = "the header" if form.header else "line 1"
     found = (
         f"Line {line} of {path} has {n_fields} field{'s' * (n_fields > 1)}, but {first_row} has "
-        f"{n_columns} ({', '.join(first)})"
+        f"{n_columns} ({', '.join(first)}). Rows with another number: {differing} of {n_rows}"
     )
-    if form.header and counts[n_columns + 1] == n_rows and n_ends < n_rows:
-        return ValueError(
-            f"{found}, and so it is in all {n_rows} rows: the first column, such as the names of "
-            f"rows that R writes, has no name. Add one at the start of the header, or write the "
-            f"file without this column (in R, row.names = FALSE)."
-        )
-    if n_fields < n_columns:
+    is_in_all = form.header and counts[n_fields] == n_rows
+    if is_in_all and n_fields == n_columns - 1 and not first[-1]:
+        cure = "Remove the delimiter at the end of the header"
+    elif n_fields < n_columns:
         cure = "Write an empty field where one is missing, and line breaks only in quoted fields"
+        if not form.quotes:
+            cure += "; set quotes to true if fields are quoted"
     elif n_ends == differing:
         cure = "The last field is empty: remove the delimiter at the end of these lines"
-    elif form.quotes:
-        cure = "Quote the fields that have a delimiter in them, or set another delimiter"
     else:
-        cure = "Remove the delimiters in fields, or set quotes to true if these fields are quoted"
-    return ValueError(f"{found}; {differing} of {n_rows} rows have another number. {cure}.")
+        if form.quotes:
+            cure = (
+                "Quote the fields that have a delimiter in them, without a blank before the quote, "
+                "or set another delimiter"
+            )
+        else:
+            cure = (
+                "Remove the delimiters in fields, or set quotes to true if these fields are quoted"
+            )
+        if is_in_all and n_fields == n_columns + 1:
+            cure += (
+                f". If the first column has the names of rows, as R writes them, leave it out (in "
+                f"R, row.names = FALSE) or name it in the header. If '{', '.join(first)}' is not "
+                f"the header, remove its line"
+            )
+    return ValueError(f"{found}. {cure}.")

@@ -503,7 +503,7 @@ def test_a_name_on_the_hub_without_internet_is_an_error(nlp, monkeypatch):
 def test_a_damaged_file_is_an_error(nlp, tmp_path):
     (tmp_path / "a.jsonl").write_text('{"text": "a"\n{"text": 3}')
     message = error(nlp, tmp_path / "a.jsonl")
-    assert f"{tmp_path / 'a.jsonl'} can't be read: JSON parse error" in message
+    assert f"Line 1 of {tmp_path / 'a.jsonl'} is not valid JSON" in message
 
 
 def test_rows_without_a_text_are_dropped_and_counted(nlp, tmp_path, caplog):

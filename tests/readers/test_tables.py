@@ -180,12 +180,18 @@ def test_an_encoding_can_be_set(nlp, tmp_path, name):
             labels(nlp, path)
 
 
-@pytest.mark.parametrize("name", ["a.txt", "a.tsv"])
-def test_a_carriage_return_in_a_line_does_not_make_two(nlp, tmp_path, name):
-    start = "" if name == "a.txt" else "text\tlabel\n"
-    path = write(tmp_path / name, start + ("a\rb\n" if name == "a.txt" else "a\rb\tx\n"))
-    with pytest.raises(ValueError, match=f"of {path} has a carriage return"):
-        labels(nlp, path)
+@pytest.mark.parametrize("name, delimiter", [("a.csv", ","), ("a.tsv", "\t"), ("a.txt", "\t")])
+@pytest.mark.parametrize("text", ["a,x\rb,y\r", "a,x\nb\rc,y\n", "a,x\n\r,y\n"])
+def test_a_carriage_return_alone_ends_no_line(nlp, tmp_path, name, delimiter, text):
+    path = write(tmp_path / name, text.replace(",", delimiter))
+    for read in (labels, pairs):
+        with pytest.raises(ValueError, match=rf"of {path} has a carriage return.*'\\r' '\\n'"):
+            read(nlp, path, header=False)
+
+
+def test_a_carriage_return_between_quotes_is_text(nlp, tmp_path):
+    path = write(tmp_path / "a.csv", 'text,label\n"a\rb",x\r\n"c\r",y\n')
+    assert labels(nlp, path) == [("a\rb", "x"), ("c\r", "y")]
 
 
 # Settings
@@ -204,6 +210,16 @@ def test_settings_of_a_table(nlp, tmp_path):
     assert pairs(nlp, path, header=False, delimiter="|") == [("a", "x"), ("b", "y")]
 
 
+@pytest.mark.parametrize("line", ["sep=;\n", "SEP=;\r\n"])
+@pytest.mark.parametrize("options", [{}, {"delimiter": ";"}])
+def test_the_delimiter_in_a_note_for_excel(nlp, tmp_path, line, options):
+    path = write(tmp_path / "a.csv", f"{line}text;label\na;x\n")
+    message = error(nlp, path, **options)
+    assert "is a note for Excel" in message and "set delimiter to ';'" in message
+    write(path, "text,label\nsep=;,x\n")
+    assert read(nlp, path) == [("sep=;", "x")]
+
+
 @pytest.mark.parametrize("delimiter", ["", "::", '"', "\n"])
 def test_a_delimiter_is_one_character(delimiter):
     for make in (make_hf_dataset, make_parallel_corpus):
@@ -213,8 +229,9 @@ def test_a_delimiter_is_one_character(delimiter):
 
 def test_an_encoding_must_be_known():
     for make in (make_hf_dataset, make_parallel_corpus):
-        with pytest.raises(ValueError, match="'encoding' must be one that Python knows"):
-            make("a.csv", encoding="utf-9")
+        for encoding in ("utf-9", "base64", ""):
+            with pytest.raises(ValueError, match="'encoding' must be one of text that Python know"):
+                make("a.csv", encoding=encoding)
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.txt", "data"])
@@ -240,12 +257,22 @@ def test_names_of_a_header_must_be_there(nlp, tmp_path):
 
 
 def test_another_delimiter_is_noticed(nlp, tmp_path):
-    for delimiter in ";\t|":
-        path = write(tmp_path / "a.csv", f"text{delimiter}label\na{delimiter}b\n")
-        with pytest.raises(ValueError, match=f"The header of {path} has one column.*set delimiter"):
-            labels(nlp, path)
+    for name, others in (("a.csv", ";\t|"), ("a.tsv", ",;|")):
+        for delimiter in others:
+            path = write(tmp_path / name, f"text{delimiter}label\na{delimiter}b\n")
+            with pytest.raises(ValueError, match=f"header of {path} has one column.*set delimiter"):
+                labels(nlp, path)
+            assert read(nlp, path, delimiter=delimiter) == [("a", "b")]
     path = write(tmp_path / "b.csv", "text;label\na\n")
     assert labels(nlp, path, delimiter=",", columns={"text": "text;label"}) == [("a", None)]
+
+
+def test_another_delimiter_between_quotes_is_noticed(nlp, tmp_path):
+    for delimiter in "; \t|":
+        for text in (f'"text"{delimiter}"label"\r\n', f'"text"{delimiter}label\n'):
+            path = write(tmp_path / "a.csv", text + f'"a"{delimiter}"x"\n')
+            assert f"If {delimiter!r} separates the columns, set delimiter" in error(nlp, path)
+            assert read(nlp, path, delimiter=delimiter) == [("a", "x")]
 
 
 # Fields too many or too few
@@ -260,7 +287,11 @@ def test_another_delimiter_is_noticed(nlp, tmp_path):
         (["Well, a,x", "b,y"], "Line 2 of {} has 3 fields", "Quote the fields"),
         (["a,x", '"b\nb",y', "Well, b,y"], "Line 5 of {} has 3 fields", "Quote the fields"),
         (["a,x", "b,y", "c", "d"], "Line 4 of {} has 1 field,", "an empty field where"),
-        (["1,a,x", "2,b,y"], "Line 2 of {} has 3 fields", "has no name"),
+        (["1,a,x", "2,b,y"], "Line 2 of {} has 3 fields", "names of rows"),
+        (["Well, a,x", "Oh, b,y"], "Line 2 of {} has 3 fields", "Quote the fields"),
+        (['x, "a, b"', "b,y"], "Line 2 of {} has 3 fields", "without a blank before the quote"),
+        (["a,x", '""', "b,y"], "Line 3 of {} has 1 field,", "an empty field where"),
+        (["a,x", "\u2028", "b,y"], "Line 3 of {} has 1 field,", "an empty field where"),
     ],
 )
 def test_rows_of_another_length_than_the_header_are_an_error(
@@ -280,13 +311,27 @@ def test_how_many_rows_differ_is_counted(nlp, tmp_path):
     rows = ["text\tlabel", "a\tx", "b\tx\ty", "c\tx", "d", "e\tx\ty"]
     message = error(nlp, write(tmp_path / "a.tsv", "\n".join(rows)))
     assert "Line 3 of" in message and "has 3 fields" in message
-    assert "3 of 5 rows have another number" in message and "set quotes to true" in message
+    assert "another number: 3 of 5." in message and "set quotes to true" in message
+
+
+def test_a_header_of_another_length_than_all_rows(nlp, tmp_path):
+    message = error(nlp, write(tmp_path / "a.csv", "text,label,\na,x\nb,y\n"))
+    assert "2 of 2. Remove the delimiter at the end of the header." in message
+    path = write(tmp_path / "b.csv", "# news\ntext,label\na,x\n")
+    with pytest.raises(ValueError, match="2 of 2.*If '# news' is not the header, remove its line"):
+        labels(nlp, path)
+
+
+def test_quoted_line_breaks_in_tsv(nlp, tmp_path):
+    path = write(tmp_path / "a.tsv", 'text\tlabel\n"a\nb"\tx\n')
+    assert "set quotes to true if fields are quoted" in error(nlp, path)
+    assert read(nlp, path, quotes=True) == [("a\nb", "x")]
 
 
 def test_row_names_as_of_r(nlp, tmp_path):
     path = write(tmp_path / "a.csv", '"text","label"\n"1","a","x"\n"2","b",""\n')
     message = error(nlp, path)
-    assert "in all 2 rows" in message and "row.names = FALSE" in message
+    assert "another number: 2 of 2." in message and "row.names = FALSE" in message
     path = write(tmp_path / "b.csv", '"","text","label"\n"1","a","x"\n"2","b","y"\n')
     assert read(nlp, path) == [("a", "x"), ("b", "y")]
 
@@ -347,7 +392,7 @@ def test_what_the_csv_module_writes_is_read(tmp_path_factory, rows):
     with path.open("w", encoding="utf8", newline="") as file:
         csv.writer(file).writerows(rows)
     assert [row for _, row in read_rows(path, TableFormat())] == rows
-    assert check_table(path, TableFormat(delimiter=",")) == rows[0]
+    assert check_table(path, TableFormat(delimiter=",", header=False)) == rows[0]
 
 
 def test_tatoeba_is_read_alike(nlp, tmp_path, data_dir):
@@ -374,7 +419,7 @@ def test_columns_without_a_name_have_a_number(nlp, tmp_path):
 def test_columns_of_one_name_are_an_error(nlp, tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("text,label,label\na,x,y\n")
-    with pytest.raises(ValueError, match=r"\['label'\] twice"):
+    with pytest.raises(ValueError, match=r"the names \['label'\] more than once"):
         labels(nlp, path)
 
 
