@@ -35,15 +35,48 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _LINE_END = b" \t\r\n"
 #: what makes lines of other formats unreadable: where it is found, its name and the cure
 _ODDITIES = (
-    (re.compile(rb"\0"), "zero bytes", "Convert it if it is UTF-16, as by iconv -f UTF-16LE"),
-    (re.compile(rb"[\[\](]"), "brackets", "Remove them, as by tr -d '[]()'"),
+    (
+        re.compile(rb"\0"),
+        "zero bytes",
+        "Convert it if it is UTF-16, as by iconv -f UTF-16LE -t UTF-8",
+    ),
+    (
+        re.compile(rb"\r"),
+        "a carriage return inside",
+        "If it ends a line, as in files of old Macs, convert the line ends, as by tr '\\r' '\\n'",
+    ),
+    (
+        re.compile(rb'[\[{]$|[\[{]\s*["\[{]'),
+        "brackets, as JSON has them",
+        "Write each word and its numbers on a line instead",
+    ),
     (
         re.compile(rb"[ \t]-?\d+,\d+([ \t]|$)"),
         "decimal commas",
-        "Write points, as by sed -E 's/([0-9]),([0-9])/\\1.\\2/g'",
+        "Write the numbers with points, and leave the commas of words such as 10,000",
     ),
-    (re.compile(rb"[,;]-?\d"), "other separators", "Write single blanks instead of them"),
+    (
+        re.compile(rb"[\[(] *[-.\d]|[.\d] *[\])]"),
+        "brackets",
+        "Remove those around the numbers, and leave those that are words",
+    ),
+    (
+        re.compile(rb"[,;]-?\d"),
+        "other separators",
+        "Write single blanks between the numbers instead of them",
+    ),
+    (re.compile(rb"^[ \t]"), "a blank at its start", "Remove the blanks before the words"),
     (re.compile(rb"  |\t "), "more than one blank", "Write single blanks, as by tr -s ' '"),
+    (
+        re.compile(rb"^\d+[ \t]+[^ \t]*[^-+.eE\d \t]"),
+        "a number before the word",
+        "Remove that column, as by cut -f 2- where TABs separate them (in pandas, index=False)",
+    ),
+    (
+        re.compile(rb"^[^ \t].*[ \t][^ \t]*[^-+.eE\d \t][^ \t]*[ \t].*\d$"),
+        "a blank inside the word",
+        "Write a TAB between such a word and its numbers",
+    ),
 )
 #: characters of such a line that a message shows
 _SHOWN = 40
@@ -56,6 +89,7 @@ NUMBERS = "with values that are no finite numbers, skipped"
 ENCODING = "with a word that is not UTF-8, skipped"
 REPEATED = "with a word that was there before, skipped"
 BLANKS = "with a blank inside the word, read"
+RETURN = "with a carriage return inside, skipped"
 
 _CURE = (
     "Files are text (a word and its numbers on every line, separated by single blanks or TABs) or "
@@ -146,7 +180,9 @@ def read_vectors(path: Union[str, Path], needed: Container[str], n_first: Option
 
 def _layout_of(sample: bytes) -> Layout:
     """Tell the layout from the start of a file, without its byte-order mark. Raises a ValueError if
-    it is text, but most of its lines are not a word and its numbers."""
+    it is empty, or text of which most lines are not a word and its numbers."""
+    if not sample.strip():
+        raise ValueError("it is empty")
     lines = [line.rstrip(_LINE_END) for line in sample.split(b"\n", _SAMPLE)[:_SAMPLE]]
     header = _HEADER.fullmatch(lines[0])
     n_words, width = (int(header[1]), int(header[2])) if header else (None, None)
@@ -176,6 +212,8 @@ def _misfit(rows: Mapping[int, bytes], width: Optional[int]) -> str:
     width: how many numbers a word has by the header, if there is one.
     """
     message = "it is not lines of a word and its numbers"
+    if not rows:
+        return "it has no line after its header"
     counts = {
         number: max(_count_numbers(line, *separators) for separators in _SEPARATORS)
         for number, line in rows.items()
@@ -197,17 +235,11 @@ def _misfit(rows: Mapping[int, bytes], width: Optional[int]) -> str:
 
 
 def _count_numbers(line: bytes, after_word: bytes, between: bytes) -> int:
-    """How many numbers a line ends with, behind a word; 0 if there is none, or another separator
-    between the two."""
-    if after_word != between:
-        word, _, numbers = line.rpartition(after_word)
-        fields = numbers.split(between)
-        return len(fields) if word and all(map(_is_number, fields)) else 0
-    first, *fields = line.split(between)
-    n = next((i for i, field in enumerate(fields[::-1]) if not _is_number(field)), len(fields))
-    end_of_word = [first, *fields][-n - 1]
-    _, tab, number = end_of_word.rpartition(b"\t")
-    return 0 if not end_of_word or (tab and _is_number(number)) else n
+    """How many numbers follow the word of a line; 0 if anything else does, or there is no word."""
+    word, _, numbers = line.partition(after_word)
+    fields = numbers.split(between)
+    is_word = word and b"\t" not in word and b"\r" not in line
+    return len(fields) if is_word and all(map(_is_number, fields)) else 0
 
 
 def _is_number(field: bytes) -> bool:
@@ -257,6 +289,8 @@ def _select(
         words[word] = None
         data += vector.tobytes()
     if not n_seen:
+        if faults.counts[ENCODING]:
+            raise ValueError("its words are not UTF-8. Convert it, as by iconv -f CP1252 -t UTF-8")
         raise ValueError("it has no line of a word and its numbers")
     vectors = np.frombuffer(data, dtype="float32").reshape(-1, layout.width)
     return Table(list(words), vectors)
@@ -271,6 +305,9 @@ def _read_text(file: BinaryIO, layout: Layout, faults: Faults) -> Iterator[Entry
     for number, line in enumerate(file, start=first):
         faults.n_lines += 1
         line = line.rstrip(_LINE_END)
+        if b"\r" in line:
+            faults.add(RETURN, number)
+            continue
         end = _end_of_word(line, layout)
         if not end:
             faults.add(WIDTH, number)
