@@ -164,7 +164,7 @@ def read_json(path: Path, encoding: str = UTF8) -> Iterator[Tuple[str, Any]]:
             # With the lines before it, so that an error names the line.
             whole = _parse_json("\n".join(["\n" * (number - 1) + line, *lines]), str(path))
             values = whole if isinstance(whole, list) else [whole]
-            yield from ((f"Item {i} of {path}", value) for i, value in enumerate(values))
+            yield from ((f"Item {i} of {path}", value) for i, value in enumerate(values, start=1))
             return
         begun = True
         where = f"Line {number} of {path}"

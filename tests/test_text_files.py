@@ -129,8 +129,8 @@ def test_json_has_a_value_a_line_or_one_list(tmp_path, mark):
     ]
     a_list = write(tmp_path / "b.json", f'{mark}\n[\n{{"a": 1}},\n{{"a":\n2}}]\n'.encode())
     assert list(read_json(a_list)) == [
-        (f"Item 0 of {a_list}", {"a": 1}),
-        (f"Item 1 of {a_list}", {"a": 2}),
+        (f"Item 1 of {a_list}", {"a": 1}),
+        (f"Item 2 of {a_list}", {"a": 2}),
     ]
     assert values(write(tmp_path / "a.jsonl", b"[1]\n[2]\n")) == [[1], [2]]
     for text in ('{"a":\n1}', '{"a": 1}', '\n[{"a": 1}]'):

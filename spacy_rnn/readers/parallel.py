@@ -287,7 +287,7 @@ class ParallelCorpus:
                 f"{self.path / names[0]}."
             )
         dataset = load_saved(self.path).with_format(None)
-        for number, record in enumerate(dataset):
+        for number, record in enumerate(dataset, start=1):
             yield self._texts(record, f"Row {number} of {self.path}")
 
     def _texts(self, record: Any, where: str) -> Tuple[str, str]:
@@ -315,7 +315,7 @@ class ParallelCorpus:
                 f"wrote. Check the path."
             )
         for file in files:
-            for number, doc in enumerate(DocBin().from_disk(file).get_docs(vocab)):
+            for number, doc in enumerate(DocBin().from_disk(file).get_docs(vocab), start=1):
                 where = f"doc._.{self.attr} of doc {number} of {file}"
                 yield doc, checked_text(doc._.get(self.attr), where)
 

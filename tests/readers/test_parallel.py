@@ -256,7 +256,7 @@ def test_docs_saved_without_their_translations(nlp, tmp_path):
 
 def test_docs_with_something_else_in_the_extension(nlp, tmp_path):
     path = save_docs(nlp, tmp_path / "a.spacy", [PAIRS[0], ("Run!", {"fr": "Cours !"})])
-    assert f"doc._.translation of doc 1 of {path}: {{'fr'" in error(nlp, path)
+    assert f"doc._.translation of doc 2 of {path}: {{'fr'" in error(nlp, path)
 
 
 # Datasets
@@ -273,7 +273,7 @@ def test_datasets_with_a_translation_feature(nlp, tmp_path):
     assert read(nlp, path, source="en", target="fr") == PAIRS
     assert read(nlp, path, source="fr", target="en") == [pair[::-1] for pair in PAIRS]
     message = error(nlp, path, source="en", target="de")
-    assert f"Row 0 of {path}" in message and "'translation': ['en', 'fr']" in message
+    assert f"Row 1 of {path}" in message and "'translation': ['en', 'fr']" in message
 
 
 def test_datasets_with_two_columns(nlp, tmp_path):
