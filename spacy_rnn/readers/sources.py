@@ -135,8 +135,8 @@ def _check_unread(path: Path, files: List[Path]) -> None:
     """
     from datasets.data_files import resolve_pattern
 
-    found = [Path(file) for file in resolve_pattern("**", str(path.resolve()))]
-    unread = [file for file in found if file not in files and ending_of(file) in FORMATS]
+    found = {Path(file) for file in resolve_pattern("**", str(path.resolve()))}
+    unread = [file for file in found.difference(files) if ending_of(file) in FORMATS]
     endings = {ending_of(file) for file in files}
     if any(ending_of(file) not in endings for file in unread):
         raise _several_formats(path, endings.union(map(ending_of, unread)))
@@ -152,7 +152,7 @@ def _check_unread(path: Path, files: List[Path]) -> None:
 def _several_formats(path: Any, endings: Iterable[str]) -> ValueError:
     return ValueError(
         f"{path} has files of several formats, {sorted(endings)}, which are not read together. Set "
-        f"the path to one of the files, or to a folder of one format."
+        f"the path to one of the files, or move those of other formats out of the folder."
     )
 
 
