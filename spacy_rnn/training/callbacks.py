@@ -8,9 +8,9 @@ from ..models.checks import at_least
 
 
 def make_decode_every(evaluations: int, eval_frequency: int) -> Callable[..., None]:
-    """spacy_rnn.decode_every.v1: decode translations at each n-th evaluation of a training alone,
-    as `before_update` of [training]. At the others they are empty and score 0; how well the gold
-    ones are foretold is scored at all, which takes a fraction of the time.
+    """spacy_rnn.decode_every.v1: decode translations only at every n-th evaluation of a training,
+    as `before_update` of [training]. At the others they are empty and score 0. How well the gold
+    ones are predicted is scored at each evaluation, which takes a fraction of the time.
 
     evaluations: n; the first evaluation, of an untrained network, is not counted.
     eval_frequency: that of [training].
