@@ -5,11 +5,11 @@ from typing import Iterator
 
 #: the extra of this package that installs a library
 EXTRAS = {
+    "backports.zstd": "zstd",
     "datasets": "datasets",
     "matplotlib": "plot",
     "sacrebleu": "translate",
     "torchtext": "torchtext",
-    "zstandard": "zstd",
 }
 
 

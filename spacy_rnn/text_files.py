@@ -29,14 +29,35 @@ _START = 4096
 _CHUNK = 1 << 20
 
 
+class _ZstFile(io.RawIOBase):
+    """A file compressed by Zstandard, of which a damage is an OSError as of the other kinds."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            # Since Python 3.14.
+            from compression import zstd
+        except ImportError:
+            with optional_import("backports.zstd", f"Reading {path}", ", or unpack the file"):
+                from backports import zstd
+        self._damage = zstd.ZstdError
+        self._file = zstd.ZstdFile(path)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            return self._file.readinto(buffer)
+        except self._damage as error:
+            raise OSError(str(error)) from error
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
 def _open_zst(path: Path, mode: str) -> BinaryIO:
-    try:
-        # Since Python 3.14.
-        from compression import zstd
-    except ImportError:
-        with optional_import("zstandard", f"Reading {path}", ", or unpack the file"):
-            import zstandard as zstd
-    return zstd.open(path, mode)
+    return io.BufferedReader(_ZstFile(path))
 
 
 #: what opens a compressed file, by the end of its name

@@ -5,12 +5,19 @@ import gzip
 import lzma
 
 import pytest
+import zstandard
 
 from spacy_rnn.text_files import decode, encoding_of, ending_of, open_text, read_json, read_lines
 
 LINES = ["Né à Łódź", "", "a\u2028b\x85c\x0bd", "\ufeffend"]
 TEXT = "\n".join(LINES)
-PACKED = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress, ".bz2": bz2.compress}
+PACKED = {
+    "": bytes,
+    ".gz": gzip.compress,
+    ".xz": lzma.compress,
+    ".bz2": bz2.compress,
+    ".zst": zstandard.compress,
+}
 #: a byte-order mark and what follows it
 MARKED = ["utf-8-sig", "utf-16", "utf-32"]
 
@@ -82,7 +89,7 @@ def test_utf_16_without_a_mark_is_an_error_with_the_cure(tmp_path):
     assert "UTF-16" in error(decode, path.read_bytes(), "a.txt")
 
 
-@pytest.mark.parametrize("ending", [".gz", ".xz", ".bz2"])
+@pytest.mark.parametrize("ending", [ending for ending in PACKED if ending])
 def test_a_damaged_file_is_an_error(tmp_path, ending):
     path = write(tmp_path / f"a.txt{ending}", bytes(range(256)) * 8)
     data = path.read_bytes()
@@ -99,7 +106,7 @@ def test_files_that_are_not_there_or_no_files(tmp_path):
 
 
 def test_zstandard_without_its_package(tmp_path, hide):
-    for name in ("compression", "zstandard"):
+    for name in ("compression", "backports"):
         hide(name)
     with pytest.raises(ImportError, match=r"a.txt.zst needs .*spacy-rnn\[zstd\].*, or unpack"):
         list(read_lines(tmp_path / "a.txt.zst"))

@@ -7,6 +7,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import zstandard
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -130,7 +131,12 @@ def test_files_longer_than_what_is_read_at_once(file, write):
     assert_read(file, keys, rows, {"word0", "word4321", "word8999"}, 2)
 
 
-PACKED = [(".gz", gzip.compress), (".xz", lzma.compress), (".bz2", bz2.compress)]
+PACKED = [
+    (".gz", gzip.compress),
+    (".xz", lzma.compress),
+    (".bz2", bz2.compress),
+    (".zst", zstandard.ZstdCompressor(write_checksum=True).compress),
+]
 
 
 @pytest.mark.parametrize("suffix, pack", PACKED)

@@ -8,6 +8,7 @@ import lzma
 
 import pytest
 import spacy
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +16,12 @@ from spacy_rnn.readers.hf_dataset import make_hf_dataset
 from spacy_rnn.readers.parallel import make_parallel_corpus
 from spacy_rnn.readers.tables import TableFormat, check_table, read_rows
 
-PACKED = [(".gz", gzip.compress), (".xz", lzma.compress), (".bz2", bz2.compress)]
+PACKED = [
+    (".gz", gzip.compress),
+    (".xz", lzma.compress),
+    (".bz2", bz2.compress),
+    (".zst", zstandard.compress),
+]
 
 
 @pytest.fixture(autouse=True)
