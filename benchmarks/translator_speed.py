@@ -144,6 +144,9 @@ class Data:
         """An untrained translator: configs/translator.cfg with these settings."""
         component = CONFIG.copy()["components"]["translator"]
         component["label_smoothing"] = label_smoothing
+        # A source is read at once, as on the other sides.
+        component["split_sentences"] = False
+        component["max_length"] = 0
         component["search"].update(search)
         # So that what comes at once is one batch.
         component["model"]["batch_tokens"] = 100_000
