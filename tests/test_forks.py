@@ -69,6 +69,7 @@ def predict_new_words(nlp, numbers):
     nlp(" ".join(f"w{next(numbers)}" for _ in range(20)))
 
 
+@pytest.mark.slow
 def test_children_of_a_process_that_predicts(nlp):
     numbers = count()
     with in_another_thread(lambda: predict_new_words(nlp, numbers)):
@@ -92,6 +93,7 @@ def test_processes_of_pipe_beside_a_thread_that_predicts(nlp):
     assert len(found) == 40
 
 
+@pytest.mark.slow
 def test_children_of_a_process_that_draws_pieces():
     pieces = Pieces(vocab_size=40)
     texts = [sentence[0] for sentence in SENTENCES]

@@ -80,12 +80,14 @@ def values_after(code, **variables):
     ).stdout.split()
 
 
+@pytest.mark.slow
 def test_the_environment_has_the_last_word():
     code = "from spacy_rnn.nn.onednn import limit_caches; limit_caches()"
     assert values_after(code) == ["32", "32"]
     assert values_after(code, LRU_CACHE_CAPACITY="7") == ["32", "7"]
 
 
+@pytest.mark.slow
 def test_the_caches_are_limited_where_networks_are_used_alone():
     assert values_after("from spacy_rnn.nn.rnn import Encoder; Encoder(2)") == ["32", "32"]
     code = "import torch; from spacy_rnn.nn.linear import Linear; layer = Linear(1024, 2048)"

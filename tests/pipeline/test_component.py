@@ -307,6 +307,7 @@ def test_weights_that_do_not_fit_the_config(kind, trained, tmp_path):
 # Predicting
 
 
+@pytest.mark.parametrize("kind", slow_but(["rnn_ner", "rnn_lm"], KINDS), indirect=True)
 @settings(
     max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -347,6 +348,7 @@ def test_threads_get_the_same_answers(kind, trained):
     assert not wrong
 
 
+@pytest.mark.parametrize("kind", slow_but(["rnn_textcat"], KINDS), indirect=True)
 def test_processes_get_the_same_answers(kind, trained):
     texts = [text for text in TEXTS if text] * 4
     expected = list(trained.pipe(texts))

@@ -296,6 +296,7 @@ def test_characters_never_seen(unit):
     assert isinstance(lm.suggest("Ω 日"), list)
 
 
+@pytest.mark.slow
 def test_a_long_prompt():
     """Longer than what is read at a time."""
     lm = shared("characters")
@@ -309,6 +310,7 @@ def test_a_long_prompt():
     assert {s.word: s.probability for s in short.suggest(1)} == pytest.approx(p, abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["characters", "words"])
 def test_a_prompt_of_a_million_characters(unit):
     lm = shared(unit)

@@ -283,6 +283,7 @@ def test_svg(tmp_path):
     assert {each.name for each in tmp_path.iterdir()} == {"curves.csv", "curves.svg"}
 
 
+@pytest.mark.slow
 def test_png_is_drawn_at_each_evaluation(tmp_path):
     plot = tmp_path / "curves.png"
     pictures = []
