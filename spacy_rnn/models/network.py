@@ -132,6 +132,8 @@ def forward(model: Model, X: Sequence[Doc], is_train: bool) -> Tuple[Any, Callab
     """Docs -> the architecture's prediction, the same in training. It has no gradient: components
     learn by `begin_update`."""
     shim: Any = model.shims[0]
+    if not len(X):
+        return [], _no_gradient
     texts, _ = read_texts(model, X)
     return shim.network.predict(shim, texts, model.attrs["limits"]), _no_gradient
 

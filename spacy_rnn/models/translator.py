@@ -1,10 +1,12 @@
 """The translator's architecture."""
 
 import math
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import (
     Any,
+    Callable,
     Dict,
     Iterator,
     List,
@@ -146,13 +148,13 @@ class TranslatorArchitecture(Architecture):
         pieces = shim.features.source.encode(sources)
         results: List[List[Translation]] = [[] for _ in docs]
         left = np.flatnonzero(lengths_of(pieces))
-        with tqdm(total=len(docs), unit="text", disable=not progress_bar, leave=False) as progress:
-            progress.update(len(docs) - len(left))
+        with _progress(len(docs), progress_bar) as advance:
+            advance(len(docs) - len(left))
             for options in search.tries(n_best, attention):
                 again = []
                 for i, hypotheses in self._search(shim, pieces, left, limits, search, options):
                     # A text counts once, at its first try.
-                    progress.update(not results[i])
+                    advance(not results[i])
                     results[i] = translations_of(
                         shim.features, sources[i], len(pieces[i]), hypotheses, search, n_best
                     )
@@ -225,6 +227,17 @@ class TranslatorArchitecture(Architecture):
             lost, right = shim.predict(run)
             loss, n_right, n_pieces = loss + lost, n_right + right, n_pieces + len(after)
         return TeacherForced(n_right / n_pieces, math.exp(loss / n_pieces))
+
+
+@contextmanager
+def _progress(n_texts: int, shown: bool) -> Iterator[Callable[[int], Any]]:
+    """Count the texts that are done, in a progress bar if it is to be shown. Without it there is no
+    tqdm either, which takes a lock of the whole process that a fork may leave held."""
+    if not shown:
+        yield lambda n: None
+        return
+    with tqdm(total=n_texts, unit="text", leave=False) as bar:
+        yield bar.update
 
 
 def _encoder(module: Any) -> Encoder:

@@ -1,14 +1,17 @@
 """The sentences of documents, as a translator reads them."""
 
 import logging
+from itertools import pairwise
 from typing import Iterator, List, NamedTuple, Sequence, Tuple
 
+import numpy as np
+from spacy.attrs import SENT_START
 from spacy.pipeline import Sentencizer
 from spacy.tokens import Doc, Span
 
 logger = logging.getLogger("spacy_rnn")
 
-#: splits documents that have no sentence starts
+#: splits documents where they have no sentence starts
 SENTENCIZER = Sentencizer()
 #: the most characters of a sentence, for each token that it may have
 TOKEN_LENGTH = 10
@@ -31,8 +34,8 @@ class Sentence(NamedTuple):
 def sentences_of(doc: Doc, split: bool, max_length: int, name: str) -> List[Sentence]:
     """The sentences of a document. Together they are its text.
 
-    split: find them by spaCy's sentencizer where the document has no sentence starts; without, it
-        is one sentence then.
+    split: let spaCy's sentencizer say whether a sentence starts at the tokens of which that is not
+        known; without, none does.
     max_length: sentences of more tokens, or of more than ten times as many characters, are cut into
         parts, with a warning; 0 for no limit.
     name: of the component, for the warning.
@@ -43,12 +46,16 @@ def sentences_of(doc: Doc, split: bool, max_length: int, name: str) -> List[Sent
         if max_length and _is_long(*parts[0], max_length):
             parts = list(_parts(span, max_length))
             logger.warning(
-                "'%s' cuts a sentence of %d tokens into %d parts: '%s…'. Set sentence starts "
-                "before it, as with nlp.add_pipe('senter'), or raise max_length = %d.",
+                "'%s' cuts a sentence into %d parts (tokens: %d, characters: %d): '%s…'. If it is "
+                "several sentences, let a component before it set sentence starts, as "
+                "nlp.add_pipe('senter', source=spacy.load('en_core_web_sm'), before='%s'). If it "
+                "is one, raise max_length = %d.",
                 name,
-                len(span),
                 len(parts),
+                len(span),
+                len(span.text),
                 span.text[:50],
+                name,
                 max_length,
             )
         place = span.start_char
@@ -69,12 +76,15 @@ def gaps_of(sentences: Sequence[Sentence]) -> List[str]:
 
 
 def _spans(doc: Doc, split: bool) -> Iterator[Span]:
-    if doc.has_annotation("SENT_START"):
-        yield from doc.sents
-        return
-    (is_start,) = SENTENCIZER.predict([doc]) if split else [[True]]
-    starts = [i for i, starts_sentence in enumerate(is_start) if starts_sentence]
-    for start, end in zip(starts, [*starts[1:], len(doc)], strict=True):
+    is_start = doc.to_array(SENT_START) == 1
+    is_start[:1] = True
+    unknown = doc.to_array(SENT_START) == 0
+    if split and unknown[1:].any():
+        # As spaCy's sentencizer itself, which leaves what is set.
+        (found,) = SENTENCIZER.predict([doc])
+        is_start |= unknown & np.array(found)
+    starts = np.flatnonzero(is_start).tolist()
+    for start, end in pairwise([*starts, len(doc)]):
         yield doc[start:end]
 
 

@@ -284,7 +284,9 @@ class RNNTranslator(RNNPipe):
 
     # Prediction
 
-    def translate(self, texts: Iterable[str], n_best: int = 1) -> List[List[Translation]]:
+    def translate(
+        self, texts: Iterable[str], n_best: int = 1, *, attention: bool = False
+    ) -> List[List[Translation]]:
         """The best translations of texts, best first: the texts that `nlp` finds, without the white
         space around them. Those of several sentences are combinations of the translations of each,
         ranked by the sum of their scores.
@@ -293,6 +295,8 @@ class RNNTranslator(RNNPipe):
             part in anything else.
         n_best (int): How many of each text at most, all of them different; more than the beam widen
             it.
+        attention (bool): Keep the attention of each piece on each piece of the source, which takes
+            much memory for a long text.
         RETURNS (List[List[Translation]]): Of each text; none of a text that is white space only.
         """
         if isinstance(texts, str):
@@ -304,7 +308,7 @@ class RNNTranslator(RNNPipe):
         # Not nlp.make_doc, which refuses long texts.
         sentences = [self._sentences(self.nlp.tokenizer(text)) for text in checked]
         results: List[List[Translation]] = []
-        found = self._search(sentences, n_best, attention=True)
+        found = self._search(sentences, n_best, attention)
         for of_text, translations in zip(sentences, found, strict=True):
             joined = _joined(of_text, translations, n_best) if any(translations) else []
             results.append([each._replace(text=each.text.strip()) for each in joined])

@@ -60,6 +60,12 @@ def test_docs_in_and_predictions_out(trained, is_train):
             np.testing.assert_allclose(one, other, atol=1e-5)
 
 
+def test_no_docs_in_and_nothing_out(trained):
+    pipe, _ = trained
+    assert len(pipe.model.predict([])) == 0
+    pipe.set_annotations([], pipe.predict([]))
+
+
 def test_predictions_have_no_gradient(trained):
     pipe, docs = trained
     predictions, backprop = pipe.model.begin_update(docs)

@@ -75,7 +75,7 @@ def test_learns_with_every_decoder(decoder):
     nlp = make({"decoder": decoder}, {"beam": 1})
     train(nlp, make_examples(nlp), steps=40 if decoder["attention"] else 60)
     assert translations(nlp) == TARGETS
-    (best,) = pipe_of(nlp).translate(SOURCES[:1])[0]
+    (best,) = pipe_of(nlp).translate(SOURCES[:1], attention=True)[0]
     assert (best.attention is None) == (decoder["attention"] is None)
 
 
@@ -151,7 +151,7 @@ def test_lengths_that_differ_much():
     examples = [pair(nlp, "x", words), pair(nlp, words, "Y")]
     losses = train(nlp, examples, steps=30)
     assert math.isfinite(losses[NAME])
-    long, short = pipe_of(nlp).translate(["x", words])
+    long, short = pipe_of(nlp).translate(["x", words], attention=True)
     # The limit of the search: twice the source's two pieces and ten more.
     assert len(long[0].attention) <= 14
     assert short[0].text == "Y" and short[0].attention.shape == (2, 150)
@@ -319,12 +319,14 @@ def test_attention_is_of_target_pieces_on_source_pieces(attention):
     source = features_of(nlp).source
     lengths = [len(pieces) for pieces in source.encode(TEXTS)]
     assert len(set(lengths)) > 3
-    for length, found in zip(lengths, pipe_of(nlp).translate(TEXTS, 3), strict=True):
+    for length, found in zip(
+        lengths, pipe_of(nlp).translate(TEXTS, 3, attention=True), strict=True
+    ):
         for translation in found:
             weights = translation.attention
             assert weights.dtype == np.float32 and weights.shape[1] == length
             assert weights.min(initial=0.0) >= 0 and np.allclose(weights.sum(1), 1, atol=1e-5)
-    (best,) = pipe_of(shared()).translate(SOURCES[:1])[0]
+    (best,) = pipe_of(shared()).translate(SOURCES[:1], attention=True)[0]
     (pieces,) = features_of(shared()).target.encode(TARGETS[:1])
     # As many as the best pieces of the text or, spelled otherwise, more.
     assert len(pieces) <= len(best.attention) <= len(TARGETS[0]) + 1
@@ -332,8 +334,8 @@ def test_attention_is_of_target_pieces_on_source_pieces(attention):
 
 def test_batches_change_nothing():
     other = pipe_of(make_trained(model={"batch_tokens": 40}))
-    together = pipe_of(shared()).translate(TEXTS, 2)
-    for left, right in zip(together, other.translate(TEXTS, 2), strict=True):
+    together, alone = (p.translate(TEXTS, 2, attention=True) for p in (pipe_of(shared()), other))
+    for left, right in zip(together, alone, strict=True):
         assert [t.text for t in left] == [t.text for t in right]
         for a, b in zip(left, right, strict=True):
             assert a.score == pytest.approx(b.score, abs=1e-4)
@@ -384,7 +386,7 @@ def test_search_is_changed_after_training(tmp_path):
     cut = spacy.load(tmp_path, config={f"{change}.max_ratio": 0.0})
     assert pipe_of(cut).cfg == pipe_of(nlp).cfg
     for short, long in zip(*(pipe_of(p).translate(SOURCES[:1]) for p in (cut, nlp)), strict=True):
-        assert len(short[0].attention) <= 10 < len(long[0].attention)
+        assert len(short[0].pieces) <= 10 < len(long[0].pieces)
     # And kept when saved once more.
     cut.to_disk(tmp_path)
     assert pipe_of(spacy.load(tmp_path)).search == pipe_of(cut).search
@@ -395,10 +397,10 @@ def test_search_keeps_its_promises():
     no_repeats = pipe_of(make_trained(search={"block_ngrams": 1}))
     lengths = [len(pieces) for pieces in features_of(shared()).source.encode(SOURCES)]
     for length, found in zip(lengths, long.translate(SOURCES), strict=True):
-        assert 3 * length <= len(found[0].attention) <= 3 * length + 10
+        assert 3 * length <= len(found[0].pieces) <= 3 * length + 10
     for found in no_repeats.translate(SOURCES):
         letters = found[0].text.replace(" ", "")
-        assert len(found[0].attention) <= len(features_of(shared()).target) and letters
+        assert len(found[0].pieces) <= len(features_of(shared()).target) and letters
 
 
 def test_coverage_penalty_lowers_scores():

@@ -31,7 +31,7 @@ def test_attention_on_tokens_is_that_on_their_pieces():
     for doc, alignments in zip(docs, found, strict=True):
         (alignment,) = alignments
         assert alignment.source.doc is doc and len(alignment.source) == len(doc)
-        ((best,),) = pipe_of(nlp).translate([doc.text.strip()])
+        ((best,),) = pipe_of(nlp).translate([doc.text.strip()], attention=True)
         assert alignment.pieces == best.pieces
         assert alignment.weights.shape == (len(best.pieces), len(doc))
         # By hand, a piece in a token or over white space alone.
@@ -51,7 +51,7 @@ def test_attention_on_tokens_is_that_on_their_pieces():
 def test_the_text_of_the_pieces_is_the_translation():
     nlp = shared()
     for text, target in zip(SOURCES, TARGETS, strict=True):
-        ((best,),) = pipe_of(nlp).translate([text])
+        ((best,),) = pipe_of(nlp).translate([text], attention=True)
         assert "".join(best.pieces).replace("\u2581", " ").strip() == best.text == target
         assert len(best.pieces) == len(best.attention)
 
@@ -83,7 +83,7 @@ def test_alignment_needs_attention():
     train(nlp, make_examples(nlp), steps=2)
     with pytest.raises(ValueError, match="has no attention.*Train one"):
         pipe_of(nlp).align([nlp.make_doc(SOURCES[0])])
-    assert pipe_of(nlp).translate(SOURCES[:1])[0][0].attention is None
+    assert pipe_of(nlp).translate(SOURCES[:1], attention=True)[0][0].attention is None
 
 
 # Unknown pieces
@@ -107,7 +107,7 @@ def test_unknown_pieces_are_replaced_by_what_they_look_at(without_omega):
     plain = pipe.translate(["ab Ω"])[0][0]
     assert plain.pieces.count("<unk>") == 1 and "⁇" in plain.text
     pipe.search = dataclasses.replace(pipe.search, replace_unknown=True)
-    replaced = pipe.translate(["ab Ω"])[0][0]
+    replaced = pipe.translate(["ab Ω"], attention=True)[0][0]
     assert replaced.pieces == plain.pieces
     _, starts, ends = features_of(nlp).source.offsets("ab Ω")
     looked_at = replaced.attention[replaced.pieces.index("<unk>")].argmax()

@@ -121,6 +121,20 @@ def test_sentence_starts_that_are_set_stay():
     assert [sentence.text for sentence in found] == ["Eggs ! She eats", "one ham ."]
 
 
+def test_starts_that_are_not_known_are_found():
+    nlp = shared()
+    joined = Doc.from_docs([nlp.make_doc(TWO), nlp.make_doc(HAM)])
+    assert joined[len(nlp.make_doc(TWO))].is_sent_start and joined.has_annotation("SENT_START")
+    assert translations(nlp, [joined]) == [f"{FRENCH} Elle mange un seul jambon."]
+    # One place where no sentence starts says nothing of others.
+    doc = nlp.make_doc(TWO)
+    doc[1].is_sent_start = False
+    assert translations(nlp, [doc]) == [FRENCH]
+    kept = nlp.make_doc(TWO)
+    kept[2].is_sent_start = False
+    assert len(sentences_of(kept, True, 0, NAME)) == 1
+
+
 def test_pairs_of_several_sentences_are_learned_as_they_are():
     nlp = make_trained()
     one = Doc(nlp.vocab, words=TWO.split(), sent_starts=[1] + [-1] * 6)
@@ -134,8 +148,8 @@ def test_pairs_of_several_sentences_are_learned_as_they_are():
 
 def test_translations_of_several_sentences_are_combined():
     pipe = pipe_of(shared())
-    (found,) = pipe.translate([f"{TWO} \n {EGGS}"], 6)
-    first, second, third = pipe.translate([EGGS, HAM, EGGS], 6)
+    (found,) = pipe.translate([f"{TWO} \n {EGGS}"], 6, attention=True)
+    first, second, third = pipe.translate([EGGS, HAM, EGGS], 6, attention=True)
     every = [(a, b, c) for a in first for b in second for c in third]
     every.sort(key=lambda way: -sum(translation.score for translation in way))
     assert len(found) == 6 and len({translation.text for translation in found}) == 6
@@ -238,7 +252,7 @@ def test_sentences_that_are_too_long_are_cut(caplog):
     text = f"{HAM[:-2]} and green ham and eggs ."
     found = nlp(text)._.translation
     (message,) = warnings_of(caplog)
-    for part in (NAME, "10 tokens into 2 parts", "She eats one ham and", "max_length = 5"):
+    for part in (NAME, "into 2 parts (tokens: 10, ", "She eats one ham and", "max_length = 5"):
         assert part in message
     parts = ["She eats one ham and", "green ham and eggs ."]
     assert found == " ".join(t for (t,) in texts_of(pipe_of(nlp).translate(parts)))
@@ -277,10 +291,20 @@ def test_parts_together_are_the_text(max_length, text):
 def test_one_endless_token_is_cut(caplog):
     nlp = make_trained(max_length=2, split_sentences=False)
     assert nlp("Q" * 50)._.translation is not None
-    assert "1 tokens into 3 parts" in warnings_of(caplog)[0]
+    assert "into 3 parts (tokens: 1, characters: 50)" in warnings_of(caplog)[0]
     caplog.clear()
     make_trained(max_length=0)("Q" * 50)
     assert not warnings_of(caplog)
+
+
+def test_a_long_text_keeps_no_attention_unless_it_is_asked_for():
+    ((best,),) = pipe_of(shared()).translate([f"{HAM} " * 300])
+    assert best.attention is None and best.text.count("mange") == 300
+
+
+def test_without_a_progress_bar_there_is_no_lock_of_it(monkeypatch):
+    monkeypatch.setattr("spacy_rnn.models.translator.tqdm", None)
+    assert translations(shared()) == TARGETS
 
 
 def test_a_length_below_zero():

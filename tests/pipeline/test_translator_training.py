@@ -43,8 +43,10 @@ def test_schedules():
 
 
 def test_schedules_are_registered_copied_and_pickled():
-    for name, settings in (("linear", {"start": 1.0, "stop": 0.0, "steps": 10}),
-                           ("inverse_sigmoid", {"steps": 3.0})):
+    for name, settings in (
+        ("linear", {"start": 1.0, "stop": 0.0, "steps": 10}),
+        ("inverse_sigmoid", {"steps": 3.0}),
+    ):
         schedule = registry.get("schedules", f"spacy_rnn.{name}.v1")(**settings)
         next(schedule)
         ahead = [copy.deepcopy(schedule), pickle.loads(pickle.dumps(schedule))]
@@ -52,10 +54,13 @@ def test_schedules_are_registered_copied_and_pickled():
         assert [next(other) for other in ahead] == [expected] * 2
 
 
-@pytest.mark.parametrize("make_schedule, settings", [
-    (make_linear, {"start": 1.0, "stop": 0.0, "steps": 0}),
-    (make_inverse_sigmoid, {"steps": 0.0}),
-])
+@pytest.mark.parametrize(
+    "make_schedule, settings",
+    [
+        (make_linear, {"start": 1.0, "stop": 0.0, "steps": 0}),
+        (make_inverse_sigmoid, {"steps": 0.0}),
+    ],
+)
 def test_schedules_without_steps(make_schedule, settings):
     with pytest.raises(ValueError, match="'steps'"):
         make_schedule(**settings)
@@ -78,19 +83,31 @@ def test_teacher_forcing_by_a_number():
     assert owns(load(make(teacher_forcing=0.0), shared().to_bytes()), 1) == [1.0]
 
 
-@pytest.mark.parametrize("schedule, expected", [
-    ({"@schedules": "spacy_rnn.linear.v1", "start": 1.0, "stop": 0.0, "steps": 2}, [0, 0.5, 1]),
-    ({"@schedules": "constant.v1", "rate": 0.0}, [1, 1, 1]),
-    ({"@schedules": "compounding.v1", "start": 1.0, "stop": 0.1, "compound": 0.5}, [0, 0.5, 0.75]),
-])
+@pytest.mark.parametrize(
+    "schedule, expected",
+    [
+        ({"@schedules": "spacy_rnn.linear.v1", "start": 1.0, "stop": 0.0, "steps": 2}, [0, 0.5, 1]),
+        ({"@schedules": "constant.v1", "rate": 0.0}, [1, 1, 1]),
+        (
+            {"@schedules": "compounding.v1", "start": 1.0, "stop": 0.1, "compound": 0.5},
+            [0, 0.5, 0.75],
+        ),
+    ],
+)
 def test_teacher_forcing_by_a_schedule(schedule, expected):
     found = owns(load(make(teacher_forcing=schedule), shared().to_bytes()), 3)
     assert found == pytest.approx(expected, abs=0.15)
 
 
 def test_learns_from_own_guesses():
-    nlp = make(teacher_forcing={"@schedules": "spacy_rnn.linear.v1",
-                                "start": 1.0, "stop": 0.5, "steps": 40})
+    nlp = make(
+        teacher_forcing={
+            "@schedules": "spacy_rnn.linear.v1",
+            "start": 1.0,
+            "stop": 0.5,
+            "steps": 40,
+        }
+    )
     train(nlp, make_examples(nlp), steps=60)
     assert nlp.evaluate(make_examples(nlp))["translation_token_acc"] > 0.9
 
@@ -108,8 +125,12 @@ def test_teacher_forcing_out_of_range(share):
 def test_how_well_translations_are_foretold():
     """Against the probability and the ranks of one target at a time."""
     nlp = shared()
-    examples = [*make_examples(nlp), pair(nlp, "  ", "x"), pair(nlp, "x", ""),
-                pair(nlp, SOURCES[0], "something else")]
+    examples = [
+        *make_examples(nlp),
+        pair(nlp, "  ", "x"),
+        pair(nlp, "x", ""),
+        pair(nlp, SOURCES[0], "something else"),
+    ]
     scores = nlp.evaluate(examples)
     loss, n_pieces, n_right = 0.0, 0, 0.0
     for eg in examples:
@@ -155,14 +176,22 @@ def test_decodes_at_each_nth_evaluation(tmp_path, capsys):
     lines = (ROOT / "corpora" / "parallel" / "train.tsv").read_text(encoding="utf8").split("\n")
     corpus = tmp_path / "pairs.tsv"
     corpus.write_text("\n".join(lines[:60]) + "\n", encoding="utf8")
-    config = load_config_from_str(text, interpolate=False, overrides={
-        "paths.train": str(corpus), "paths.dev": str(corpus),
-        "training.max_steps": 6, "training.eval_frequency": 2,
-        "components.translator.model.source_pieces.vocab_size": 120,
-        "components.translator.model.target_pieces.vocab_size": 120,
-    })
+    config = load_config_from_str(
+        text,
+        interpolate=False,
+        overrides={
+            "paths.train": str(corpus),
+            "paths.dev": str(corpus),
+            "training.max_steps": 6,
+            "training.eval_frequency": 2,
+            "components.translator.model.source_pieces.vocab_size": 120,
+            "components.translator.model.target_pieces.vocab_size": 120,
+        },
+    )
     config["training"]["before_update"] = {
-        "@callbacks": "spacy_rnn.decode_every.v1", "evaluations": 2, "eval_frequency": 2,
+        "@callbacks": "spacy_rnn.decode_every.v1",
+        "evaluations": 2,
+        "eval_frequency": 2,
     }
     fix_random_seed(0)
     nlp = init_nlp(config.interpolate())
