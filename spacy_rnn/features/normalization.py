@@ -53,7 +53,7 @@ def required_text(text: Any, where: str) -> str:
     where (str): Names the text in the error.
     """
     if not isinstance(text, str):
-        raise ValueError(f"{where}: {text!r} is no text. Each text must be a string.")
+        raise ValueError(f"{where}: {text!r} is not a text. Each text must be a string.")
     try:
         text.encode("utf8")
     except UnicodeEncodeError as error:

@@ -234,7 +234,7 @@ def test_half_a_character(unit):
             ValueError, match="'like \\\\ud83d!' has half of a surrogate pair.*mend"
         ):
             ask("like \ud83d!")
-    with pytest.raises(ValueError, match="Prompt 2: None is no text"):
+    with pytest.raises(ValueError, match="Prompt 2: None is not a text"):
         lm.generate(["I", None])
     cure = "like \ud83d\ude00 \ud83d".encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     assert cure == "like 😀 \ufffd" and lm.generate([cure])[0].startswith(cure)
