@@ -13,7 +13,7 @@ import math
 from bisect import bisect_left
 from functools import partial
 from itertools import pairwise
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from spacy.attrs import IDX
 from spacy.tokens import Doc, Span, Token
@@ -23,15 +23,13 @@ Combine = Callable[[Sequence[Any]], Any]
 
 
 def set_doc_extension(name: str) -> None:
-    """Make ``doc._.NAME`` known, unless it is already."""
-    if not Doc.has_extension(name):
-        Doc.set_extension(name, default=None)
+    """Make ``doc._.NAME`` known, which stores a value."""
+    _set_extension(Doc, name)
 
 
 def set_span_extension(name: str) -> None:
-    """Make ``span._.NAME`` known, unless it is already."""
-    if not Span.has_extension(name):
-        Span.set_extension(name, default=None)
+    """Make ``span._.NAME`` known, which stores a value."""
+    _set_extension(Span, name)
 
 
 def only(values: Sequence[Any]) -> Any:
@@ -51,19 +49,16 @@ def set_token_extension(name: str, combine: Combine, n_ends: int = 0) -> None:
     combine (Combine): Makes the value of a merged token.
     n_ends (int): How many values of the end of the text stand after those of the tokens.
     """
-    # One that only stores a value, as users set to read stored docs, becomes one of ours.
-    if not Doc.has_extension(name) or not any(Doc.get_extension(name)[1:]):
-        getter, setter = partial(_of_doc, name, combine), partial(_store, name, n_ends)
-        Doc.set_extension(name, getter=getter, setter=setter, force=True)
-    _set_getter(Token, name, partial(_of_token, name, combine))
+    _set_extension(Doc, name, partial(_of_doc, name, combine), partial(_store, name, n_ends))
+    _set_extension(Token, name, partial(_of_token, name, combine))
 
 
 def set_probability_extensions(attr: str, perplexity_attr: str) -> None:
     """Make ``doc._.ATTR`` and ``token._.ATTR`` known, the log-probabilities of tokens and of the
     end, and the perplexities of Docs and Spans that are computed from them."""
     set_token_extension(attr, total, n_ends=1)
-    _set_getter(Doc, perplexity_attr, partial(_perplexity_of_doc, attr))
-    _set_getter(Span, perplexity_attr, partial(_perplexity_of_span, attr))
+    _set_extension(Doc, perplexity_attr, partial(_perplexity_of_doc, attr))
+    _set_extension(Span, perplexity_attr, partial(_perplexity_of_span, attr))
 
 
 def values_as_read(doc: Doc, name: str) -> Any:
@@ -79,10 +74,52 @@ def perplexity(log_probability: Optional[float], n_tokens: int) -> Optional[floa
     return math.exp(min(-log_probability / n_tokens, 700.0))
 
 
-def _set_getter(owner: Any, name: str, getter: Callable[[Any], Any]) -> None:
-    """Make an extension known that is computed, unless the name is taken."""
-    if not owner.has_extension(name):
-        owner.set_extension(name, getter=getter)
+def _set_extension(
+    owner: Any, name: str, getter: Optional[partial] = None, setter: Optional[partial] = None
+) -> None:
+    """Make an extension known that is computed or, without a getter, stored. One that only stores a
+    value, as users set to read stored docs, is replaced by one that is computed; any other that has
+    the name already has to be the same.
+
+    RAISES (ValueError): If the name stands for something else.
+    """
+    known = owner.get_extension(name) if owner.has_extension(name) else None
+    if known is None or (getter is not None and not any(known[1:])):
+        kind = {"getter": getter, "setter": setter} if getter is not None else {"default": None}
+        owner.set_extension(name, **kind, force=True)
+        return
+    _, method, *computed = known
+    if method is not None or [*map(_parts, computed)] != [_parts(getter), _parts(setter)]:
+        where = f"{owner.__name__.lower()}._.{name}"
+        raise ValueError(
+            f"The extension {where} is to hold other values than those that it was set for: your "
+            f"code, or another component in this process, has set {_described(known)}. Choose "
+            f"another name in the setting that has the value '{name}' or, if nothing needs the old "
+            f"extension any longer, call {owner.__name__}.remove_extension({name!r}) first."
+        )
+
+
+def _parts(function: Any) -> Any:
+    """What makes two functions of extensions the same."""
+    return (function.func, function.args) if isinstance(function, partial) else function
+
+
+def _described(extension: Tuple[Any, ...]) -> str:
+    """The functions of an extension, as text."""
+    _, *functions = extension
+    return " and ".join(
+        f"{kind} = {_name(function)}"
+        for kind, function in zip(("method", "getter", "setter"), functions, strict=True)
+        if function is not None
+    )
+
+
+def _name(function: Any) -> str:
+    """A function with the arguments that are bound to it, as text."""
+    if isinstance(function, partial):
+        args = ", ".join(_name(arg) if callable(arg) else repr(arg) for arg in function.args)
+        return f"{_name(function.func)}({args})"
+    return getattr(function, "__qualname__", repr(function))
 
 
 def _key(name: str) -> Any:
@@ -100,10 +137,13 @@ def _store(name: str, n_ends: int, doc: Doc, values: Any) -> None:
         doc.user_data[_key(name)] = None
         return
     for column in values.values() if isinstance(values, dict) else [values]:
-        if len(column) != len(doc) + n_ends:
+        n_values = len(column) if isinstance(column, (list, tuple)) else None
+        if n_values != len(doc) + n_ends:
             raise ValueError(
                 f"doc._.{name} takes a value for each of {len(doc)} tokens"
-                f"{' and for the end' * n_ends}, but got {len(column)} values."
+                f"{' and for the end' * n_ends}, but got "
+                f"{'no list of' if n_values is None else n_values} values. If a component writes "
+                f"other values to it, choose another name in the component's settings."
             )
     doc.user_data[_key(name)] = {"starts": _starts(doc), "values": values}
 

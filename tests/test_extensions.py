@@ -8,11 +8,14 @@ import pickle
 import pytest
 import spacy
 from spacy.tokens import Doc, DocBin, Span, Token
+from spacy.tokens.underscore import Underscore
 from spacy.vocab import Vocab
 
 from spacy_rnn.extensions import (
     only,
+    set_doc_extension,
     set_probability_extensions,
+    set_span_extension,
     set_token_extension,
     total,
     values_as_read,
@@ -131,6 +134,9 @@ def test_values_that_do_not_fit_the_tokens():
         (SUM, [1.0] * 4, "a value for each of 5 tokens, but got 4"),
         (LOGP, [1.0] * 5, "each of 5 tokens and for the end, but got 5"),
         (ONLY, {"a": [1.0] * 5, "b": []}, "but got 0"),
+        # Values of a regressor and of a translator.
+        (SUM, {"rating": 1.0}, "got no list of values.*another name"),
+        (SUM, "Salut", "got no list of values.*another name"),
     ]:
         with pytest.raises(ValueError, match=message):
             doc._.set(name, values)
@@ -189,17 +195,71 @@ def test_a_part_of_a_doc_and_joined_docs_have_no_values():
 
 
 def test_an_extension_that_users_set_to_read_stored_docs():
-    for name in (SUM, LOGP):
-        Doc.set_extension(name, default=None, force=True)
+    """Each that only stores a value is replaced."""
+    for owner, name in [
+        *((owner, name) for owner in (Doc, Token) for name in (SUM, LOGP)),
+        *((owner, PERPLEXITY) for owner in (Doc, Span)),
+    ]:
+        owner.set_extension(name, default=None, force=True)
     set_token_extension(SUM, total)
     set_probability_extensions(LOGP, PERPLEXITY)
-    assert merge(make_doc(), (0, 2))._.get(SUM) == [3.0, 4.0, 8.0, 16.0]
+    doc = merge(make_doc(), (0, 2))
+    assert doc._.get(SUM) == [3.0, 4.0, 8.0, 16.0] and agree(doc, SUM, LOGP)
+    assert doc._.get(PERPLEXITY) == pytest.approx(math.exp(63 / 5))
+    assert doc[0:2]._.get(PERPLEXITY) == pytest.approx(math.exp(7 / 2))
 
 
-def test_an_extension_that_is_computed_stays():
-    Doc.set_extension(SUM, getter=len, force=True)
-    set_token_extension(SUM, total)
-    assert Doc(VOCAB, words=["a", "b"])._.get(SUM) == 2
+@pytest.mark.parametrize(
+    "owner, name, register",
+    [
+        (Doc, SUM, lambda: set_token_extension(SUM, total)),
+        (Token, SUM, lambda: set_token_extension(SUM, total)),
+        (Doc, PERPLEXITY, lambda: set_probability_extensions(LOGP, PERPLEXITY)),
+        (Span, PERPLEXITY, lambda: set_probability_extensions(LOGP, PERPLEXITY)),
+        (Doc, SUM, lambda: set_doc_extension(SUM)),
+        (Span, SUM, lambda: set_span_extension(SUM)),
+    ],
+)
+@pytest.mark.parametrize("kind", ["getter", "method"])
+def test_an_extension_that_users_compute(owner, name, register, kind):
+    owner.set_extension(name, **{kind: len}, force=True)
+    with pytest.raises(ValueError, match=f"{owner.__name__.lower()}._.{name} .*{kind} = len.*name"):
+        register()
+    assert len in owner.get_extension(name)
+    owner.remove_extension(name)
+    register()
+
+
+def test_a_stored_value_and_a_default_of_users_stay():
+    Doc.remove_extension(SUM)
+    Doc.set_extension(SUM, default="nothing")
+    set_doc_extension(SUM)
+    assert Doc(VOCAB)._.get(SUM) == "nothing"
+
+
+def test_extensions_are_registered_again():
+    """In the same process, or in one that got those of another."""
+    state = pickle.loads(pickle.dumps(Underscore.get_state()))
+    Underscore.load_state(state)
+    for _ in range(2):
+        set_token_extension(SUM, total)
+        set_token_extension(ONLY, only)
+        set_probability_extensions(LOGP, PERPLEXITY)
+    assert agree(make_doc(), SUM, LOGP)
+
+
+def test_components_that_give_one_name_to_different_things():
+    make_pipeline("rnn_lm", attr=LOGP, perplexity_attr=PERPLEXITY)
+    make_pipeline("rnn_lm", attr=LOGP, perplexity_attr=PERPLEXITY)
+    for factory, model, settings in [
+        ("rnn_tagger", None, {"probabilities_attr": LOGP}),
+        ("rnn_textcat", ATTENTION, {"attention_attr": LOGP}),
+        ("rnn_regressor", None, {"attr": LOGP}),
+        ("rnn_lm", None, {"perplexity_attr": PERPLEXITY}),
+        ("rnn_ner", None, {"confidence_attr": PERPLEXITY}),
+    ]:
+        with pytest.raises(ValueError, match=f"_.{next(reversed(settings.values()))} .*another"):
+            make_pipeline(factory, model, **settings)
 
 
 ATTENTION = {"pooling": {"ways": ["attention"]}}
@@ -218,7 +278,8 @@ ATTENTION = {"pooling": {"ways": ["attention"]}}
 )
 def test_all_values_that_components_set(factory, model, setting, name):
     """Are right after a merge, and JSON."""
-    nlp = make_pipeline(factory, model, **{setting: name})
+    others = {"perplexity_attr": PERPLEXITY} if factory == "rnn_lm" else {}
+    nlp = make_pipeline(factory, model, **{setting: name}, **others)
     train(nlp, make_examples(nlp), steps=1)
     doc = nlp("They like green eggs .")
     before = of_tokens(doc, name)
@@ -226,7 +287,7 @@ def test_all_values_that_components_set(factory, model, setting, name):
     assert (
         before == (values if factory != "rnn_tagger" else [{"tag": p} for p in values["tag"]])[:5]
     )
-    attrs = [name, *(attr for attr in ("regression", "perplexity") if Doc.has_extension(attr))]
+    attrs = [name, *(attr for attr in ("regression", PERPLEXITY) if Doc.has_extension(attr))]
     data = json.loads(json.dumps(doc.to_json(underscore=attrs)))
     assert data["_"][name] == doc._.get(name)
     merge(doc, (1, 3), (3, 5))

@@ -318,12 +318,12 @@ class RNNPipe(TrainablePipe):
         try:
             yield
             self.cfg.update(settings)
-            self.register_extensions()
         except (ValueError, KeyError, TypeError, IndexError, UnpackException) as error:
             raise ValueError(
                 f"Can't load the component '{self.name}' {source}: {error or 'incomplete file'}. "
                 f"If the files were copied or downloaded, do so again; else train again."
             ) from error
+        self.register_extensions()
 
 
 def aligned_values(example: Example, attribute: Any) -> np.ndarray:

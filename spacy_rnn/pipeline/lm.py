@@ -192,8 +192,10 @@ class RNNLanguageModel(RNNPipe):
 
     def register_extensions(self) -> None:
         set_probability_extensions(self.cfg["attr"], self.cfg["perplexity_attr"])
-        if self.cfg["condition"] not in (None, CATS):
-            set_doc_extension(self.cfg["condition"])
+        condition = self.cfg["condition"]
+        # It is only read, so that users may compute it.
+        if condition not in (None, CATS) and not Doc.has_extension(condition):
+            set_doc_extension(condition)
 
     @property
     def labels(self) -> Tuple[str, ...]:
