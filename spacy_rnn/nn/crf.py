@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .chain import Potentials, log_partition, path_scores
-from .losses import MISSING
+from .losses import MISSING, not_negative
 
 
 class Constraints(NamedTuple):
@@ -134,7 +134,7 @@ def crf_divergence(
         (count * (own.detach() - scores)).sum()
         for count, own, scores in zip(counts, taught, learned, strict=True)
     )
-    return (log_p - log_q.detach() + expected).float()
+    return not_negative((log_p - log_q.detach() + expected).float())
 
 
 def _first(scores: Tensor, n: int) -> Tensor:

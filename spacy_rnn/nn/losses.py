@@ -160,13 +160,18 @@ def multilabel_loss(
     return losses.masked_fill(truth.isnan(), 0.0).sum()
 
 
+def not_negative(divergence: Tensor) -> Tensor:
+    """A divergence without the rounding error that takes one of 0 below it; its gradient stays."""
+    return divergence - divergence.detach().clamp(max=0.0)
+
+
 def divergence(logits: Tensor, teacher: Tensor) -> Tensor:
     """The Kullback-Leibler divergence of a softmax of logits (N, C) from that of a teacher's
     (N, T), summed over the rows; of more classes than the teacher has, only over those that it has
     (Li and Hoiem 2016, "Learning without Forgetting", section 3)."""
     log_p = logits.float()[:, : teacher.shape[1]].log_softmax(dim=1)
     log_q = teacher.float().log_softmax(dim=1)
-    return nn.functional.kl_div(log_p, log_q, reduction="sum", log_target=True)
+    return not_negative(nn.functional.kl_div(log_p, log_q, reduction="sum", log_target=True))
 
 
 def exclusive_divergence(
@@ -190,7 +195,7 @@ def multilabel_divergence(
         nn.functional.binary_cross_entropy_with_logits(x, truth, reduction="sum")
         for x in (scores.float()[:, : taught.shape[1]], taught)
     )
-    return of_scores - of_teacher
+    return not_negative(of_scores - of_teacher)
 
 
 def squared_error(outputs: dict[str, Tensor], gold: dict[str, Tensor]) -> Tensor:

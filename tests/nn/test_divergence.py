@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacy_rnn.nn.chain import Potentials
-from spacy_rnn.nn.crf import CRF, Chain, Constraints
+from spacy_rnn.nn.crf import CRF, Chain, Constraints, crf_divergence
 from spacy_rnn.nn.losses import divergence, multilabel_divergence
 from spacy_rnn.nn.tagger import tagging_divergence
 
@@ -151,3 +151,19 @@ def test_targets_add_up():
     )
     expected = sum(divergence(chains[name].scores, teachers[name].scores) for name in chains)
     assert float(tagging_divergence(chains, {}, teachers)) == pytest.approx(float(expected))
+
+
+@pytest.mark.parametrize("kind", ["softmax", "labels", "crf"])
+def test_rounding_takes_no_divergence_below_zero(kind):
+    """With the gradient that it has without."""
+    for seed in range(50):
+        torch.manual_seed(seed)
+        taught = torch.randn(6, 5)
+        scores = (taught + 1e-5 * torch.randn(6, 5)).requires_grad_()
+        if kind == "crf":
+            crf, lengths = CRF(5), torch.tensor([2, 4])
+            loss = crf_divergence(Chain(scores, lengths, crf), Chain(taught, lengths, crf))
+        else:
+            loss = (divergence if kind == "softmax" else of_labels)(scores, taught)
+        loss.backward()
+        assert loss.item() >= 0.0 and scores.grad.abs().sum() > 0
