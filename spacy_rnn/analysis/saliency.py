@@ -147,8 +147,13 @@ def _ask(pipe: RNNPipe, doc: Doc, **names: object) -> Question:
     try:
         takes.bind(doc, **given)
     except TypeError as error:
+        if "token" in takes.parameters and "token" not in given:
+            raise ValueError(
+                f"Which prediction of '{pipe.name}' is to be explained? Add --token N, the number "
+                f"of the token, or of the piece of a translation, from 0 (in Python: token=N)."
+            ) from error
         options = ", ".join(f"'{name}'" for name in takes.parameters if name != "doc")
         raise ValueError(
-            f"Say by {options} which prediction of '{pipe.name}' is to be explained: {error}."
+            f"A prediction of '{pipe.name}' is chosen by {options}: {error}."
         ) from error
     return pipe.question(doc, **given)

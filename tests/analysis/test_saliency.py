@@ -361,7 +361,7 @@ def test_one_token(factory, method):
 @pytest.mark.parametrize(
     "factory, text, asked, message",
     [
-        ("rnn_tagger", TEXT, {}, r"'token', 'label', 'target' .*'rnn_tagger'.*argument: 'token'"),
+        ("rnn_tagger", TEXT, {}, r"'rnn_tagger' is to be .* Add --token N.*token=N"),
         ("rnn_tagger", TEXT, {"token": 5}, "no token 5: they are numbered from 0 to 4"),
         ("rnn_tagger", TEXT, {"token": -1}, "no token -1"),
         ("rnn_tagger", "", {"token": 0}, "no token 0: there are none"),
@@ -371,10 +371,10 @@ def test_one_token(factory, method):
         ("rnn_ner", TEXT, {"token": 0, "label": "I-FOOD"}, "to explain.*I-FOOD of 'She' is -inf"),
         ("rnn_ner", TEXT, {"token": 0, "target": "tag"}, "unexpected keyword argument 'target'"),
         ("rnn_ner", "", {"token": 0}, "there are none"),
-        ("rnn_textcat", TEXT, {"token": 0}, "'label' .*unexpected keyword argument 'token'"),
+        ("rnn_textcat", TEXT, {"token": 0}, "by 'label': .*keyword argument 'token'"),
         ("rnn_textcat", TEXT, {"label": "X"}, "no label 'X'. Its labels: EAT, LIKE"),
         ("rnn_regressor", TEXT, {"label": "X"}, "no label 'X'. Its labels: rating"),
-        ("rnn_translator", TEXT, {}, "argument: 'token'"),
+        ("rnn_translator", TEXT, {}, "Add --token N"),
         ("rnn_translator", TEXT, {"token": 99}, "no piece of the translation 99"),
         ("rnn_translator", "", {"token": 0}, "there are none"),
         ("rnn_lm", TEXT, {"token": 6}, "no token 6: they are numbered from 0 to 5"),

@@ -110,7 +110,7 @@ def test_html(work, nlp):
         ("two", [], f"more than one component of spacy-rnn. Choose one with --component: {TAGGER}, "
                     f"{TEXTCAT}."),
         ("two", ["-c", "sentencizer"], "no component of spacy-rnn 'sentencizer'."),
-        ("two", ["-c", TAGGER], "argument: 'token'"),
+        ("two", ["-c", TAGGER], "Add --token N, the number of the token"),
         ("two", ["-c", TAGGER, "-t", 9], "no token 9: they are numbered from 0 to 4"),
         ("one", ["-l", "X"], "no label 'X'. Its labels: EAT, LIKE."),
         ("one", ["-t", 1], "unexpected keyword argument 'token'"),
