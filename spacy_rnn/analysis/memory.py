@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..display.curves import Panel, save_curves
-from ..models.checks import at_least
+from ..models.checks import at_least, number_at_least
 from ..nn.linear import Linear
 from ..nn.rnn import Cell, Direction, Encoder
 from .tasks import TASKS, Name, Task
@@ -41,7 +41,7 @@ class Variant:
             if value not in get_args(known):
                 raise ValueError(f"'{value}' is none of {', '.join(get_args(known))}.")
         at_least(1, depth=self.depth)
-        at_least(0, clip=self.clip)
+        number_at_least(0, clip=self.clip)
 
     def __str__(self) -> str:
         others = [

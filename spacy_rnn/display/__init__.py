@@ -7,6 +7,7 @@ import numpy as np
 from spacy.tokens import Doc
 from spacy.util import is_in_jupyter
 
+from ..models.checks import at_least
 from . import heatmap
 from .shading import shading
 
@@ -139,8 +140,7 @@ def states_matrix(
     RAISES (ValueError): If there is no unit of a name, or more is to be shown than can be read, or
         nothing.
     """
-    if top < 1:
-        raise ValueError(f"'top', how many units are shown, must be at least 1, got {top}.")
+    at_least(1, top=top)
     if units is None:
         a = found.activations
         variation = a.std(axis=0) if len(a) else np.zeros(len(found.units))

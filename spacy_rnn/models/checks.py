@@ -1,10 +1,22 @@
 """Checks of numbers in configs, which the config system reads but does not bound."""
 
 import math
+from numbers import Integral
 
 
-def at_least(minimum: float, **values: float) -> None:
-    """Raise a ValueError that names the first setting below `minimum`."""
+def at_least(minimum: int, **values: int) -> None:
+    """Raise a ValueError that names the first setting that is not a whole number, or is below
+    `minimum`."""
+    for name, value in values.items():
+        if not isinstance(value, Integral) or value < minimum:
+            raise ValueError(
+                f"'{name}' must be a whole number of at least {minimum}, got {value!r}."
+            )
+
+
+def number_at_least(minimum: float, **values: float) -> None:
+    """Raise a ValueError that names the first setting that is not a number, or is below
+    `minimum`."""
     for name, value in values.items():
         if not isinstance(value, (int, float)) or value < minimum:
             raise ValueError(f"'{name}' must be a number of at least {minimum}, got {value!r}.")

@@ -18,6 +18,7 @@ from ..nn.decoder import State
 from ..nn.language_model import LanguageModel, Searched
 from ..nn.search import SearchOptions, search
 from ..training.shim import TorchShim
+from .checks import at_least
 
 #: units that are read at a time
 CHUNK = 2048
@@ -171,6 +172,7 @@ class Session:
         self._surfaces = np.array(self._units.surfaces, dtype=object)
         self._in_word = np.array([_is_word(s[:1]) for s in self._surfaces])
         self._is_blank = np.array([s == " " for s in self._surfaces])
+        self._begins_word = np.array([_is_word(s[1:2]) and s[0] == " " for s in self._surfaces])
         self._parts: List[str] = []
         self._context = begin(model, condition)
         #: the end of the text, which is not read yet
@@ -196,7 +198,7 @@ class Session:
             self._context = read(self.model, self._context, ids)
             self._has_read = True
         if isinstance(self._units, Characters):
-            self._typed = re.split(r"[^\w'’-]", self._typed + text)[-1]
+            self._typed = _last_word(self._typed + text)
 
     def _without_gap(self, text: str) -> str:
         """A text that goes on with what was read, but for the blank between two words, which is
@@ -208,17 +210,21 @@ class Session:
     def suggest(self, n: int = 5) -> List[Suggestion]:
         """The n most probable next words, or those that complete the one that is being typed, most
         probable first. Their probabilities are those among all that begin with what was typed."""
-        if n < 1:
-            raise ValueError(f"'n' must be at least 1, got {n}.")
+        at_least(1, n=n)
         return self._complete(*self._begun(), n)
 
     def _begun(self) -> Tuple[Context, str, str]:
         """What was read, and of the word that is being typed what was not read and what was."""
         if isinstance(self._units, Characters):
             return self._context, "", self._typed
-        # The unit that begins a word has the blank before it.
         if not isinstance(self._units, Words):
-            return self._context, " " + self._unread.lstrip(" "), ""
+            word = _last_word(self._unread)
+            before = self._unread.removesuffix(word)
+            # The piece that begins a word has the blank before it.
+            if not before.strip(" "):
+                return self._context, " " + word, ""
+            ids = self._units.read(self._without_gap(before), self.tokenizer)
+            return read(self.model, self._context, ids), word, ""
         # Tokens before the last one are finished, and so is one that does not go on as a word.
         doc = self.tokenizer(self._without_gap(self._unread))
         word = doc[-1].text if _is_word(self._unread[-1:]) else ""
@@ -248,7 +254,8 @@ class Session:
                     end = before + _log_sum(after[~self._in_word])
                     finished[word] = np.logaddexp(finished.get(word, -np.inf), end)
                 else:
-                    allowed = np.flatnonzero(self._in_word | self._is_blank)
+                    begins = self._in_word | self._is_blank
+                    allowed = np.flatnonzero(begins if text else begins | self._begins_word)
                 ways += [(before + after[i], k, int(i)) for i in _best(after, allowed, n_ways)]
             ways = sorted(ways, reverse=True)[:n_ways]
             enough = sorted(finished.values(), reverse=True)[n - 1 : n]
@@ -284,6 +291,11 @@ class Session:
 
         scores, after = self._shim.predict(run)
         return scores.cpu().numpy(), after.recurrent
+
+
+def _last_word(text: str) -> str:
+    """The word that a text ends in; empty if it ends in none."""
+    return re.split(r"[^\w'’-]", text)[-1]
 
 
 def _is_word(character: str) -> bool:

@@ -16,7 +16,7 @@ from ..nn import language_model as nn_language_model
 from ..nn.rnn import Encoder
 from ..training.shim import TorchShim
 from .batching import Limits, batches_of, lengths_of
-from .checks import at_least, rate
+from .checks import at_least, number_at_least, rate
 from .encoder import RNNEncoder, settings_of
 from .explanation import EncoderInput, Question, check_place
 from .network import Architecture, Precision, make_model
@@ -143,7 +143,7 @@ def make_language_model(
     log-probability of each unit and of the end.
     """
     at_least(1, embedding_size=embedding_size)
-    at_least(
+    number_at_least(
         0,
         activation_regularization=activation_regularization,
         temporal_regularization=temporal_regularization,

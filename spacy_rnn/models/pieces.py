@@ -7,7 +7,7 @@ from typing import List, Literal, Optional, Sequence
 import numpy as np
 
 from ..features.pieces import Pieces
-from .checks import at_least
+from .checks import number_at_least
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class SentencePieces:
     path: Optional[Path] = None
 
     def __post_init__(self) -> None:
-        at_least(0, alpha=self.alpha or 0.0)
+        number_at_least(0, alpha=self.alpha or 0.0)
 
     def features(self) -> Pieces:
         return Pieces(self.vocab_size, self.kind, self.character_coverage, self.byte_fallback)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from ..nn import search as nn_search
-from .checks import above_zero, at_least
+from .checks import above_zero, at_least, number_at_least
 
 #: how often a beam that finds too few different texts is made twice as wide
 N_WIDENED = 3
@@ -45,15 +45,13 @@ class Search:
 
     def __post_init__(self) -> None:
         at_least(1, beam=self.beam)
-        at_least(
+        at_least(0, block_ngrams=self.block_ngrams, top_k=self.top_k, seed=self.seed)
+        number_at_least(
             0,
             length_penalty=self.length_penalty,
             coverage_penalty=self.coverage_penalty,
             min_ratio=self.min_ratio,
             max_ratio=self.max_ratio,
-            block_ngrams=self.block_ngrams,
-            top_k=self.top_k,
-            seed=self.seed,
         )
         above_zero(temperature=self.temperature, top_p=self.top_p)
         if self.top_p > 1:

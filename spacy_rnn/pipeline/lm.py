@@ -291,7 +291,13 @@ class RNNLanguageModel(RNNPipe):
 
     def _vector(self, doc: Doc) -> Optional[np.ndarray]:
         vector = doc._.get(self.cfg["condition"])
-        return None if vector is None else np.asarray(vector, dtype="float32").reshape(-1)
+        try:
+            return None if vector is None else np.asarray(vector, dtype="float32").reshape(-1)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"'{self.name}' starts from vectors of numbers in doc._.{self.cfg['condition']}, "
+                f"but a document has {vector!r}."
+            ) from error
 
     # Generation
 
@@ -339,6 +345,10 @@ class RNNLanguageModel(RNNPipe):
         """
         if isinstance(prompts, str):
             raise ValueError("One prompt was given instead of a list. Put it into a list.")
+        if isinstance(stop, str) or not all(isinstance(text, str) and text for text in stop):
+            raise ValueError(
+                f"'stop' is a list of texts that are not empty, such as ['the end'], not {stop!r}."
+            )
         at_least(1, max_length=max_length, beam=1 if beam is None else beam)
         search = Search(
             beam=beam or 1,
@@ -395,14 +405,18 @@ class RNNLanguageModel(RNNPipe):
                 f"the name of a Doc extension, and train again."
             )
         if setting == CATS:
-            unknown = set(condition) - set(self.labels)
-            if unknown or not isinstance(condition, Mapping):
+            if not isinstance(condition, Mapping) or set(condition) - set(self.labels):
                 raise ValueError(
                     f"The condition of '{self.name}' is a dictionary of some of its labels "
                     f"{list(self.labels)} with their values, not {condition!r}."
                 )
             condition = [condition.get(label, 0.0) for label in self.labels]
-        vector = np.asarray(condition, dtype="float32").reshape(-1)
+        try:
+            vector = np.asarray(condition, dtype="float32").reshape(-1)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"The condition of '{self.name}' takes {size} numbers, not {condition!r}."
+            ) from error
         if len(vector) != size:
             raise ValueError(
                 f"The condition of '{self.name}' is a vector of {size} numbers, not of "

@@ -16,6 +16,7 @@ from thinc.api import Config, Model
 
 from ..extensions import only, set_span_extension, set_token_extension
 from ..features.scheme import BEGIN, IN, OUT, UNKNOWN, Scheme
+from ..models.checks import at_least
 from ..models.entities import (
     TARGET,
     Entities,
@@ -305,8 +306,7 @@ class RNNEntityRecognizer(RehearsingPipe):
 
         n (int): How many; fewer where there are not as many.
         """
-        if n < 1:
-            raise ValueError(f"'n', the number of readings, must be at least 1, got {n}.")
+        at_least(1, n=n)
         docs, scheme, temperature = list(docs), self.scheme, self.cfg["temperature"]
         rule_out = partial(self._rule_out, scheme)
         found = predict_readings(self.model, docs, scheme, temperature, rule_out, n)

@@ -14,7 +14,7 @@ from spacy.util import ensure_path
 from spacy.vocab import Vocab
 
 from ..extensions import set_doc_extension
-from ..models.checks import at_least
+from ..models.checks import at_least, number_at_least
 from ..text_files import COMPRESSED, ending_of, read_json, read_lines
 from .common import Drops, checked_text
 from .sources import is_saved, load_saved
@@ -131,7 +131,7 @@ class ParallelCorpus:
             limit=limit,
         )
         if max_ratio != 0:
-            at_least(1, max_ratio=max_ratio)
+            number_at_least(1, max_ratio=max_ratio)
         self.path = ensure_path(path)
         self.target_path = ensure_path(target_path)
         self.source = source

@@ -45,7 +45,7 @@ def test_a_solved_task_and_a_plot(tmp_path):
         (("--lengths", "ten"), "ten"),
         (("--lengths", "1", "--cells", "gru"), "take 2 or more"),
         (("--output", "runs.txt"), "does not end in one of .json, .png, .svg"),
-        (("--steps", "0"), "'steps' must be a number of at least 1"),
+        (("--steps", "0"), "'steps' must be a whole number of at least 1"),
     ],
 )
 def test_says_what_is_wrong(options, message):

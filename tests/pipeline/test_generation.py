@@ -9,6 +9,7 @@ import pytest
 import spacy
 import torch
 from spacy.tokenizer import Tokenizer
+from spacy.training import Example
 from spacy.vocab import Vocab
 
 from spacy_rnn.pipeline.lm import RNNLanguageModel
@@ -288,6 +289,41 @@ def test_suggestions_complete_words(unit):
         assert sum(probabilities) <= 1 + 1e-6
 
 
+@functools.cache
+def quoting():
+    """Pieces of texts with marks and line breaks between words."""
+    nlp = make_pipeline(NAME, {"units": UNITS["pieces"]}, window=40)
+    texts = ["I like green eggs.\nThey eat ham.", 'She eats "one ham". He eats eggs.']
+    train(nlp, [Example(doc, doc) for doc in map(nlp.make_doc, texts)], steps=80)
+    return nlp.get_pipe(NAME)
+
+
+@pytest.mark.parametrize(
+    "text, word",
+    [
+        ("I like green eggs.\n", "They"),
+        ("I like green eggs.\nTh", "They"),
+        ('She eats "o', "one"),
+        ('She eats "', "one"),
+        ('She eats "one ham".', "He"),
+        ('She eats "one ham". H', "He"),
+    ],
+)
+def test_a_word_of_pieces_begins_after_white_space_and_marks(text, word):
+    assert quoting().suggest(text, 1)[0].word == word
+    session = quoting().session()
+    for character in text:
+        session.type(character)
+    assert session.suggest(1)[0].word == word
+
+
+@every_unit
+@pytest.mark.parametrize("gap", ["\t", "\u00a0", "\r\n"])
+def test_words_after_characters_never_seen(unit, gap):
+    found = shared(unit).suggest(f"I like{gap}gr", 3)
+    assert found and all(suggestion.word.startswith("gr") for suggestion in found)
+
+
 @every_unit
 def test_characters_never_seen(unit):
     lm = shared(unit)
@@ -330,9 +366,17 @@ def test_a_prompt_of_a_million_characters(unit):
         ({"temperature": -1.0}, "'temperature'"),
         ({"top_p": 1.5}, "'top_p'"),
         ({"top_k": -1}, "'top_k'"),
-        ({"beam": 0}, "'beam' must be a number of at least 1"),
+        ({"beam": 0}, "'beam' must be a whole number of at least 1"),
         ({"max_length": 0}, "'max_length'"),
         ({"condition": {"SPORT": 1.0}}, "trained without a condition"),
+        ({"stop": "the end"}, "'stop' is a list of texts.*not 'the end'"),
+        ({"stop": ["a", ""]}, "'stop' is a list of texts.*not \\['a', ''\\]"),
+        ({"stop": [1]}, "'stop' is a list of texts"),
+        ({"beam": 1.5}, "'beam' must be a whole number of at least 1, got 1.5"),
+        ({"max_length": 1.5}, "'max_length' must be a whole number of at least 1"),
+        ({"top_k": 1.5}, "'top_k' must be a whole number of at least 0"),
+        ({"block_ngrams": 1.5}, "'block_ngrams' must be a whole number"),
+        ({"seed": 1.5}, "'seed' must be a whole number"),
     ],
 )
 def test_settings_out_of_range(settings, message):
@@ -345,8 +389,10 @@ def test_what_cannot_be_continued():
     with pytest.raises(ValueError, match="Put it into a list"):
         lm.generate("I like")
     assert lm.generate([]) == []
-    with pytest.raises(ValueError, match="'n' must be at least 1"):
+    with pytest.raises(ValueError, match="'n' must be a whole number of at least 1"):
         lm.suggest("I", 0)
+    with pytest.raises(ValueError, match="'n' must be a whole number of at least 1, got '3'"):
+        lm.suggest("I", "3")
     nlp = make_pipeline(NAME, {"encoder": {"direction": "backward"}})
     train(nlp, make_examples(nlp), steps=1)
     with pytest.raises(ValueError, match="cannot continue a text"):

@@ -756,6 +756,15 @@ def test_a_vector_of_another_width_is_an_error(styled):
         nlp(with_vector(nlp, "eggs", attr, []))
 
 
+@pytest.mark.parametrize("value", ["abc", {"a": 1.0}, [[1.0], [1.0, 2.0]]])
+def test_a_condition_that_is_no_vector_is_an_error(styled, value):
+    nlp, attr = styled
+    with pytest.raises(ValueError, match=f"condition of '{NAME}' takes 2 numbers"):
+        pipe_of(nlp).generate(["eggs"], condition=value)
+    with pytest.raises(ValueError, match=f"'{NAME}' starts from vectors .*doc._.{attr}, but"):
+        nlp(with_vector(nlp, "eggs", attr, value))
+
+
 def test_training_reads_the_conditions_of_references():
     """The loss is that of predictions from the same labels."""
     nlp = make_conditioned()

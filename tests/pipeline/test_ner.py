@@ -135,8 +135,11 @@ def test_labels_with_hyphens(scheme, tmp_path):
     reference = Doc(nlp.vocab, words=words)
     reference.ents = [Span(reference, 1, 3, "creative-work"), Span(reference, 4, 5, "B-cell")]
     # The same in other tokens.
-    split = Doc(nlp.vocab, words=["the", "long", "so", "ng", "of", "cells"],
-                spaces=[True, True, False, True, True, False])
+    split = Doc(
+        nlp.vocab,
+        words=["the", "long", "so", "ng", "of", "cells"],
+        spaces=[True, True, False, True, True, False],
+    )
     examples = [Example(make_doc(nlp.vocab, " ".join(words)), reference), Example(split, reference)]
     train(nlp, examples)
     assert pipe_of(nlp).labels == ("B-cell", "creative-work")
@@ -415,8 +418,10 @@ def test_loss_is_the_share_of_the_readings_that_agree(scheme):
     for _ in range(14):
         words = generator.choice(["I", "eats", "eggs", "ham"], 5).tolist()
         reference = Doc(nlp.vocab, words=words)
-        ents = [Span(reference, int(generator.integers(0, 2)), 2, "FOOD"),
-                Span(reference, 3, 4, generator.choice(["FOOD", "PERSON"]))]
+        ents = [
+            Span(reference, int(generator.integers(0, 2)), 2, "FOOD"),
+            Span(reference, 3, 4, generator.choice(["FOOD", "PERSON"])),
+        ]
         outside = [reference[i : i + 1] for i in (2, 4) if generator.random() < 0.3]
         keep = ents[: int(generator.integers(1, 3))]
         reference.set_ents(keep, outside=outside, default="missing")
@@ -465,13 +470,21 @@ def test_partial_gold_is_learned(scheme, decoder):
 
 def test_gold_is_aligned_to_other_tokens():
     nlp = shared()
-    reference = make_doc(nlp.vocab, "She eats green-eggs and blue ham .",
-                         ents="B-PERSON O B-FOOD O B-FOOD I-FOOD O")
+    reference = make_doc(
+        nlp.vocab, "She eats green-eggs and blue ham .", ents="B-PERSON O B-FOOD O B-FOOD I-FOOD O"
+    )
     words = ["She", "eats", "green", "-", "eggs", "and", "blue ham", "."]
     spaces = [True, True, False, False, True, True, True, True]
     example = Example(Doc(nlp.vocab, words=words, spaces=spaces), reference)
     assert gold_tags(nlp, example) == [
-        "U-PERSON", "O", "B-FOOD", "I-FOOD", "L-FOOD", "O", "U-FOOD", "O",
+        "U-PERSON",
+        "O",
+        "B-FOOD",
+        "I-FOOD",
+        "L-FOOD",
+        "O",
+        "U-FOOD",
+        "O",
     ]
     assert gold_tags(shared("bio"), example)[2:5] == ["B-FOOD", "I-FOOD", "I-FOOD"]
 
@@ -484,8 +497,11 @@ def test_gold_is_aligned_to_other_tokens():
         (["She", "eats", "ham", "-", "egg"], "B-PERSON O O O B-FOOD", ["U-PERSON", "O", None]),
         (["She", "eats", "ham", "-", "egg"], "B-PERSON O O B-FOOD O", ["U-PERSON", "O", None]),
         # the entity goes on from the token before
-        (["She", "eats", "ham", "-", "egg"], "B-PERSON B-FOOD I-FOOD O O",
-         ["U-PERSON", None, None]),
+        (
+            ["She", "eats", "ham", "-", "egg"],
+            "B-PERSON B-FOOD I-FOOD O O",
+            ["U-PERSON", None, None],
+        ),
     ],
 )
 def test_entities_within_a_token_are_warned_of(gold, ents, expected):
@@ -503,8 +519,11 @@ def test_entities_within_a_token_are_warned_of(gold, ents, expected):
 @pytest.mark.parametrize(
     "words, span, expected",
     [
-        (["I", " ", "green", "\n", "eggs", "\n", " "], (1, 7),
-         ["O", "O", "B-FOOD", "I-FOOD", "L-FOOD", "O", "O"]),
+        (
+            ["I", " ", "green", "\n", "eggs", "\n", " "],
+            (1, 7),
+            ["O", "O", "B-FOOD", "I-FOOD", "L-FOOD", "O", "O"],
+        ),
         (["\n", "\n", "ham"], (0, 3), ["O", "O", "U-FOOD"]),
         (["ham", "\n", "\n"], (0, 3), ["U-FOOD", "O", "O"]),
         (["I", "\n", " ", "ham"], (1, 3), ["O", "O", "O", "O"]),
@@ -521,7 +540,10 @@ def test_white_space_at_the_edges_of_gold_entities(words, span, expected):
     example = Example(Doc(nlp.vocab, words=[*words, "She", "eats"]), longer)
     after = ["O"] * (len(words) - span[1]) if span[1] < len(words) else []
     assert gold_tags(nlp, example) == [
-        *expected[: span[1]], *(after and expected[span[1] :]), "B-FOOD", "L-FOOD",
+        *expected[: span[1]],
+        *(after and expected[span[1] :]),
+        "B-FOOD",
+        "L-FOOD",
     ]
     assert np.isfinite(nlp.update([example], sgd=False)["rnn_ner"])
 
@@ -613,7 +635,7 @@ def test_readings(scheme, decoder):
 
 def test_number_of_readings_that_makes_no_sense():
     pipe = pipe_of(shared())
-    with pytest.raises(ValueError, match="'n', the number of readings, must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="'n' must be a whole number of at least 1, got 0"):
         pipe.readings([], n=0)
 
 

@@ -151,5 +151,5 @@ def test_sampling_is_an_error(alpha):
 
 @pytest.mark.parametrize("setting", ["width", "hidden_size"])
 def test_sizes_are_positive(setting):
-    with pytest.raises(ValueError, match=f"'{setting}' must be a number of at least 1"):
+    with pytest.raises(ValueError, match=f"'{setting}' must be a whole number of at least 1"):
         PieceEmbedding(SentencePieces(), **{setting: 0})

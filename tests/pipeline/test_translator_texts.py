@@ -308,7 +308,7 @@ def test_without_a_progress_bar_there_is_no_lock_of_it(monkeypatch):
 
 
 def test_a_length_below_zero():
-    with pytest.raises(ValueError, match="'max_length' must be a number of at least 0"):
+    with pytest.raises(ValueError, match="'max_length' must be a whole number of at least 0"):
         make(max_length=-1)
 
 

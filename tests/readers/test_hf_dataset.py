@@ -521,7 +521,7 @@ def test_rows_without_a_text_are_dropped_and_counted(nlp, tmp_path, caplog):
 def test_the_limit_is_of_rows_with_a_text(nlp, tmp_path):
     path = save(tmp_path / "a", {"text": ["a", "", "b", "c"]})
     assert [eg.text for eg in read(nlp, path, limit=2)] == ["a", "b"]
-    with pytest.raises(ValueError, match="'limit' must be a number of at least 0"):
+    with pytest.raises(ValueError, match="'limit' must be a whole number of at least 0"):
         make_hf_dataset(path, limit=-1)
 
 

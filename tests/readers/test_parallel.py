@@ -323,13 +323,15 @@ def test_missing_files_are_errors(nlp, tmp_path):
         {"limit": -1},
         {"source_column": -1},
         {"target_column": -1},
+        {"max_length": 1.5},
+        {"limit": 1.5},
         {"max_ratio": 0.5},
         {"max_ratio": -1.0},
     ],
 )
 def test_numbers_out_of_bounds_are_errors(settings):
     (name,) = settings
-    with pytest.raises(ValueError, match=f"'{name}' must be a number of at least"):
+    with pytest.raises(ValueError, match=f"'{name}' must be a (whole )?number of at least"):
         make_parallel_corpus("a.tsv", **settings)
 
 
