@@ -101,7 +101,7 @@ def test_anything_is_a_case_or_an_error_with_its_line(tmp_path_factory, name, va
     "line, message",
     [
         ("", "is empty. Write a case a line, as {"),
-        ("The dogs bark", "Line 1 of .* is no valid JSON"),
+        ("The dogs bark", "Line 1 of .* is not valid JSON"),
         ("[1]", r"Line 1 of .* is no JSON object, but \[1\]"),
         ('{"words": ["a", "b"], "verb": 1}', "lacks subject, number, other. Add what is missing"),
         (line_of(DOG, words="The dog"), "'words' must be a list of strings, not 'The dog'"),
