@@ -135,7 +135,7 @@ def test_polarity(write, packing):
 
 @pytest.mark.parametrize("packing", PACKINGS)
 def test_banking(write, packing):
-    """Quoted fields hold quotes and line breaks, and a line break at the end is no part of a text."""
+    """Quoted fields hold quotes and line breaks; a line break at the end is not part of a text."""
     found = read("banking", write(BANKING, packing))
     arrival, fees = {"card_arrival": 1.0, "fees": 0.0}, {"card_arrival": 0.0, "fees": 1.0}
     assert [(text.text, text.cats, text.rating) for text in found] == [
