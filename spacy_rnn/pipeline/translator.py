@@ -301,8 +301,7 @@ class RNNTranslator(RNNPipe):
         """
         if isinstance(texts, str):
             raise ValueError("One text was given instead of a list of texts. Put it into a list.")
-        if n_best < 1:
-            raise ValueError(f"'n_best' must be at least 1, got {n_best}.")
+        at_least(1, n_best=n_best)
         # spaCy would stop at half of a surrogate pair, and not say what to do.
         checked = [required_text(text, f"Text {i}") for i, text in enumerate(texts, 1)]
         # Not nlp.make_doc, which refuses long texts.
