@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from ..display.curves import Panel, save_curves
-from ..models.checks import at_least, number_at_least
 from ..nn.linear import Linear
 from ..nn.rnn import Cell, Direction, Encoder
+from ..validation import at_least, number_at_least
 from .tasks import TASKS, Name, Task
 
 #: steps over which a score is averaged to say that a task is solved, and that it is not

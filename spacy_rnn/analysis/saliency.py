@@ -10,9 +10,9 @@ import torch
 from spacy.tokens import Doc
 from torch import Tensor
 
-from ..models.checks import at_least
 from ..models.explanation import Question
 from ..pipeline.base import RNNPipe
+from ..validation import at_least
 from .common import module_of
 
 Method = Literal["integrated_gradients", "occlusion"]

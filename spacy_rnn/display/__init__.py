@@ -7,7 +7,7 @@ import numpy as np
 from spacy.tokens import Doc
 from spacy.util import is_in_jupyter
 
-from ..models.checks import at_least
+from ..validation import at_least
 from . import heatmap
 from .shading import shading
 

@@ -16,7 +16,7 @@ from ..features.tokens import TokenFeatures
 from ..features.word_pieces import WordPieces
 from ..features.words import WordIds
 from ..nn import embedding as layers
-from .checks import at_least, rate
+from ..validation import at_least, rate
 from .context import ContextualStrings
 from .pieces import SentencePieces
 from .vectors import VectorEmbedding

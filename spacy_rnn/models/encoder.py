@@ -6,7 +6,7 @@ from typing import Any, Literal
 from thinc.api import Model
 
 from ..nn import rnn
-from .checks import at_least, rate
+from ..validation import at_least, rate
 
 #: name of the layer
 LAYER = "rnn_encoder"

@@ -18,7 +18,7 @@ from ..nn.decoder import State
 from ..nn.language_model import LanguageModel, Searched
 from ..nn.search import SearchOptions, search
 from ..training.shim import TorchShim
-from .checks import at_least
+from ..validation import at_least
 
 #: units that are read at a time
 CHUNK = 2048

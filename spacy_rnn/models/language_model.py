@@ -15,8 +15,8 @@ from ..features.units import Units
 from ..nn import language_model as nn_language_model
 from ..nn.rnn import Encoder
 from ..training.shim import TorchShim
+from ..validation import at_least, number_at_least, rate
 from .batching import Limits, batches_of, lengths_of
-from .checks import at_least, number_at_least, rate
 from .encoder import RNNEncoder, settings_of
 from .explanation import EncoderInput, Question, check_place
 from .network import Architecture, Precision, make_model

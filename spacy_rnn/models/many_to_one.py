@@ -17,6 +17,7 @@ from ..nn.network import Batch
 from ..nn.pooling import PooledEncoder
 from ..nn.rnn import Encoder
 from ..training.shim import TorchShim
+from ..validation import at_least
 from .batching import (
     Limits,
     Source,
@@ -26,7 +27,6 @@ from .batching import (
     pool_sequences,
     predict_rows,
 )
-from .checks import at_least
 from .embedding import TokenEmbedding
 from .encoder import RNNEncoder, settings_of
 from .explanation import EncoderInput, input_of_tokens

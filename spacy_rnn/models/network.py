@@ -14,8 +14,8 @@ from ..features.tokens import TokenFeatures, Vocabs
 from ..nn import embedding as nn_embedding
 from ..nn.network import Batch
 from ..training.shim import TorchShim
+from ..validation import at_least
 from .batching import Limits, strings_to_tensors, to_tensors
-from .checks import at_least
 from .embedding import TokenEmbedding
 from .texts import TOK2VEC, Texts, Tok2Vec, init_tok2vec, read_texts
 

@@ -7,7 +7,7 @@ from typing import List, Literal, Optional, Sequence
 import numpy as np
 
 from ..features.pieces import Pieces
-from .checks import number_at_least
+from ..validation import number_at_least
 
 
 @dataclass(frozen=True)

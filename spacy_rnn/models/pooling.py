@@ -8,7 +8,7 @@ from thinc.api import Model
 from ..nn import pooling as layers
 from ..nn.pooling import PooledEncoder
 from ..nn.rnn import Encoder
-from .checks import at_least
+from ..validation import at_least
 from .encoder import RNNEncoder, settings_of
 
 

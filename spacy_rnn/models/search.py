@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from ..nn import search as nn_search
-from .checks import above_zero, at_least, number_at_least
+from ..validation import above_zero, at_least, number_at_least
 
 #: how often a beam that finds too few different texts is made twice as wide
 N_WIDENED = 3

@@ -29,8 +29,8 @@ from ..nn import search as nn_search
 from ..nn import translator as nn_translator
 from ..nn.rnn import Encoder
 from ..training.shim import TorchShim
+from ..validation import at_least, rate
 from .batching import Limits, batches_of, lengths_of
-from .checks import at_least, rate
 from .encoder import RNNEncoder, settings_of
 from .explanation import EncoderInput, Question
 from .network import Architecture, Gold, Precision, make_model

@@ -7,7 +7,7 @@ import numpy as np
 from spacy.tokens import Doc
 
 from ..features.units import Characters, PieceUnits, Units, Words
-from .checks import at_least
+from ..validation import at_least
 from .pieces import SentencePieces
 
 

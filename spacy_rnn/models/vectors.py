@@ -10,7 +10,7 @@ from ..features import torchtext_vectors, vector_files
 from ..features.lookup import Table, variants
 from ..features.vectors import PipelineVectors, StoredVectors
 from ..nn import vectors as layers
-from .checks import at_least
+from ..validation import at_least
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,6 @@ from thinc.api import Config, Model
 
 from ..extensions import set_doc_extension, set_probability_extensions
 from ..features.normalization import required_text
-from ..models.checks import at_least
 from ..models.explanation import EncoderInput, Question
 from ..models.generation import Session, Suggestion, begin, generate
 from ..models.language_model import (
@@ -35,6 +34,7 @@ from ..models.language_model import (
     log_probabilities,
 )
 from ..models.search import Search
+from ..validation import at_least
 from .base import Bounds, Contents, RNNPipe
 
 #: what a text starts from: labels with values, or a vector

@@ -16,7 +16,6 @@ from thinc.api import Config, Model
 
 from ..extensions import only, set_span_extension, set_token_extension
 from ..features.scheme import BEGIN, IN, OUT, UNKNOWN, Scheme
-from ..models.checks import at_least
 from ..models.entities import (
     TARGET,
     Entities,
@@ -30,6 +29,7 @@ from ..models.entities import (
 from ..models.explanation import Question, check_place, number_of
 from ..models.network import Gold
 from ..nn.losses import MISSING
+from ..validation import at_least
 from .base import Contents
 from .rehearsal import RehearsingPipe
 from .tagger import DEFAULT_MODEL as TAGGER_MODEL

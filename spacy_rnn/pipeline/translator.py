@@ -11,7 +11,6 @@ from thinc.types import Generator
 
 from ..extensions import set_doc_extension
 from ..features.normalization import required_text
-from ..models.checks import at_least
 from ..models.explanation import EncoderInput, Question, check_place
 from ..models.network import Gold
 from ..models.search import Search
@@ -23,6 +22,7 @@ from ..models.translator import (
     predict_translations,
     translation_gold,
 )
+from ..validation import at_least
 from .alignment import Alignment, align
 from .base import Bounds, Contents, RNNPipe
 from .sentences import Sentence, gaps_of, sentences_of

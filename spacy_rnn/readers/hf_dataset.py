@@ -16,7 +16,7 @@ from spacy.util import get_words_and_spaces
 
 from ..extensions import set_doc_extension
 from ..log import inform
-from ..models.checks import at_least
+from ..validation import at_least
 from .columns import CATEGORIES, KNOWN_ROLES, OF_TOKENS, Column, find_columns
 from .common import NAMES_FOR_NUMBERS, Drops, checked_text
 from .entity_tags import EntityTags

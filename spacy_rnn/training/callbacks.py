@@ -4,7 +4,7 @@ from typing import Any, Callable, Dict
 
 from spacy.language import Language
 
-from ..models.checks import at_least
+from ..validation import at_least
 
 
 def make_decode_every(evaluations: int, eval_frequency: int) -> Callable[..., None]:

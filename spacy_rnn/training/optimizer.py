@@ -7,7 +7,7 @@ from thinc.api import Optimizer
 from thinc.types import Generator
 from torch import nn
 
-from ..models.checks import at_least
+from ..validation import at_least
 
 FloatOrSchedule = Union[float, List[float], Generator]
 

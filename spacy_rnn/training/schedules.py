@@ -8,7 +8,7 @@ import math
 from functools import partial
 from typing import Callable, Iterator
 
-from ..models.checks import above_zero, at_least
+from ..validation import above_zero, at_least
 
 
 class Schedule(Iterator[float]):

@@ -5,7 +5,7 @@ from typing import Callable, Optional, Type
 import torch
 from spacy.language import Language
 
-from ..models.checks import at_least
+from ..validation import at_least
 
 
 def set_torch_threads(threads: int = 1) -> Callable[[Type[Language]], Optional[Type[Language]]]:
