@@ -13,6 +13,8 @@ from .helpers.paths import ROOT
 from .helpers.pipelines import make_examples, make_tagger, train
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# `datasets` reports to the Hub that it reads a file, a local one too, and waits where it can't.
+os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")
 torch.set_num_threads(1)
 
 
