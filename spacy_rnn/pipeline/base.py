@@ -171,13 +171,19 @@ class RNNPipe(TrainablePipe):
         if not annotated:
             return losses
         set_dropout_rate(self.model, drop)
-        for loss, backprop in self.begin_updates(annotated):
-            backprop(1.0)
-            # One bad batch must not hide the losses of all later ones.
-            losses[self.name] += loss if np.isfinite(loss) else 0.0
+        self._add_up(self.begin_updates(annotated), losses)
         if sgd not in (None, False):
             self.finish_update(sgd)
         return losses
+
+    def _add_up(
+        self, updates: Iterable[Tuple[float, Callable[[float], Any]]], losses: Dict[str, float]
+    ) -> None:
+        """Add up the gradients and the losses of updates; see `begin_updates`."""
+        for loss, backprop in updates:
+            backprop(1.0)
+            # One bad batch must not hide the losses of all later ones.
+            losses[self.name] += loss if np.isfinite(loss) else 0.0
 
     def _warn_of_missing(self, examples: Iterable[Example]) -> None:
         """Warn once in a training of examples that lack annotation."""

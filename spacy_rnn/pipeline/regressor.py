@@ -60,7 +60,7 @@ class RNNRegressor(TextPipe):
 
     attr (str): Name of the extension.
     attention_attr (Optional[str]): Name of a Doc and Token extension for how much each token
-        counts: float32 (tokens,). The model must pool by attention.
+        counts: a list of numbers. The model must pool by attention.
     """
 
     EXPLAINED = "{}"

@@ -2,7 +2,6 @@
 
 from typing import Any, Dict, Iterable, List, Optional
 
-import numpy as np
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from thinc.api import Model, Optimizer, set_dropout_rate
@@ -68,9 +67,7 @@ class RehearsingPipe(RNNPipe):
             return losses
         gold = self.get_rehearsal(docs, outputs_of(self._rehearsal_model, docs))
         set_dropout_rate(self.model, drop)
-        loss, backprop = begin_update(self.model, docs, gold)
-        backprop(1.0)
-        losses[self.name] += loss if np.isfinite(loss) else 0.0
+        self._add_up([begin_update(self.model, docs, gold)], losses)
         if sgd not in (None, False):
             self.finish_update(sgd if isinstance(sgd, Optimizer) else self._own_optimizer(sgd))
         return losses

@@ -206,7 +206,7 @@ class RNNTextCategorizer(_Categorizer):
     label_smoothing (float): Share of the probability spread over all classes in training.
     class_weights (Optional[Dict[str, float]]): Factors on the loss of classes; 1 for others.
     attention_attr (Optional[str]): Name of a Doc and Token extension for how much each token
-        counts: float32 (tokens,). The model must pool by attention.
+        counts: a list of numbers. The model must pool by attention.
     """
 
     LEARNED = ("labels", "positive_label")
@@ -299,7 +299,7 @@ class RNNMultiLabelTextCategorizer(_Categorizer):
     class_weights (Optional[Dict[str, float]]): Factors on the loss of labels in texts where they
         hold, 1 for others; more than 1 finds more of a rare label.
     attention_attr (Optional[str]): Name of a Doc and Token extension for how much each token
-        counts: float32 (tokens,). The model must pool by attention.
+        counts: a list of numbers. The model must pool by attention.
     """
 
     #: whether scoring has warned of labels that no text lacks
