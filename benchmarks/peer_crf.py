@@ -23,8 +23,8 @@ import torch  # noqa: E402
 import torchcrf  # noqa: E402
 from torch import Tensor  # noqa: E402
 
-from spacy_rnn.nn.chain import viterbi  # noqa: E402
 from spacy_rnn.nn.crf import CRF, Chain, crf_loss  # noqa: E402
+from spacy_rnn.nn.linear_chain import viterbi  # noqa: E402
 
 BATCH, LENGTH, TAGS = 32, 30, 20
 REPEATS = 10

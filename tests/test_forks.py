@@ -12,7 +12,7 @@ import pytest
 
 from spacy_rnn import forks
 from spacy_rnn.features.pieces import Pieces
-from spacy_rnn.process import prepare_process
+from spacy_rnn.runtime.process import prepare_process
 
 from .helpers.paths import ROOT
 from .helpers.pipelines import SENTENCES, make_examples, make_tagger, train

@@ -9,11 +9,11 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
+from ..architectures.language_model import is_backward
 from ..display.curves import Panel, save_curves
 from ..features.units import Words
-from ..models.language_model import is_backward
-from ..pipeline.lm import RNNLanguageModel
-from ..readers.common import checked_text
+from ..pipeline.language_model import RNNLanguageModel
+from ..readers.text_io import checked_text
 from ..text_files import read_json
 
 #: what cases are grouped by

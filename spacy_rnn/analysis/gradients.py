@@ -8,10 +8,10 @@ import torch
 from spacy.tokens import Doc
 from torch import Tensor, nn
 
-from ..models.encoder import RNNEncoder
+from ..config.encoder import RNNEncoder
 from ..nn.rnn import Encoder
 from ..pipeline.base import RNNPipe
-from .common import module_of
+from .component import module_of
 
 #: tokens of a sequence; of longer ones the graph of gradients would not fit into memory
 LONGEST = 5000

@@ -10,10 +10,10 @@ import torch
 from spacy.tokens import Doc
 from torch import Tensor
 
-from ..models.explanation import Question
 from ..pipeline.base import RNNPipe
+from ..runtime.attribution import Question
 from ..validation import at_least
-from .common import module_of
+from .component import module_of
 
 Method = Literal["integrated_gradients", "occlusion"]
 METHODS = get_args(Method)

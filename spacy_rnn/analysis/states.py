@@ -9,10 +9,10 @@ import numpy as np
 from spacy.tokens import Doc
 from torch import Tensor
 
-from ..models.explanation import EncoderInput
 from ..nn.rnn import Encoder
 from ..pipeline.base import RNNPipe
-from .common import module_of
+from ..runtime.attribution import EncoderInput
+from .component import module_of
 
 
 class States(NamedTuple):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional, Sequence
 from typer import Argument, Option
 from wasabi import msg, table
 
-from .common import check_ending, component, fail, load
+from .io import check_ending, component, fail, load
 
 if TYPE_CHECKING:
     from ..analysis.agreement import Judged, Summary
@@ -41,7 +41,7 @@ def agreement_cli(
     Number in token.morph.
     """
     from ..analysis.agreement import judge_language_model, judge_tagger, read_cases, summarize
-    from ..pipeline.lm import RNNLanguageModel
+    from ..pipeline.language_model import RNNLanguageModel
 
     check_ending(output, ENDINGS)
     nlp = load(model)

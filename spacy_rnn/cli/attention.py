@@ -5,8 +5,8 @@ from typing import Annotated, List, Optional
 
 from typer import Argument, Option
 
-from .. import display
-from .common import PICTURES, check_ending, component, fail, load, show_heatmaps
+from .. import viz
+from .io import PICTURES, check_ending, component, fail, load, show_heatmaps
 
 
 def attention_cli(
@@ -40,7 +40,7 @@ def attention_cli(
         for number, alignments in enumerate(found, 1):
             if not alignments:
                 fail(f"There is nothing to translate in text {number}.")
-        matrices = [display.attention_matrix(each) for alignments in found for each in alignments]
+        matrices = [viz.attention_matrix(each) for alignments in found for each in alignments]
         show_heatmaps(matrices, output)
     except (ImportError, OSError, ValueError) as error:
         fail(str(error))

@@ -4,7 +4,7 @@ from typing import Annotated, List, Optional
 
 from typer import Argument, Option
 
-from .common import component, fail, load
+from .io import component, fail, load
 
 
 def generate_cli(
@@ -39,7 +39,7 @@ def generate_cli(
     """
     Continue texts with a language model.
     """
-    from ..pipeline.lm import RNNLanguageModel
+    from ..pipeline.language_model import RNNLanguageModel
 
     pipe = component(load(model), RNNLanguageModel, "rnn_lm", name)
     try:

@@ -9,7 +9,7 @@ from spacy.util import load_config, load_model_from_config
 from typer import Argument, Option
 from wasabi import msg, table
 
-from .common import check_ending, component, fail, load
+from .io import check_ending, component, fail, load
 
 if TYPE_CHECKING:
     from ..analysis.gradients import LayerGradients
@@ -71,7 +71,7 @@ def _of_model(
     pipe = component(nlp, RNNPipe, "component of spacy-rnn", name)
     if not is_config:
         return gradients(pipe, nlp.pipe(texts))
-    network: Any = pipe.shim.network
+    network: Any = pipe.shim.architecture
     return fresh_gradients(network.encoder, [len(nlp.make_doc(text)) for text in texts], seed)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from spacy.cli.init_config import Optimizations, save_config
 from typer import Argument, Option
 
-from .common import fail
+from .io import fail
 from .recipes import RECIPES, make_config
 
 Task = Enum("Task", {task: task for task, _ in RECIPES}, type=str)  # type: ignore[misc]

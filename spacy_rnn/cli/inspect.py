@@ -11,7 +11,7 @@ from spacy.util import load_config
 from typer import Argument, Option
 from wasabi import msg
 
-from .common import fail
+from .io import fail
 from .report import print_report
 
 

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from typer import Option
 from wasabi import msg, table
 
-from .common import check_ending, fail
+from .io import check_ending, fail
 
 if TYPE_CHECKING:
     from ..analysis.memory import Run, Summary, Variant

@@ -7,10 +7,10 @@ import srsly
 from typer import Argument, Option
 from wasabi import msg, table
 
-from .. import display
+from .. import display, viz
 from ..display.labels import printable, short
 from ..display.shading import shading
-from .common import check_ending, component, fail, load
+from .io import check_ending, component, fail, load
 
 if TYPE_CHECKING:
     from ..analysis.saliency import Saliency
@@ -86,7 +86,7 @@ def _write(found: List["Saliency"], output: Path) -> None:
         numbers = [{**each._asdict(), "scores": each.scores.tolist()} for each in found]
         srsly.write_json(output, numbers)
     else:
-        texts = [shading(**display.saliency_text(each)) for each in found]
+        texts = [shading(**viz.saliency_text(each)) for each in found]
         output.write_text(display.render(texts, page=True, jupyter=False), encoding="utf8")
 
 

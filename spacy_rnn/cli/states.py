@@ -5,8 +5,8 @@ from typing import Annotated, List, Optional
 
 from typer import Argument, Option
 
-from .. import display
-from .common import PICTURES, check_ending, component, fail, load, show_heatmaps
+from .. import viz
+from .io import PICTURES, check_ending, component, fail, load, show_heatmaps
 
 
 def states_cli(
@@ -52,7 +52,7 @@ def states_cli(
     pipe = component(nlp, RNNPipe, "component of spacy-rnn", name)
     try:
         found = (states(pipe, doc, layer) for doc in nlp.pipe(texts))
-        matrices = [display.states_matrix(each, units or None, top, start, end) for each in found]
+        matrices = [viz.states_matrix(each, units or None, top, start, end) for each in found]
         show_heatmaps(matrices, output)
     except (ImportError, OSError, ValueError) as error:
         fail(str(error))

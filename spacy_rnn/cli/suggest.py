@@ -5,7 +5,7 @@ from typing import Annotated, Optional
 from typer import Argument, Option
 from wasabi import msg, table
 
-from .common import component, fail, load
+from .io import component, fail, load
 
 
 def suggest_cli(
@@ -24,7 +24,7 @@ def suggest_cli(
     """
     Suggest the next word of a text, or how its last word goes on, with probabilities.
     """
-    from ..pipeline.lm import RNNLanguageModel
+    from ..pipeline.language_model import RNNLanguageModel
 
     pipe = component(load(model), RNNLanguageModel, "rnn_lm", name)
     try:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from spacy.vocab import Vocab
 
-from .base import cut_to_longest, padded, ranked, shortened
+from .feature import cut_to_longest, padded, ranked, shortened
 
 #: 0 pads
 UNKNOWN = 1

@@ -10,8 +10,8 @@ from spacy.vectors import Mode
 from spacy.vocab import Vocab
 
 from ..forks import ForkSafeLock
-from .base import Feature
-from .context import Strings, WordCharacters
+from .contextual_strings import Strings, WordCharacters
+from .feature import Feature
 
 #: distinct words whose features are kept; past it the cache starts anew
 MAX_WORDS = 1 << 16

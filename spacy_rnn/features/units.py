@@ -10,7 +10,7 @@ import numpy as np
 from spacy.attrs import ORTH
 from spacy.tokens import Doc
 
-from .base import ranked
+from .feature import ranked
 from .pieces import Pieces
 
 #: of the units that are not pieces; both stand before and after each document, and for all that the

@@ -18,7 +18,7 @@ from spacy.vocab import Vocab
 from thinc.backends import get_array_ops
 
 from ..log import inform
-from .base import cut_to_longest, padded, shortened
+from .feature import cut_to_longest, padded, shortened
 from .lookup import MAX_VARIANTS, SUBWORDS, Coverage, Table, ngrams, variants
 
 logger = logging.getLogger("spacy_rnn")

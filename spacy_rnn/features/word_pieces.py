@@ -8,7 +8,7 @@ from typing import Any, Callable, Sequence
 import numpy as np
 from spacy.vocab import Vocab
 
-from .base import cut_to_longest, padded, shortened
+from .feature import cut_to_longest, padded, shortened
 from .pieces import Pieces
 
 #: of a word of more pieces the first and the last ones are read

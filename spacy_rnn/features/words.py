@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from spacy.vocab import Vocab
 
-from .base import ranked
+from .feature import ranked
 
 
 class WordIds:

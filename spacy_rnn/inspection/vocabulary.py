@@ -10,12 +10,12 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ..features import characters, units
-from ..features.base import Feature, ranked
 from ..features.characters import CharacterIds
-from ..features.context import WordCharacters
-from ..features.pairs import PairFeatures
+from ..features.contextual_strings import WordCharacters
+from ..features.feature import Feature, ranked
 from ..features.pieces import Pieces
 from ..features.tokens import TokenFeatures
+from ..features.translation import PairFeatures
 from ..features.units import Characters, PieceUnits, Words
 from ..features.vectors import PretrainedVectors
 from ..features.word_pieces import WordPieces

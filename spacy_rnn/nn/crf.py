@@ -7,7 +7,7 @@ from typing import NamedTuple, Optional
 import torch
 from torch import Tensor, nn
 
-from .chain import Potentials, log_partition, path_scores
+from .linear_chain import Potentials, log_partition, path_scores
 from .losses import MISSING, not_negative
 
 

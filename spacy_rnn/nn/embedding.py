@@ -142,7 +142,7 @@ class HashEmbedding(nn.Module):
 
 
 class Strings(NamedTuple):
-    """Sequences of words as characters; see `spacy_rnn.features.context.Strings`.
+    """Sequences of words as characters; see `spacy_rnn.features.contextual_strings.Strings`.
 
     units (C,), ends (N,): on the network's device. lengths: on the CPU.
     """

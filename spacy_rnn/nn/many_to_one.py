@@ -7,8 +7,8 @@ from typing import Optional
 from torch import Tensor
 
 from .embedding import TokenEmbedding
-from .network import Batch, Network
 from .pooling import PooledEncoder
+from .token_network import Batch, Network
 
 
 class ManyToOne(Network):

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from . import losses
-from .chain import log_partition, marginals, viterbi
 from .crf import CRF, Chain, Constraints, crf_divergence, crf_loss
 from .embedding import TokenEmbedding
 from .layout import offsets
-from .network import Batch, Network
+from .linear_chain import log_partition, marginals, viterbi
 from .rnn import Encoder
+from .token_network import Batch, Network
 
 Decoder = Literal["softmax", "crf"]
 

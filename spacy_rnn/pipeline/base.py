@@ -30,9 +30,9 @@ from spacy.vocab import Vocab
 from srsly.msgpack import UnpackException
 from thinc.api import Model, Optimizer, set_dropout_rate
 
-from ..models.explanation import EncoderInput, Question, input_of_doc
-from ..models.network import Gold, begin_update
-from ..training.shim import TorchShim
+from ..runtime.attribution import EncoderInput, Question, input_of_doc
+from ..runtime.model import Gold, begin_update
+from ..runtime.shim import TorchShim
 from ..validation import rate
 from .annotation import LOST_BY_READERS, annotation_of, has_annotation
 

@@ -14,9 +14,7 @@ from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
-from ..extensions import only, set_span_extension, set_token_extension
-from ..features.scheme import BEGIN, IN, OUT, UNKNOWN, Scheme
-from ..models.entities import (
+from ..architectures.entities import (
     TARGET,
     Entities,
     entities_divergence,
@@ -26,9 +24,11 @@ from ..models.entities import (
     predict_readings,
     tag_score,
 )
-from ..models.explanation import Question, check_place, number_of
-from ..models.network import Gold
+from ..extensions import only, set_span_extension, set_token_extension
+from ..features.tag_scheme import BEGIN, IN, OUT, UNKNOWN, Scheme
 from ..nn.losses import MISSING
+from ..runtime.attribution import Question, check_place, number_of
+from ..runtime.model import Gold
 from ..validation import at_least
 from .base import Contents
 from .rehearsal import RehearsingPipe

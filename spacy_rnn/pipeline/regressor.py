@@ -12,11 +12,11 @@ from thinc.api import Model
 from torch import Tensor
 
 from ..extensions import set_doc_extension
-from ..models.explanation import Question
-from ..models.network import Gold
 from ..nn.losses import squared_error
+from ..runtime.attribution import Question
+from ..runtime.model import Gold
 from .base import Contents
-from .text import DEFAULT_MODEL, TextPipe, excerpt
+from .document import DEFAULT_MODEL, TextPipe, excerpt
 
 
 @Language.factory(

@@ -6,7 +6,7 @@ from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from thinc.api import Model, Optimizer, set_dropout_rate
 
-from ..models.network import Gold, begin_update, outputs_of
+from ..runtime.model import Gold, begin_update, outputs_of
 from .base import RNNPipe
 
 

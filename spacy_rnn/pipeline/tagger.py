@@ -12,12 +12,12 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
+from ..architectures.tagger import decoder_of, label_score, predict_probabilities
 from ..extensions import only, set_token_extension
-from ..models.explanation import Question, check_place, number_of
-from ..models.network import Gold
-from ..models.tagger import decoder_of, label_score, predict_probabilities
 from ..nn.losses import MISSING
 from ..nn.tagger import tagging_divergence, tagging_loss
+from ..runtime.attribution import Question, check_place, number_of
+from ..runtime.model import Gold
 from .base import Contents, aligned_values
 from .rehearsal import RehearsingPipe
 

@@ -13,7 +13,6 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 from torch import Tensor
 
-from ..models.network import Gold
 from ..nn.losses import (
     MISSING,
     exclusive_divergence,
@@ -22,10 +21,11 @@ from ..nn.losses import (
     multilabel_divergence,
     multilabel_loss,
 )
+from ..runtime.model import Gold
 from .annotation import ZERO_FOR_OTHERS
 from .base import Contents
+from .document import DEFAULT_MODEL, TARGET, TextPipe, excerpt
 from .rehearsal import RehearsingPipe
-from .text import DEFAULT_MODEL, TARGET, TextPipe, excerpt
 
 logger = logging.getLogger("spacy_rnn")
 

@@ -9,19 +9,19 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model
 from thinc.types import Generator
 
-from ..extensions import set_doc_extension
-from ..features.normalization import required_text
-from ..models.explanation import EncoderInput, Question, check_place
-from ..models.network import Gold
-from ..models.search import Search
-from ..models.translation import Translation, copied, join
-from ..models.translator import (
+from ..architectures.translation import Translation, copied, join
+from ..architectures.translator import (
     ask_piece,
     compare_translations,
     input_of_texts,
     predict_translations,
     translation_gold,
 )
+from ..config.search import Search
+from ..extensions import set_doc_extension
+from ..features.normalization import required_text
+from ..runtime.attribution import EncoderInput, Question, check_place
+from ..runtime.model import Gold
 from ..validation import at_least
 from .alignment import Alignment, align
 from .base import Bounds, Contents, RNNPipe

@@ -6,7 +6,7 @@ from collections import Counter
 from functools import cache
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
-from .common import NAMES_FOR_NUMBERS
+from .text_io import NAMES_FOR_NUMBERS
 
 logger = logging.getLogger("spacy_rnn")
 

@@ -18,11 +18,11 @@ from ..extensions import set_doc_extension
 from ..log import inform
 from ..validation import at_least
 from .columns import CATEGORIES, KNOWN_ROLES, OF_TOKENS, Column, find_columns
-from .common import NAMES_FOR_NUMBERS, Drops, checked_text
 from .entity_tags import EntityTags
 from .labels import LabelReader, read_numbers
 from .sources import open_dataset
 from .tables import TableFormat
+from .text_io import NAMES_FOR_NUMBERS, Drops, checked_text
 
 logger = logging.getLogger("spacy_rnn")
 

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .columns import Column, is_missing
-from .common import NAMES_FOR_NUMBERS
+from .text_io import NAMES_FOR_NUMBERS
 
 logger = logging.getLogger("spacy_rnn")
 

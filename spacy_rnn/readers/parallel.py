@@ -16,9 +16,9 @@ from spacy.vocab import Vocab
 from ..extensions import set_doc_extension
 from ..text_files import COMPRESSED, ending_of, read_json, read_lines
 from ..validation import at_least, number_at_least
-from .common import Drops, checked_text
 from .sources import is_saved, load_saved
 from .tables import RULES, TableFormat, check_table, read_rows
+from .text_io import Drops, checked_text
 
 TABLES = (*RULES, ".txt")
 JSON_LINES = (".jsonl", ".json")

@@ -1,1 +1,1 @@
-"""The torch runtime under the models: the shim, the optimizer and threads."""
+"""What `spacy train` calls: schedules, loggers and callbacks."""

@@ -12,7 +12,7 @@ from spacy_rnn.analysis.gradients import (
     gradients,
     mean_gradients,
 )
-from spacy_rnn.models.encoder import RNNEncoder
+from spacy_rnn.config.encoder import RNNEncoder
 from spacy_rnn.nn.rnn import Encoder
 
 from ..helpers.kinds import KINDS

@@ -7,7 +7,7 @@ import pytest
 import spacy
 from matplotlib.image import imread
 
-from spacy_rnn import display
+from spacy_rnn import viz
 from spacy_rnn.display import heatmap
 from spacy_rnn.display.table import table
 
@@ -46,7 +46,7 @@ def work(nlp, tmp_path_factory):
 
 def matrices(nlp, text):
     (alignments,) = nlp.get_pipe(NAME).align([nlp(text)])
-    return [display.attention_matrix(alignment) for alignment in alignments]
+    return [viz.attention_matrix(alignment) for alignment in alignments]
 
 
 def test_table(work, nlp, monkeypatch):
@@ -61,7 +61,7 @@ def test_table(work, nlp, monkeypatch):
 def test_html(work, nlp):
     path = work / "new" / "map.html"
     assert str(path) in shown(run("rnn", "attention", work / "one", TWO, "-o", path))
-    expected = display.attention(nlp(TWO), nlp.get_pipe(NAME), page=True)
+    expected = viz.attention(nlp(TWO), nlp.get_pipe(NAME), page=True)
     assert path.read_text(encoding="utf8") == expected
 
 

@@ -7,7 +7,7 @@ import pytest
 import spacy
 
 from spacy_rnn.analysis.gradients import fresh_gradients, gradients
-from spacy_rnn.models.encoder import RNNEncoder
+from spacy_rnn.config.encoder import RNNEncoder
 
 from ..helpers.cli import run
 from ..helpers.paths import ROOT

@@ -7,7 +7,7 @@ import pytest
 import spacy
 from matplotlib.image import imread
 
-from spacy_rnn import display
+from spacy_rnn import viz
 from spacy_rnn.analysis.saliency import saliency
 from spacy_rnn.analysis.states import states
 from spacy_rnn.display import heatmap
@@ -97,7 +97,7 @@ def test_html(work, nlp):
     path = work / "new" / "found.html"
     run("rnn", "saliency", work / "one", *TEXTS, "-o", path, "--label", "EAT")
     docs = list(nlp.pipe(TEXTS))
-    expected = display.saliency(docs, nlp.get_pipe(TEXTCAT), label="EAT", page=True)
+    expected = viz.saliency(docs, nlp.get_pipe(TEXTCAT), label="EAT", page=True)
     assert path.read_text(encoding="utf8") == expected
 
 
@@ -131,7 +131,7 @@ def test_states_as_a_table(work, nlp, monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
     printed = run("rnn", "states", work / "two", *TEXTS, "-c", TAGGER, "--top", 3)
     found = [states(nlp.get_pipe(TAGGER), nlp(text)) for text in TEXTS]
-    expected = [table(**display.states_matrix(each, top=3), line=60) for each in found]
+    expected = [table(**viz.states_matrix(each, top=3), line=60) for each in found]
     assert printed == "\n\n".join(expected) + "\n"
 
 
@@ -141,7 +141,7 @@ def test_states_as_pictures(work, nlp):
     command = ["rnn", "states", work / "one", *TEXTS]
     run(*command, "--layer", 0, "-o", work / "new" / "states.html")
     page = (work / "new" / "states.html").read_text(encoding="utf8")
-    assert page == display.states(docs, pipe, layer=0, page=True)
+    assert page == viz.states(docs, pipe, layer=0, page=True)
     options = ["--units", "forward 3", "-u", "backward 0", "--start", 1, "--end", 2]
     run(*command, *options, "-o", work / "states.svg")
     for i, text in enumerate(TEXTS, 1):

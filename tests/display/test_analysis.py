@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spacy_rnn import display
+from spacy_rnn import viz
 from spacy_rnn.analysis.saliency import saliency
 from spacy_rnn.analysis.states import States, states
 from spacy_rnn.display import heatmap
@@ -34,68 +34,68 @@ def found_of(activations, n_tokens=3):
 
 def test_saliency(docs, pipe):
     expected = [saliency(pipe, doc, token=1, method="occlusion") for doc in docs]
-    markup = display.saliency(docs, pipe, token=1, method="occlusion")
+    markup = viz.saliency(docs, pipe, token=1, method="occlusion")
     for text, each in zip(markup.split('<div class="shading"')[1:], expected, strict=True):
         assert f'<div class="shading"{text}'.strip() == shading(
             each.tokens, each.scores, title=f"{each.prediction}: {each.value:.3f}"
         )
-    assert display.saliency(docs[0], pipe, token=1) == display.saliency(
+    assert viz.saliency(docs[0], pipe, token=1) == viz.saliency(
         iter(docs[:1]), pipe, token=1
     )
-    (title,) = shading_elements(display.saliency(docs[0], pipe, token=1), "title")
+    (title,) = shading_elements(viz.saliency(docs[0], pipe, token=1), "title")
     assert title.text.startswith("log-odds of the tag VBZ of 'eats': ")
 
 
 def test_page_and_jupyter(docs, pipe, shown):
-    page = display.saliency(docs, pipe, token=0, page=True)
+    page = viz.saliency(docs, pipe, token=0, page=True)
     assert page.startswith("<!DOCTYPE html>") and page.count("<figure") == 2
-    page = display.states(docs, pipe, page=True)
+    page = viz.states(docs, pipe, page=True)
     assert page.startswith("<!DOCTYPE html>") and page.count("<svg") == 2
     assert not shown
-    assert display.saliency(docs, pipe, token=0, jupyter=True) is None
-    assert display.states(docs, pipe, jupyter=True) is None
+    assert viz.saliency(docs, pipe, token=0, jupyter=True) is None
+    assert viz.states(docs, pipe, jupyter=True) is None
     assert "<mark" in shown[0] and "<svg" in shown[1]
 
 
 def test_states(docs, pipe):
     found = states(pipe, docs[0])
-    svg = display.states(docs[0], pipe, units=["backward 3", "forward 0"])
+    svg = viz.states(docs[0], pipe, units=["backward 3", "forward 0"])
     assert texts(svg, "row") == ["backward 3", "forward 0"]
     assert texts(svg, "column") == TEXTS[0].split()
     assert texts(svg, "title") == ["Layer 0"]
     expected = np.abs(found.activations[:, [11, 0]].T).ravel()
     opacities = [float(cell.get("fill-opacity")) for cell in elements(svg, "cell")]
     np.testing.assert_allclose(opacities, expected, atol=5e-4)
-    assert display.states(docs, pipe).count("<svg") == 2
-    assert len(texts(display.states(docs[0], pipe), "row")) == 16
-    assert texts(display.states(docs[0], pipe, start=1, end=3), "column") == ["eats", "one"]
+    assert viz.states(docs, pipe).count("<svg") == 2
+    assert len(texts(viz.states(docs[0], pipe), "row")) == 16
+    assert texts(viz.states(docs[0], pipe, start=1, end=3), "column") == ["eats", "one"]
 
 
 def test_units_that_vary_most_come_first():
     activations = np.array([[0.0, 0.5, -0.1], [0.0, -0.5, 0.1], [0.0, 0.5, 0.3]])
     found = found_of(activations)
-    matrix = display.states_matrix(found, top=2)
+    matrix = viz.states_matrix(found, top=2)
     assert matrix["rows"] == ["forward 1", "forward 2"]
     np.testing.assert_array_equal(matrix["matrix"], activations[:, [1, 2]].T)
-    assert display.states_matrix(found, top=9)["rows"][2] == "forward 0"
+    assert viz.states_matrix(found, top=9)["rows"][2] == "forward 0"
     # Over the whole text, whatever part is shown.
-    part = display.states_matrix(found, top=1, start=1, end=2)
+    part = viz.states_matrix(found, top=1, start=1, end=2)
     assert part["rows"] == ["forward 1"] and part["columns"] == ["t1"]
     assert part["matrix"].tolist() == [[-0.5]]
 
 
 def test_what_leaves_the_range_is_scaled_and_said_to_be():
-    matrix = display.states_matrix(found_of(np.array([[4.0, -2.0], [0.0, 1.0], [3.0, 0.5]])), top=2)
+    matrix = viz.states_matrix(found_of(np.array([[4.0, -2.0], [0.0, 1.0], [3.0, 0.5]])), top=2)
     assert matrix["title"] == "Layer 1, divided by 4.00"
     assert sorted(np.abs(matrix["matrix"]).max(axis=1).tolist()) == [0.5, 1.0]
     heatmap.heatmap(**matrix)
-    inside = display.states_matrix(found_of(np.full((3, 1), -1.0)))
+    inside = viz.states_matrix(found_of(np.full((3, 1), -1.0)))
     assert inside["title"] == "Layer 1" and (inside["matrix"] == -1.0).all()
 
 
 @pytest.mark.parametrize("n_tokens", [0, 1])
 def test_no_token_and_one(n_tokens):
-    matrix = display.states_matrix(found_of(np.zeros((n_tokens, 30)), n_tokens))
+    matrix = viz.states_matrix(found_of(np.zeros((n_tokens, 30)), n_tokens))
     assert matrix["matrix"].shape == (20, n_tokens)
     assert matrix["rows"][:2] == ["forward 0", "forward 1"]
     heatmap.heatmap(**matrix)
@@ -105,13 +105,13 @@ def test_what_cannot_be_shown():
     n = heatmap.LARGEST
     long, wide = found_of(np.zeros((n + 1, 2)), n + 1), found_of(np.zeros((3, n + 1)))
     with pytest.raises(ValueError, match=f"2 units of {n + 1} tokens are too many.*'start' and"):
-        display.states_matrix(long)
+        viz.states_matrix(long)
     with pytest.raises(ValueError, match=f"{n + 1} units of 3 tokens are too many.*'top'"):
-        display.states_matrix(wide, top=n + 1)
-    assert len(display.states_matrix(long, end=n)["columns"]) == n
-    assert len(display.states_matrix(wide, top=n)["rows"]) == n
+        viz.states_matrix(wide, top=n + 1)
+    assert len(viz.states_matrix(long, end=n)["columns"]) == n
+    assert len(viz.states_matrix(wide, top=n)["rows"]) == n
     message = "no unit 'backward 0' in layer 1: its 201 units are 'forward 0' to 'forward 200'"
     with pytest.raises(ValueError, match=message):
-        display.states_matrix(wide, ["forward 0", "backward 0"])
+        viz.states_matrix(wide, ["forward 0", "backward 0"])
     with pytest.raises(ValueError, match="'top'.*at least 1, got 0"):
-        display.states_matrix(wide, top=0)
+        viz.states_matrix(wide, top=0)

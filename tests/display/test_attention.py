@@ -8,7 +8,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc, Span
 
-from spacy_rnn import display
+from spacy_rnn import display, viz
 
 from ..helpers.markup import elements, texts
 
@@ -47,7 +47,7 @@ def docs():
 
 
 def test_a_picture_for_each_sentence(docs):
-    svgs = display.attention(docs, Translator()).split("</svg>")
+    svgs = viz.attention(docs, Translator()).split("</svg>")
     assert len(svgs) == 4 and not svgs.pop().strip()
     first, second, third = (svg + "</svg>" for svg in svgs)
     assert texts(first, "title") == ["It works ."]
@@ -63,12 +63,12 @@ def test_a_picture_for_each_sentence(docs):
 
 
 def test_one_doc_is_enough(docs):
-    assert display.attention(docs[0], Translator()) == display.attention(docs[:1], Translator())
-    assert display.attention(iter(docs), Translator()) == display.attention(docs, Translator())
+    assert viz.attention(docs[0], Translator()) == viz.attention(docs[:1], Translator())
+    assert viz.attention(iter(docs), Translator()) == viz.attention(docs, Translator())
 
 
 def test_page(docs):
-    page = display.attention(docs, Translator(), page=True)
+    page = viz.attention(docs, Translator(), page=True)
     assert page.startswith("<!DOCTYPE html>") and '<meta charset="utf-8">' in page
     open_tags = []
 
@@ -89,12 +89,12 @@ def test_page(docs):
 
 
 def test_jupyter(docs, shown, monkeypatch):
-    markup = display.attention(docs, Translator())
+    markup = viz.attention(docs, Translator())
     assert not shown
-    assert display.attention(docs, Translator(), jupyter=True) is None
+    assert viz.attention(docs, Translator(), jupyter=True) is None
     assert len(shown) == 1 and markup in shown[0]
     monkeypatch.setattr(display, "is_in_jupyter", lambda: True)
-    assert display.attention(docs, Translator(), jupyter=False) == markup
+    assert viz.attention(docs, Translator(), jupyter=False) == markup
     assert len(shown) == 1
     assert display.render(["<svg/>"]) is None
     assert "<svg/>" in shown[1]

@@ -20,8 +20,8 @@ from spacy.vocab import Vocab
 
 from spacy_rnn.features import tokens
 from spacy_rnn.features.affixes import AffixHashes
-from spacy_rnn.features.base import ranked
 from spacy_rnn.features.characters import CharacterIds
+from spacy_rnn.features.feature import ranked
 from spacy_rnn.features.tokens import TokenFeatures
 from spacy_rnn.features.vectors import PipelineVectors
 from spacy_rnn.features.words import WordIds

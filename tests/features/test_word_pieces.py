@@ -16,11 +16,11 @@ from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
+from spacy_rnn.config.embedding import PieceEmbedding
+from spacy_rnn.config.pieces import SentencePieces
 from spacy_rnn.features.pieces import KINDS, Pieces
 from spacy_rnn.features.tokens import TokenFeatures
 from spacy_rnn.features.word_pieces import MAX_LENGTH, WordPieces
-from spacy_rnn.models.embedding import PieceEmbedding
-from spacy_rnn.models.pieces import SentencePieces
 
 COUNTS = Counter(
     {"the": 90, ".": 80, "cat": 20, "cats": 15, "walked": 9, "walking": 9, "é\u0301😀": 2}

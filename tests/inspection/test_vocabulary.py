@@ -11,9 +11,9 @@ from spacy.tokens import Doc
 
 from spacy_rnn.features.affixes import AffixHashes
 from spacy_rnn.features.characters import CharacterIds
-from spacy_rnn.features.pairs import PairFeatures
 from spacy_rnn.features.pieces import Pieces
 from spacy_rnn.features.tokens import TokenFeatures
+from spacy_rnn.features.translation import PairFeatures
 from spacy_rnn.features.units import Characters, PieceUnits, Words
 from spacy_rnn.features.vectors import PipelineVectors
 from spacy_rnn.features.word_pieces import WordPieces

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_rnn.nn.chain import Potentials
 from spacy_rnn.nn.crf import CRF, Chain, Constraints, crf_divergence
+from spacy_rnn.nn.linear_chain import Potentials
 from spacy_rnn.nn.losses import divergence, multilabel_divergence
 from spacy_rnn.nn.tagger import tagging_divergence
 

@@ -17,7 +17,7 @@ from spacy.training import Corpus, Example
 from spacy.vocab import Vocab
 from thinc.api import Adam
 
-from spacy_rnn.training.optimizer import make_adamw
+from spacy_rnn.runtime.optimizer import make_adamw
 
 from ..helpers.kinds import FEW_KINDS, KINDS, LABELLED_KINDS, TOKEN_KINDS
 from ..helpers.pipelines import SENTENCES, SMALL_MODEL, make_doc, make_examples, train
@@ -291,7 +291,7 @@ def test_corrupted_weights(kind, trained, tmp_path):
 
 
 def test_weights_of_a_newer_format(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr("spacy_rnn.training.shim.FORMAT", 99)
+    monkeypatch.setattr("spacy_rnn.runtime.shim.FORMAT", 99)
     trained.to_disk(tmp_path)
     monkeypatch.undo()
     with pytest.raises(ValueError, match="pip install --upgrade spacy-rnn"):

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc
 
 from spacy_rnn.features.streams import BACKWARD, FORWARD
-from spacy_rnn.models.batching import Limits
-from spacy_rnn.models.network import collate, word_hashes
+from spacy_rnn.runtime.batching import Limits
+from spacy_rnn.runtime.model import collate, word_hashes
 
 from ..helpers.context import save_lm, with_context
 from ..helpers.kinds import KINDS, TOKEN_KINDS

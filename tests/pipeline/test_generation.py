@@ -12,7 +12,7 @@ from spacy.tokenizer import Tokenizer
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from spacy_rnn.pipeline.lm import RNNLanguageModel
+from spacy_rnn.pipeline.language_model import RNNLanguageModel
 
 from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, train
 

@@ -13,9 +13,9 @@ import torch
 from spacy.tokens import Doc, Span, Token
 from spacy.training import Example
 
+from spacy_rnn.architectures.language_model import log_probabilities
 from spacy_rnn.extensions import perplexity, set_doc_extension
-from spacy_rnn.models.batching import Limits
-from spacy_rnn.models.language_model import log_probabilities
+from spacy_rnn.runtime.batching import Limits
 
 from ..helpers.kinds import CHOICE, KINDS
 from ..helpers.pipelines import SENTENCES, make_doc, make_examples, make_pipeline, train

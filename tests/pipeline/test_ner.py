@@ -12,8 +12,8 @@ from spacy import displacy
 from spacy.tokens import Doc, DocBin, Span, Token
 from spacy.training import Example, biluo_tags_to_spans
 
-from spacy_rnn.features.scheme import BEGIN, IN, OUT
-from spacy_rnn.models.batching import Limits
+from spacy_rnn.features.tag_scheme import BEGIN, IN, OUT
+from spacy_rnn.runtime.batching import Limits
 
 from ..helpers.pipelines import SENTENCES, make_doc, make_examples, make_pipeline, train
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc
 from spacy.training import Example
 
+from spacy_rnn.config.embedding import PieceEmbedding
+from spacy_rnn.config.pieces import SentencePieces
 from spacy_rnn.features.pieces import Pieces
-from spacy_rnn.models.embedding import PieceEmbedding
-from spacy_rnn.models.pieces import SentencePieces
 
 from ..helpers.kinds import KINDS, TOKEN_KINDS
 from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, train

@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam
 
-from spacy_rnn.training.optimizer import make_adamw
+from spacy_rnn.runtime.optimizer import make_adamw
 
 from ..helpers.kinds import FEW_KINDS, KINDS
 from ..helpers.pipelines import make_doc, make_examples, make_pipeline, train

@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Config, Model, get_current_ops
 
-from spacy_rnn.models.network import begin_update, collate, word_hashes
+from spacy_rnn.runtime.model import begin_update, collate, word_hashes
 
 from ..helpers.kinds import KINDS, TOKEN_KINDS
 from ..helpers.pipelines import SENTENCES, SMALL_EMBEDDING, make_doc, make_examples, make_pipeline

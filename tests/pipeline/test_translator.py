@@ -12,9 +12,9 @@ from sentencepiece import SentencePieceTrainer
 from spacy.tokens import Doc
 from spacy.training import Example
 
+from spacy_rnn.architectures.translator import RNNDecoder
+from spacy_rnn.config.search import Search
 from spacy_rnn.features.pieces import Pieces
-from spacy_rnn.models.search import Search
-from spacy_rnn.models.translator import RNNDecoder
 
 from ..helpers.paths import ROOT
 from ..helpers.pipelines import make_doc, make_examples, make_pipeline, train

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+from spacy_rnn.architectures.translator import predict_translations
 from spacy_rnn.features.pieces import Pieces
-from spacy_rnn.models.translator import predict_translations
 
 from ..helpers.pipelines import make_examples, train
 from ..helpers.translators import (

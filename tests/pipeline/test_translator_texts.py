@@ -303,7 +303,7 @@ def test_a_long_text_keeps_no_attention_unless_it_is_asked_for():
 
 
 def test_without_a_progress_bar_there_is_no_lock_of_it(monkeypatch):
-    monkeypatch.setattr("spacy_rnn.models.translator.tqdm", None)
+    monkeypatch.setattr("spacy_rnn.architectures.translator.tqdm", None)
     assert translations(shared()) == TARGETS
 
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc
 from spacy.vectors import Vectors
 
-from spacy_rnn.models.vectors import TorchtextVectors, VectorFile
-from spacy_rnn.training.optimizer import make_adamw
+from spacy_rnn.config.vectors import TorchtextVectors, VectorFile
+from spacy_rnn.runtime.optimizer import make_adamw
 
 from ..helpers.kinds import KINDS, TOKEN_KINDS
 from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, train

@@ -16,9 +16,9 @@ from spacy.tokens import DocBin
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train as train_loop
 
+from spacy_rnn.runtime.shim import TorchShim
 from spacy_rnn.training import logger
 from spacy_rnn.training.logger import Curves, make_curve_logger
-from spacy_rnn.training.shim import TorchShim
 
 from ..helpers.pipelines import make_examples, make_tagger
 

@@ -1,0 +1,1 @@
+"""Registered networks: settings in, one thinc model around one torch module out."""

@@ -1,0 +1,1 @@
+"""Settings of the parts of a network, as configs name them: names, types, defaults and checks."""

@@ -1,1 +1,0 @@
-"""Registered architectures: config in, one thinc model around one torch module out."""

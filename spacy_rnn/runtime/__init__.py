@@ -1,0 +1,1 @@
+"""Between thinc and torch: models, the shim, the optimizer, batches and windows."""

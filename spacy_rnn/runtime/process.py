@@ -1,0 +1,28 @@
+"""What this package changes in the process that it runs in. An import changes nothing."""
+
+import os
+from functools import cache
+
+import torch
+
+from .. import forks
+from ..nn.onednn import limit_caches
+
+
+@cache
+def prepare_process() -> None:
+    """Make the process ready for its first network. Later calls do nothing.
+
+    It limits the caches of oneDNN, makes forks safe while other threads work, and gives each child
+    process that is forked one thread. OpenMP's threads do not survive a fork: a child that uses
+    more than one waits for them forever. And where several processes share the cores, more than
+    one thread each makes all of them many times slower.
+    """
+    limit_caches()
+    forks.make_safe()
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_use_one_thread)
+
+
+def _use_one_thread() -> None:
+    torch.set_num_threads(1)

@@ -1,0 +1,154 @@
+"""Pieces of sources and targets: what a decoder reads and predicts, saving."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from sentencepiece import SentencePieceTrainer
+
+from spacy_rnn.features.pieces import Pieces
+from spacy_rnn.features.translation import PairFeatures
+
+ENGLISH = ["green eggs", "one ham", "eggs and ham"]
+FRENCH = ["des œufs verts", "un jambon", "des œufs et du jambon"]
+PAD, BOS, EOS = Pieces.PAD, Pieces.BOS, Pieces.EOS
+
+
+def trained(texts):
+    pieces = Pieces(100, "char")
+    pieces.train(texts)
+    return pieces
+
+
+def make(joint=False):
+    if joint:
+        return PairFeatures(trained(ENGLISH + FRENCH))
+    return PairFeatures(trained(ENGLISH), trained(FRENCH))
+
+
+def empty(joint=False):
+    return PairFeatures(Pieces(), None if joint else Pieces())
+
+
+def ids(*rows):
+    return [np.array(row, dtype="int64") for row in rows]
+
+
+def check(features, targets, before, places, after):
+    inputs, found = features.teacher_forcing(targets)
+    assert set(inputs) == {"before", "places"}
+    for array, expected in (
+        (inputs["before"], before), (inputs["places"], places), (found, after)
+    ):
+        assert array.dtype == np.int64
+        assert array.tolist() == expected
+
+
+both = pytest.mark.parametrize("joint", [False, True])
+
+
+@both
+def test_teacher_forcing(joint):
+    check(
+        make(joint),
+        ids([7, 8, 9], [5], [6, 7]),
+        before=[[BOS, 7, 8, 9], [BOS, 5, PAD, PAD], [BOS, 6, 7, PAD]],
+        places=[0, 1, 2, 3, 4, 5, 8, 9, 10],
+        after=[7, 8, 9, EOS, 5, EOS, 6, 7, EOS],
+    )
+
+
+@both
+def test_teacher_forcing_of_empty_targets(joint):
+    features = make(joint)
+    check(features, ids([]), before=[[BOS]], places=[0], after=[EOS])
+    check(features, ids([], []), before=[[BOS], [BOS]], places=[0, 1], after=[EOS, EOS])
+    check(
+        features,
+        ids([], [5, 6], []),
+        before=[[BOS, PAD, PAD], [BOS, 5, 6], [BOS, PAD, PAD]],
+        places=[0, 3, 4, 5, 6],
+        after=[EOS, 5, 6, EOS, EOS],
+    )
+
+
+def test_control_pieces_inside_a_target_are_no_padding():
+    check(
+        make(),
+        ids([PAD, 5], [BOS, EOS, PAD]),
+        before=[[BOS, PAD, 5, PAD], [BOS, BOS, EOS, PAD]],
+        places=[0, 1, 2, 4, 5, 6, 7],
+        after=[PAD, 5, EOS, BOS, EOS, PAD, EOS],
+    )
+
+
+def test_control_pieces_are_those_of_the_target():
+    proto = io.BytesIO()
+    SentencePieceTrainer.train(
+        sentence_iterator=iter(FRENCH), model_writer=proto, model_type="char", vocab_size=30,
+        hard_vocab_limit=False, minloglevel=2, pad_id=3, unk_id=0, bos_id=1, eos_id=2,
+    )
+    target = Pieces()
+    target.from_bytes(proto.getvalue())
+    check(
+        PairFeatures(trained(ENGLISH), target),
+        ids([7], []),
+        before=[[1, 7], [1, 3]],
+        places=[0, 1, 2],
+        after=[7, 2, 2],
+    )
+
+
+@both
+def test_places_give_the_pieces_before_those_after(joint):
+    features = make(joint)
+    targets = features.target.encode([*FRENCH, "", "œ"])
+    inputs, after = features.teacher_forcing(targets)
+    read = inputs["before"].flatten()[inputs["places"]]
+    starts = np.flatnonzero(read == BOS)
+    assert len(starts) == len(targets) and (after[starts[1:] - 1] == EOS).all()
+    inside = read != BOS
+    assert (read[inside] == after[:-1][inside[1:]]).all()
+    assert np.setdiff1d(inputs["before"].flatten(), read).tolist() == [PAD]
+
+
+def test_joint():
+    source, target = trained(ENGLISH), trained(FRENCH)
+    together, apart = PairFeatures(source), PairFeatures(source, target)
+    assert together.joint and together.target is together.source is source
+    assert not apart.joint and apart.target is target and apart.source is source
+    # Two of the same vocabulary are still two.
+    assert not PairFeatures(source, trained(ENGLISH)).joint
+
+
+@both
+def test_saved_as_json(joint):
+    features = make(joint)
+    state = json.loads(json.dumps(features.to_dict()))
+    assert set(state) == ({"source"} if joint else {"source", "target"})
+    loaded = empty(joint)
+    loaded.from_dict(state)
+    assert loaded.joint == joint and loaded.to_dict() == features.to_dict()
+    assert (loaded.target is loaded.source) == joint
+    for name in ("source", "target"):
+        left, right = getattr(loaded, name), getattr(features, name)
+        assert left.pieces() == right.pieces()
+        for a, b in zip(left.encode(ENGLISH + FRENCH), right.encode(ENGLISH + FRENCH), strict=True):
+            assert a.tolist() == b.tolist()
+
+
+@both
+def test_saved_without_models(joint):
+    loaded = make(joint)
+    loaded.from_dict(json.loads(json.dumps(empty(joint).to_dict())))
+    assert len(loaded.source) == len(loaded.target) == 0
+
+
+@both
+def test_joint_ones_are_no_others(joint):
+    features = make(joint)
+    before = features.to_dict()
+    with pytest.raises(KeyError, match="target"):
+        features.from_dict(make(not joint).to_dict())
+    assert features.to_dict() == before
