@@ -313,8 +313,8 @@ def test_texts_without_sentences_are_an_error(shims):
     docs = [make_sentences([2, 1]), make_doc(3)]
     for read in (
         lambda: predict(shims["sentences"], docs, limits),
-        lambda: shims["sentences"].network.batch(shims["sentences"], Texts(docs)),
-        lambda: shims["sentences"].network.attention(shims["sentences"], Texts(docs), limits),
+        lambda: shims["sentences"].architecture.batch(shims["sentences"], Texts(docs)),
+        lambda: shims["sentences"].architecture.attention(shims["sentences"], Texts(docs), limits),
     ):
         with pytest.raises(ValueError, match="sentencizer"):
             read()
