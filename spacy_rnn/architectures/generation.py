@@ -17,7 +17,7 @@ from ..features.units import Characters, PieceUnits, Tokenizer, Units, Words
 from ..nn.decoder import State
 from ..nn.language_model import LanguageModel, Searched
 from ..nn.search import SearchOptions, search
-from ..runtime.shim import TorchShim
+from ..runtime.shim import TorchShim, shim_of
 from ..validation import at_least
 
 #: units that are read at a time
@@ -47,7 +47,7 @@ class Context(NamedTuple):
 
 def begin(model: Model, condition: Optional[np.ndarray]) -> Context:
     """Before a document, of which a vector (C,) may be known."""
-    shim: Any = model.shims[0]
+    shim = shim_of(model)
     if FORWARD not in shim.module:
         raise ValueError(
             'A language model of direction "backward" cannot continue a text. Train one with '
@@ -62,7 +62,7 @@ def begin(model: Model, condition: Optional[np.ndarray]) -> Context:
 
 def read(model: Model, context: Context, units: np.ndarray) -> Context:
     """Go on reading."""
-    shim: Any = model.shims[0]
+    shim = shim_of(model)
     state, last, _ = context
     inputs = np.concatenate([[last], units])
     for start in range(0, len(units), CHUNK):
@@ -89,7 +89,7 @@ def generate(
 
     start: before each of them.
     """
-    shim: TorchShim = model.shims[0]  # type: ignore[assignment]
+    shim = shim_of(model)
     units: Units = shim.features
     before, contexts = [], []
     for prompt in prompts:
@@ -166,7 +166,7 @@ class Session:
     def __init__(self, model: Model, tokenizer: Tokenizer, condition: Optional[np.ndarray] = None):
         self.model = model
         self.tokenizer = tokenizer
-        shim: Any = model.shims[0]
+        shim = shim_of(model)
         self._shim: TorchShim = shim
         self._units: Units = shim.features
         self._surfaces = np.array(self._units.surfaces, dtype=object)

@@ -19,7 +19,7 @@ from ..nn.rnn import Encoder
 from ..runtime.attribution import EncoderInput, Question, check_place
 from ..runtime.batching import Limits, batches_of, lengths_of
 from ..runtime.model import Architecture, Precision, make_model
-from ..runtime.shim import TorchShim
+from ..runtime.shim import TorchShim, shim_of
 from ..runtime.tok2vec import Texts
 from ..validation import at_least, number_at_least, rate
 
@@ -175,7 +175,7 @@ class Reader:
         self, model: Model, n_streams: int, window: int, carry: bool, random_windows: bool
     ):
         self.model = model
-        shim: Any = model.shims[0]
+        shim = shim_of(model)
         # spaCy seeds numpy's generator. All directions draw the same sizes.
         seed = np.random.randint(1 << 31)
         self.streams = {
@@ -194,7 +194,7 @@ class Reader:
 
         conditions: float32 (docs, C), the vector that each of them has, if they have any.
         """
-        shim: Any = self.model.shims[0]
+        shim = shim_of(self.model)
         found = training_units(shim.architecture.units, shim.features, docs)
         for i, ids in enumerate(found):
             condition = None if conditions is None else conditions[i]
@@ -254,13 +254,13 @@ def log_probabilities(
     model: Model, docs: Sequence[Doc], conditions: Optional[np.ndarray]
 ) -> List[np.ndarray]:
     """See `LanguageModelArchitecture.predict`."""
-    shim: Any = model.shims[0]
+    shim = shim_of(model)
     return shim.architecture.predict(shim, Texts(docs), model.attrs["limits"], conditions)
 
 
 def is_backward(model: Model) -> bool:
     """Whether the only network reads texts from their end."""
-    shim: Any = model.shims[0]
+    shim = shim_of(model)
     return FORWARD not in shim.module
 
 
@@ -287,7 +287,7 @@ def inputs_of_doc(model: Model, doc: Doc, conditions: Optional[np.ndarray]) -> L
 
     conditions: float32 (1, C), the vector that the document has, if it has any.
     """
-    shim: Any = model.shims[0]
+    shim = shim_of(model)
     (ids,) = shim.features.encode([doc])
     condition = _tensor(conditions, shim.device)
     found = []
@@ -307,7 +307,7 @@ def ask_token(model: Model, doc: Doc, token: int, conditions: Optional[np.ndarra
     conditions: see `inputs_of_doc`.
     """
     check_place(token, len(doc) + 1, "token")
-    shim: Any = model.shims[0]
+    shim = shim_of(model)
     backward = is_backward(model)
     step = -1 if backward else 1
     ids = np.append(shim.features.encode([doc])[0][::step], shim.features.boundary)

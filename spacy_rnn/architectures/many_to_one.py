@@ -36,7 +36,7 @@ from ..runtime.model import (
     vocabs_of,
     word_hashes,
 )
-from ..runtime.shim import TorchShim
+from ..runtime.shim import TorchShim, shim_of
 from ..runtime.tok2vec import Texts, Tok2Vec, read_texts
 from ..validation import at_least
 from .base import TokenArchitecture, needs_input
@@ -191,7 +191,7 @@ def make_many_to_one_model(
 
 def predict_attention(model: Model, docs: Sequence[Doc]) -> List[np.ndarray]:
     """The attention to each token of each doc, float32 (tokens,), which sums to 1."""
-    shim: Any = model.shims[0]
+    shim = shim_of(model)
     texts, _ = read_texts(model, docs)
     return shim.architecture.attention(shim, texts, model.attrs["limits"])
 

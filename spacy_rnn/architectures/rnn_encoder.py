@@ -13,7 +13,7 @@ from ..config.encoder import LAYER, RNNEncoder
 from ..nn import rnn
 from ..nn.layout import offsets, spans
 from ..runtime.batching import Limits, VectorSource, read_sequences
-from ..runtime.shim import TorchShim
+from ..runtime.shim import TorchShim, shim_of
 
 #: bounds on the memory of a prediction, as the other architectures' defaults
 LIMITS = Limits(batch_tokens=4096, window=5000, overlap=200)
@@ -94,7 +94,7 @@ def init(model: Model, X: Optional[List[Floats2d]] = None, Y: Any = None) -> Mod
     if X:
         model.set_dim("nI", X[0].shape[1])
     if model.has_dim("nI"):
-        shim: Any = model.shims[0]
+        shim = shim_of(model)
         shim.build({"nI": model.get_dim("nI")})
     return model
 
@@ -103,7 +103,7 @@ def forward(
     model: Model, X: List[Floats2d], is_train: bool
 ) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Floats2d]]]:
     """(tokens, nI) of each text -> (tokens, nO)."""
-    shim: Any = model.shims[0]
+    shim = shim_of(model)
     lengths = np.array([len(array) for array in X], dtype="int64")
 
     def to_tensor(arrays: List[Floats2d], requires_grad: bool = False) -> Tensor:

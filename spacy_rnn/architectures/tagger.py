@@ -25,7 +25,7 @@ from ..runtime.model import (
     vocabs_of,
     word_hashes,
 )
-from ..runtime.shim import TorchShim
+from ..runtime.shim import TorchShim, shim_of
 from ..runtime.tok2vec import Texts, Tok2Vec, read_texts
 from .base import TokenArchitecture, needs_input
 
@@ -182,14 +182,14 @@ def make_tagger_model(
 
 def decoder_of(model: Model) -> nn_tagger.Decoder:
     """How the model chooses labels."""
-    shim: Any = model.shims[0]
+    shim = shim_of(model)
     return shim.architecture.decoder
 
 
 def predict_probabilities(model: Model, docs: Sequence[Doc]) -> List[Outputs]:
     """For each doc and target its labels, NAME (tokens,), and the probability of each label,
     NAME_probabilities, float32 (tokens, labels)."""
-    shim: Any = model.shims[0]
+    shim = shim_of(model)
     texts, _ = read_texts(model, docs)
     return shim.architecture.predict(
         shim, texts, model.attrs["limits"], nn_tagger.decode_with_probabilities
@@ -213,7 +213,7 @@ def predict_chains(
 
     prepare: may change the scores of a document before, as to rule labels out.
     """
-    shim: Any = model.shims[0]
+    shim = shim_of(model)
     limits = model.attrs["limits"]
     texts, _ = read_texts(model, docs)
     scores = shim.architecture.scores(shim, texts, limits)

@@ -34,7 +34,7 @@ from ..nn.rnn import Encoder
 from ..runtime.attribution import EncoderInput, Question
 from ..runtime.batching import Limits, batches_of, lengths_of
 from ..runtime.model import Architecture, Gold, Precision, make_model
-from ..runtime.shim import TorchShim
+from ..runtime.shim import TorchShim, shim_of
 from ..runtime.tok2vec import Texts
 from ..validation import at_least, rate
 from .translation import Translation, translations_of
@@ -306,7 +306,7 @@ def predict_translations(
 
     attention: whether they have their attention.
     """
-    shim: Any = model.shims[0]
+    shim = shim_of(model)
     limits = model.attrs["limits"]
     return shim.architecture.translate(shim, texts, limits, search, n_best, attention, progress_bar)
 
@@ -315,7 +315,7 @@ def compare_translations(
     model: Model, texts: Sequence[str], translations: Sequence[str]
 ) -> TeacherForced:
     """How well the pieces of translations of texts are predicted, neither of them empty."""
-    shim: Any = model.shims[0]
+    shim = shim_of(model)
     return shim.architecture.compare(shim, texts, translations, model.attrs["limits"])
 
 
@@ -327,7 +327,7 @@ def translation_gold(
     teacher_forcing: the share of their pieces that it reads; for the others it reads its own best
         guesses, drawn for each text and piece.
     """
-    shim: Any = model.shims[0]
+    shim = shim_of(model)
     pieces = shim.architecture.targets(shim, texts)
     inputs, after = shim.features.teacher_forcing(pieces)
     if teacher_forcing < 1.0:
@@ -338,7 +338,7 @@ def translation_gold(
 
 def input_of_texts(model: Model, texts: Sequence[str]) -> EncoderInput:
     """The input of the encoder for texts; those that are empty have none."""
-    shim: Any = model.shims[0]
+    shim = shim_of(model)
     return shim.architecture.encoder_input(shim, texts)
 
 
@@ -347,7 +347,7 @@ def ask_piece(model: Model, text: str, pieces: Sequence[str], place: int) -> Que
 
     pieces: of the translation. place: of the piece among them.
     """
-    shim: Any = model.shims[0]
+    shim = shim_of(model)
     target = shim.features.target
     ids = {name: i for i, name in enumerate(target.pieces())}
     before = torch.tensor([target.bos, *(ids[piece] for piece in pieces[:place])])

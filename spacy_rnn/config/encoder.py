@@ -1,11 +1,12 @@
 """The settings of a recurrent encoder."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from thinc.api import Model
 
 from ..nn import rnn
+from ..runtime.shim import shim_of
 from ..validation import at_least, rate
 
 #: name of the layer
@@ -57,5 +58,5 @@ def settings_of(encoder: Model) -> RNNEncoder:
             f"of spaCy and thinc are encoders of a spacy.Tok2Vec.v2, which can be the 'tok2vec' of "
             f"spacy_rnn.Tagger.v1 and spacy_rnn.ManyToOne.v1."
         )
-    shim: Any = encoder.shims[0]
+    shim = shim_of(encoder)
     return shim.architecture.settings

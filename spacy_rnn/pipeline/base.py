@@ -32,7 +32,7 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 
 from ..runtime.attribution import EncoderInput, Question, input_of_doc
 from ..runtime.model import Gold, begin_update
-from ..runtime.shim import TorchShim
+from ..runtime.shim import TorchShim, shim_of
 from ..validation import rate
 from .annotation import LOST_BY_READERS, annotation_of, has_annotation
 
@@ -100,7 +100,7 @@ class RNNPipe(TrainablePipe):
     @property
     def shim(self) -> TorchShim:
         """Holds the torch module."""
-        shim: Any = self.model.shims[0]
+        shim = shim_of(self.model)
         return shim
 
     @property

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..nn.rnn import Encoder
 from .batching import Rows, WordSource, lengths_of
-from .shim import TorchShim
+from .shim import TorchShim, shim_of
 from .tok2vec import read_texts
 
 
@@ -50,7 +50,7 @@ class Question(NamedTuple):
 
 def input_of_doc(model: Model, doc: Doc) -> EncoderInput:
     """What the encoder of a network of tokens reads of a document."""
-    shim: Any = model.shims[0]
+    shim = shim_of(model)
     texts, _ = read_texts(model, [doc])
     return shim.architecture.encoder_input(shim, texts)
 

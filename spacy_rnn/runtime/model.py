@@ -13,7 +13,7 @@ from ..features.tokens import Vocabs
 from ..nn.token_network import Batch
 from ..validation import at_least
 from .batching import Limits, strings_to_tensors, to_tensors
-from .shim import TorchShim
+from .shim import TorchShim, shim_of
 from .tok2vec import TOK2VEC, Texts, Tok2Vec, init_tok2vec, read_texts
 
 Precision = Literal["none", "bf16", "fp16"]
@@ -87,7 +87,7 @@ def make_model(
 def init(model: Model, X: Optional[Sequence[Any]] = None, Y: Any = None) -> Model:
     """Build features and weights; see the architecture's `initialize`."""
     if X is not None and Y is not None:
-        shim: Any = model.shims[0]
+        shim = shim_of(model)
         docs = list(X)
         if model.has_ref(TOK2VEC):
             shim.features.tok2vec_size = init_tok2vec(model, docs)
@@ -98,7 +98,7 @@ def init(model: Model, X: Optional[Sequence[Any]] = None, Y: Any = None) -> Mode
 def forward(model: Model, X: Sequence[Doc], is_train: bool) -> Tuple[Any, Callable[[Any], Any]]:
     """Docs -> the architecture's prediction, the same in training. It has no gradient: components
     learn by `begin_update`."""
-    shim: Any = model.shims[0]
+    shim = shim_of(model)
     if not len(X):
         return [], _no_gradient
     texts, _ = read_texts(model, X)
@@ -117,7 +117,7 @@ def begin_update(
 ) -> Tuple[float, Callable[[float], None]]:
     """The loss of docs, summed over the items of the annotation, and a callback that adds its
     gradient up."""
-    shim: Any = model.shims[0]
+    shim = shim_of(model)
     texts, hand_on = read_texts(model, docs, is_train=True)
     batch = shim.architecture.batch(shim, texts)
     arrays, inputs = (
@@ -139,7 +139,7 @@ def begin_update(
 
 def outputs_of(model: Model, docs: Sequence[Doc]) -> Any:
     """The outputs of the network for docs that losses are of, without dropout and gradients."""
-    shim: Any = model.shims[0]
+    shim = shim_of(model)
     texts, _ = read_texts(model, docs)
     batch = shim.architecture.batch(shim, texts)
     return shim.predict(lambda module: module(batch))

@@ -19,7 +19,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
-from thinc.api import Optimizer, get_torch_default_device, torch2xp, xp2torch
+from thinc.api import Model, Optimizer, get_torch_default_device, torch2xp, xp2torch
 from thinc.shims import Shim
 from torch import Tensor, nn
 
@@ -76,9 +76,9 @@ class TorchShim(Shim):
     def __init__(self, architecture: Architecture, mixed_precision: str = "none"):
         super().__init__(None)
         self.id = new_id()
-        self.architecture = architecture
+        self.architecture: Any = architecture
         self.mixed_precision = mixed_precision
-        self.features = architecture.features()
+        self.features: Any = architecture.features()
         self.outputs: dict[str, int] = {}
         #: items (tokens) in the loss since the last step: the gradient is of their mean
         self.n_items = 0.0
@@ -318,6 +318,17 @@ class TorchShim(Shim):
                 f"that was saved beside them. {error}"
             ) from error
         return self
+
+
+def shim_of(model: Model) -> TorchShim:
+    """The shim that holds a model's torch module.
+
+    RAISES (ValueError): If the model is no network of spacy-rnn.
+    """
+    for shim in model.shims:
+        if isinstance(shim, TorchShim):
+            return shim
+    raise ValueError(f"The model '{model.name}' has no torch module of spacy-rnn.")
 
 
 def _tied(module: nn.Module) -> dict[str, str]:

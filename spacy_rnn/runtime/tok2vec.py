@@ -8,6 +8,8 @@ from thinc.api import Model, torch2xp, xp2torch
 from thinc.types import Floats2d
 from torch import Tensor
 
+from .shim import shim_of
+
 #: name under which a model refers to its tok2vec layer
 TOK2VEC = "tok2vec"
 #: documents from which the width of the layer's vectors is learned, as many as spaCy takes
@@ -35,7 +37,7 @@ def read_texts(
     if not model.has_ref(TOK2VEC):
         return Texts(docs), _nothing
     layer = model.get_ref(TOK2VEC)
-    shim: Any = model.shims[0]
+    shim = shim_of(model)
     arrays, backprop = layer(list(docs), is_train)
     together: Any = layer.ops.flatten(arrays)
     _check_width(together.shape[1], shim.features.tok2vec_size)
