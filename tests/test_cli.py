@@ -129,18 +129,42 @@ def test_apply_benchmark_and_find_threshold(work):
     run("apply", work / "run/model-best", work / "texts.jsonl", work / "applied.spacy")
     docs = list(DocBin().from_disk(work / "applied.spacy").get_docs(spacy.blank("en").vocab))
     assert [doc[0].tag_ for doc in docs] == ["DT", "PRP"]
-    printed = run("benchmark", "speed", work / "run/model-best", work / "dev.spacy",
-                  "--batch-size", 8, "--batches", 30)
+    printed = run(
+        "benchmark",
+        "speed",
+        work / "run/model-best",
+        work / "dev.spacy",
+        "--batch-size",
+        8,
+        "--batches",
+        30,
+    )
     assert "words/s" in printed
-    printed = run("find-threshold", work / "run/model-best", work / "dev.spacy", "tagger",
-                  "threshold", "tag_acc", "--n_trials", 3)
+    printed = run(
+        "find-threshold",
+        work / "run/model-best",
+        work / "dev.spacy",
+        "tagger",
+        "threshold",
+        "tag_acc",
+        "--n_trials",
+        3,
+    )
     assert "Best threshold: 0.0" in printed
 
 
 def test_package(work):
     (work / "packages").mkdir(exist_ok=True)
-    run("package", work / "run/model-best", work / "packages", "--name", "demo", "--force",
-        "--build", "none")
+    run(
+        "package",
+        work / "run/model-best",
+        work / "packages",
+        "--name",
+        "demo",
+        "--force",
+        "--build",
+        "none",
+    )
     (setup,) = work.glob("packages/*/setup.py")
     meta = srsly.read_json(setup.parent / "meta.json")
     assert any(name.startswith("spacy-rnn>=") for name in meta["requirements"])
@@ -185,8 +209,16 @@ def test_other_components_on_the_command_line(corpora, name):
     # The saved config makes an optimizer again.
     assert spacy.load(model).resume_training().grad_clip == 1.0
     if name == "textcat_multilabel":
-        run("find-threshold", model, texts / "dev.spacy", component, "threshold", "cats_macro_f",
-            "--n_trials", 3)
+        run(
+            "find-threshold",
+            model,
+            texts / "dev.spacy",
+            component,
+            "threshold",
+            "cats_macro_f",
+            "--n_trials",
+            3,
+        )
     run("package", model, texts, "--name", name, "--force", "--build", "none")
     (meta,) = texts.glob(f"en_{name}-*/meta.json")
     assert any(each.startswith("spacy-rnn>=") for each in srsly.read_json(meta)["requirements"])
@@ -244,10 +276,28 @@ def test_a_tagger_with_context_on_the_command_line(work, articles):
     lm = articles / "small"
     sizes = ["--components.lm.model.encoder.hidden_size", "16", "--components.lm.streams", "2"]
     few = ["--training.max_steps", "2", "--training.eval_frequency", "1"]
-    run("train", ROOT / "configs" / "lm_characters.cfg", *paths(articles), *sizes, *few,
-        "--output", lm)
-    run("train", config, *paths(work), "--paths.lm", lm / "model-last", "--training.max_steps", "4",
-        "--training.eval_frequency", "2", "--output", work / "context")
+    run(
+        "train",
+        ROOT / "configs" / "lm_characters.cfg",
+        *paths(articles),
+        *sizes,
+        *few,
+        "--output",
+        lm,
+    )
+    run(
+        "train",
+        config,
+        *paths(work),
+        "--paths.lm",
+        lm / "model-last",
+        "--training.max_steps",
+        "4",
+        "--training.eval_frequency",
+        "2",
+        "--output",
+        work / "context",
+    )
     shutil.rmtree(lm)
     nlp = spacy.load(work / "context" / "model-last")
     assert nlp.get_pipe("tagger").shim.module.embedding.context.output_size == 32

@@ -37,8 +37,7 @@ PLAIN = {
     "/data/wikitext-2",
 }
 POLARITY = (
-    "nltk/nltk_data/5db857e6f7df11eabb5e5665836db9ec8df07e28/packages/corpora/"
-    "sentence_polarity.zip"
+    "nltk/nltk_data/5db857e6f7df11eabb5e5665836db9ec8df07e28/packages/corpora/sentence_polarity.zip"
 )
 RATINGS = (
     "cjhutto/vaderSentiment/44fc044cd877310ee8278a0eadf34bcd50d41d06/additional_resources/"
@@ -54,7 +53,9 @@ TATOEBA = {
 def project(folder, *arguments):
     done = subprocess.run(
         [sys.executable, "-m", "spacy", "project", *arguments],
-        cwd=folder, capture_output=True, text=True,
+        cwd=folder,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -148,7 +149,9 @@ def test_translate_workflow(clone):
     assert project(clone, "run", "translate", ".", *overrides).count("Skipping") == 3
     for pair in ("en-fr", "fr-en", "en-de", "de-en"):
         assert {f.name for f in (clone / "corpus/tatoeba" / pair).glob("*.tsv")} == {
-            "train.tsv", "dev.tsv", "test.tsv",
+            "train.tsv",
+            "dev.tsv",
+            "test.tsv",
         }
 
 

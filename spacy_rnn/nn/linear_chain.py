@@ -183,9 +183,7 @@ def log_partition(potentials: Potentials, emissions: Tensor, lengths: Tensor) ->
     return log_z.new_zeros(len(lengths)).index_copy(0, steps.rows, log_z)
 
 
-def path_scores(
-    potentials: Potentials, emissions: Tensor, lengths: Tensor, tags: Tensor
-) -> Tensor:
+def path_scores(potentials: Potentials, emissions: Tensor, lengths: Tensor, tags: Tensor) -> Tensor:
     """The score of each sequence's tags (N,), (B,), differentiable."""
     start, transitions, end = potentials
     sizes = lengths.numpy()

@@ -340,9 +340,10 @@ def test_long_sentences_are_joined_statements(everything, long):
         assert english[-1] == translation[-1] == "."
         assert re.fullmatch(r"[A-Z](\w|'(?=s? |clock)|-(?=\w)|,? (?=\w))*\.", english), english
         assert re.fullmatch(r"[A-ZÀÉŒ](\w|['-](?=\w)|,? (?=\w))*\.", translation), translation
-        joints = [len(re.findall(pattern, text)) for pattern, text in (
-            (", (and|but) ", english), (", (et|mais) ", translation)
-        )]
+        joints = [
+            len(re.findall(pattern, text))
+            for pattern, text in ((", (and|but) ", english), (", (et|mais) ", translation))
+        ]
         # "Contrasts" have one of their own.
         assert joints[0] == joints[1] >= 1, english
         assert not re.search(r"\b(a [aeiou]|an [^aeiou])", english), english

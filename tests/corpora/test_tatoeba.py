@@ -68,7 +68,9 @@ def pack_zip(folder: Path, data: bytes) -> None:
 def test_plain_and_packed_files_are_read(tmp_path, pack):
     pack(tmp_path, PAIRS.encode())
     assert sorted(split(tmp_path, tmp_path / "new" / "out")) == [
-        ("Go.", "Marche."), ("Go.", "Va !"), ("I see.", "Je\u2028 vois."),
+        ("Go.", "Marche."),
+        ("Go.", "Va !"),
+        ("I see.", "Je\u2028 vois."),
     ]
 
 

@@ -39,9 +39,7 @@ def test_saliency(docs, pipe):
         assert f'<div class="shading"{text}'.strip() == shading(
             each.tokens, each.scores, title=f"{each.prediction}: {each.value:.3f}"
         )
-    assert viz.saliency(docs[0], pipe, token=1) == viz.saliency(
-        iter(docs[:1]), pipe, token=1
-    )
+    assert viz.saliency(docs[0], pipe, token=1) == viz.saliency(iter(docs[:1]), pipe, token=1)
     (title,) = shading_elements(viz.saliency(docs[0], pipe, token=1), "title")
     assert title.text.startswith("log-odds of the tag VBZ of 'eats': ")
 

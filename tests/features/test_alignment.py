@@ -18,6 +18,7 @@ def test_shares_are_those_of_characters(places, others, with_gaps):
     found = shares(starts, ends, first, last)
     assert found.shape == (len(starts), len(first)) and found.dtype == np.float32
     for row, start, end in zip(found, starts, ends, strict=True):
-        counts = [len(set(range(start, end)) & set(range(a, b)))
-                  for a, b in zip(first, last, strict=True)]
+        counts = [
+            len(set(range(start, end)) & set(range(a, b))) for a, b in zip(first, last, strict=True)
+        ]
         np.testing.assert_allclose(row, np.array(counts) / max(sum(counts), 1), atol=1e-6)

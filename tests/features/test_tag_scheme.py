@@ -187,7 +187,11 @@ def test_arrays_of_a_scheme(name, n_labels):
 def test_names_of_labels_with_hyphens():
     labels = ("creative-work", "B-cell")
     assert Scheme("bio", 2).names(labels) == (
-        "O", "B-creative-work", "I-creative-work", "B-B-cell", "I-B-cell",
+        "O",
+        "B-creative-work",
+        "I-creative-work",
+        "B-B-cell",
+        "I-B-cell",
     )
     assert Scheme("biluo", 2).names(labels)[4:6] == ("U-creative-work", "B-B-cell")
 

@@ -38,9 +38,7 @@ def ids(*rows):
 def check(features, targets, before, places, after):
     inputs, found = features.teacher_forcing(targets)
     assert set(inputs) == {"before", "places"}
-    for array, expected in (
-        (inputs["before"], before), (inputs["places"], places), (found, after)
-    ):
+    for array, expected in ((inputs["before"], before), (inputs["places"], places), (found, after)):
         assert array.dtype == np.int64
         assert array.tolist() == expected
 
@@ -86,8 +84,16 @@ def test_control_pieces_inside_a_target_are_no_padding():
 def test_control_pieces_are_those_of_the_target():
     proto = io.BytesIO()
     SentencePieceTrainer.train(
-        sentence_iterator=iter(FRENCH), model_writer=proto, model_type="char", vocab_size=30,
-        hard_vocab_limit=False, minloglevel=2, pad_id=3, unk_id=0, bos_id=1, eos_id=2,
+        sentence_iterator=iter(FRENCH),
+        model_writer=proto,
+        model_type="char",
+        vocab_size=30,
+        hard_vocab_limit=False,
+        minloglevel=2,
+        pad_id=3,
+        unk_id=0,
+        bos_id=1,
+        eos_id=2,
     )
     target = Pieces()
     target.from_bytes(proto.getvalue())

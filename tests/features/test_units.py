@@ -206,8 +206,9 @@ def test_blanks_are_no_words_but_tokens_of_blanks_are():
 def test_words_of_docs_are_those_of_their_tokens(tokens):
     doc = doc_from(tokens)
     units = words_of("a b 😀")
-    expected = [units.surfaces.index(" " + w) if w in "ab😀" and len(w) == 1 else UNKNOWN
-                for w, _ in tokens]
+    expected = [
+        units.surfaces.index(" " + w) if w in "ab😀" and len(w) == 1 else UNKNOWN for w, _ in tokens
+    ]
     assert units.encode([doc])[0].tolist() == expected
 
 

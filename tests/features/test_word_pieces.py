@@ -147,8 +147,11 @@ def test_a_loaded_model_that_leaves_nothing_of_a_word(tmp_path):
     proto = io.BytesIO()
     ids = {"pad_id": 3, "unk_id": 0, "bos_id": 1, "eos_id": 2}
     SentencePieceTrainer.train(
-        sentence_iterator=iter(["the cat", "the mat"]), model_writer=proto, vocab_size=12,
-        minloglevel=2, **ids,
+        sentence_iterator=iter(["the cat", "the mat"]),
+        model_writer=proto,
+        vocab_size=12,
+        minloglevel=2,
+        **ids,
     )
     path = tmp_path / "nfkc.model"
     path.write_bytes(proto.getvalue())

@@ -205,9 +205,7 @@ def test_no_step_draws_what_to_drop_anew(monkeypatch):
     drawn = []
     for module, name in ((dropout, "bernoulli_mask"), (torch.nn.functional, "dropout")):
         function = getattr(module, name)
-        monkeypatch.setattr(
-            module, name, lambda *a, f=function, n=name: drawn.append(n) or f(*a)
-        )
+        monkeypatch.setattr(module, name, lambda *a, f=function, n=name: drawn.append(n) or f(*a))
     for n_steps in (2, 6):
         decoder(torch.randn(2, n_steps, E), source, state)
         # Before, between and after the layers and of the output; the weights of both layers.

@@ -62,9 +62,7 @@ def cells_of(encoder):
     for layer in encoder.layers:
         classes = {"lstm": nn.LSTMCell, "gru": nn.GRUCell}
         options = {} if encoder.cell in classes else {"nonlinearity": encoder.cell[4:]}
-        cell = classes.get(encoder.cell, nn.RNNCell)(
-            layer.input_size, layer.hidden_size, **options
-        )
+        cell = classes.get(encoder.cell, nn.RNNCell)(layer.input_size, layer.hidden_size, **options)
         for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
             setattr(cell, name, getattr(layer, name + "_l0"))
         cells.append(cell)

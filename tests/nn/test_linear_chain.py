@@ -91,9 +91,7 @@ def test_marginals(seed, lengths, n_tags, forbidden):
 def test_viterbi(seed, lengths, n_tags, forbidden):
     potentials, emissions = make(seed, lengths, n_tags, forbidden)
     actual = viterbi(potentials, emissions, torch.tensor(lengths))
-    expected = [
-        tags[scores.argmax()] for tags, scores in sentences(potentials, emissions, lengths)
-    ]
+    expected = [tags[scores.argmax()] for tags, scores in sentences(potentials, emissions, lengths)]
     assert actual.tolist() == np.concatenate(expected).tolist()
 
 
@@ -103,9 +101,7 @@ def test_n_best(seed, lengths, n_tags, forbidden, n):
     potentials, emissions = make(seed, lengths, n_tags, forbidden)
     tags, scores = n_best(potentials, emissions, torch.tensor(lengths), n)
     assert tags.shape == (sum(lengths), n)
-    parts = zip(
-        tags.split(lengths), scores, sentences(potentials, emissions, lengths), strict=True
-    )
+    parts = zip(tags.split(lengths), scores, sentences(potentials, emissions, lengths), strict=True)
     for found, found_scores, (all_tags, all_scores) in parts:
         order = np.argsort(-all_scores)[:n]
         order = order[np.isfinite(all_scores[order])]

@@ -319,8 +319,10 @@ def test_the_loss_of_a_vocabulary_equals_cross_entropy_with_its_gradients(
 ):
     """In chunks of rows, of which the last may be short."""
     torch.manual_seed(n_rows)
-    parts = [torch.randn(size, dtype=torch.float64, requires_grad=True)
-             for size in [(n_rows, 4), (n_classes, 4), (n_classes,)]]
+    parts = [
+        torch.randn(size, dtype=torch.float64, requires_grad=True)
+        for size in [(n_rows, 4), (n_classes, 4), (n_classes,)]
+    ]
     targets = torch.randint(n_classes, (n_rows,))
     scores = Scores(*parts)
     expected = cross_entropy_64(scores.logits(), targets, smoothing)
@@ -369,8 +371,10 @@ def test_log_odds(logits, label, expected):
 def test_log_probabilities_of_a_vocabulary_are_those_of_torch(n_rows, n_classes):
     """In chunks of rows, of which the last may be short."""
     torch.manual_seed(n_rows)
-    parts = [torch.randn(size, dtype=torch.float64, requires_grad=True)
-             for size in [(n_rows, 4), (n_classes, 4), (n_classes,)]]
+    parts = [
+        torch.randn(size, dtype=torch.float64, requires_grad=True)
+        for size in [(n_rows, 4), (n_classes, 4), (n_classes,)]
+    ]
     targets = torch.randint(n_classes, (n_rows,))
     expected = Scores(*parts).logits().log_softmax(1).gather(1, targets.unsqueeze(1)).squeeze(1)
     found = log_probabilities(Scores(*parts), targets)

@@ -231,9 +231,7 @@ def test_a_beam_of_one_is_greedy(seed, most):
 
 
 @few
-@given(
-    st.integers(0, 1000), lengths, st.integers(1, 5), st.sampled_from([0.0, 1.0]), st.booleans()
-)
+@given(st.integers(0, 1000), lengths, st.integers(1, 5), st.sampled_from([0.0, 1.0]), st.booleans())
 def test_what_every_search_gives(seed, most, beam, alpha, sample):
     """Scores are those of the target read again, alone and in a batch, attention its own."""
     toy = Toy(seed, len(most))

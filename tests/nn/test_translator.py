@@ -160,8 +160,9 @@ def test_scheduled_sampling_reads_own_guesses(share):
     guesses = scores.view(2, 6, N_PIECES).argmax(2).tolist()
     for row, target, guess, guessed in zip(pieces, targets, guesses, own.tolist(), strict=True):
         assert row[0] == BEGIN
-        expected = [g if is_own else t
-                    for t, g, is_own in zip(target, guess[:-1], guessed[1:], strict=True)]
+        expected = [
+            g if is_own else t for t, g, is_own in zip(target, guess[:-1], guessed[1:], strict=True)
+        ]
         assert row[1:] == expected
 
 
