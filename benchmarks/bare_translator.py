@@ -10,7 +10,7 @@ of the two ways of benchmarks/bare_tagger.py.
 
 `BareDecoder` is the kernel of decoding, step by step: cell, attention, output layer and the best
 pieces of each row, over vectors and encoded sources that are there. Neither does it know what was
-decoded, nor does it add up or normalise probabilities.
+decoded, nor does it add up or normalize probabilities.
 """
 
 from collections.abc import Sequence

@@ -122,7 +122,7 @@ def pipeline(
     vectors: Vectors | None = None,
     **cfg: Any,
 ) -> Language:
-    """An initialised English pipeline of one component that predicts the documents' annotation.
+    """An initialized English pipeline of one component that predicts the documents' annotation.
 
     model: replaces the factory's default model.
     vectors: pretrained ones.

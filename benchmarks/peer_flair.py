@@ -63,17 +63,17 @@ def make_tagger(sentences: Sequence[Tagged]) -> SequenceTagger:
     )
 
 
-def sentence(tagged: Tagged, labelled: bool) -> Sentence:
+def sentence(tagged: Tagged, labeled: bool) -> Sentence:
     words, tags = tagged
     made = Sentence(words)
-    if labelled:
+    if labeled:
         for token, tag in zip(made, tags, strict=True):
             token.add_label(LABEL, tag)
     return made
 
 
 def predict(tagger: SequenceTagger, test: Sequence[Tagged]) -> float:
-    sentences = [sentence(tagged, labelled=False) for tagged in test]
+    sentences = [sentence(tagged, labeled=False) for tagged in test]
     tagger.eval()
     start = time.process_time()
     tagger.predict(sentences, mini_batch_size=PREDICTION_BATCH)
@@ -84,7 +84,7 @@ def train(
     tagger: SequenceTagger, optimizer: torch.optim.Optimizer, batches: Sequence[Sequence[Tagged]]
 ) -> float:
     """The loop of flair.trainers.ModelTrainer."""
-    prepared = [[sentence(tagged, labelled=True) for tagged in batch] for batch in batches]
+    prepared = [[sentence(tagged, labeled=True) for tagged in batch] for batch in batches]
     tagger.train()
     start = time.process_time()
     for batch in prepared:

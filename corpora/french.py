@@ -83,7 +83,7 @@ tree arbre m v
 """
 
 # English, French, place, kinds of nouns. It stands before the noun, after it, after it even with
-# another before it ("small red": colour), or only with "be" (alone).
+# another before it ("small red": color), or only with "be" (alone).
 ADJECTIVE_ENTRIES = """
 small petit before paftcol
 big grand before aftcol
@@ -93,10 +93,10 @@ beautiful beau/belle/beaux/bel before wacolv
 new nouveau/nouvelle/nouveaux/nouvel before tco
 good bon/bonne before fmdt
 bad mauvais before fmdt
-red rouge colour co
-green vert colour co
-black noir colour aco
-white blanc/blanche colour aco
+red rouge color co
+green vert color co
+black noir color aco
+white blanc/blanche color aco
 sad triste after pkat
 happy heureux/heureuse after pka
 tired fatigué after pka

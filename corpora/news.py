@@ -4,10 +4,10 @@
 
 writes `train.jsonl`, `dev.jsonl` and `test.jsonl`. A sentence has its entities as
 `[start, end, label]`, characters counted from 0, and the labels are those of `LABELS`. An article
-or a title before a name is no part of it ("the Lantern", "Mrs Kelby"), that of an organisation
+or a title before a name is no part of it ("the Lantern", "Mrs Kelby"), that of an organization
 with "of" is ("the Bank of Kelby").
 
-The same words name people, organisations, places and products, and some are common nouns too:
+The same words name people, organizations, places and products, and some are common nouns too:
 the sentence says which. It is kept only if the grammar finds one set of entities in it when a
 name is read as capitalized words that could have any label. Of the names in dev and test, the
 share `NEW` is built from first names, surnames and nouns that no name of train has. The same seed

@@ -182,7 +182,7 @@ class Sentences(Phrases):
 
     def quality(self, subject: Nominal, degree: bool = True, moods: bool = False) -> Pair:
         """An adjective that can be said of the subject, after "be"."""
-        adjective = self.adjective("before after colour alone", subject.kinds)
+        adjective = self.adjective("before after color alone", subject.kinds)
         # What is "new" after "be" has another French word.
         if adjective is None or adjective.english == "new":
             raise Unfit
@@ -191,7 +191,7 @@ class Sentences(Phrases):
         if moods and adjective.english not in MOODS:
             raise Unfit
         options = {"": 4, "very": 2, "too": 2 * (adjective.english in EXCESSIVE)}
-        english = self.pick(options) if degree and adjective.place != "colour" else ""
+        english = self.pick(options) if degree and adjective.place != "color" else ""
         words = (adjective.english, adjective.french[subject.form])
         return joined((english, DEGREES[english]), words)
 

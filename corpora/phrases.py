@@ -112,9 +112,9 @@ class Phrases:
         if self.chance(share):
             if self.chance(0.6):
                 before = self.adjective("before", noun.kinds)
-                after = self.adjective("colour", noun.kinds) if self.chance(0.5) else None
+                after = self.adjective("color", noun.kinds) if self.chance(0.5) else None
             else:
-                after = self.adjective("after colour", noun.kinds)
+                after = self.adjective("after color", noun.kinds)
         words = Pair(noun.english, noun.french)
         if after:
             words = Pair(f"{after.english} {words[0]}", f"{words[1]} {after.french[noun.form]}")

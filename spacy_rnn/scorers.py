@@ -91,7 +91,7 @@ def language_model_score(
 
     * ``lm_perplexity``, exp of the mean negative log-probability of a token;
     * ``lm_token_probability``, its inverse, the geometric mean of the probabilities of tokens: what
-      training maximises;
+      training maximizes;
     * ``lm_bits_per_character``, the negative log-probability to base 2 of a character.
 
     Texts without log-probabilities do not count.

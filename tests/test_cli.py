@@ -171,7 +171,7 @@ def test_package(work):
     shutil.rmtree(work / "packages")
 
 
-#: of other components the corpus, and what training maximises
+#: of other components the corpus, and what training maximizes
 CONFIGS = {
     "textcat_small": ("reviews", "cats_micro_f"),
     "textcat_multilabel": ("reviews", "cats_macro_auc"),

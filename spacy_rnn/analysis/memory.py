@@ -114,7 +114,7 @@ def variants(
     chrono: Sequence[bool] = (False,),
     clips: Sequence[float] = (1.0,),
 ) -> list[Variant]:
-    """Every combination; a plain cell has no gates that chrono initialisation would set."""
+    """Every combination; a plain cell has no gates that chrono initialization would set."""
     combined = (Variant(*parts) for parts in product(cells, directions, depths, chrono, clips))
     gated = ("lstm", "gru")
     return [each for each in combined if not each.chrono or each.cell in gated]

@@ -316,7 +316,7 @@ def ask_token(model: Model, doc: Doc, token: int, conditions: Optional[np.ndarra
     if not len(places):
         raise ValueError(
             f"The token {token}, '{doc[token].text}', has no unit of its own: the model reads it "
-            f"as a part of its neighbour. Ask for that one."
+            f"as a part of its neighbor. Ask for that one."
         )
     name = BACKWARD if backward else FORWARD
     score = partial(

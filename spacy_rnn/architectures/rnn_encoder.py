@@ -65,8 +65,8 @@ def make_rnn_encoder(
     recurrent_dropout: rate of weight-drop on the recurrent weights. (The rate of locked dropout
         before, between and after the layers is [training] dropout.)
     residual: add a layer's input to its output where both have the same width.
-    layer_norm: normalise each layer's output.
-    chrono_length: with T > 1, gates start with memories of 1 to T steps (chrono initialisation);
+    layer_norm: normalize each layer's output.
+    chrono_length: with T > 1, gates start with memories of 1 to T steps (chrono initialization);
         0 starts an LSTM's forget gate with a bias of 1.
     """
     settings = RNNEncoder(

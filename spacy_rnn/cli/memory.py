@@ -41,7 +41,7 @@ def memory_cli(
     ] = "forward",
     depths: Annotated[str, Option("--depths", help="Numbers of layers")] = "1",
     init: Annotated[
-        str, Option("--init", help="Initialisation of gates: default, chrono or both of them")
+        str, Option("--init", help="Initialization of gates: default, chrono or both of them")
     ] = "default,chrono",
     clip: Annotated[
         str, Option("--clip", help="Largest norms of the gradient; 0 for no clipping")
@@ -90,7 +90,7 @@ def memory_cli(
             _write(output, task, runs, found)
             msg.good(f"Wrote {output}")
     except KeyError as error:
-        fail(f"There is no initialisation {error}, only {', '.join(INITS)}.")
+        fail(f"There is no initialization {error}, only {', '.join(INITS)}.")
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         fail(str(error))
 

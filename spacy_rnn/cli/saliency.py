@@ -28,7 +28,7 @@ def saliency_cli(
         Option(
             "--token",
             "-t",
-            help="Number, from 0, of the token that is labelled, or foretold by a language model, "
+            help="Number, from 0, of the token that is labeled, or foretold by a language model, "
             "or of the piece of a translation",
         ),
     ] = None,

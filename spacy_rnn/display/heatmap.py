@@ -1,6 +1,6 @@
 """A matrix as a picture: a shaded cell for each value, with labels of rows and columns.
 
-Values lie in [-1, 1]. Positive ones are blue, negative ones orange, which people with any colour
+Values lie in [-1, 1]. Positive ones are blue, negative ones orange, which people with any color
 vision tell apart, the stronger the farther from 0, which is white.
 """
 
@@ -19,7 +19,7 @@ BLUE, ORANGE = "#08519c", "#a63603"
 CELL, FONT, GAP = 28, 14, 8  # of an SVG, pixels
 INCH = 0.35  # of a PNG, a cell
 
-# With a direction and colours of its own, it looks the same in any page. A label is laid out by its
+# With a direction and colors of its own, it looks the same in any page. A label is laid out by its
 # own direction.
 SVG = """\
 <svg xmlns="http://www.w3.org/2000/svg" class="heatmap" width="{width:.0f}" height="{height:.0f}" \
@@ -102,8 +102,8 @@ def save_png(
     # Without pyplot, which keeps figures and may want a screen.
     figure = Figure(figsize=tuple(INCH * max(n, 1) for n in matrix.shape[::-1]))
     axes = figure.add_axes((0, 0, 1, 1))
-    colours = LinearSegmentedColormap.from_list("heatmap", [ORANGE, "white", BLUE])
-    axes.pcolormesh(matrix, cmap=colours, vmin=-1, vmax=1, edgecolors="#dddddd", linewidth=0.5)
+    colors = LinearSegmentedColormap.from_list("heatmap", [ORANGE, "white", BLUE])
+    axes.pcolormesh(matrix, cmap=colors, vmin=-1, vmax=1, edgecolors="#dddddd", linewidth=0.5)
     axes.invert_yaxis()
     axes.xaxis.tick_top()
     # No label is a formula, whatever dollars it has.

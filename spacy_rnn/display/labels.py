@@ -3,7 +3,7 @@
 import unicodedata
 
 LONGEST = 30  # characters of a label
-#: Format characters that shape their neighbours, in Persian, scripts of India and emoji.
+#: Format characters that shape their neighbors, in Persian, scripts of India and emoji.
 JOINERS = "\u200c\u200d"
 
 

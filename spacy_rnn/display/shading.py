@@ -14,7 +14,7 @@ from .labels import printable
 
 STRONGEST = 0.6  # opacity under black letters
 
-# With colours of its own, it looks the same in any page. A text is laid out by its own direction.
+# With colors of its own, it looks the same in any page. A text is laid out by its own direction.
 TEXT = """\
 <div class="shading" style="line-height: 2.2; padding: 0.5em; color: #000000; background: #ffffff; \
 font-family: Arial, sans-serif">
@@ -25,7 +25,7 @@ font-family: Arial, sans-serif">
 <div class="shading-legend" style="font-size: 0.8em">{legend}</div>
 </div>"""
 TOKEN = """\
-<mark class="shading-{kind}" title="{value}" style="color: inherit; background: {colour}; \
+<mark class="shading-{kind}" title="{value}" style="color: inherit; background: {color}; \
 padding: 0.3em 0.25em; border-radius: 0.35em">{text}</mark>"""
 LEGEND = "{raises} raises it, {lowers} lowers it. Both by {most:.3f} at most."
 
@@ -56,5 +56,5 @@ def shading(tokens: Sequence[str], scores: np.ndarray, *, title: str) -> str:
 
 def _mark(kind: str, text: str, strength: float, value: str = "") -> str:
     opacity = round(255 * STRONGEST * abs(strength))
-    colour = f"{ORANGE if strength < 0 else BLUE}{opacity:02x}"
-    return TOKEN.format(kind=kind, text=escape(printable(text)), colour=colour, value=value)
+    color = f"{ORANGE if strength < 0 else BLUE}{opacity:02x}"
+    return TOKEN.format(kind=kind, text=escape(printable(text)), color=color, value=value)

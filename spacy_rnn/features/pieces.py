@@ -41,7 +41,7 @@ class Pieces:
     that a word has the same pieces wherever it stands. What is encoded comes back unchanged, blanks
     and line breaks included, but for U+2581, which reads as a blank, and what is unknown without
     `byte_fallback`: characters that the training texts do not have, and NUL. A loaded model may
-    normalise more than that.
+    normalize more than that.
 
     vocab_size: of a model to train, at most. It includes the four control pieces.
     kind: of a model to train: "unigram" (Kudo 2018), "bpe" (Sennrich et al. 2016) or "char".
@@ -149,7 +149,7 @@ class Pieces:
         alpha: float,
         rng: Union[int, np.random.Generator, None] = None,
     ) -> List[np.ndarray]:
-        """Random pieces of each text, int64, for training (subword regularisation).
+        """Random pieces of each text, int64, for training (subword regularization).
 
         alpha: of a unigram model the power to which probabilities of segmentations are raised, from
             0 for equal ones (Kudo 2018); of a BPE model the share of merges that are left out, up

@@ -24,7 +24,7 @@ class WordPieces:
 
     They are the best pieces of the word as a text of its own, with the blank before it, wherever
     it stands. Together they cover all of it, but for the middle of a word of more than
-    `MAX_LENGTH` pieces and what the normalisation of a loaded model takes out.
+    `MAX_LENGTH` pieces and what the normalization of a loaded model takes out.
 
     pieces: the SentencePiece model.
     learn: trains or loads it, when training starts, given lines of the training words.

@@ -57,7 +57,7 @@ def estimate(
     optimizer: Optimizer,
     annotate: Annotate,
 ) -> Memory:
-    """The memory that torch asks for to train a component that is initialised.
+    """The memory that torch asks for to train a component that is initialized.
 
     Activations are measured in a step of the largest batch, or if that has more than `MOST_TOKENS`
     tokens, in one of a smaller batch, and are taken to grow with the tokens. A CPU takes less than

@@ -58,7 +58,7 @@ class Report:
 
 
 def report(setup: Setup) -> Report:
-    """Look into the corpora of a pipeline that is initialised."""
+    """Look into the corpora of a pipeline that is initialized."""
     train, dev = (describe([len(eg.predicted) for eg in part]) for part in (setup.train, setup.dev))
     texts = ([eg.reference.text for eg in part] for part in (setup.train, setup.dev))
     batches = setup.batches()

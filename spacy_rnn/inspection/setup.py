@@ -19,14 +19,14 @@ from thinc.api import Config, fix_random_seed
 from ..pipeline.base import RNNPipe
 from .corpus import n_left_out
 
-#: of a streamed corpus the examples that spaCy initialises with, and those that are looked at
+#: of a streamed corpus the examples that spaCy initializes with, and those that are looked at
 N_INITIAL, N_STREAMED = 100, 10_000
 
 
 class Setup(NamedTuple):
     """What `spacy train` works with.
 
-    pipes: the components to train that are recurrent networks, initialised.
+    pipes: the components to train that are recurrent networks, initialized.
     annotating: names of those that set in training what others read: as the config says, and those
         that networks listen to.
     train, dev: examples of both corpora. streamed: whether those are only the first ones.
@@ -60,7 +60,7 @@ class Setup(NamedTuple):
 
 
 def set_up(config: Config) -> Setup:
-    """Initialise the recurrent networks of a config, and components that annotate for them, as
+    """Initialize the recurrent networks of a config, and components that annotate for them, as
     `spacy.training.initialize.init_nlp` does. Others stay as they are.
 
     RAISES (ValueError, OSError, ImportError): If the config is not complete, has nothing to

@@ -11,14 +11,14 @@ KEEP_GATE = {"gru": "z", "lstm": "f"}
 
 
 def init_recurrent(layer: nn.RNNBase, cell: str, chrono_length: int = 0) -> None:
-    """Initialise one recurrent layer in place.
+    """Initialize one recurrent layer in place.
 
     Input weights are Glorot-uniform and recurrent weights orthogonal, a gate at a time (a matrix of
     four stacked gates that is orthogonal as a whole has no orthogonal gate). The forget gate of an
     LSTM starts open: its bias is 1 (Jozefowicz et al. 2015, section 2.2).
 
     chrono_length: with T > 1, gated cells start with memories that last between 1 and T steps
-        instead (chrono initialisation, Tallec and Ollivier 2018, section 2: b_f = log U[1, T - 1]
+        instead (chrono initialization, Tallec and Ollivier 2018, section 2: b_f = log U[1, T - 1]
         and b_i = -b_f; the GRU's z takes b_f).
     """
     for name, parameter in layer.named_parameters():

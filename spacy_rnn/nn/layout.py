@@ -138,7 +138,7 @@ def group_by_length(lengths: np.ndarray, overhead: float) -> list[np.ndarray]:
     """Split rows into groups that are cheap to pad, as index arrays, longest rows first.
 
     A padded group of n rows costs ``steps * (n + overhead)``: `overhead` is the price of one time
-    step in rows. Minimises the sum exactly, by dynamic programming over the distinct lengths.
+    step in rows. Minimizes the sum exactly, by dynamic programming over the distinct lengths.
     Rows of length 0 are in no group.
     """
     order = np.argsort(-lengths, kind="stable")

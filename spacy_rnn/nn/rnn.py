@@ -96,7 +96,7 @@ class Encoder(nn.Module):
     depth: number of stacked layers.
     recurrent_dropout: rate of weight-drop on hidden-to-hidden weights (Merity et al. 2018).
     residual: add a layer's input to its output wherever both have the same width.
-    layer_norm: normalise each layer's output (Ba et al. 2016).
+    layer_norm: normalize each layer's output (Ba et al. 2016).
     chrono_length: see `spacy_rnn.nn.init.init_recurrent`.
 
     Locked dropout acts on the input of every layer and on the output of the last.

@@ -1,4 +1,4 @@
-"""Many to many: a label for each token, chosen alone (softmax) or with its neighbours (CRF)."""
+"""Many to many: a label for each token, chosen alone (softmax) or with its neighbors (CRF)."""
 
 from __future__ import annotations
 

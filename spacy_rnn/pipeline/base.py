@@ -284,7 +284,7 @@ class RNNPipe(TrainablePipe):
         """The error of a training example whose label is none of the component's."""
         return ValueError(
             f"The training data has the {what} '{label}', which '{self.name}' does not know. "
-            f"Initialise with all of the training data ('spacy init labels' writes the labels of a "
+            f"Initialize with all of the training data ('spacy init labels' writes the labels of a "
             f"corpus), or add it: nlp.get_pipe({self.name!r}).add_label({label!r})."
         )
 

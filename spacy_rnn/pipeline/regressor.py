@@ -55,8 +55,8 @@ class RNNRegressor(TextPipe):
 
     Both the numbers to learn from and the predicted ones stand in a Doc extension, by default
     `doc._.regression`: {"NAME": value}. A name that is missing in a text learned from is unknown.
-    Inside, each target is standardised by its mean and standard deviation in the training data,
-    which are stored with the component; the loss is of standardised values.
+    Inside, each target is standardized by its mean and standard deviation in the training data,
+    which are stored with the component; the loss is of standardized values.
 
     attr (str): Name of the extension.
     attention_attr (Optional[str]): Name of a Doc and Token extension for how much each token
@@ -95,7 +95,7 @@ class RNNRegressor(TextPipe):
         """Add a target; a trained model makes room for it and keeps what it has learned.
 
         label (str): The name of the target.
-        mean, std (Union[float, str]): What its values are standardised by.
+        mean, std (Union[float, str]): What its values are standardized by.
         RETURNS (int): 0 if the target is already present, otherwise 1.
         """
         if self._has_label(label, self.cfg["labels"]):
@@ -146,7 +146,7 @@ class RNNRegressor(TextPipe):
         return (f"doc._.{self.cfg['attr']}",)
 
     def get_gold(self, examples: List[Example]) -> Gold:
-        """The standardised values of each text; those without annotation have no loss."""
+        """The standardized values of each text; those without annotation have no loss."""
         truth = np.full((len(examples), len(self.labels)), np.nan)
         column = {label: i for i, label in enumerate(self.labels)}
         for row, eg in zip(truth, examples, strict=True):
@@ -155,9 +155,9 @@ class RNNRegressor(TextPipe):
                     raise self._unknown("target", label)
                 row[column[label]] = value
         mean, std = self._mean_and_std()
-        standardised = ((truth - mean) / std).astype("float32")
+        standardized = ((truth - mean) / std).astype("float32")
         n_items = int((~np.isnan(truth)).any(axis=1).sum())
-        return Gold({"truth": standardised}, n_items, squared_error)
+        return Gold({"truth": standardized}, n_items, squared_error)
 
     def contents(self, example: Example) -> Contents:
         """The number of each target."""
@@ -194,7 +194,7 @@ class RNNRegressor(TextPipe):
         return np.array([[float(n[name]) for n in numbers] for name in ("mean", "std")])
 
     def to_scores(self, outputs: np.ndarray) -> np.ndarray:
-        """From standardised values to those of the targets."""
+        """From standardized values to those of the targets."""
         mean, std = self._mean_and_std()
         return (outputs * std + mean).astype("float32")
 

@@ -315,7 +315,7 @@ class HFDataset:
         return found
 
     def _cats(self, row: Mapping[str, Any]) -> Dict[str, float]:
-        """The categories of a row; none where it is not labelled."""
+        """The categories of a row; none where it is not labeled."""
         _, columns, _, labels, names = self._source
         if labels is not None:
             return labels.cats(row)

@@ -3,7 +3,7 @@
 thinc's own PyTorchShim switches the module between training and evaluation at each prediction
 (wrong answers in threads), clips each tensor's gradient alone, cannot average torch weights and
 pickles them. This one keeps the module in evaluation mode but for the moment of a training step,
-normalises and clips the gradient as a whole, averages, and stores weights as safetensors.
+normalizes and clips the gradient as a whole, averages, and stores weights as safetensors.
 """
 
 from __future__ import annotations

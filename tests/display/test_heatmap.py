@@ -27,8 +27,8 @@ def test_cells_and_labels():
     assert texts(svg, "title") == ["The cats."]
     cells = elements(svg, "cell")
     assert [float(cell.get("fill-opacity")) for cell in cells] == np.abs(MATRIX).ravel().tolist()
-    colours = [ORANGE if value < 0 else BLUE for value in MATRIX.ravel()]
-    assert [cell.get("fill") for cell in cells] == colours
+    colors = [ORANGE if value < 0 else BLUE for value in MATRIX.ravel()]
+    assert [cell.get("fill") for cell in cells] == colors
     assert texts(svg, "cell")[1] == "▁Les, cats: 0.750"
     assert texts(svg, "cell")[3] == "chats, The: -1.000"
     # In the order of the matrix: to the right, and down.
@@ -121,13 +121,13 @@ def test_png(tmp_path):
     save_png(path, MATRIX, ["$x$", "$\\a"], COLUMNS, title="$\\b$")
     pixels = imread(path)
     assert pixels.ndim == 3 and min(pixels.shape[:2]) > 100
-    # The colours of 0, of -1, and of 0.5, half way from white to blue.
+    # The colors of 0, of -1, and of 0.5, half way from white to blue.
     wanted = [ORANGE, "#ffffff", BLUE]
     orange, white, blue = (
-        np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]) for colour in wanted
+        np.array([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]) for color in wanted
     )
-    for colour in (white, orange, (white + blue) / 2):
-        assert (np.abs(pixels[..., :3] - colour).max(axis=2) < 0.01).mean() > 0.03
+    for color in (white, orange, (white + blue) / 2):
+        assert (np.abs(pixels[..., :3] - color).max(axis=2) < 0.01).mean() > 0.03
 
 
 @pytest.mark.parametrize("shape", [(0, 2), (2, 0), (0, 0)])

@@ -12,11 +12,11 @@ from ..helpers.markup import ANY_TEXT
 from ..helpers.shadings import elements
 
 
-def colours(markup, kind="token"):
-    """Colour and opacity of each mark."""
+def colors(markup, kind="token"):
+    """Color and opacity of each mark."""
     styles = [element.get("style") for element in elements(markup, kind)]
     found = [style.split("background: ")[1].split(";")[0] for style in styles]
-    return [(colour[:7], int(colour[7:], 16) / 255) for colour in found]
+    return [(color[:7], int(color[7:], 16) / 255) for color in found]
 
 
 def test_tokens_and_shades():
@@ -24,20 +24,20 @@ def test_tokens_and_shades():
     tokens = elements(markup, "token")
     assert [token.text for token in tokens] == ["Not", "bad"]
     assert [token.get("title") for token in tokens] == ["-4.000", "+2.000"]
-    (orange, strong), (blue, weak) = colours(markup)
+    (orange, strong), (blue, weak) = colors(markup)
     assert (orange, blue) == (ORANGE, BLUE)
     assert strong == pytest.approx(STRONGEST, abs=0.01)
     assert weak == pytest.approx(STRONGEST / 2, abs=0.01)
     assert elements(markup, "title")[0].text == "odds: 1.5"
     legend = "".join(elements(markup, "legend")[0].itertext())
     assert "blue raises it" in legend and "orange lowers it" in legend and "4.000" in legend
-    assert [colour for colour, _ in colours(markup, "key")] == [BLUE, ORANGE]
+    assert [color for color, _ in colors(markup, "key")] == [BLUE, ORANGE]
 
 
 @pytest.mark.parametrize("scores", [[], [0.0, 0.0]])
 def test_where_nothing_counts_nothing_is_shaded(scores):
     markup = shading(["a"] * len(scores), np.array(scores), title="t")
-    assert [opacity for _, opacity in colours(markup)] == scores
+    assert [opacity for _, opacity in colors(markup)] == scores
 
 
 @settings(max_examples=60, deadline=None)
@@ -48,7 +48,7 @@ def test_any_text(data, n, title):
     scores = data.draw(st.lists(st.floats(-1e6, 1e6), min_size=n, max_size=n))
     markup = shading(tokens, np.array(scores), title=title)
     assert len(elements(markup, "token")) == n
-    assert all(0 <= opacity <= STRONGEST + 0.01 for _, opacity in colours(markup))
+    assert all(0 <= opacity <= STRONGEST + 0.01 for _, opacity in colors(markup))
 
 
 def test_markup_is_escaped():

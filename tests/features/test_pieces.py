@@ -62,8 +62,8 @@ def train_elsewhere(texts=TEXTS, **options):
 
 
 @functools.cache
-def normalising():
-    """A model with normalisation and other ids."""
+def normalizing():
+    """A model with normalization and other ids."""
     pieces = Pieces()
     pieces.from_bytes(train_elsewhere(unk_id=0, bos_id=3, eos_id=1, pad_id=2))
     return pieces
@@ -211,7 +211,7 @@ def test_offsets_by_hand():
 @settings(deadline=None, max_examples=100)
 def test_offsets_where_the_model_normalises(text):
     """Characters that are dropped may be missing; what is there is in order."""
-    pieces = normalising()
+    pieces = normalizing()
     ids, starts, ends = pieces.offsets(text)
     assert_same_ids([ids], pieces.encode([text]))
     edges = np.stack([starts, ends], axis=1).reshape(-1)
@@ -482,7 +482,7 @@ def test_without_a_model():
 
 
 def test_models_from_elsewhere_may_have_other_ids():
-    pieces = normalising()
+    pieces = normalizing()
     assert (pieces.unk, pieces.eos, pieces.pad, pieces.bos) == (0, 1, 2, 3)
     assert pieces.decode([[2, 3, *pieces.encode(["the cat"])[0], 1]]) == ["the cat"]
     assert [pieces.decode_with(ids, ["?"]) for ids in ([0], [3, 0, 2, 1])] == ["?", "?"]

@@ -143,7 +143,7 @@ def _through_json(feature):
 
 
 def test_a_loaded_model_that_leaves_nothing_of_a_word(tmp_path):
-    """Its normalisation takes some characters out."""
+    """Its normalization takes some characters out."""
     proto = io.BytesIO()
     ids = {"pad_id": 3, "unk_id": 0, "bos_id": 1, "eos_id": 2}
     SentencePieceTrainer.train(

@@ -14,7 +14,7 @@ from .pipelines import SENTENCES, make_pipeline
 class Kind:
     """A component under test.
 
-    score: what training maximises, `best` for a perfect fit.
+    score: what training maximizes, `best` for a perfect fit.
     outputs: of the pipe and docs, an array of numbers for each doc.
     annotation: what was set on a doc, as comparable numbers.
     best, floor: the score and the summed loss of a perfect fit of the four sentences.

@@ -153,7 +153,7 @@ def make_tagger(model=None, name="rnn_tagger", **config):
 
 
 def train(nlp, examples, steps=40, optimizer=None):
-    """Initialise and train to a perfect fit of a few examples."""
+    """Initialize and train to a perfect fit of a few examples."""
     spacy.util.fix_random_seed(0)
     default = nlp.initialize(lambda: examples)
     optimizer = optimizer or default

@@ -22,8 +22,8 @@ def adamw(**settings):
     return spacy.registry.get("optimizers", "spacy_rnn.AdamW.v1")(**settings)
 
 
-def initialised(nlp):
-    """The only component, initialised, and examples."""
+def initialized(nlp):
+    """The only component, initialized, and examples."""
     examples = make_examples(nlp)
     nlp.initialize(lambda: examples)
     return nlp.get_pipe(nlp.pipe_names[0]), examples
@@ -61,7 +61,7 @@ def test_peak_of_a_backward_pass():
 
 def test_parameters_by_hand():
     nlp = make_pipeline("rnn_textcat", {"embedding": {"characters": None}})
-    pipe, examples = initialised(nlp)
+    pipe, examples = initialized(nlp)
     found = estimate(pipe, [examples], 0.1, adamw(), nothing)
     words = {token.lower_ for eg in examples for token in eg.predicted}
     embedding, hidden = 8, 8
@@ -76,7 +76,7 @@ def test_parameters_by_hand():
 @pytest.mark.parametrize("use_averages", [True, False])
 def test_optimizer_as_it_is_after_a_step(use_averages):
     nlp = make_tagger()
-    pipe, examples = initialised(nlp)
+    pipe, examples = initialized(nlp)
     optimizer = adamw(use_averages=use_averages)
     found = estimate(pipe, [examples], 0.1, optimizer, nothing)
     nlp.update(examples, sgd=optimizer)
@@ -88,7 +88,7 @@ def test_optimizer_as_it_is_after_a_step(use_averages):
 
 def test_stock_optimizer_as_it_is_after_a_step():
     nlp = make_tagger()
-    pipe, examples = initialised(nlp)
+    pipe, examples = initialized(nlp)
     optimizer = Adam(0.001, use_averages=False)
     found = estimate(pipe, [examples], 0.1, optimizer, nothing)
     nlp.update(examples, sgd=optimizer)
@@ -102,7 +102,7 @@ def test_vectors_that_are_not_trained():
     )
     for word in ("I", "like", "ham"):
         nlp.vocab.set_vector(word, np.ones(5, dtype="float32"))
-    pipe, examples = initialised(nlp)
+    pipe, examples = initialized(nlp)
     found = estimate(pipe, [examples], 0.1, adamw(), nothing)
     assert found.vectors == nlp.vocab.vectors.data.nbytes > 0
     assert found.parameters == sum(p.numel() for p in pipe.shim.module.parameters())
@@ -111,7 +111,7 @@ def test_vectors_that_are_not_trained():
 @pytest.mark.parametrize("name", KINDS)
 def test_nothing_is_learned(name):
     nlp = make_pipeline(name)
-    pipe, examples = initialised(nlp)
+    pipe, examples = initialized(nlp)
     before = {key: value.clone() for key, value in pipe.shim.module.state_dict().items()}
     found = estimate(pipe, [examples], 0.1, adamw(), nothing)
     assert found.activations > 0 and found.prediction > 0
@@ -122,7 +122,7 @@ def test_nothing_is_learned(name):
 
 def test_without_anything_to_learn():
     nlp = make_tagger()
-    pipe, _ = initialised(nlp)
+    pipe, _ = initialized(nlp)
     plain = [Example(nlp.make_doc(text), nlp.make_doc(text)) for text in ("", "not annotated")]
     found = estimate(pipe, [plain, plain[:1]], 0.1, adamw(), nothing)
     assert found.activations is None and found.batch == 2
@@ -135,7 +135,7 @@ def tagged(nlp, n_words):
 
 def test_large_batches_are_reckoned_from_smaller_ones(monkeypatch):
     nlp = make_tagger()
-    pipe, _ = initialised(nlp)
+    pipe, _ = initialized(nlp)
     batches = [[tagged(nlp, 50)] * n for n in (3, 1, 8)]
     direct = estimate(pipe, batches, 0.1, adamw(), nothing)
     monkeypatch.setattr(memory, "MOST_TOKENS", 200)
@@ -150,7 +150,7 @@ def test_large_batches_are_reckoned_from_smaller_ones(monkeypatch):
 
 def test_streams_are_measured_whatever_the_batch():
     nlp = make_pipeline("rnn_lm", streams=2, window=6)
-    pipe, examples = initialised(nlp)
+    pipe, examples = initialized(nlp)
     few, many = (estimate(pipe, [examples * n], 0.0, adamw(), nothing) for n in (2, 8))
     assert few.batch == many.batch == 12
     assert many.activations == pytest.approx(few.activations, rel=0.2)
@@ -158,14 +158,14 @@ def test_streams_are_measured_whatever_the_batch():
 
 def test_documents_of_several_batches_share_the_streams():
     nlp = make_pipeline("rnn_lm", streams=3, window=4)
-    pipe, examples = initialised(nlp)
+    pipe, examples = initialized(nlp)
     found = estimate(pipe, [[eg] for eg in examples], 0.0, adamw(), nothing)
     assert found.activations > 0
 
 
 def test_documents_longer_than_a_batch_of_prediction():
     nlp = make_tagger({"batch_tokens": 4})
-    pipe, _ = initialised(nlp)
+    pipe, _ = initialized(nlp)
     found = estimate(pipe, [[tagged(nlp, 9), tagged(nlp, 6)]], 0.1, adamw(), nothing)
     assert found.prediction_batch == 4 and found.prediction > 0
 
@@ -182,7 +182,7 @@ def test_what_components_before_set():
         for eg in examples:
             eg.predicted = sentencizer(eg.predicted)
 
-    pipe, examples = initialised(nlp)
+    pipe, examples = initialized(nlp)
     assert estimate(pipe, [examples], 0.1, adamw(), annotate).activations > 0
     plain = make_examples(nlp)
     with pytest.raises(ValueError, match="read by sentences"):

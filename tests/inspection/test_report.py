@@ -301,7 +301,7 @@ def test_accumulated_gradients(paths):
 
 
 def test_other_components_are_left_as_they_are(paths):
-    """Even those that could not be initialised."""
+    """Even those that could not be initialized."""
     config = configured(paths, "ner")
     config["nlp"]["pipeline"] = ["sentencizer", "parser", "ner", "second", "frozen"]
     config["components"]["sentencizer"] = {"factory": "sentencizer"}
@@ -318,7 +318,7 @@ def test_other_components_are_left_as_they_are(paths):
 
 @pytest.mark.parametrize("factory", ["sentencizer", "senter"])
 def test_what_annotating_components_set(paths, factory):
-    """A component that is trained too is initialised."""
+    """A component that is trained too is initialized."""
     config = configured(paths, "textcat")
     config["nlp"]["pipeline"] = ["sentences", "textcat"]
     config["components"]["sentences"] = {"factory": factory}

@@ -67,8 +67,8 @@ def run_alone(encoder, x):
     for layer, norm in zip(encoder.layers, encoder.norms, strict=True):
         y, state = run_layer(layer, encoder.cell, encoder.direction, x)
         if isinstance(norm, nn.LayerNorm):
-            centred = y - y.mean(dim=1, keepdim=True)
-            y = centred / (centred.square().mean(dim=1, keepdim=True) + 1e-5).sqrt()
+            centered = y - y.mean(dim=1, keepdim=True)
+            y = centered / (centered.square().mean(dim=1, keepdim=True) + 1e-5).sqrt()
             y = y * norm.weight + norm.bias
         x = x + y if encoder.residual and x.shape == y.shape else y
         states.append(state)

@@ -600,7 +600,7 @@ def with_cats(nlp, text, **cats):
     return doc
 
 
-LABELLED = [
+LABELED = [
     ("eggs eggs eggs", {"EGGS": 1.0, "HAM": 0.0}),
     ("ham ham ham", {"EGGS": 0.0, "HAM": 1.0}),
     ("eggs eggs", {"EGGS": 1.0}),
@@ -609,7 +609,7 @@ LABELLED = [
 
 
 def labelled_examples(nlp):
-    texts, cats = zip(*LABELLED, strict=True)
+    texts, cats = zip(*LABELED, strict=True)
     return examples_of(nlp, texts, cats)
 
 
@@ -681,10 +681,10 @@ def test_scores_start_from_the_gold_labels():
     examples = labelled_examples(nlp)
     assert all(not eg.predicted.cats for eg in examples)
     scores = nlp.evaluate(examples)
-    docs = [nlp(with_cats(nlp, text, **cats)) for text, cats in LABELLED]
+    docs = [nlp(with_cats(nlp, text, **cats)) for text, cats in LABELED]
     values = [value for doc in docs for value in doc._.log_probability]
     assert scores["lm_token_probability"] == pytest.approx(math.exp(np.mean(values)), rel=1e-5)
-    unlabelled = nlp.evaluate(examples_of(nlp, [text for text, _ in LABELLED]))
+    unlabelled = nlp.evaluate(examples_of(nlp, [text for text, _ in LABELED]))
     assert scores["lm_token_probability"] > unlabelled["lm_token_probability"] + 0.05
     assert pipe_of(nlp).score([])["lm_perplexity"] is None
 
@@ -770,7 +770,7 @@ def test_training_reads_the_conditions_of_references():
     nlp = make_conditioned()
     examples = labelled_examples(nlp)
     loss = nlp.update(examples, sgd=False)[NAME]
-    docs = [nlp(with_cats(nlp, text, **cats)) for text, cats in LABELLED]
+    docs = [nlp(with_cats(nlp, text, **cats)) for text, cats in LABELED]
     assert loss == pytest.approx(-sum(sum(doc._.log_probability) for doc in docs), rel=1e-4)
 
 

@@ -195,7 +195,7 @@ def test_characters_never_seen(byte_fallback):
 
 
 def test_a_source_that_the_loaded_model_leaves_nothing_of(tmp_path):
-    """The normalisation of a loaded model may take out all characters of a text."""
+    """The normalization of a loaded model may take out all characters of a text."""
     path = tmp_path / "nfkc.model"
     path.write_bytes(_elsewhere([*SOURCES, *TARGETS]))
     nlp = make({"source_pieces": {"path": str(path)}, "target_pieces": None})
@@ -207,7 +207,7 @@ def test_a_source_that_the_loaded_model_leaves_nothing_of(tmp_path):
 
 
 def _elsewhere(texts):
-    """A SentencePiece model with the normalisation that is its trainer's default."""
+    """A SentencePiece model with the normalization that is its trainer's default."""
     proto = io.BytesIO()
     ids = {"pad_id": 0, "unk_id": 1, "bos_id": 2, "eos_id": 3}
     SentencePieceTrainer.train(
