@@ -112,15 +112,15 @@ class Window(NamedTuple):
     targets: Tensor
 
 
-def prepare(parts: Sequence[Part], way: str) -> Window:
+def prepare(parts: Sequence[Part], way: str, device: str) -> Window:
     """A part of each stream as a window."""
     kind = Padded if way == "padded" else Packed
     order = sorted(range(len(parts)), key=lambda i: -len(parts[i][0]))
     units = [parts[i][0] for i in order]
-    inputs = kind([part[:-1] for part in units], "cpu")
-    targets = kind([part[1:] for part in units], "cpu")
-    goes_on = torch.tensor([not parts[i][1] for i in order]).float()
-    rows = torch.tensor(order)
+    inputs = kind([part[:-1] for part in units], device)
+    targets = kind([part[1:] for part in units], device)
+    goes_on = torch.tensor([not parts[i][1] for i in order], device=device).float()
+    rows = torch.tensor(order, device=device)
     places = inputs.real.nonzero().squeeze(1)
     return Window(
         inputs, rows, rows.argsort(), goes_on.view(1, -1, 1), places, targets.ids.flatten()[places]
@@ -154,7 +154,7 @@ class BareLM(nn.Module):
             nn.init.xavier_uniform_(self.output.weight)
 
     def start(self, n_rows: int) -> State:
-        zeros = torch.zeros(1, n_rows, self.lstm.hidden_size)
+        zeros = self.embedding.weight.new_zeros(1, n_rows, self.lstm.hidden_size)
         return zeros, zeros
 
     def forward(self, window: Window, state: State, dropout: float) -> tuple[Tensor, State]:
@@ -194,7 +194,8 @@ def perplexity(network: BareLM, texts: Sequence[Tensor]) -> float:
         h, c = network.start(len(some))
         for start in range(0, len(some[0]) - 1, LONG):
             some = [text for text in some if len(text) - 1 > start]
-            window = prepare([(text[start : start + LONG + 1], False) for text in some], "padded")
+            parts = [(text[start : start + LONG + 1], False) for text in some]
+            window = prepare(parts, "padded", "cpu")
             loss, (h, c) = network(window, (h[:, : len(some)], c[:, : len(some)]), 0.0)
             total += float(loss)
             n_units += len(window.targets)
@@ -299,7 +300,7 @@ def train(
     for step in range(settings.max_steps + 1):
         for text in next(batches):
             streams.push(text)
-        windows = [prepare(parts, "padded") for parts in streams.windows()]
+        windows = [prepare(parts, "padded", "cpu") for parts in streams.windows()]
         if windows:
             for group in learner.optimizer.param_groups:
                 group["lr"] = settings.learn_rate * _schedule(settings, step)

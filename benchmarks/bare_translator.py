@@ -161,7 +161,7 @@ class BareDecoder(nn.Module):
 # Preparing batches
 
 
-def prepare(pairs: Sequence[Pair], ways: Ways) -> Batch:
+def prepare(pairs: Sequence[Pair], ways: Ways, device: str) -> Batch:
     """Pairs as a `BareTranslator` of the same ways reads them."""
     encoder, decoder = (Padded if way == "padded" else Packed for way in ways)
     ordered = sorted(pairs, key=lambda pair: -len(pair[1]))
@@ -173,15 +173,15 @@ def prepare(pairs: Sequence[Pair], ways: Ways) -> Batch:
     target_places, n_before = _places(decoder, before, range(len(pairs)))
     real = torch.arange(target_places.shape[1]) < n_before.unsqueeze(1)
     return Batch(
-        encoder([sources[i] for i in by_source], "cpu"),
-        source_places,
-        (torch.arange(source_places.shape[1]) >= n_source.unsqueeze(1)).unsqueeze(1),
-        decoder(before, "cpu"),
-        target_places,
-        real.flatten().nonzero().squeeze(1),
-        target_places[real],
-        real.nonzero()[:, 0],
-        torch.cat([target[1:] for target in targets]),
+        encoder([sources[i] for i in by_source], device),
+        source_places.to(device),
+        (torch.arange(source_places.shape[1]) >= n_source.unsqueeze(1)).unsqueeze(1).to(device),
+        decoder(before, device),
+        target_places.to(device),
+        real.flatten().nonzero().squeeze(1).to(device),
+        target_places[real].to(device),
+        real.nonzero()[:, 0].to(device),
+        torch.cat([target[1:] for target in targets]).to(device),
     )
 
 
@@ -199,17 +199,17 @@ def _places(
     return place[(lengths.cumsum(0) - lengths).unsqueeze(1) + within], lengths
 
 
-def sources(lengths: Sequence[int], beam: int, n_steps: int) -> Sources:
+def sources(lengths: Sequence[int], beam: int, n_steps: int, device: str) -> Sources:
     """A batch of random vectors, for sources of these lengths."""
     n, longest = len(lengths), max(lengths)
     ended = torch.zeros(n, 1, longest)
     for row, length in zip(ended, lengths, strict=True):
         row[:, length:] = -torch.inf
     return Sources(
-        torch.randn(n, longest, 2 * SIZE),
-        torch.randn(n, SIZE, longest),
-        ended,
-        torch.randn(n_steps, n * beam, SIZE),
+        torch.randn(n, longest, 2 * SIZE, device=device),
+        torch.randn(n, SIZE, longest, device=device),
+        ended.to(device),
+        torch.randn(n_steps, n * beam, SIZE, device=device),
     )
 
 

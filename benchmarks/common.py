@@ -49,8 +49,21 @@ def parser(doc: str | None, gpu: bool = False) -> argparse.ArgumentParser:
     )
     made.add_argument("--quick", action="store_true", help="less of everything, within a minute")
     if gpu:
-        made.add_argument("--gpu", action="store_true", help="run on a CUDA device")
+        made.add_argument(
+            "--gpu", action="store_true", help="against bare torch alone, on a CUDA device"
+        )
     return made
+
+
+def choose_device(gpu: bool) -> str:
+    """The device of bare networks, which is that of the pipelines made from now on.
+
+    RAISES (ValueError): If there is no GPU.
+    """
+    if not gpu:
+        return "cpu"
+    spacy.require_gpu()
+    return "cuda"
 
 
 def one_thread() -> dict[str, str]:
@@ -245,18 +258,15 @@ def fastest(speeds: Mapping[str, Sequence[float]], prefix: str) -> str:
 
 
 def over_bare(
-    predicting: Mapping[str, Side], updating: Mapping[str, Side], rounds: int, suffix: str
+    predicting: Mapping[str, Side], updating: Mapping[str, Side], rounds: int
 ) -> dict[str, float]:
-    """The figures `infer_ratio` and `train_ratio`: the first side over the fastest of the others.
-
-    suffix: of the figures' names.
-    """
+    """The figures `infer_ratio` and `train_ratio`: the first side over the fastest of the others."""
     result = {}
     for key, sides in (("infer_ratio", predicting), ("train_ratio", updating)):
         speeds = by_turns(sides, rounds)
         ours = next(iter(sides))
         show_speeds(f"{ours} against bare torch", speeds, ours)
-        result[key + suffix] = ratio(speeds[ours], speeds[fastest(speeds, "bare")])
+        result[key] = ratio(speeds[ours], speeds[fastest(speeds, "bare")])
     return result
 
 
@@ -326,6 +336,10 @@ def _cell(value: Any) -> str:
     return "-" if value is None else str(value)
 
 
-def finish(result: Mapping[str, Any]) -> None:
-    """Print the figures as the last line."""
-    print(json.dumps(result))
+def finish(result: Mapping[str, Any], gpu: bool = False) -> None:
+    """Print the figures as the last line.
+
+    gpu: whether they are of a GPU, as their names then say.
+    """
+    suffix = "_gpu" if gpu else ""
+    print(json.dumps({name + suffix: figure for name, figure in result.items()}))

@@ -13,7 +13,7 @@ The last two predict WNUT17 test, in words/s of the whole `nlp.pipe`, after a sh
 WNUT17 train, so that entities come out. All sides of a comparison take turns; a figure is the
 median over rounds of ours divided by theirs. The keys are explained in benchmarks/README.md.
 
-    python benchmarks/crf_speed.py [--quick] [--peer-python PATH] [--only PART ...]
+    python benchmarks/crf_speed.py [--quick] [--gpu] [--peer-python PATH] [--only PART ...]
 """
 
 import importlib.util
@@ -98,7 +98,7 @@ def tagged(docs: Sequence[Doc]) -> list[bare_tagger.Sentence]:
     return [(common.words_of(doc), doc_to_biluo_tags(doc)) for doc in docs]
 
 
-def against_bare(data: Data) -> Result:
+def against_bare(data: Data, device: str) -> Result:
     pipelines = {
         decoder: data.ours({"factory": "rnn_ner", "model": {"decoder": decoder}})
         for decoder in ("softmax", "crf")
@@ -111,7 +111,8 @@ def against_bare(data: Data) -> Result:
     for ways in product(bare_tagger.WAYS, bare_tagger.WAYS):
         tagger = preparation.tagger(ways)
         tagger.layers = tagger.layers[:1]  # as `rnn_ner`
-        batches = [preparation.batch(group, ways, "cpu") for group in budgeted]
+        tagger.to(device)
+        batches = [preparation.batch(group, ways, device) for group in budgeted]
         run = partial(bare_tagger.predict, tagger, batches)
         sides["bare, characters {}, words {}".format(*ways)] = speed(n_words(data.test), run)
     speeds = by_turns(sides, data.rounds)
@@ -146,7 +147,7 @@ def against_spacy(data: Data) -> Result:
 
 
 def main() -> None:
-    parser = common.parser(__doc__)
+    parser = common.parser(__doc__, gpu=True)
     parser.add_argument("--peer-python", help="a Python that can import torchcrf")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     options = parser.parse_args()
@@ -154,16 +155,17 @@ def main() -> None:
     python = options.peer_python
     if python is None and importlib.util.find_spec("torchcrf"):
         python = sys.executable
+    device = common.choose_device(options.gpu)
     result: Result = {}
-    if "crf" in options.only:
+    if "crf" in options.only and not options.gpu:
         result |= against_pytorch_crf(CRF_QUICK if options.quick else CRF_ROUNDS, python)
     if {"bare", "spacy"} & set(options.only):
         data = Data(*(QUICK if options.quick else FULL))
         if "bare" in options.only:
-            result |= against_bare(data)
-        if "spacy" in options.only:
+            result |= against_bare(data, device)
+        if "spacy" in options.only and not options.gpu:
             result |= against_spacy(data)
-    common.finish(result)
+    common.finish(result, options.gpu)
 
 
 if __name__ == "__main__":

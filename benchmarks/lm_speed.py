@@ -9,7 +9,7 @@
 All sides of a comparison take turns; a ratio of training is the median over rounds of our units/s
 over those of bare torch.
 
-    python benchmarks/lm_speed.py [--quick] [--only PART ...]
+    python benchmarks/lm_speed.py [--quick] [--gpu] [--only PART ...]
 
 Keys:
 
@@ -139,27 +139,29 @@ def ours(nlp: Language, data: Data, rounds: Sequence[Round], learn_rate: float =
     return lambda: next(remaining)()
 
 
-def bare(data: Data, rounds: Sequence[Round], way: str) -> Side:
+def bare(data: Data, rounds: Sequence[Round], way: str, device: str) -> Side:
     """The same."""
     settings = data.settings
-    network = bare_lm.BareLM(len(data.vocabulary), settings)
+    network = bare_lm.BareLM(len(data.vocabulary), settings).to(device)
     learner = bare_lm.Learner(network, settings.streams, settings.dropout)
 
     def sides() -> Iterator[Side]:
         for part in rounds:
-            prepared = [[bare_lm.prepare(parts, way) for parts in step] for step in part.steps]
+            prepared = [
+                [bare_lm.prepare(parts, way, device) for parts in step] for step in part.steps
+            ]
             yield speed(part.n_units(), partial(learner.update, prepared))
 
     remaining = sides()
     return lambda: next(remaining)()
 
 
-def against_bare(config: str, size: Size) -> float:
+def against_bare(config: str, size: Size, device: str) -> float:
     data = Data(config, size)
     # The first one warms up.
     rounds = data.rounds(1 + size.rounds, size.windows)
     sides = {"nlp.update": ours(data.pipeline(), data, rounds)}
-    sides |= {f"bare, {way}": bare(data, rounds, way) for way in WAYS}
+    sides |= {f"bare, {way}": bare(data, rounds, way, device) for way in WAYS}
     speeds = by_turns(sides, size.rounds)
     rows = [
         [name, statistics.median(values), ratio(speeds["nlp.update"], values)]
@@ -198,18 +200,19 @@ def keystrokes(size: Size) -> float:
 
 
 def main() -> None:
-    parser = common.parser(__doc__)
+    parser = common.parser(__doc__, gpu=True)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     options = parser.parse_args()
     common.one_thread()
     size = QUICK if options.quick else FULL
+    device = common.choose_device(options.gpu)
     result: dict[str, float] = {}
     if "train" in options.only:
         for key, config in TRAININGS.items():
-            result[key] = against_bare(config, size)
-    if "keystrokes" in options.only:
+            result[key] = against_bare(config, size, device)
+    if "keystrokes" in options.only and not options.gpu:
         result["keystroke_ratio"] = keystrokes(size)
-    common.finish(result)
+    common.finish(result, options.gpu)
 
 
 if __name__ == "__main__":

@@ -68,8 +68,7 @@ def against_bare(train: list[Doc], test: list[Doc], size: Size, device: str) -> 
         learner = bare_tagger.Learner(tagger, common.DROPOUT)
         predicting[name] = speed(n_words(test), partial(bare_tagger.predict, tagger, test_batches))
         updating[name] = speed(n_words(chain(*batches)), partial(learner.update, train_batches))
-    suffix = "_gpu" if device == "cuda" else ""
-    return common.over_bare(predicting, updating, size.rounds, suffix)
+    return common.over_bare(predicting, updating, size.rounds)
 
 
 # Against Flair
@@ -175,16 +174,15 @@ def main() -> None:
     python = options.peer_python
     if python is None and importlib.util.find_spec("flair"):
         python = sys.executable
-    if options.gpu:
-        spacy.require_gpu()
+    device = common.choose_device(options.gpu)
     vocab = spacy.blank("en").vocab
     train = common.treebank("train", vocab, size.train)
     test = common.treebank("test", vocab, size.test)
     result: Result = {}
     if "bare" in options.only:
-        result |= against_bare(train, test, size, "cuda" if options.gpu else "cpu")
+        result |= against_bare(train, test, size, device)
     if options.gpu:
-        common.finish(result)
+        common.finish(result, options.gpu)
         return
     if "flair" in options.only:
         result |= against_flair(train, test, size, python)

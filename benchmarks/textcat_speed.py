@@ -21,7 +21,6 @@ from typing import Any
 
 import bare_text
 import common
-import spacy
 from bare_tagger import WAYS, Learner, by_budget, predict
 from common import Size, adamw, n_words, prediction, speed, training
 from spacy.language import Language
@@ -74,7 +73,7 @@ def against_bare(
         updating[f"bare, {way}"] = speed(
             n_words(chain(*batches)), partial(learner.update, train_batches)
         )
-    return common.over_bare(predicting, updating, rounds, "_gpu" if device == "cuda" else "")
+    return common.over_bare(predicting, updating, rounds)
 
 
 def against_spacy(train: list[Doc], test: list[Doc], batches: Batches, rounds: int) -> Result:
@@ -94,18 +93,16 @@ def main() -> None:
     options = parser.parse_args()
     common.one_thread()
     size = QUICK if options.quick else FULL
-    if options.gpu:
-        spacy.require_gpu()
+    device = common.choose_device(options.gpu)
     train = common.polarity("train", size.train)
     test = common.polarity("test", size.test)
     batches = common.some_batches(train, size.batches, BATCHER["size"], BATCHER["buffer"])
     result: Result = {}
     if "bare" in options.only:
-        device = "cuda" if options.gpu else "cpu"
         result |= against_bare(train, test, batches, size.rounds, device)
     if "spacy" in options.only and not options.gpu:
         result |= against_spacy(train, test, batches, size.rounds)
-    common.finish(result)
+    common.finish(result, options.gpu)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ tensors: JoeyNMT's decoding from pieces, the bare one from encoded sources. Targ
 ends. All sides of a comparison take turns; a figure is the median over rounds of ours divided by
 theirs. The keys are explained in benchmarks/README.md.
 
-    python benchmarks/translator_speed.py [--quick] [--peer-python PATH] [--only PART ...]
+    python benchmarks/translator_speed.py [--quick] [--gpu] [--peer-python PATH] [--only PART ...]
 """
 
 import json
@@ -276,30 +276,30 @@ def write_for_joeynmt(
     torch.save(translator(nlp).shim.module.state_dict(), folder / "weights.pt")
 
 
-def training_against_bare(data: Data, size: Size) -> Result:
+def training_against_bare(data: Data, size: Size, device: str) -> Result:
     batches = data.config_batches()[: size.batches]
     smoothing = COMPONENT["label_smoothing"]
     sides = {"nlp.update": updates(data.pipeline(label_smoothing=smoothing), batches, data)}
     for ways in product(WAYS, WAYS):
-        network = bare_translator.BareTranslator(ways, N_PIECES, N_PIECES)
+        network = bare_translator.BareTranslator(ways, N_PIECES, N_PIECES).to(device)
         learner = bare_translator.Learner(network, DROPOUT, smoothing)
-        prepared = [bare_translator.prepare(data.ids(batch), ways) for batch in batches]
+        prepared = [bare_translator.prepare(data.ids(batch), ways, device) for batch in batches]
         run = partial(learner.update, prepared)
         sides["bare, encoder {}, decoder {}".format(*ways)] = speed(data.n_targets(batches), run)
     speeds = compare("Training against bare torch", "target pieces/s", sides, size.rounds)
     return {"train_ratio": ratio(speeds["nlp.update"], speeds[common.fastest(speeds, "bare")])}
 
 
-def steps_against_bare(data: Data, size: Size) -> Result:
+def steps_against_bare(data: Data, size: Size, device: str) -> Result:
     result = {}
     test = data.test_batches(size.batches)
     lengths = [list(map(len, data.pieces["source"].encode(batch))) for batch in test]
     n_pieces = STEPS * sum(map(len, test))
     for key, beam in (("step_ratio", BEAM), ("step_ratio_greedy", 1)):
         sides = {"translate": pieces(data.pipeline(beam=beam, **TEN_PIECES), test)}
-        prepared = [bare_translator.sources(sizes, beam, STEPS) for sizes in lengths]
+        prepared = [bare_translator.sources(sizes, beam, STEPS, device) for sizes in lengths]
         for cell in bare_translator.CELLS:
-            decoder = bare_translator.BareDecoder(cell, N_PIECES)
+            decoder = bare_translator.BareDecoder(cell, N_PIECES).to(device)
             sides[f"bare, {cell}"] = speed(n_pieces, partial(decoder.decode, prepared))
         title = f"Decoding with a beam of {beam} against the bare kernel"
         speeds = compare(title, "target pieces/s", sides, size.rounds)
@@ -308,23 +308,24 @@ def steps_against_bare(data: Data, size: Size) -> Result:
 
 
 def main() -> None:
-    parser = common.parser(__doc__)
+    parser = common.parser(__doc__, gpu=True)
     parser.add_argument("--peer-python", metavar="PATH", help="a Python that can import joeynmt")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     options = parser.parse_args()
     common.one_thread()
     size = QUICK if options.quick else FULL
+    device = common.choose_device(options.gpu)
     result: Result = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         data = Data(folder)
-        if "joeynmt" in options.only:
+        if "joeynmt" in options.only and not options.gpu:
             result |= against_joeynmt(data, size, folder, options.peer_python)
         if "train" in options.only:
-            result |= training_against_bare(data, size)
+            result |= training_against_bare(data, size, device)
         if "steps" in options.only:
-            result |= steps_against_bare(data, size)
-    common.finish(result)
+            result |= steps_against_bare(data, size, device)
+    common.finish(result, options.gpu)
 
 
 if __name__ == "__main__":
