@@ -1,0 +1,135 @@
+"""All that is run on a GPU, in one go within eight minutes: the tests that need one, the benchmarks
+of speed with `--gpu` and two minutes of a large language model. The figures are written into one
+JSON file, step by step, and the output of each step into `on_gpu.STEP.log` beside it.
+
+    benchmarks/on_gpu.sh OUTPUT.json [--dry-run]
+
+Keys: device, torch, date, and one for each step, whose value is the object that the step prints or,
+of `pytest`, how many tests passed, failed and were skipped. Each has the seconds that it took; a
+step that fails has the end of its output as `error`. Then the exit status is 1.
+
+--dry-run: the same steps with less of everything, on the CPU.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, NamedTuple
+from xml.etree import ElementTree
+
+import torch
+
+REPO = Path(__file__).resolve().parent.parent
+#: arguments of each benchmark of speed: the parts that need nothing but bare torch
+BENCHMARKS = {
+    "tagger_speed": ["--quick", "--only", "bare"],
+    "textcat_speed": ["--quick", "--only", "bare"],
+    "crf_speed": ["--quick", "--only", "bare"],
+    "translator_speed": ["--quick", "--only", "train", "steps"],
+    "lm_speed": ["--quick", "--only", "train"],
+}
+#: seconds after which a step is stopped
+TESTS_LIMIT, SPEED_LIMIT, TRAINING_LIMIT = 150, 90, 180
+#: No test in here needs a GPU, and libraries that these tests import may be missing on its machine.
+IGNORED = ("tests/readers", "tests/features", "tests/test_text_files.py")
+#: lines of a step's output that are kept as its error
+ERROR_LINES = 15
+Result = dict[str, Any]
+
+
+class Step(NamedTuple):
+    """arguments: of Python. limit: seconds. figures: reads them from the step's output."""
+
+    name: str
+    arguments: list[str]
+    limit: int
+    figures: Callable[[str], Result]
+
+
+def all_steps(dry_run: bool, folder: Path) -> list[Step]:
+    report = folder / "on_gpu.pytest.xml"
+    report.unlink(missing_ok=True)
+    tests = ["-m", "gpu", *(f"--ignore={path}" for path in IGNORED)]
+    if dry_run:
+        tests = ["-m", "not gpu", "tests/analysis/test_gradients.py"]
+    options = ["-v", "-n", "4", "--timeout", "60", f"--junitxml={report}", *tests]
+    steps = [Step("pytest", ["-m", "pytest", *options], TESTS_LIMIT, lambda _: counts(report))]
+    device = [] if dry_run else ["--gpu"]
+    for name, parts in BENCHMARKS.items():
+        arguments = [f"benchmarks/{name}.py", *device, *parts]
+        steps.append(Step(name, arguments, SPEED_LIMIT, last_line))
+    arguments = ["benchmarks/lm_awd.py", *(device or ["--quick"])]
+    steps.append(Step("lm_awd", arguments, TRAINING_LIMIT, last_line))
+    return steps
+
+
+def counts(report: Path) -> Result:
+    """How many tests passed, failed and were skipped."""
+    (suite,) = ElementTree.parse(report).getroot()
+    n, skipped = int(suite.attrib["tests"]), int(suite.attrib["skipped"])
+    failed = int(suite.attrib["failures"]) + int(suite.attrib["errors"])
+    return {"passed": n - failed - skipped, "failed": failed, "skipped": skipped}
+
+
+def last_line(output: str) -> Result:
+    """The figures that a benchmark prints last."""
+    return json.loads(output.splitlines()[-1])
+
+
+def run(step: Step, log: Path) -> Result:
+    """The step's figures, its seconds, and its error if it failed."""
+    start = time.perf_counter()
+    # `timeout` stops what the step has started, too.
+    command = ["timeout", "--kill-after=5", str(step.limit), sys.executable, *step.arguments]
+    with log.open("w") as file:
+        code = subprocess.run(command, cwd=REPO, stdout=file, stderr=subprocess.STDOUT).returncode
+    seconds = round(time.perf_counter() - start, 1)
+    output = log.read_text(errors="replace")
+    lines = output.splitlines()[-ERROR_LINES:]
+    try:
+        result = {**step.figures(output), "seconds": seconds}
+    except (OSError, ValueError, IndexError, ElementTree.ParseError) as error:
+        code = code or 1
+        result = {"seconds": seconds}
+        lines.append(f"There are no figures: {error!r}")
+    if code:
+        lines.append(f"Exit status {code}" + (": stopped by its limit" if code in (124, 137) else ""))
+        result["error"] = "\n".join(lines)
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("output", type=Path, metavar="OUTPUT.json")
+    parser.add_argument("--dry-run", action="store_true", help="less of everything, on the CPU")
+    options = parser.parse_args()
+    output = options.output.resolve()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    results: Result = {
+        "device": "cpu" if options.dry_run else torch.cuda.get_device_name(),
+        "torch": torch.__version__,
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+    start = time.perf_counter()
+    failed = False
+    for step in all_steps(options.dry_run, output.parent):
+        print(f"{time.perf_counter() - start:4.0f} s: {step.name}", flush=True)
+        result = run(step, output.parent / f"on_gpu.{step.name}.log")
+        print(json.dumps(result), flush=True)
+        failed |= "error" in result
+        results[step.name] = result
+        # After each step, so that what interrupts a later one takes nothing away.
+        output.write_text(json.dumps(results, indent=2) + "\n")
+    print(f"{time.perf_counter() - start:4.0f} s: the end", flush=True)
+    sys.exit(int(failed))
+
+
+if __name__ == "__main__":
+    main()
