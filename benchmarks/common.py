@@ -103,7 +103,7 @@ def glove() -> Vectors:
     from vectors import join, read_vectors
 
     sources = sorted((DATA / "vectors-glove").glob("*.txt.xz"))
-    header, *lines = join([read_vectors(path) for path in sources])
+    header, *lines = join([read_vectors(path, (), None) for path in sources])
     rows = [line.rsplit(" ", int(header.split(" ")[1])) for line in lines]
     data = np.array([numbers for _, *numbers in rows], dtype="float32")
     return Vectors(data=data, keys=[word for word, *_ in rows])
