@@ -260,7 +260,7 @@ def fastest(speeds: Mapping[str, Sequence[float]], prefix: str) -> str:
 def over_bare(
     predicting: Mapping[str, Side], updating: Mapping[str, Side], rounds: int
 ) -> dict[str, float]:
-    """The figures `infer_ratio` and `train_ratio`: the first side over the fastest of the others."""
+    """The figures `infer_ratio` and `train_ratio`: the first side over the fastest bare one."""
     result = {}
     for key, sides in (("infer_ratio", predicting), ("train_ratio", updating)):
         speeds = by_turns(sides, rounds)

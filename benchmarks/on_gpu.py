@@ -1,6 +1,7 @@
-"""All that is run on a GPU, in one go within eight minutes: the tests that need one, the benchmarks
-of speed with `--gpu` and two minutes of a large language model. The figures are written into one
-JSON file, step by step, and the output of each step into `on_gpu.STEP.log` beside it.
+"""Everything that needs a GPU, in one run within eight minutes: the tests marked `gpu`, the speed
+benchmarks with `--gpu`, and two minutes of training a large language model. The figures are
+written into one JSON file, step by step, and the output of each step into `on_gpu.STEP.log` beside
+it.
 
     benchmarks/on_gpu.sh OUTPUT.json [--dry-run]
 
@@ -35,6 +36,8 @@ BENCHMARKS = {
 }
 #: seconds after which a step is stopped
 TESTS_LIMIT, SPEED_LIMIT, TRAINING_LIMIT = 150, 90, 180
+#: exit statuses of `timeout` for what it stopped
+STOPPED = (124, 137)
 #: No test in here needs a GPU, and libraries that these tests import may be missing on its machine.
 IGNORED = ("tests/readers", "tests/features", "tests/test_text_files.py")
 #: lines of a step's output that are kept as its error
@@ -62,9 +65,9 @@ def all_steps(dry_run: bool, folder: Path) -> list[Step]:
     device = [] if dry_run else ["--gpu"]
     for name, parts in BENCHMARKS.items():
         arguments = [f"benchmarks/{name}.py", *device, *parts]
-        steps.append(Step(name, arguments, SPEED_LIMIT, last_line))
+        steps.append(Step(name, arguments, SPEED_LIMIT, printed))
     arguments = ["benchmarks/lm_awd.py", *(device or ["--quick"])]
-    steps.append(Step("lm_awd", arguments, TRAINING_LIMIT, last_line))
+    steps.append(Step("lm_awd", arguments, TRAINING_LIMIT, printed))
     return steps
 
 
@@ -76,9 +79,9 @@ def counts(report: Path) -> Result:
     return {"passed": n - failed - skipped, "failed": failed, "skipped": skipped}
 
 
-def last_line(output: str) -> Result:
-    """The figures that a benchmark prints last."""
-    return json.loads(output.splitlines()[-1])
+def printed(output: str) -> Result:
+    """The figures that a benchmark prints last; only warnings may follow."""
+    return json.loads([line for line in output.splitlines() if line.startswith("{")][-1])
 
 
 def run(step: Step, log: Path) -> Result:
@@ -98,7 +101,8 @@ def run(step: Step, log: Path) -> Result:
         result = {"seconds": seconds}
         lines.append(f"There are no figures: {error!r}")
     if code:
-        lines.append(f"Exit status {code}" + (": stopped by its limit" if code in (124, 137) else ""))
+        stopped = ", stopped by its limit" if code in STOPPED else ""
+        lines.append(f"Exit status {code}{stopped}")
         result["error"] = "\n".join(lines)
     return result
 
