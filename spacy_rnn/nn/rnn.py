@@ -306,12 +306,29 @@ class Encoder(nn.Module):
             zeros = x.new_zeros(directions, layout.n_rows, self.hidden_size)
             states = [zeros] * n_states
         else:
-            states = [part.unsqueeze(0) for part in state]
-        initial = tuple(states) if n_states == 2 else states[0]
+            # cuDNN takes no others.
+            states = [part.unsqueeze(0).contiguous() for part in state]
         if self.cell == "lstm" and _is_step(layout, x):
             return _lstm_step(x, states, weights)
+        if x.is_cuda and torch.is_autocast_enabled():
+            # torch's autocast would run cuDNN's kernels in float16 even where it is told to use
+            # bfloat16, whose range is that of float32.
+            dtype = _autocast_dtype()
+            x, weights, states = (
+                x.to(dtype),
+                [weight.to(dtype) for weight in weights],
+                [part.to(dtype) for part in states],
+            )
+            with torch.autocast("cuda", enabled=False):
+                return self._run_torch(layout, x, weights, states)
+        return self._run_torch(layout, x, weights, states)
+
+    def _run_torch(
+        self, layout: Grid, x: Tensor, weights: list[Tensor], states: list[Tensor]
+    ) -> tuple[Tensor, Tensor]:
         function = _FUNCTIONS[self.cell]
-        bidirectional = directions == 2
+        initial = tuple(states) if len(states) == 2 else states[0]
+        bidirectional = len(weights) > 4
         # In training mode kernels keep what gradients need, which cuDNN does in no other.
         train = torch.is_grad_enabled()
         if isinstance(layout, Packed):
@@ -321,6 +338,12 @@ class Encoder(nn.Module):
         else:
             output, *last = function(x, initial, weights, True, 1, 0.0, train, bidirectional, False)
         return output, torch.cat(last)
+
+
+def _autocast_dtype() -> torch.dtype:
+    if hasattr(torch, "get_autocast_dtype"):
+        return torch.get_autocast_dtype("cuda")
+    return torch.get_autocast_gpu_dtype()  # torch 2.3
 
 
 def _is_step(layout: Grid, x: Tensor) -> bool:

@@ -85,9 +85,11 @@ class Translator(nn.Module):
         """The same from what the encoder reads; see `Encoder.forward`."""
         states = self.encoder(vectors, lengths, tokens)
         mask = torch.arange(int(lengths.max())) < lengths.unsqueeze(1)
+        # Found on the host, which would otherwise wait for the device.
+        places = mask.flatten().nonzero().squeeze(1).to(states.device)
         mask = mask.to(states.device)
-        memory = states.new_zeros(*mask.shape, states.shape[1])
-        memory = memory.index_put((mask,), states)
+        memory = states.new_zeros(mask.numel(), states.shape[1]).index_copy(0, places, states)
+        memory = memory.view(*mask.shape, -1)
         summary = final_states(states, lengths, self.encoder.direction)
         return self.decoder.source(memory, mask), self.decoder.start(summary)
 

@@ -89,6 +89,14 @@ class TorchShim(Shim):
         self.skipped_steps = 0
         self.skipped_in_a_row = 0
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self._model is not None:
+            # cuDNN wants a layer's weights side by side, which a copy's are not.
+            for module in self._model.modules():
+                if isinstance(module, nn.RNNBase):
+                    module.flatten_parameters()
+
     # Building
 
     @property

@@ -254,7 +254,9 @@ def test_stored_component_predicts_the_same(kind, trained, tmp_path, way, device
         copied = copy.deepcopy(trained)
     assert kind.pipe(copied) is not kind.pipe(trained)
     assert kind.pipe(copied).labels == kind.pipe(trained).labels
-    same(kind.output(copied, docs_of(copied)), kind.output(trained, docs_of(trained)), 0.0)
+    # cuDNN's sums depend on where weights lie in memory.
+    tolerance = 1e-5 if device == "gpu" else 0.0
+    same(kind.output(copied, docs_of(copied)), kind.output(trained, docs_of(trained)), tolerance)
 
 
 def test_saving_again_gives_the_same_bytes(kind, trained, tmp_path):
