@@ -4,6 +4,7 @@ import argparse
 import gc
 import json
 import os
+import platform
 import random
 import statistics
 import subprocess
@@ -336,10 +337,31 @@ def _cell(value: Any) -> str:
     return "-" if value is None else str(value)
 
 
+#: instruction sets that kernels are chosen by, as Linux names them
+INSTRUCTION_SETS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "asimd")
+
+
+def processor() -> str:
+    """The processor's name and its instruction sets; figures of different ones do not compare."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    fields = dict(line.split(":", 1) for line in lines if ":" in line)
+    named = {name.strip(): value.strip() for name, value in fields.items()}
+    flags = named.get("flags", named.get("Features", "")).split()
+    sets = [name for name in INSTRUCTION_SETS if name in flags]
+    return ", ".join([named.get("model name", platform.machine()), *sets])
+
+
 def finish(result: Mapping[str, Any], gpu: bool = False) -> None:
-    """Print the figures as the last line.
+    """Print the figures as the last line, with the processor, and the GPU if there is one.
 
     gpu: whether they are of a GPU, as their names then say.
     """
     suffix = "_gpu" if gpu else ""
-    print(json.dumps({name + suffix: figure for name, figure in result.items()}))
+    machine = {"processor": processor()}
+    if gpu:
+        machine["gpu"] = torch.cuda.get_device_name()
+    figures = {name + suffix: figure for name, figure in result.items()}
+    print(json.dumps({**figures, **machine}))
