@@ -143,7 +143,7 @@ def occlusion(score: Score, x: Tensor, at_once: int) -> Tensor:
 def _ask(pipe: RNNPipe, doc: Doc, **names: object) -> Question:
     """The component's question about the prediction that is named so, by all that are not None."""
     given = {name: value for name, value in names.items() if value is not None}
-    takes = inspect.signature(pipe.question)
+    takes = inspect.signature(pipe.attribution_target)
     try:
         takes.bind(doc, **given)
     except TypeError as error:
@@ -156,4 +156,4 @@ def _ask(pipe: RNNPipe, doc: Doc, **names: object) -> Question:
         raise ValueError(
             f"A prediction of '{pipe.name}' is chosen by {options}: {error}."
         ) from error
-    return pipe.question(doc, **given)
+    return pipe.attribution_target(doc, **given)

@@ -73,7 +73,7 @@ def estimate(
         parameters=sum(parameter.numel() for parameter in parameters),
         trained=sum(parameter.numel() for parameter in trained),
         batch=max(_size(pipe, batch) for batch in batches),
-        prediction_batch=pipe.bounds.batch,
+        prediction_batch=pipe.read_limits.batch,
         weights=sum(parameter.nbytes for parameter in parameters),
         gradients=gradients,
         optimizer=gradients * (2 if optimizer.averages is None else 3),
@@ -114,7 +114,7 @@ class PeakMemory(TorchDispatchMode):
 
 def _size(pipe: RNNPipe, batch: Sequence[Example]) -> int:
     """How much training reads at once."""
-    return pipe.bounds.step or sum(len(eg.predicted) for eg in batch)
+    return pipe.read_limits.step or sum(len(eg.predicted) for eg in batch)
 
 
 def _activations(
@@ -138,12 +138,12 @@ def _activations(
 
 def _step(pipe: RNNPipe, batch: Sequence[Example], annotate: Annotate) -> int:
     """Compute gradients from a batch; returns how often."""
-    some = [eg for eg in batch if pipe.can_learn_from(eg)]
+    some = [eg for eg in batch if pipe.can_train_on(eg)]
     if not some:
         return 0
     annotate(some)
     n = 0
-    for _, backprop in islice(pipe.begin_updates(some), N_WINDOWS):
+    for _, backprop in islice(pipe.iter_losses(some), N_WINDOWS):
         backprop(1.0)
         n += 1
     return n
@@ -160,7 +160,7 @@ def _take_gradients(pipe: RNNPipe) -> int:
 
 
 def _prediction(pipe: RNNPipe, examples: Sequence[Example], annotate: Annotate) -> int:
-    batch = pipe.bounds.batch
+    batch = pipe.read_limits.batch
     sizes = [len(eg.predicted) for eg in examples]
     fitting = [eg for eg, n in zip(examples, sizes, strict=True) if 0 < n <= batch]
     if not fitting:

@@ -6,7 +6,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
 
 from spacy.training import Example
 
-from ..pipeline.base import Bounds, Contents, RNNPipe
+from ..pipeline.base import ExampleStats, ReadLimits, RNNPipe
 from .corpus import Corpus, describe, n_leaked
 from .labels import Target, targets
 from .memory import Memory, estimate
@@ -28,7 +28,7 @@ class Component:
     """
 
     factory: str
-    bounds: Bounds
+    bounds: ReadLimits
     vocabularies: Dict[str, Dict[str, Vocabulary]]
     targets: Dict[str, Target]
     annotation: Sequence[str]
@@ -78,10 +78,12 @@ def _component(
     setup: Setup, name: str, pipe: RNNPipe, batches: Sequence[List[Example]]
 ) -> Component:
     corpora = {"train": setup.train, "dev": setup.dev}
-    found = {part: [pipe.contents(eg) for eg in examples] for part, examples in corpora.items()}
+    found = {
+        part: [pipe.example_stats(eg) for eg in examples] for part, examples in corpora.items()
+    }
     words = {part: _words(contents) for part, contents in found.items()}
     annotation = {part: [each.labels for each in contents] for part, contents in found.items()}
-    bounds, training = pipe.bounds, setup.training
+    bounds, training = pipe.read_limits, setup.training
     window = bounds.window
     if window is not None and bounds.max_length is not None and bounds.max_length <= window:
         window = None
@@ -90,19 +92,21 @@ def _component(
         bounds=bounds,
         vocabularies=vocabularies(pipe.shim.features, words["train"], words["dev"], pipe.vocab),
         targets=targets(annotation["train"], annotation["dev"], _known(pipe, annotation["train"])),
-        annotation=pipe.annotation,
+        annotation=pipe.gold_annotation,
         unannotated={
             part: sum(map(pipe.lacks_annotation, examples)) for part, examples in corpora.items()
         },
-        never_absent={part: pipe.never_absent(examples) for part, examples in corpora.items()},
-        lost={part: _sum(each.lost for each in contents) for part, contents in found.items()},
+        never_absent={
+            part: pipe.labels_without_negatives(examples) for part, examples in corpora.items()
+        },
+        lost={part: _sum(each.unusable for each in contents) for part, contents in found.items()},
         cut=_longer(corpora, bounds.max_length),
         windowed=_longer(corpora, window),
         memory=estimate(pipe, batches, training["dropout"], training["optimizer"], setup.annotate),
     )
 
 
-def _words(contents: Sequence[Contents]) -> Dict[str, Counter[str]]:
+def _words(contents: Sequence[ExampleStats]) -> Dict[str, Counter[str]]:
     """How often each word occurs in what is read."""
     counts: Dict[str, Counter[str]] = {}
     for each in contents:

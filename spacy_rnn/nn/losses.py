@@ -131,15 +131,15 @@ def exclusive_loss(
     minus the log of the probability of all others.
 
     gold: "label" (B,), `MISSING` where it is not known; "weights" (C,) if classes have some; for
-        the rows "doubtful" (D,), if there are any, the classes "possible", bool (D, C).
+        the rows "ambiguous" (D,), if there are any, the classes "candidates", bool (D, C).
     """
     (scores,) = logits.values()
     loss = cross_entropy(scores, gold["label"], label_smoothing, gold.get("weights"))
-    if "doubtful" not in gold:
+    if "ambiguous" not in gold:
         return loss
-    scores = scores.float().index_select(0, gold["doubtful"])
-    possible = scores.masked_fill(~gold["possible"], -torch.inf)
-    return loss + (scores.logsumexp(dim=1) - possible.logsumexp(dim=1)).sum()
+    scores = scores.float().index_select(0, gold["ambiguous"])
+    candidates = scores.masked_fill(~gold["candidates"], -torch.inf)
+    return loss + (scores.logsumexp(dim=1) - candidates.logsumexp(dim=1)).sum()
 
 
 def multilabel_loss(

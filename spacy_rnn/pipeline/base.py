@@ -1,4 +1,4 @@
-"""What all components share: training, loading and its errors."""
+"""Base of all components: training, errors, and how they are stored."""
 
 from __future__ import annotations
 
@@ -6,23 +6,9 @@ import contextlib
 import logging
 from collections import Counter
 from dataclasses import dataclass
-from typing import (
-    Any,
-    Callable,
-    Container,
-    Dict,
-    Iterable,
-    Iterator,
-    List,
-    NamedTuple,
-    Optional,
-    Sequence,
-    Tuple,
-)
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
-from spacy.attrs import ORTH
-from spacy.errors import Errors
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
@@ -38,32 +24,35 @@ from .annotation import LOST_BY_READERS, annotation_of, has_annotation
 
 logger = logging.getLogger("spacy_rnn")
 
-#: what a component reads, where it reads one thing
+#: the key of `ExampleStats.words` for components that read one text
 TEXT = "text"
 
+#: a loss, and the callback that adds its gradient, times a factor, to those of the weights
+LossAndBackprop = Tuple[float, Callable[[float], None]]
 
-class Contents(NamedTuple):
-    """What an example holds for a component, for reports on a corpus.
 
-    words: those that are read, by what is read: `TEXT`, or the sides of a pair.
-    labels: for each target that is annotated its labels, each as often as it is annotated, or its
-        numbers.
-    lost: how much annotation cannot be learned from or found, by reason.
+class ExampleStats(NamedTuple):
+    """The contents of an example as a component sees them, for reports on a corpus.
+
+    words (Dict[str, List[str]]): The words of each input: `TEXT`, or the sides of a pair.
+    labels (Dict[str, List[Any]]): For each annotated target its labels, each as often as it is
+        annotated, or its numbers.
+    unusable (Dict[str, int]): How many annotations can be neither learned nor predicted, by reason.
     """
 
     words: Dict[str, List[str]]
     labels: Dict[str, List[Any]] = {}
-    lost: Dict[str, int] = {}
+    unusable: Dict[str, int] = {}
 
 
 @dataclass(frozen=True)
-class Bounds:
-    """How much a component reads, in tokens; None for no bound.
+class ReadLimits:
+    """How much a component reads, in tokens; None for no limit.
 
-    batch: at once in prediction, padding counted.
-    window: of a document at once in prediction.
-    max_length: of a document; the rest is left out.
-    step: units at once in training, whatever the batch.
+    batch (int): At once in prediction, padding included.
+    window (Optional[int]): Of one document at once in prediction.
+    max_length (Optional[int]): Of one document; the rest is left out.
+    step (Optional[int]): Units at once in training, independent of the batch.
     """
 
     batch: int
@@ -73,17 +62,39 @@ class Bounds:
 
 
 class RNNPipe(TrainablePipe):
-    """Base of the components. A subclass says what its network puts out (`outputs`), what it learns
-    from (`get_gold`), predicts and sets, and what can be asked about a prediction (`question`).
+    """Base of the components. A subclass implements, in the order in which they are called:
 
-    `cfg` holds the settings of the config and what belongs to the weights: of a saved `cfg` only
-    the latter (`LEARNED`) is read again, so that the settings of config.cfg hold.
+    register_extensions: Registers the Doc, Token and Span extensions that the settings name, if
+        there are any.
+    gold_annotation: The names of the annotation that the component learns from.
+    initialize: Collects labels and vocabularies, and builds the network.
+    can_train_on: Filters the examples of a batch; by default those that are not empty.
+    get_targets: The gold annotation of a batch with its loss; `iter_losses` instead, if one batch
+        takes several losses.
+    predict: Predictions for docs.
+    set_annotations: Writes predictions to docs.
+
+    Reports and analyses call these:
+
+    example_stats, read_limits, labels_without_negatives: The contents of an example, how much is
+        read at once, and labels that a corpus cannot teach; they have defaults.
+    encoder_inputs, attribution_target: The vectors that the encoder reads of a doc, and a
+        prediction as a differentiable score of them.
+
+    `cfg` holds the settings, and values that belong to the weights. When a saved component is
+    loaded, only the latter (`PERSISTED_CFG`) are read from its `cfg`; settings come from
+    config.cfg.
+
+    vocab (Vocab): The shared vocabulary.
+    model (Model): The thinc model of the network.
+    name (str): The component's name in the pipeline.
+    scorer (Optional[Callable]): The scoring method.
+    **cfg: The entries of `cfg`.
     """
 
-    LEARNED: Tuple[str, ...] = ("labels",)
-    #: of a document, and of what names one of its predictions: why it is what it is
-    question: Callable[..., Question]
-    #: whether training has warned of examples that lack annotation
+    #: the keys of `cfg` that are saved and loaded with the weights
+    PERSISTED_CFG: Tuple[str, ...] = ("labels",)
+    #: True after training has warned of examples without annotation
     _warned_of_missing = False
 
     def __init__(
@@ -99,52 +110,58 @@ class RNNPipe(TrainablePipe):
 
     @property
     def shim(self) -> TorchShim:
-        """Holds the torch module."""
+        """The shim of the model, which holds the torch module (TorchShim)."""
         shim = shim_of(self.model)
         return shim
 
-    @property
-    def outputs(self) -> Dict[str, int]:
-        """How many outputs the network has for each target."""
-        raise NotImplementedError
-
     def register_extensions(self) -> None:
-        """Make the extensions known that the settings name. They belong to the process: each in
-        which the component is made, loaded, unpickled or copied needs them."""
+        """Register the extensions that the settings name. Called wherever the component is made,
+        loaded, unpickled or copied, since extensions belong to the process."""
+
+    # Training
 
     @property
-    def annotation(self) -> Tuple[str, ...]:
-        """The names of the gold annotation that the component learns from, of which an example has
-        at least one, such as "doc.cats"; none if it is the text itself."""
+    def gold_annotation(self) -> Tuple[str, ...]:
+        """The names of the annotation that the component learns from, such as "doc.cats", of which
+        an example needs at least one; empty if it learns from the text itself (Tuple[str, ...])."""
         return ()
 
     def lacks_annotation(self, example: Example) -> bool:
-        """Whether an example has tokens, but no annotation that the component learns from."""
-        doc, names = example.reference, self.annotation
+        """Return True if an example has tokens, but no annotation to learn from.
+
+        example (Example): The example.
+        RETURNS (bool): True if all of `gold_annotation` is missing.
+        """
+        doc, names = example.reference, self.gold_annotation
         return bool(len(doc) and names and not any(has_annotation(doc, name) for name in names))
 
-    def never_absent(self, examples: Iterable[Example]) -> List[str]:
-        """The labels that no example is annotated to lack, if the component finds any number of
-        labels: to predict them everywhere would be no error."""
-        return []
+    def can_train_on(self, example: Example) -> bool:
+        """Return True if an example may be in a batch of `get_targets`.
 
-    def can_learn_from(self, example: Example) -> bool:
-        """Whether an example is part of the batches of `get_gold`."""
+        example (Example): The example.
+        RETURNS (bool): By default, True if it has tokens.
+        """
         return len(example.predicted) > 0
 
-    def get_gold(self, examples: List[Example]) -> Gold:
-        """The annotation of a batch, as its loss takes it."""
+    def get_targets(self, examples: List[Example]) -> Gold:
+        """Get the gold annotation of a batch, as its loss takes it.
+
+        examples (List[Example]): The examples, filtered by `can_train_on`.
+        RETURNS (Gold): The annotation and its loss.
+        """
         raise NotImplementedError
 
-    def begin_updates(
-        self, examples: List[Example]
-    ) -> Iterator[Tuple[float, Callable[[float], Any]]]:
-        """The losses of a batch of examples that `can_learn_from` lets through, one for each part
-        of it that is read at once, and what adds the gradient of each up."""
-        gold = self.get_gold(examples)
-        # Those that share a tok2vec wait for the gradient of each of them.
-        if gold.n_items or self.model.layers:
-            yield begin_update(self.model, [eg.predicted for eg in examples], gold)
+    def iter_losses(self, examples: List[Example]) -> Iterator[LossAndBackprop]:
+        """Run the network on a batch; by default once, with the annotation of `get_targets`.
+
+        examples (List[Example]): The examples, filtered by `can_train_on`.
+        YIELDS (Tuple[float, Callable]): A loss and the callback that accumulates its gradient, for
+            each part of the batch that is read at once.
+        """
+        targets = self.get_targets(examples)
+        # A shared tok2vec waits for the gradients of all components that listen to it.
+        if targets.n_items or self.model.layers:
+            yield begin_update(self.model, [eg.predicted for eg in examples], targets)
 
     def update(
         self,
@@ -166,27 +183,25 @@ class RNNPipe(TrainablePipe):
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
         validate_examples(examples, f"{type(self).__name__}.update")
-        self._warn_of_missing(examples)
-        annotated = [eg for eg in examples if self.can_learn_from(eg)]
-        if not annotated:
+        self._warn_of_missing_annotation(examples)
+        usable = [eg for eg in examples if self.can_train_on(eg)]
+        if not usable:
             return losses
         set_dropout_rate(self.model, drop)
-        self._add_up(self.begin_updates(annotated), losses)
+        self._backprop(self.iter_losses(usable), losses)
         if sgd not in (None, False):
             self.finish_update(sgd)
         return losses
 
-    def _add_up(
-        self, updates: Iterable[Tuple[float, Callable[[float], Any]]], losses: Dict[str, float]
-    ) -> None:
-        """Add up the gradients and the losses of updates; see `begin_updates`."""
-        for loss, backprop in updates:
+    def _backprop(self, steps: Iterable[LossAndBackprop], losses: Dict[str, float]) -> None:
+        """Accumulate the gradients of `steps`, and add their losses to the record."""
+        for loss, backprop in steps:
             backprop(1.0)
             # One bad batch must not hide the losses of all later ones.
             losses[self.name] += loss if np.isfinite(loss) else 0.0
 
-    def _warn_of_missing(self, examples: Iterable[Example]) -> None:
-        """Warn once in a training of examples that lack annotation."""
+    def _warn_of_missing_annotation(self, examples: Iterable[Example]) -> None:
+        """Warn of examples that lack annotation, once in a training."""
         if self._warned_of_missing:
             return
         lacking = [self.lacks_annotation(eg) for eg in examples]
@@ -196,7 +211,7 @@ class RNNPipe(TrainablePipe):
                 "'%s' finds no %s in %d of the %d training examples of a batch. %s (Later batches "
                 "are not reported.)",
                 self.name,
-                " or ".join(self.annotation),
+                " or ".join(self.gold_annotation),
                 sum(lacking),
                 len(lacking),
                 LOST_BY_READERS,
@@ -210,7 +225,10 @@ class RNNPipe(TrainablePipe):
         sgd: Optional[Optimizer] = None,
         losses: Optional[Dict[str, float]] = None,
     ) -> Dict[str, float]:
-        """Raise an error: only a `RehearsingPipe` can learn from its own earlier predictions."""
+        """Not supported; see `RehearsingPipe` for the components that can rehearse.
+
+        RAISES (NotImplementedError): Always.
+        """
         raise NotImplementedError(
             f"'{self.name}' cannot rehearse: only taggers, entity recognizers and text classifiers "
             f"can. Leave it out, nlp.rehearse(..., exclude=[{self.name!r}]), and mix some of its "
@@ -218,21 +236,26 @@ class RNNPipe(TrainablePipe):
         )
 
     def _training_examples(self, get_examples: Callable[[], Iterable[Example]]) -> List[Example]:
-        """All training examples. Raises a ValueError if there are none."""
+        """Get all training examples.
+
+        RAISES (ValueError): If there are none.
+        """
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
         examples = list(get_examples())
         if not examples:
-            raise self._nothing_to_learn(get_examples, f"'{self.name}' has nothing to learn from.")
+            raise self._missing_data_error(
+                get_examples, f"'{self.name}' has nothing to learn from."
+            )
         return examples
 
-    def _nothing_to_learn(
+    def _missing_data_error(
         self, get_examples: Callable[[], Iterable[Example]], problem: str, cure: str = ""
     ) -> ValueError:
-        """The error of a training corpus that lacks what the component learns, which says what was
-        read.
+        """Make the error of a training corpus without the annotation that the component needs. Its
+        message lists the annotation that was found.
 
         problem (str): What is missing.
-        cure (str): What to do where there are examples, but without the annotation.
+        cure (str): What to do if there are examples, but without the annotation.
         """
         n_examples, n_lacking, counts = 0, 0, Counter[str]()
         for eg in get_examples():
@@ -242,8 +265,8 @@ class RNNPipe(TrainablePipe):
         if not n_examples:
             return ValueError(
                 f"{problem} The training corpus has no examples: check its path and max_length, "
-                f"and that its reader knows such files. spacy.Corpus.v1 reads .spacy files only, "
-                f"spacy_rnn.HFDataset.v1 reads CSV, JSON and others."
+                f"and that its reader supports such files. spacy.Corpus.v1 reads .spacy files "
+                f"only, spacy_rnn.HFDataset.v1 reads CSV, JSON and others."
             )
         found = ", ".join(f"{name} in {count}" for name, count in counts.most_common())
         return ValueError(
@@ -251,66 +274,72 @@ class RNNPipe(TrainablePipe):
             + f" {LOST_BY_READERS}" * bool(n_lacking)
         )
 
-    # What reports tell
+    # Reports on corpora
 
-    def contents(self, example: Example) -> Contents:
-        """What an example holds. Bad annotation raises a ValueError, as in training."""
-        return Contents({TEXT: [token.text for token in example.predicted]})
+    def example_stats(self, example: Example) -> ExampleStats:
+        """Get the words and labels of an example.
+
+        example (Example): The example.
+        RETURNS (ExampleStats): Its contents.
+        RAISES (ValueError): If the annotation is bad, as in training.
+        """
+        return ExampleStats({TEXT: [token.text for token in example.predicted]})
+
+    def labels_without_negatives(self, examples: Iterable[Example]) -> List[str]:
+        """Find labels for which there is no negative example, so that predicting them everywhere
+        would be no error.
+
+        examples (Iterable[Example]): The examples of a corpus.
+        RETURNS (List[str]): The labels; none, if the component's labels exclude each other.
+        """
+        return []
 
     @property
-    def bounds(self) -> Bounds:
-        """How much is read at once, and of a document."""
+    def read_limits(self) -> ReadLimits:
+        """How much is read of a document and at once (ReadLimits)."""
         limits = self.model.attrs["limits"]
-        return Bounds(limits.batch_tokens, limits.window)
+        return ReadLimits(limits.batch_tokens, limits.window)
+
+    # Analysis of predictions
 
     def encoder_inputs(self, doc: Doc) -> List[EncoderInput]:
-        """What each encoder of the network reads of a document."""
+        """Get the vectors that the network's encoder reads of a document.
+
+        doc (Doc): The document.
+        RETURNS (List[EncoderInput]): One input for each encoder.
+        """
         return [input_of_doc(self.model, doc)]
 
-    # Labels
+    def attribution_target(self, doc: Doc, *args: Any, **kwargs: Any) -> Question:
+        """Make one prediction for a document a target for attribution.
 
-    def _has_label(self, label: Any, labels: Container[str]) -> bool:
-        """Whether a label is among those there are. Raises a ValueError if it is no string."""
-        if not isinstance(label, str):
-            raise ValueError(Errors.E187)
-        return label in labels
-
-    def _labels_grew(self) -> None:
-        """Make room for new labels in a network that is there."""
-        if self.shim.is_built:
-            self.shim.resize(self.outputs)
-
-    def _unknown(self, what: str, label: str) -> ValueError:
-        """The error of a training example whose label is none of the component's."""
-        return ValueError(
-            f"The training data has the {what} '{label}', which '{self.name}' does not know. "
-            f"Initialize with all of the training data ('spacy init labels' writes the labels of a "
-            f"corpus), or add it: nlp.get_pipe({self.name!r}).add_label({label!r})."
-        )
-
-    def _weights_of(self, labels: Sequence[str]) -> Optional[np.ndarray]:
-        """The setting `class_weights` as float32 (labels,), None where it says nothing."""
-        factors = self.cfg["class_weights"]
-        if not factors:
-            return None
-        unknown = [label for label in factors if label not in self.labels]
-        if unknown:
-            raise ValueError(
-                f"'class_weights' of '{self.name}' names {unknown}, which are none of its labels "
-                f"{list(self.labels)}."
-            )
-        return np.array([factors.get(label, 1.0) for label in labels], dtype="float32")
+        doc (Doc): The document.
+        *args, **kwargs: What identifies the prediction, such as a token and a label.
+        RETURNS (Question): Its score as a differentiable function of the encoder's input.
+        """
+        raise NotImplementedError
 
     # Storing
 
     def from_disk(self, path: Any, *, exclude: Iterable[str] = tuple()) -> RNNPipe:
-        """Load the component from a directory. Raises a ValueError where its files are damaged, of
-        a newer format, or do not fit the config."""
+        """Load the component from a directory.
+
+        path (Union[str, Path]): The directory.
+        exclude (Iterable[str]): String names of serialization fields to exclude.
+        RETURNS (RNNPipe): The component.
+        RAISES (ValueError): If its files are damaged, of a newer format, or do not fit the config.
+        """
         with self._loading(f"from {path}"):
             return super().from_disk(path, exclude=exclude)
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = tuple()) -> RNNPipe:
-        """Load the component from bytes; raises as `from_disk` does."""
+        """Load the component from a bytestring.
+
+        bytes_data (bytes): The serialized component.
+        exclude (Iterable[str]): String names of serialization fields to exclude.
+        RETURNS (RNNPipe): The component.
+        RAISES (ValueError): As `from_disk`.
+        """
         with self._loading("from bytes"):
             return super().from_bytes(bytes_data, exclude=exclude)
 
@@ -320,7 +349,8 @@ class RNNPipe(TrainablePipe):
 
     @contextlib.contextmanager
     def _loading(self, source: str) -> Iterator[None]:
-        settings = {key: value for key, value in self.cfg.items() if key not in self.LEARNED}
+        """Keep the settings while a saved component is read, and explain errors."""
+        settings = {key: value for key, value in self.cfg.items() if key not in self.PERSISTED_CFG}
         try:
             yield
             self.cfg.update(settings)
@@ -330,14 +360,3 @@ class RNNPipe(TrainablePipe):
                 f"If the files were copied or downloaded, do so again; else train again."
             ) from error
         self.register_extensions()
-
-
-def aligned_values(example: Example, attribute: Any) -> np.ndarray:
-    """The gold values of a token attribute for each predicted token, uint64; 0 where there is none
-    or where the tokens differ."""
-    predicted, reference = example.predicted, example.reference
-    words = predicted.to_array([ORTH])
-    if len(predicted) == len(reference) and (words == reference.to_array([ORTH])).all():
-        return reference.to_array([attribute]).reshape(-1)
-    values = example.get_aligned(attribute)
-    return np.array([0 if value is None else value for value in values], dtype="uint64")

@@ -1,8 +1,8 @@
-"""What components that read a text as a whole share."""
+"""Base of the components that predict numbers for a document."""
 
 from dataclasses import replace
 from functools import partial
-from typing import Any, Callable, Iterable, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional
 
 import numpy as np
 from spacy.tokens import Doc
@@ -14,7 +14,8 @@ from torch import Tensor
 from ..architectures.many_to_one import output_score, predict_attention
 from ..extensions import set_token_extension, total
 from ..runtime.attribution import Question, number_of
-from .base import Bounds, RNNPipe
+from .base import ReadLimits
+from .labels import LabelPipe
 
 #: the one target of the network
 TARGET = "text"
@@ -64,22 +65,30 @@ DEFAULT_MODEL = Config().from_str(
 )["model"]
 
 
-class TextPrediction(NamedTuple):
-    """scores: float32 (docs, labels). attention: on request, float32 (tokens,) of each doc."""
+class DocumentPrediction(NamedTuple):
+    """A prediction for documents.
+
+    scores (np.ndarray): The score of each label, float32 (docs, labels).
+    attention (Optional[List[np.ndarray]]): If requested, the weight of each token of each doc,
+        float32 (tokens,).
+    """
 
     scores: np.ndarray
     attention: Optional[List[np.ndarray]] = None
 
 
-class TextPipe(RNNPipe):
-    """Base of the components that predict numbers for a text.
+class DocumentPipe(LabelPipe):
+    """Base of the components that predict a number for each label of a document.
 
-    A subclass says how outputs of the network become scores (`to_scores`), where they are set
-    (`set_scores`) and what of them is explained (`to_explained`).
+    A subclass adds to what `LabelPipe` needs, in the order in which they are called:
+
+    to_scores: Turns the network's outputs into scores.
+    set_scores: Writes scores to a doc.
+    explained_score: The number that attributions explain, as a function of the network's outputs.
     """
 
-    #: what `to_explained` gives, of a label
-    EXPLAINED = "log-odds of {}"
+    #: the name of `explained_score`, for a label
+    EXPLAINED_SCORE = "log-odds of {}"
 
     def __init__(
         self,
@@ -94,40 +103,85 @@ class TextPipe(RNNPipe):
         super().__init__(vocab, model, name, scorer=scorer, attention_attr=attention_attr, **cfg)
 
     def register_extensions(self) -> None:
+        """Register the extension of the setting `attention_attr`."""
         if self.cfg["attention_attr"] is not None:
             set_token_extension(self.cfg["attention_attr"], total)
 
     @property
-    def labels(self) -> tuple:
-        """The labels, in the order of the scores (Tuple[str])."""
-        return tuple(self.cfg["labels"])
-
-    @property
-    def label_data(self) -> Any:
-        """What ``spacy init labels`` saves."""
-        return self.cfg["labels"]
-
-    @property
-    def outputs(self) -> dict:
+    def output_sizes(self) -> Dict[str, int]:
+        """The number of labels, the outputs of the only target (Dict[str, int])."""
         return {TARGET: len(self.labels)}
 
     @property
-    def bounds(self) -> Bounds:
-        network: Any = self.shim.architecture
-        return replace(super().bounds, max_length=network.max_length or None)
+    def read_limits(self) -> ReadLimits:
+        """How much is read of a document and at once (ReadLimits)."""
+        architecture: Any = self.shim.architecture
+        return replace(super().read_limits, max_length=architecture.max_length or None)
 
     def to_scores(self, outputs: np.ndarray) -> np.ndarray:
-        """Scores from the network's outputs, both (docs, labels)."""
+        """Compute scores from the network's outputs.
+
+        outputs (np.ndarray): The outputs, float32 (docs, labels).
+        RETURNS (np.ndarray): The scores, float32 (docs, labels).
+        """
         raise NotImplementedError
 
-    def to_explained(self, outputs: Tensor, label: int) -> Tensor:
-        """From the network's outputs (docs, labels) the number that is explained, (docs,)."""
+    def set_scores(self, doc: Doc, scores: List[float]) -> None:
+        """Write the score of each label to a document.
+
+        doc (Doc): The document to modify.
+        scores (List[float]): The scores, in the order of `labels`.
+        """
         raise NotImplementedError
 
-    def question(self, doc: Doc, label: Optional[str] = None) -> Question:
-        """Why a text gets the score that it gets for a label.
+    def explained_score(self, outputs: Tensor, label: int) -> Tensor:
+        """Compute the number that an attribution explains.
 
-        label (Optional[str]): By default the one with the highest score.
+        outputs (Tensor): The network's outputs, (docs, labels).
+        label (int): The index of the label.
+        RETURNS (Tensor): The number for each doc, (docs,), differentiable.
+        """
+        raise NotImplementedError
+
+    def predict(self, docs: Iterable[Doc]) -> DocumentPrediction:
+        """Predict the score of each label for each doc. Docs without tokens get the prediction for
+        empty input.
+
+        docs (Iterable[Doc]): The documents.
+        RETURNS (DocumentPrediction): The scores.
+        """
+        docs = list(docs)
+        if not docs:
+            return DocumentPrediction(np.zeros((0, len(self.labels)), dtype="float32"))
+        attention = None if self.cfg["attention_attr"] is None else self.predict_attention(docs)
+        return DocumentPrediction(self.to_scores(self.model.predict(docs)), attention)
+
+    def predict_attention(self, docs: Iterable[Doc]) -> List[np.ndarray]:
+        """Compute the attention on each token, for a model that pools by attention.
+
+        docs (Iterable[Doc]): The documents.
+        RETURNS (List[np.ndarray]): The weight of each token of each doc, float32 (tokens,).
+        """
+        docs = list(docs)
+        return predict_attention(self.model, docs) if docs else []
+
+    def set_annotations(self, docs: Iterable[Doc], prediction: DocumentPrediction) -> None:
+        """Write predictions to docs.
+
+        docs (Iterable[Doc]): The documents to modify.
+        prediction (DocumentPrediction): The prediction for them, from `predict`.
+        """
+        for i, (doc, scores) in enumerate(zip(docs, prediction.scores.tolist(), strict=True)):
+            self.set_scores(doc, scores)
+            if prediction.attention is not None:
+                doc._.set(self.cfg["attention_attr"], prediction.attention[i].tolist())
+
+    def attribution_target(self, doc: Doc, label: Optional[str] = None) -> Question:
+        """Make the score of a label a target for attribution.
+
+        doc (Doc): The document.
+        label (Optional[str]): The label; by default the one with the highest score.
+        RETURNS (Question): The score as a function of the encoder's input.
         """
         if label is None:
             label = self.labels[self.to_scores(self.model.predict([doc]))[0].argmax()]
@@ -135,42 +189,17 @@ class TextPipe(RNNPipe):
         score = partial(
             output_score,
             lengths=rows.lengths,
-            to_score=partial(self.to_explained, label=number_of(label, self.labels, self.name)),
+            to_score=partial(self.explained_score, label=number_of(label, self.labels, self.name)),
         )
-        return Question(rows, self.EXPLAINED.format(label), score)
-
-    def set_scores(self, doc: Doc, scores: List[float]) -> None:
-        """Write the score of each label to a document."""
-        raise NotImplementedError
-
-    def predict(self, docs: Iterable[Doc]) -> TextPrediction:
-        """The score of each label for each doc. Texts without tokens get the network's answer to
-        no evidence."""
-        docs = list(docs)
-        if not docs:
-            return TextPrediction(np.zeros((0, len(self.labels)), dtype="float32"))
-        attention = None if self.cfg["attention_attr"] is None else self.predict_attention(docs)
-        return TextPrediction(self.to_scores(self.model.predict(docs)), attention)
-
-    def predict_attention(self, docs: Iterable[Doc]) -> List[np.ndarray]:
-        """How much each token of each doc counts, float32 (tokens,), for a model that pools by
-        attention."""
-        docs = list(docs)
-        return predict_attention(self.model, docs) if docs else []
-
-    def set_annotations(self, docs: Iterable[Doc], prediction: TextPrediction) -> None:
-        """Write predictions to docs.
-
-        docs (Iterable[Doc]): The documents to modify.
-        prediction: What `predict` returned for them.
-        """
-        for i, (doc, scores) in enumerate(zip(docs, prediction.scores.tolist(), strict=True)):
-            self.set_scores(doc, scores)
-            if prediction.attention is not None:
-                doc._.set(self.cfg["attention_attr"], prediction.attention[i].tolist())
+        return Question(rows, self.EXPLAINED_SCORE.format(label), score)
 
 
 def excerpt(example: Example, length: int = 60) -> str:
-    """The beginning of an example's text, for messages."""
+    """Quote the beginning of an example's text, for messages.
+
+    example (Example): The example.
+    length (int): The number of characters.
+    RETURNS (str): The text in quotes.
+    """
     text = example.reference.text
     return repr(text if len(text) <= length else text[:length] + "...")

@@ -35,7 +35,7 @@ from ..extensions import set_doc_extension, set_probability_extensions
 from ..features.normalization import required_text
 from ..runtime.attribution import EncoderInput, Question
 from ..validation import at_least
-from .base import Bounds, Contents, RNNPipe
+from .base import ExampleStats, ReadLimits, RNNPipe
 
 #: what a text starts from: labels with values, or a vector
 Condition = Union[Mapping[str, float], Sequence[float], np.ndarray]
@@ -148,7 +148,7 @@ class RNNLanguageModel(RNNPipe):
     attr (str), perplexity_attr (str): Names of the extensions.
     """
 
-    LEARNED = ("labels", "condition_size")
+    PERSISTED_CFG = ("labels", "condition_size")
 
     def __init__(
         self,
@@ -214,9 +214,9 @@ class RNNLanguageModel(RNNPipe):
         nlp (Language): The current nlp object.
         """
         validate_get_examples(get_examples, "RNNLanguageModel.initialize")
-        examples = [eg for eg in get_examples() if self.can_learn_from(eg)]
+        examples = [eg for eg in get_examples() if self.can_train_on(eg)]
         if not examples:
-            raise self._nothing_to_learn(
+            raise self._missing_data_error(
                 get_examples, f"'{self.name}' has no text to learn from.", "All texts are empty."
             )
         labels = {label for eg in examples for label in eg.reference.cats}
@@ -227,25 +227,25 @@ class RNNLanguageModel(RNNPipe):
         self.model.initialize(X=[eg.predicted for eg in examples], Y=outputs)
 
     @property
-    def annotation(self) -> Tuple[str, ...]:
+    def gold_annotation(self) -> Tuple[str, ...]:
         condition = self.cfg["condition"]
         if condition is None:
             return ()
         return ("doc.cats",) if condition == CATS else (f"doc._.{condition}",)
 
-    def contents(self, example: Example) -> Contents:
+    def example_stats(self, example: Example) -> ExampleStats:
         """The labels that it starts from, if it does."""
         cats = example.reference.cats if self.cfg["condition"] == CATS else {}
         labels = {CATS: [label for label, value in cats.items() if value > 0]} if cats else {}
-        return super().contents(example)._replace(labels=labels)
+        return super().example_stats(example)._replace(labels=labels)
 
     @property
-    def bounds(self) -> Bounds:
+    def read_limits(self) -> ReadLimits:
         # The state goes on from one window of prediction to the next.
         step = self.cfg["streams"] * self.cfg["window"]
-        return replace(super().bounds, window=None, step=step)
+        return replace(super().read_limits, window=None, step=step)
 
-    def begin_updates(
+    def iter_losses(
         self, examples: List[Example]
     ) -> Iterator[Tuple[float, Callable[[float], Any]]]:
         """A loss for each window of the streams that the documents have joined."""
@@ -446,7 +446,7 @@ class RNNLanguageModel(RNNPipe):
     def encoder_inputs(self, doc: Doc) -> List[EncoderInput]:
         return inputs_of_doc(self.model, doc, self._conditions([doc]))
 
-    def question(self, doc: Doc, token: int) -> Question:
+    def attribution_target(self, doc: Doc, token: int) -> Question:
         """Why a token comes after what stands before it, by a backward model before what stands
         after it: its log-probability, which the units read until then explain.
 

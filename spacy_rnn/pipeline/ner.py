@@ -1,13 +1,11 @@
 """The entity recognizer component."""
 
-import warnings
 from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Literal, NamedTuple, Optional, Tuple
 
 import numpy as np
 import torch
-from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE, ORTH, SENT_START
-from spacy.errors import Warnings
+from spacy.attrs import ENT_TYPE
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples
@@ -25,24 +23,33 @@ from ..architectures.entities import (
     tag_score,
 )
 from ..extensions import only, set_span_extension, set_token_extension
-from ..features.tag_scheme import BEGIN, IN, OUT, UNKNOWN, Scheme
+from ..features.tag_scheme import Scheme
 from ..nn.losses import MISSING
 from ..runtime.attribution import Question, check_place, number_of
 from ..runtime.model import Gold
 from ..validation import at_least
-from .base import Contents
+from .annotation import attribute_labels, label_indices
+from .base import ExampleStats
+from .entity_annotation import (
+    aligned_entities,
+    encode_gold,
+    preset_tags,
+    rule_out_tags,
+    set_entities,
+)
 from .rehearsal import RehearsingPipe
 from .tagger import DEFAULT_MODEL as TAGGER_MODEL
-
-#: the `ent_iob` of spaCy's BILUO tags
-IOB = {"B": BEGIN, "U": BEGIN, "I": IN, "L": IN, "O": OUT}
 
 #: that of the tagger, with one layer and a conditional random field
 DEFAULT_MODEL = Config(TAGGER_MODEL).merge({"decoder": "crf", "encoder": {"depth": 1}})
 
 
 class Reading(NamedTuple):
-    """One way to read a document: its probability and its entities."""
+    """One way to annotate a document with entities.
+
+    probability (float): The probability that just these are the entities.
+    entities (Tuple[Span, ...]): The entities.
+    """
 
     probability: float
     entities: Tuple[Span, ...]
@@ -102,7 +109,7 @@ class RNNEntityRecognizer(RehearsingPipe):
         each tag at each token: a list for each token, in the order of `tags`.
     """
 
-    LEARNED = ("labels", "scheme", "temperature")
+    PERSISTED_CFG = ("labels", "scheme", "temperature")
 
     def __init__(
         self,
@@ -128,6 +135,7 @@ class RNNEntityRecognizer(RehearsingPipe):
         )
 
     def register_extensions(self) -> None:
+        """Register the extensions of the settings `confidence_attr` and `probabilities_attr`."""
         if self.cfg["confidence_attr"] is not None:
             set_span_extension(self.cfg["confidence_attr"])
         if self.cfg["probabilities_attr"] is not None:
@@ -136,52 +144,30 @@ class RNNEntityRecognizer(RehearsingPipe):
     # Labels
 
     @property
-    def labels(self) -> Tuple[str, ...]:
-        """The labels of entities (Tuple[str])."""
-        return tuple(self.cfg["labels"])
-
-    @property
-    def label_data(self) -> List[str]:
-        """What ``spacy init labels`` saves."""
-        return list(self.labels)
-
-    @property
     def scheme(self) -> Scheme:
-        """The tags for the labels."""
+        """The tagging scheme for the labels (Scheme)."""
         return Scheme(self.cfg["scheme"], len(self.labels))
 
     @property
     def tags(self) -> Tuple[str, ...]:
-        """The tags that the network tells apart (Tuple[str]): "O", then those of each label."""
+        """The tags that the network predicts: "O", then those of each label (Tuple[str, ...])."""
         return self.scheme.names(self.labels)
 
     @property
-    def outputs(self) -> Dict[str, int]:
+    def output_sizes(self) -> Dict[str, int]:
+        """The number of tags, the outputs of the only target (Dict[str, int])."""
         return {TARGET: self.scheme.n_tags}
 
-    def add_label(self, label: str) -> int:
-        """Add a label; a trained model makes room for it and keeps what it has learned.
-
-        RETURNS (int): 0 if the label is already present, otherwise 1.
-        """
-        if self._has_label(label, self.labels):
-            return 0
-        self.cfg["labels"].append(label)
-        self.vocab.strings.add(label)
-        self._labels_grew()
-        return 1
-
-    def _label_numbers(self, hashes: np.ndarray) -> np.ndarray:
-        """The number of each label, -1 where it is none of the component's."""
-        numbers = np.full(len(hashes), -1)
-        for number, label in enumerate(self.labels):
-            numbers[hashes == self.vocab.strings.as_int(label)] = number
-        return numbers
+    @property
+    def _label_values(self) -> np.ndarray:
+        """The labels as values of `ent_type`, uint64 (labels,)."""
+        return np.array([*map(self.vocab.strings.as_int, self.labels)], dtype="uint64")
 
     # Training
 
     @property
-    def annotation(self) -> Tuple[str, ...]:
+    def gold_annotation(self) -> Tuple[str, ...]:
+        """Entities (Tuple[str, ...])."""
         return ("doc.ents",)
 
     def initialize(
@@ -191,72 +177,47 @@ class RNNEntityRecognizer(RehearsingPipe):
         nlp: Optional[Language] = None,
         labels: Optional[List[str]] = None,
     ) -> None:
-        """Collect labels and vocabularies, and make the network.
+        """Collect labels and vocabularies, and build the network.
 
         get_examples (Callable[[], Iterable[Example]]): Returns the training examples. All of them
-            are read: what is not among their words is an unknown word later.
+            are read: words that are not in them will be unknown.
         nlp (Language): The current nlp object.
-        labels (Optional[List[str]]): The labels, usually from ``spacy init labels``. Without, they
-            are taken from the examples.
+        labels (Optional[List[str]]): The labels, usually from ``spacy init labels``. If not set,
+            they are collected from the examples.
+        RAISES (ValueError): If there are no examples or no labels.
         """
         examples = self._training_examples(get_examples)
-        for label in _labels_in(examples) if labels is None else labels:
+        for label in attribute_labels(examples, ENT_TYPE) if labels is None else labels:
             self.add_label(label)
         if not self.labels:
-            raise self._nothing_to_learn(
+            raise self._missing_data_error(
                 get_examples,
                 f"'{self.name}' has no labels: no entity is annotated in the training data.",
                 "Set doc.ents there, or add labels with add_label.",
             )
-        self.model.initialize(X=[eg.x for eg in examples], Y=self.outputs)
+        self.model.initialize(X=[eg.x for eg in examples], Y=self.output_sizes)
 
-    def get_gold(self, examples: List[Example]) -> Gold:
-        """The tag of each token of a batch; tokens without annotation have no loss."""
+    def get_targets(self, examples: List[Example]) -> Gold:
+        """Get the gold tag of each token of a batch. Tokens without annotation have no loss.
+
+        examples (List[Example]): The examples, none of them empty.
+        RETURNS (Gold): The indices of the tags, the constraints of the scheme, and the loss.
+        RAISES (ValueError): If a label is unknown.
+        """
         scheme = self.scheme
         tags = np.concatenate([self._gold_tags(scheme, eg) for eg in examples])
         arrays = {TARGET: tags, **scheme.constraints()}
         return Gold(arrays, int((tags != MISSING).sum()), entities_loss)
 
-    def get_rehearsal(self, docs: List[Doc], teacher: Any) -> Gold:
-        """The tags of all tokens by the earlier network."""
+    def get_rehearsal_targets(self, docs: List[Doc], teacher: Any) -> Gold:
+        """Get the earlier network's tags of all tokens; see `RehearsingPipe`.
+
+        docs (List[Doc]): The documents, none of them empty.
+        teacher (Any): The outputs of the earlier network for them.
+        RETURNS (Gold): The targets, with the divergence from the teacher as their loss.
+        """
         loss = partial(entities_divergence, teacher=teacher)
         return Gold(self.scheme.constraints(), sum(map(len, docs)), loss)
-
-    def contents(self, example: Example) -> Contents:
-        """The label of each entity. Those that tokens or tags do not allow are never found."""
-        contents, reference = super().contents(example), example.reference
-        if not len(reference) or not reference.has_annotation("ENT_IOB"):
-            return contents
-        spans = example.get_aligned_spans_y2x(reference.ents)
-        # As `Scheme.edges` has it.
-        checked = spans if self.cfg["scheme"] == "bio" else [(s[0], s[-1]) for s in spans]
-        spaces = sum(any(token.is_space for token in tokens) for tokens in checked)
-        lost = {
-            "entities that begin or end within a token": len(reference.ents) - len(spans),
-            "entities with white space where none can be": spaces,
-        }
-        return contents._replace(
-            labels={TARGET: [entity.label_ for entity in reference.ents]},
-            lost={reason: n for reason, n in lost.items() if n},
-        )
-
-    def _gold_tags(self, scheme: Scheme, example: Example) -> np.ndarray:
-        """int64 (tokens,), `MISSING` where the tag is not known."""
-        iob, hashes, spaces = _aligned_entities(example)
-        labels = self._label_numbers(hashes)
-        unknown = (labels < 0) & (hashes != 0)
-        if unknown.any():
-            label = example.y.vocab.strings[int(hashes[unknown][0])]
-            raise self._unknown("entity", label)
-        while True:
-            tags = scheme.encode(iob, labels)
-            starts, ends, _ = scheme.decode(np.maximum(tags, 0))
-            edges = np.concatenate([starts, ends - 1])
-            edges = edges[spaces[edges]]
-            if not len(edges):
-                return np.where(tags < 0, MISSING, tags)
-            # As in prediction, white space is in no entity but between its words.
-            iob[edges], labels[edges] = OUT, -1
 
     def calibrate(self, examples: Iterable[Example]) -> float:
         """Make probabilities fit examples that were not trained on, by temperature scaling (Guo et
@@ -264,9 +225,10 @@ class RNNEntityRecognizer(RehearsingPipe):
         after training; the temperature is saved with the component.
 
         examples (Iterable[Example]): As many as there are, such as the dev corpus.
-        RETURNS (float): The temperature; above 1 if the component was too sure.
+        RETURNS (float): The temperature; above 1 if the component was overconfident.
+        RAISES (ValueError): If no example has annotation.
         """
-        examples = [eg for eg in examples if len(eg.predicted)]
+        examples = [eg for eg in examples if self.can_train_on(eg)]
         validate_examples(examples, "RNNEntityRecognizer.calibrate")
         scheme = self.scheme
         tags = [self._gold_tags(scheme, eg) for eg in examples]
@@ -280,10 +242,26 @@ class RNNEntityRecognizer(RehearsingPipe):
         self.cfg["temperature"] = round(fit_temperature(self.model, docs, scheme, tags), 4)
         return self.cfg["temperature"]
 
+    def _gold_tags(self, scheme: Scheme, example: Example) -> np.ndarray:
+        """The gold tags of the predicted tokens, int64 (tokens,), `MISSING` if not annotated."""
+        entities = aligned_entities(example)
+        labels = label_indices(entities.types, self._label_values)
+        unknown = (labels < 0) & (entities.types != 0)
+        if unknown.any():
+            label = example.y.vocab.strings[int(entities.types[unknown][0])]
+            raise self._unknown_label_error("entity", label)
+        tags = encode_gold(scheme, entities, labels)
+        return np.where(tags < 0, MISSING, tags)
+
     # Prediction
 
     def predict(self, docs: Iterable[Doc]) -> List[Entities]:
-        """The entities of each doc, with those that it has."""
+        """Predict the entities of each doc, including those that are already set.
+
+        docs (Iterable[Doc]): The documents.
+        RETURNS (List[Entities]): The entities of each doc, and the probabilities that a setting
+            needs.
+        """
         return self._predict(
             docs,
             confidences=self.cfg["confidence_attr"] is not None,
@@ -291,75 +269,36 @@ class RNNEntityRecognizer(RehearsingPipe):
         )
 
     def predict_probabilities(self, docs: Iterable[Doc]) -> List[np.ndarray]:
-        """For each doc the probability of each tag at each token, given what is set on the doc,
-        float32 (tokens, tags), columns in the order of `tags`."""
+        """Predict the probability of each tag at each token, given the entities that are already
+        set.
+
+        docs (Iterable[Doc]): The documents.
+        RETURNS (List[np.ndarray]): For each doc float32 (tokens, tags), columns in the order of
+            `tags`.
+        """
         found: List[Any] = [e.probabilities for e in self._predict(docs, probabilities=True)]
         return found
 
-    def _predict(self, docs: Iterable[Doc], **wanted: bool) -> List[Entities]:
-        scheme, temperature = self.scheme, self.cfg["temperature"]
-        rule_out = partial(self._rule_out, scheme)
-        return predict_entities(self.model, list(docs), scheme, temperature, rule_out, **wanted)
-
     def readings(self, docs: Iterable[Doc], n: int = 5) -> List[List[Reading]]:
-        """The most probable ways to read each doc, best first. Nothing is set on the docs.
+        """Find the most probable ways to annotate each doc. Nothing is set on the docs.
 
-        n (int): How many; fewer where there are not as many.
+        docs (Iterable[Doc]): The documents.
+        n (int): How many; fewer if there are not as many.
+        RETURNS (List[List[Reading]]): Those of each doc, most probable first.
         """
         at_least(1, n=n)
         docs, scheme, temperature = list(docs), self.scheme, self.cfg["temperature"]
-        rule_out = partial(self._rule_out, scheme)
+        rule_out = partial(rule_out_tags, scheme, self._label_values)
         found = predict_readings(self.model, docs, scheme, temperature, rule_out, n)
         return [
             [Reading(p, tuple(self._spans(doc, entities))) for p, entities in readings]
             for doc, readings in zip(docs, found, strict=True)
         ]
 
-    def question(self, doc: Doc, token: int, label: Optional[str] = None) -> Question:
-        """Why a token gets a tag, as if no entity were set on the doc: the log-odds of the tag,
-        over all tags of the other tokens.
-
-        token (int): The index of the token.
-        label (Optional[str]): The tag, one of `tags`; by default the predicted one.
-        """
-        check_place(token, len(doc), "token")
-        scheme, tags, text = self.scheme, self.tags, doc[token].text
-        doc = doc.copy()
-        doc.set_ents([], default="missing")
-        rows = self.encoder_inputs(doc)[0]
-        ruled_out = np.zeros((len(doc), scheme.n_tags))
-        self._rule_out(scheme, doc, ruled_out)
-        if label is None:
-            self.set_annotations([doc], self.predict([doc]))
-            iob, hashes = doc.to_array([ENT_IOB, ENT_TYPE]).T
-            label = tags[scheme.encode(iob, self._label_numbers(hashes))[token]]
-        score = partial(
-            tag_score,
-            scheme=scheme,
-            temperature=self.cfg["temperature"],
-            ruled_out=torch.from_numpy(ruled_out < 0),
-            token=token,
-            tag=number_of(label, tags, self.name),
-        )
-        return Question(rows, f"log-odds of the tag {label} of '{text}'", score)
-
-    def _rule_out(self, scheme: Scheme, doc: Doc, scores: np.ndarray) -> None:
-        """Set the scores (tokens, tags) to -inf that what is set on the doc does not allow."""
-        iob, hashes, sentence_starts, spaces = doc.to_array(
-            [ENT_IOB, ENT_TYPE, SENT_START, IS_SPACE]
-        ).T
-        scores[np.ix_(spaces == 1, scheme.edges)] = -np.inf
-        scores[np.ix_(sentence_starts == 1, scheme.inside)] = -np.inf
-        # Entities that are there are read as they are; blocked tokens, and entities with labels
-        # that the network does not know, as none.
-        preset = (iob == BEGIN) | (iob == IN)
-        if preset.any():
-            tags = scheme.encode(iob, self._label_numbers(hashes))
-            own = np.arange(scheme.n_tags) == tags[preset, None]
-            scores[preset] = np.where(own, 0.0, -np.inf)
-            last = np.flatnonzero(preset[:-1] & ~preset[1:])
-            goes_on = scheme.continues[tags[last]]
-            scores[last + 1] = np.where(goes_on, -np.inf, scores[last + 1])
+    def _predict(self, docs: Iterable[Doc], **wanted: bool) -> List[Entities]:
+        scheme, temperature = self.scheme, self.cfg["temperature"]
+        rule_out = partial(rule_out_tags, scheme, self._label_values)
+        return predict_entities(self.model, list(docs), scheme, temperature, rule_out, **wanted)
 
     def _spans(self, doc: Doc, entities: Entities) -> List[Span]:
         columns = (column.tolist() for column in entities[:3])
@@ -373,63 +312,69 @@ class RNNEntityRecognizer(RehearsingPipe):
         """Write predictions to docs.
 
         docs (Iterable[Doc]): The documents to modify.
-        predictions: What `predict` returned for them.
+        predictions (List[Entities]): The predictions for them, from `predict`.
         """
         confidence, probabilities = self.cfg["confidence_attr"], self.cfg["probabilities_attr"]
         for doc, entities in zip(docs, predictions, strict=True):
             spans = self._spans(doc, entities)
-            iob = doc.to_array(ENT_IOB)
-            new = [i for i, span in enumerate(spans) if iob[span.start] in (UNKNOWN, OUT)]
-            if iob.any():
-                doc.set_ents([spans[i] for i in new], default="unmodified")
-                _set_outside(doc)
-            else:
-                doc.set_ents(spans, default="outside")
+            new = set_entities(doc, spans)
             if confidence is not None and entities.confidences is not None:
                 for i in new:
                     spans[i]._.set(confidence, float(entities.confidences[i]))
             if probabilities is not None and entities.probabilities is not None:
                 doc._.set(probabilities, entities.probabilities.tolist())
 
+    # Reports and analysis
 
-def _set_outside(doc: Doc) -> None:
-    """Mark tokens about which nothing is said as part of no entity."""
-    values: Any = doc.to_array([ENT_IOB, ENT_TYPE])
-    values[values[:, 0] == UNKNOWN, 0] = OUT
-    doc.from_array([ENT_IOB, ENT_TYPE], values)
+    def example_stats(self, example: Example) -> ExampleStats:
+        """Get the words of an example, and the label of each entity.
 
-
-def _labels_in(examples: List[Example]) -> List[str]:
-    """The labels of entities in the gold annotation, sorted."""
-    found = {
-        eg.y.vocab.strings[label]
-        for eg in examples
-        for label in set(eg.y.to_array(ENT_TYPE).tolist())
-        if label
-    }
-    return sorted(found)
-
-
-def _aligned_entities(example: Example) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each predicted token the gold `ent_iob` and `ent_type`, and whether it is white space.
-    Entities that begin or end within a token are warned of; their tokens are without annotation."""
-    predicted, reference = example.predicted, example.reference
-    spaces = predicted.to_array(IS_SPACE) == 1
-    words = predicted.to_array(ORTH)
-    if len(predicted) == len(reference) and (words == reference.to_array(ORTH)).all():
-        iob, hashes = reference.to_array([ENT_IOB, ENT_TYPE]).T
-        iob = iob.astype("int64")
-    else:
-        spans, tags = example.get_aligned_ents_and_ner()
-        if len(spans) < len(reference.ents):
-            entities = [(e.start_char, e.end_char, e.label_) for e in reference.ents]
-            text = predicted.text[:50]
-            warnings.warn(Warnings.W030.format(text=text, entities=entities), stacklevel=2)
-        iob = np.array([IOB[tag[0]] if tag else UNKNOWN for tag in tags])
-        strings = reference.vocab.strings
-        hashes = np.array(
-            [strings.as_int(tag[2:]) if tag and tag != "O" else 0 for tag in tags], dtype="uint64"
+        example (Example): The example.
+        RETURNS (ExampleStats): Its contents. Entities that tokens or tags do not allow are
+            unusable.
+        """
+        stats, reference = super().example_stats(example), example.reference
+        if not len(reference) or not reference.has_annotation("ENT_IOB"):
+            return stats
+        spans = example.get_aligned_spans_y2x(reference.ents)
+        # As `Scheme.edges` has it.
+        checked = spans if self.cfg["scheme"] == "bio" else [(s[0], s[-1]) for s in spans]
+        spaces = sum(any(token.is_space for token in tokens) for tokens in checked)
+        unusable = {
+            "entities that begin or end within a token": len(reference.ents) - len(spans),
+            "entities with white space where none can be": spaces,
+        }
+        return stats._replace(
+            labels={TARGET: [entity.label_ for entity in reference.ents]},
+            unusable={reason: n for reason, n in unusable.items() if n},
         )
-    if iob.any():
-        iob[(iob == UNKNOWN) & spaces] = OUT
-    return iob, hashes, spaces
+
+    def attribution_target(self, doc: Doc, token: int, label: Optional[str] = None) -> Question:
+        """Make the log-odds of a token's tag a target for attribution, over all tags of the other
+        tokens, and as if no entity were set on the doc.
+
+        doc (Doc): The document.
+        token (int): The index of the token.
+        label (Optional[str]): The tag, one of `tags`; by default the predicted one.
+        RETURNS (Question): The log-odds as a function of the encoder's input.
+        RAISES (ValueError): If the token or the tag does not exist.
+        """
+        check_place(token, len(doc), "token")
+        scheme, tags, text = self.scheme, self.tags, doc[token].text
+        doc = doc.copy()
+        doc.set_ents([], default="missing")
+        rows = self.encoder_inputs(doc)[0]
+        ruled_out = np.zeros((len(doc), scheme.n_tags))
+        rule_out_tags(scheme, self._label_values, doc, ruled_out)
+        if label is None:
+            self.set_annotations([doc], self.predict([doc]))
+            label = tags[preset_tags(scheme, self._label_values, doc)[token]]
+        score = partial(
+            tag_score,
+            scheme=scheme,
+            temperature=self.cfg["temperature"],
+            ruled_out=torch.from_numpy(ruled_out < 0),
+            token=token,
+            tag=number_of(label, tags, self.name),
+        )
+        return Question(rows, f"log-odds of the tag {label} of '{text}'", score)

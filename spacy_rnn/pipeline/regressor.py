@@ -15,8 +15,8 @@ from ..extensions import set_doc_extension
 from ..nn.losses import squared_error
 from ..runtime.attribution import Question
 from ..runtime.model import Gold
-from .base import Contents
-from .document import DEFAULT_MODEL, TextPipe, excerpt
+from .base import ExampleStats
+from .document import DEFAULT_MODEL, DocumentPipe, excerpt
 
 
 @Language.factory(
@@ -50,7 +50,7 @@ def make_regressor(
     )
 
 
-class RNNRegressor(TextPipe):
+class RNNRegressor(DocumentPipe):
     """Predict one or several real numbers for a text with a recurrent network.
 
     Both the numbers to learn from and the predicted ones stand in a Doc extension, by default
@@ -63,7 +63,7 @@ class RNNRegressor(TextPipe):
         counts: a list of numbers. The model must pool by attention.
     """
 
-    EXPLAINED = "{}"
+    EXPLAINED_SCORE = "{}"
 
     def __init__(
         self,
@@ -80,23 +80,29 @@ class RNNRegressor(TextPipe):
         )
 
     def register_extensions(self) -> None:
+        """Register the extensions of the settings `attr` and `attention_attr`."""
         super().register_extensions()
         set_doc_extension(self.cfg["attr"])
 
+    # Targets
+
     @property
     def label_data(self) -> Dict[str, Dict[str, str]]:
-        """The targets, each with its "mean" and "std"; what ``spacy init labels`` saves. The two
-        are text: spaCy's JSON keeps ten decimals, which are none of a very small number."""
+        """The targets, each with its "mean" and "std", as `initialize` takes them; ``spacy init
+        labels`` saves them. The numbers are strings, as spaCy's JSON keeps only ten decimals
+        (Dict[str, Dict[str, str]])."""
         return self.cfg["labels"]
 
     def add_label(
         self, label: str, mean: Union[float, str] = 0.0, std: Union[float, str] = 1.0
     ) -> int:
-        """Add a target; a trained model makes room for it and keeps what it has learned.
+        """Add a target. A trained network gets an output for it, and keeps its other weights.
 
         label (str): The name of the target.
-        mean, std (Union[float, str]): What its values are standardized by.
+        mean (Union[float, str]): The mean that standardizes its values.
+        std (Union[float, str]): The standard deviation that standardizes its values.
         RETURNS (int): 0 if the target is already present, otherwise 1.
+        RAISES (ValueError): If the numbers are not finite, or `std` is not above 0.
         """
         if self._has_label(label, self.cfg["labels"]):
             return 0
@@ -107,8 +113,15 @@ class RNNRegressor(TextPipe):
                 f"{mean} and {std}."
             )
         self.cfg["labels"][label] = {"mean": repr(mean), "std": repr(std)}
-        self._labels_grew()
+        self._resize_output()
         return 1
+
+    # Training
+
+    @property
+    def gold_annotation(self) -> Tuple[str, ...]:
+        """The extension of the setting `attr` (Tuple[str, ...])."""
+        return (f"doc._.{self.cfg['attr']}",)
 
     def initialize(
         self,
@@ -117,13 +130,16 @@ class RNNRegressor(TextPipe):
         nlp: Optional[Language] = None,
         labels: Optional[Mapping[str, Mapping[str, Union[float, str]]]] = None,
     ) -> None:
-        """Collect targets, their means and deviations, and vocabularies; make the network.
+        """Collect targets, their means and standard deviations, and vocabularies, and build the
+        network.
 
         get_examples (Callable[[], Iterable[Example]]): Returns the training examples. All of them
-            are read: what is not among their words is an unknown word later.
+            are read: words that are not in them will be unknown.
         nlp (Language): The current nlp object.
-        labels (Optional[Mapping[str, Mapping]]): The targets with "mean" and "std", usually
-            from ``spacy init labels``; else they are taken from the examples.
+        labels (Optional[Mapping[str, Mapping[str, Union[float, str]]]]): The targets with "mean"
+            and "std", usually from ``spacy init labels``. If not set, they are collected from the
+            examples.
+        RAISES (ValueError): If there are no examples or targets, or an example has bad values.
         """
         examples = self._training_examples(get_examples)
         if labels is None:
@@ -132,40 +148,51 @@ class RNNRegressor(TextPipe):
             self.add_label(label, **numbers)
         if not self.labels:
             attr = self.cfg["attr"]
-            raise self._nothing_to_learn(
+            raise self._missing_data_error(
                 get_examples,
                 f"'{self.name}' has no targets.",
                 f'Set doc._.{attr} = {{"NAME": value}} in the training data (and save it with '
                 f"DocBin(store_user_data=True)), or add targets with add_label.",
             )
-        self.get_gold(examples)
-        self.model.initialize(X=[eg.x for eg in examples], Y=self.outputs)
+        self.get_targets(examples)
+        self.model.initialize(X=[eg.x for eg in examples], Y=self.output_sizes)
 
-    @property
-    def annotation(self) -> Tuple[str, ...]:
-        return (f"doc._.{self.cfg['attr']}",)
+    def _statistics(self, examples: List[Example]) -> Dict[str, Dict[str, float]]:
+        """The mean and standard deviation of each target, by name."""
+        found: Dict[str, List[float]] = {}
+        for eg in examples:
+            for label, value in self._gold_values(eg).items():
+                found.setdefault(label, []).append(value)
+        # A constant target has no deviation; any makes its standardized values 0.
+        return {
+            label: {"mean": float(np.mean(found[label])), "std": float(np.std(found[label])) or 1.0}
+            for label in sorted(found)
+        }
 
-    def get_gold(self, examples: List[Example]) -> Gold:
-        """The standardized values of each text; those without annotation have no loss."""
-        truth = np.full((len(examples), len(self.labels)), np.nan)
+    def get_targets(self, examples: List[Example]) -> Gold:
+        """Get the standardized values of each text of a batch. Those that are missing have no loss.
+
+        examples (List[Example]): The examples.
+        RETURNS (Gold): The values, NaN if missing, and the loss.
+        RAISES (ValueError): If a target is unknown, or a value is not a finite number.
+        """
+        values = np.full((len(examples), len(self.labels)), np.nan)
         column = {label: i for i, label in enumerate(self.labels)}
-        for row, eg in zip(truth, examples, strict=True):
-            for label, value in self._values(eg).items():
+        for row, eg in zip(values, examples, strict=True):
+            for label, value in self._gold_values(eg).items():
                 if label not in column:
-                    raise self._unknown("target", label)
+                    raise self._unknown_label_error("target", label)
                 row[column[label]] = value
         mean, std = self._mean_and_std()
-        standardized = ((truth - mean) / std).astype("float32")
-        n_items = int((~np.isnan(truth)).any(axis=1).sum())
+        standardized = ((values - mean) / std).astype("float32")
+        n_items = int((~np.isnan(values)).any(axis=1).sum())
         return Gold({"truth": standardized}, n_items, squared_error)
 
-    def contents(self, example: Example) -> Contents:
-        """The number of each target."""
-        labels = {label: [value] for label, value in self._values(example).items()}
-        return super().contents(example)._replace(labels=labels)
+    def _gold_values(self, example: Example) -> Dict[str, float]:
+        """The values of an example's targets.
 
-    def _values(self, example: Example) -> Dict[str, float]:
-        """The values of an example's targets."""
+        RAISES (ValueError): If one is not a finite number.
+        """
         values: Dict[str, Any] = example.reference._.get(self.cfg["attr"]) or {}
         for label, value in values.items():
             if not isinstance(value, (int, float)) or not math.isfinite(value):
@@ -176,44 +203,64 @@ class RNNRegressor(TextPipe):
                 )
         return values
 
-    def _statistics(self, examples: List[Example]) -> Dict[str, Dict[str, float]]:
-        """Mean and standard deviation of each target, by name."""
-        found: Dict[str, List[float]] = {}
-        for eg in examples:
-            for label, value in self._values(eg).items():
-                found.setdefault(label, []).append(value)
-        # A constant target has no deviation; its values become 0 by any.
-        return {
-            label: {"mean": float(np.mean(found[label])), "std": float(np.std(found[label])) or 1.0}
-            for label in sorted(found)
-        }
-
     def _mean_and_std(self) -> np.ndarray:
         """float64 (2, targets)."""
         numbers = self.cfg["labels"].values()
         return np.array([[float(n[name]) for n in numbers] for name in ("mean", "std")])
 
+    # Prediction
+
     def to_scores(self, outputs: np.ndarray) -> np.ndarray:
-        """From standardized values to those of the targets."""
+        """Compute the values of targets from standardized ones.
+
+        outputs (np.ndarray): The network's outputs, float32 (docs, targets).
+        RETURNS (np.ndarray): The values, float32 (docs, targets).
+        """
         mean, std = self._mean_and_std()
         return (outputs * std + mean).astype("float32")
 
-    def to_explained(self, outputs: Tensor, label: int) -> Tensor:
+    def set_scores(self, doc: Doc, scores: List[float]) -> None:
+        """Write the value of each target to the extension. Other values there are kept.
+
+        doc (Doc): The document to modify.
+        scores (List[float]): The values, in the order of `labels`.
+        """
+        others = doc._.get(self.cfg["attr"]) or {}
+        doc._.set(self.cfg["attr"], {**others, **dict(zip(self.labels, scores, strict=True))})
+
+    # Reports and analysis
+
+    def example_stats(self, example: Example) -> ExampleStats:
+        """Get the words of an example, and the value of each target.
+
+        example (Example): The example.
+        RETURNS (ExampleStats): Its contents.
+        RAISES (ValueError): If a value is not a finite number.
+        """
+        labels = {label: [value] for label, value in self._gold_values(example).items()}
+        return super().example_stats(example)._replace(labels=labels)
+
+    def explained_score(self, outputs: Tensor, label: int) -> Tensor:
+        """Compute the value of a target.
+
+        outputs (Tensor): The network's outputs, (docs, targets).
+        label (int): The index of the target.
+        RETURNS (Tensor): The value for each doc, (docs,).
+        """
         mean, std = self._mean_and_std()[:, label].tolist()
         return outputs[:, label] * std + mean
 
-    def question(self, doc: Doc, label: Optional[str] = None) -> Question:
-        """Why a text gets a value.
+    def attribution_target(self, doc: Doc, label: Optional[str] = None) -> Question:
+        """Make a predicted value a target for attribution.
 
-        label (Optional[str]): The target, needed where there are several.
+        doc (Doc): The document.
+        label (Optional[str]): The target; required if there are several.
+        RETURNS (Question): The value as a function of the encoder's input.
+        RAISES (ValueError): If the target is missing or unknown.
         """
         if label is None and len(self.labels) > 1:
             raise ValueError(
                 f"'{self.name}' predicts several numbers. Choose one as the label: "
                 f"{', '.join(self.labels)}."
             )
-        return super().question(doc, label)
-
-    def set_scores(self, doc: Doc, scores: List[float]) -> None:
-        others = doc._.get(self.cfg["attr"]) or {}
-        doc._.set(self.cfg["attr"], {**others, **dict(zip(self.labels, scores, strict=True))})
+        return super().attribution_target(doc, label)

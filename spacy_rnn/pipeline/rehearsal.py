@@ -1,4 +1,4 @@
-"""Rehearsal: components keep what they have learned while training goes on with new data."""
+"""Rehearsal: training on new data without forgetting earlier predictions."""
 
 from typing import Any, Dict, Iterable, List, Optional
 
@@ -7,23 +7,26 @@ from spacy.training import Example, validate_examples
 from thinc.api import Model, Optimizer, set_dropout_rate
 
 from ..runtime.model import Gold, begin_update, outputs_of
-from .base import RNNPipe
+from .labels import LabelPipe
 
 
-class RehearsingPipe(RNNPipe):
+class RehearsingPipe(LabelPipe):
     """Base of the components that can rehearse: they learn from the distribution that a copy of
-    their own earlier network predicts. A subclass provides the loss (`get_rehearsal`)."""
+    their own earlier network predicts. A subclass adds `get_rehearsal_targets` to what `LabelPipe`
+    needs.
+    """
 
-    #: the copy; nlp.resume_training sets it
+    #: the copy, which nlp.resume_training sets
     _rehearsal_model: Optional[Model] = None
-    #: steps the component in nlp.rehearse
+    #: the component's optimizer in nlp.rehearse
     _rehearsal_optimizer: Optional[Optimizer] = None
 
-    def get_rehearsal(self, docs: List[Doc], teacher: Any) -> Gold:
-        """What a rehearsal learns from.
+    def get_rehearsal_targets(self, docs: List[Doc], teacher: Any) -> Gold:
+        """Get the targets of a rehearsal.
 
         docs (List[Doc]): The documents, none of them empty.
-        teacher: The outputs of the earlier network for them.
+        teacher (Any): The outputs of the earlier network for them.
+        RETURNS (Gold): The targets, with the divergence from the teacher as their loss.
         """
         raise NotImplementedError
 
@@ -36,17 +39,19 @@ class RehearsingPipe(RNNPipe):
         losses: Optional[Dict[str, float]] = None,
     ) -> Dict[str, float]:
         """Learn from a batch of examples to predict what the component predicted when
-        nlp.resume_training was called. Their annotation is not read, and labels that have been
-        added since are left as they are.
+        nlp.resume_training was called. The examples' annotation is ignored; labels that were added
+        since are not affected.
 
-        examples (Iterable[Example]): A batch of Example objects, of texts as the component was
-            trained on before.
+        examples (Iterable[Example]): A batch of Example objects, of texts like those that the
+            component was trained on before.
         drop (float): The rate of locked dropout.
         sgd (thinc.api.Optimizer): The optimizer; without one, gradients add up until
             finish_update.
         losses (Dict[str, float]): Optional record of the loss, the Kullback-Leibler divergence from
-            the earlier prediction: 0 where nothing has changed.
+            the earlier prediction; 0 if nothing has changed.
         RETURNS (Dict[str, float]): The updated losses dictionary.
+        RAISES (ValueError): If there is no earlier state, or the component listens to a shared
+            tok2vec.
         """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
@@ -54,7 +59,7 @@ class RehearsingPipe(RNNPipe):
         if self._rehearsal_model is None:
             raise ValueError(
                 f"'{self.name}' has no earlier state to rehearse. Call optimizer = "
-                f"nlp.resume_training() before you go on with training."
+                f"nlp.resume_training() before you continue training."
             )
         if any(hasattr(layer, "upstream_name") for layer in self.model.walk()):
             raise ValueError(
@@ -65,15 +70,15 @@ class RehearsingPipe(RNNPipe):
         docs = [eg.predicted for eg in examples if len(eg.predicted)]
         if not docs:
             return losses
-        gold = self.get_rehearsal(docs, outputs_of(self._rehearsal_model, docs))
+        targets = self.get_rehearsal_targets(docs, outputs_of(self._rehearsal_model, docs))
         set_dropout_rate(self.model, drop)
-        self._add_up([begin_update(self.model, docs, gold)], losses)
+        self._backprop([begin_update(self.model, docs, targets)], losses)
         if sgd not in (None, False):
             self.finish_update(sgd if isinstance(sgd, Optimizer) else self._own_optimizer(sgd))
         return losses
 
     def _own_optimizer(self, sgd: Any) -> Optimizer:
-        """An optimizer with the rates of another. nlp.rehearse does not pass on its optimizer but a
+        """Get an optimizer with the rates of another. nlp.rehearse passes not its optimizer but a
         function that collects gradients, and then uses those of one component only."""
         if self._rehearsal_optimizer is None:
             self._rehearsal_optimizer = Optimizer(

@@ -4,9 +4,8 @@ from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Literal, Optional, Tuple, Union
 
 import numpy as np
-from spacy.attrs import IS_SPACE, MORPH, POS, TAG
+from spacy.attrs import IS_SPACE
 from spacy.language import Language
-from spacy.parts_of_speech import IDS as POS_IDS
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
@@ -18,13 +17,14 @@ from ..nn.losses import MISSING
 from ..nn.tagger import tagging_divergence, tagging_loss
 from ..runtime.attribution import Question, check_place, number_of
 from ..runtime.model import Gold
-from .base import Contents, aligned_values
+from .annotation import aligned_values, attribute_labels, label_indices
+from .base import ExampleStats
 from .rehearsal import RehearsingPipe
+from .token_attributes import ATTRIBUTES, attribute_value, attribute_values
 
 Target = Literal["tag", "pos", "morph"]
+#: see `RNNTagger.predict`
 Prediction = Dict[str, np.ndarray]
-
-ATTRIBUTES = {"tag": TAG, "pos": POS, "morph": MORPH}
 
 DEFAULT_MODEL = Config().from_str(
     """
@@ -128,7 +128,7 @@ class RNNTagger(RehearsingPipe):
         `labels_of(target)`.
     """
 
-    LEARNED = ("labels", "targets")
+    PERSISTED_CFG = ("labels", "targets")
 
     def __init__(
         self,
@@ -171,32 +171,44 @@ class RNNTagger(RehearsingPipe):
         )
 
     def register_extensions(self) -> None:
+        """Register the extension of the setting `probabilities_attr`."""
         if self.cfg["probabilities_attr"] is not None:
             set_token_extension(self.cfg["probabilities_attr"], only)
 
     # Labels
 
     @property
-    def labels(self) -> tuple:
-        """All labels, each once, in the order of the targets (Tuple[str])."""
+    def labels(self) -> Tuple[str, ...]:
+        """The labels of all targets, each once (Tuple[str, ...])."""
         return tuple(dict.fromkeys(x for labels in self.cfg["labels"].values() for x in labels))
 
-    def labels_of(self, target: str) -> tuple:
-        """The labels of one target (Tuple[str])."""
+    def labels_of(self, target: str) -> Tuple[str, ...]:
+        """Get the labels of one target.
+
+        target (str): The target.
+        RETURNS (Tuple[str, ...]): Its labels, in the order of the network's outputs.
+        """
         return tuple(self.cfg["labels"][target])
 
     @property
     def label_data(self) -> Union[List[str], Dict[str, List[str]]]:
-        """What ``spacy init labels`` saves: a list of labels, or with several targets a dict."""
+        """The labels as `initialize` takes them; ``spacy init labels`` saves them (Union[List[str],
+        Dict[str, List[str]]])."""
         labels = self.cfg["labels"]
         return labels if len(labels) > 1 else next(iter(labels.values()))
 
+    @property
+    def output_sizes(self) -> Dict[str, int]:
+        """The number of labels of each target (Dict[str, int])."""
+        return {target: len(labels) for target, labels in self.cfg["labels"].items()}
+
     def add_label(self, label: str, target: Optional[str] = None) -> int:
-        """Add a label; a trained model makes room for it and keeps what it has learned.
+        """Add a label. A trained network gets an output for it, and keeps its other weights.
 
         label (str): The label; "_" is the empty morphology.
-        target (Optional[str]): Needed only where the component has several.
+        target (Optional[str]): The target; required if the component has several.
         RETURNS (int): 0 if the label is already present, otherwise 1.
+        RAISES (ValueError): If the target is missing or unknown, or does not have such labels.
         """
         targets = self.cfg["targets"]
         if target is None and len(targets) == 1:
@@ -209,38 +221,16 @@ class RNNTagger(RehearsingPipe):
         labels = self.cfg["labels"][target]
         if self._has_label(label, labels):
             return 0
-        self._value(target, label, self.vocab)
+        attribute_value(target, label, self.vocab)
         labels.append(label)
-        self._labels_grew()
+        self._resize_output()
         return 1
-
-    def _value(self, target: str, label: str, vocab: Vocab) -> int:
-        """The label as the token attribute stores it, the same in every vocabulary, which then
-        knows it."""
-        if target == "tag":
-            return vocab.strings.add(label)
-        if target == "morph":
-            return vocab.morphology.add(label)
-        if label not in POS_IDS or not label:
-            raise ValueError(
-                f"'{label}' is no coarse part of speech: token.pos takes those of Universal "
-                f"Dependencies (NOUN, VERB, ...). Use the target 'tag' for other tag sets."
-            )
-        return POS_IDS[label]
-
-    def _values(self, target: str, vocab: Vocab) -> np.ndarray:
-        """The stored value of each label, uint64 (labels,)."""
-        labels = self.cfg["labels"][target]
-        return np.array([self._value(target, label, vocab) for label in labels], dtype="uint64")
-
-    @property
-    def outputs(self) -> Dict[str, int]:
-        return {target: len(labels) for target, labels in self.cfg["labels"].items()}
 
     # Training
 
     @property
-    def annotation(self) -> Tuple[str, ...]:
+    def gold_annotation(self) -> Tuple[str, ...]:
+        """The token attributes of the targets (Tuple[str, ...])."""
         return tuple(f"token.{target}" for target in self.cfg["targets"])
 
     def initialize(
@@ -250,82 +240,89 @@ class RNNTagger(RehearsingPipe):
         nlp: Optional[Language] = None,
         labels: Optional[Union[List[str], Dict[str, List[str]]]] = None,
     ) -> None:
-        """Collect labels and vocabularies, and make the network.
+        """Collect labels and vocabularies, and build the network.
 
         get_examples (Callable[[], Iterable[Example]]): Returns the training examples. All of them
-            are read: what is not among their words is an unknown word later.
+            are read: words that are not in them will be unknown.
         nlp (Language): The current nlp object.
-        labels: The labels, usually from ``spacy init labels``: a list, or with several targets a
-            dict of lists. Without, they are taken from the examples.
+        labels (Optional[Union[List[str], Dict[str, List[str]]]]): The labels, usually from
+            ``spacy init labels``: a list, or a dict of lists if there are several targets. If not
+            set, they are collected from the examples.
+        RAISES (ValueError): If there are no examples, or no labels for a target.
         """
         examples = self._training_examples(get_examples)
         if labels is None:
-            found = {target: _labels_in(examples, target) for target in self.cfg["targets"]}
-        else:
-            found = labels if isinstance(labels, dict) else {self.cfg["targets"][0]: labels}
-        for target, names in found.items():
+            labels = {t: attribute_labels(examples, ATTRIBUTES[t]) for t in self.cfg["targets"]}
+        elif not isinstance(labels, dict):
+            labels = {self.cfg["targets"][0]: labels}
+        for target, names in labels.items():
             for label in names:
                 self.add_label(label, target)
         for target, names in self.cfg["labels"].items():
             if not names:
-                raise self._nothing_to_learn(
+                raise self._missing_data_error(
                     get_examples,
                     f"'{self.name}' has no labels for its target '{target}'.",
                     f"Annotate token.{target} in the training data, add labels with add_label, or "
                     f"remove the target from [components.{self.name}] targets.",
                 )
-        self.model.initialize(X=[eg.x for eg in examples], Y=self.outputs)
+        self.model.initialize(X=[eg.x for eg in examples], Y=self.output_sizes)
 
-    def get_gold(self, examples: List[Example]) -> Gold:
-        """The label of each token of a batch; tokens without annotation have no loss."""
+    def get_targets(self, examples: List[Example]) -> Gold:
+        """Get the gold label of each token of a batch. Tokens without annotation have no loss.
+
+        examples (List[Example]): The examples, none of them empty.
+        RETURNS (Gold): The indices of the labels of each target, and the loss.
+        RAISES (ValueError): If a label is unknown.
+        """
         arrays = {}
         annotated = np.zeros(sum(len(eg.predicted) for eg in examples), dtype=bool)
         for target, labels in self.cfg["labels"].items():
             values = np.concatenate([aligned_values(eg, ATTRIBUTES[target]) for eg in examples])
-            arrays[target] = self._label_ids(target, values, examples)
-            weights = self._weights_of(labels)
+            arrays[target] = self._label_indices(target, values, examples)
+            weights = self._class_weight_array(labels)
             if weights is not None:
                 arrays[target + "_weights"] = weights
             annotated |= values != 0
         loss = partial(tagging_loss, label_smoothing=self.cfg["label_smoothing"])
         return Gold(arrays, int(annotated.sum()), loss)
 
-    def get_rehearsal(self, docs: List[Doc], teacher: Any) -> Gold:
-        """The labels of all tokens by the earlier network."""
-        return Gold({}, sum(map(len, docs)), partial(tagging_divergence, teacher=teacher))
-
-    def contents(self, example: Example) -> Contents:
-        """The labels of each target. Where the corpus has other tokens, some tokens get none."""
-        labels, lost = {}, 0
-        strings, spaces = example.reference.vocab.strings, example.predicted.to_array(IS_SPACE) == 1
-        for target in self.cfg["targets"]:
-            values = example.reference.to_array([ATTRIBUTES[target]]).reshape(-1)
-            if values.any():
-                labels[target] = [strings[int(value)] for value in values if value]
-                missing = (aligned_values(example, ATTRIBUTES[target]) == 0) & ~spaces
-                lost = max(lost, int(missing.sum() - (values == 0).sum()))
-        reasons = {"tokens without a label, as the corpus has others there": lost}
-        return super().contents(example)._replace(labels=labels, lost=reasons if lost else {})
-
-    def _label_ids(self, target: str, values: np.ndarray, examples: List[Example]) -> np.ndarray:
-        """Stored values -> label numbers, int64, `MISSING` for 0."""
-        known = self._values(target, self.vocab)
-        order = np.argsort(known)
-        place = np.minimum(np.searchsorted(known, values, sorter=order), len(known) - 1)
-        ids = order[place]
-        unknown = (known[ids] != values) & (values != 0)
+    def _label_indices(
+        self, target: str, values: np.ndarray, examples: List[Example]
+    ) -> np.ndarray:
+        """Find the label of each value of a token attribute: int64 (N,), `MISSING` if it is 0."""
+        indices = label_indices(values, self._label_values(target, self.vocab))
+        unknown = (indices < 0) & (values != 0)
         if unknown.any():
             first = int(np.argmax(unknown))
             ends = np.cumsum([len(eg.predicted) for eg in examples])
             example = examples[int(np.searchsorted(ends, first, side="right"))]
-            raise self._unknown(target, example.reference.vocab.strings[int(values[first])])
-        return np.where(values == 0, MISSING, ids).astype("int64")
+            label = example.reference.vocab.strings[int(values[first])]
+            raise self._unknown_label_error(target, label)
+        return np.where(values == 0, MISSING, indices)
+
+    def _label_values(self, target: str, vocab: Vocab) -> np.ndarray:
+        return attribute_values(target, self.cfg["labels"][target], vocab)
+
+    def get_rehearsal_targets(self, docs: List[Doc], teacher: Any) -> Gold:
+        """Get the earlier network's labels of all tokens; see `RehearsingPipe`.
+
+        docs (List[Doc]): The documents, none of them empty.
+        teacher (Any): The outputs of the earlier network for them.
+        RETURNS (Gold): The targets, with the divergence from the teacher as their loss.
+        """
+        return Gold({}, sum(map(len, docs)), partial(tagging_divergence, teacher=teacher))
 
     # Prediction
 
     def predict(self, docs: Iterable[Doc]) -> List[Prediction]:
-        """For each doc and target the label numbers, NAME (tokens,); where probabilities are needed
-        those of all labels too, NAME_probabilities (tokens, labels)."""
+        """Predict the labels of each token.
+
+        docs (Iterable[Doc]): The documents.
+        RETURNS (List[Dict[str, np.ndarray]]): For each doc and target the indices of the labels,
+            "TARGET" (tokens,) and, if a setting needs them, the probabilities of all labels,
+            "TARGET_probabilities" (tokens, labels).
+        """
         docs = list(docs)
         if not docs:
             return []
@@ -334,49 +331,32 @@ class RNNTagger(RehearsingPipe):
         return self.model.predict(docs)
 
     def predict_probabilities(self, docs: Iterable[Doc]) -> List[Dict[str, np.ndarray]]:
-        """For each doc and target the probability of each label, float32 (tokens, labels), columns
-        in the order of `labels_of(target)`."""
+        """Predict the probability of each label of each token.
+
+        docs (Iterable[Doc]): The documents.
+        RETURNS (List[Dict[str, np.ndarray]]): For each doc and target the probabilities, float32
+            (tokens, labels), columns in the order of `labels_of(target)`.
+        """
         docs = list(docs)
         predictions = predict_probabilities(self.model, docs) if docs else []
         targets = self.cfg["targets"]
         return [{t: found[t + "_probabilities"] for t in targets} for found in predictions]
 
-    def question(
-        self, doc: Doc, token: int, label: Optional[str] = None, target: Optional[str] = None
-    ) -> Question:
-        """Why a token gets a label: the log-odds of the label.
-
-        token (int): The index of the token.
-        label (Optional[str]): By default the predicted one.
-        target (Optional[str]): By default the first one of the component.
-        """
-        check_place(token, len(doc), "token")
-        targets = self.cfg["targets"]
-        target = targets[0] if target is None else target
-        if target not in targets:
-            raise ValueError(f"'{self.name}' has no target '{target}'. Its targets: {targets}.")
-        labels = self.labels_of(target)
-        if label is None:
-            label = labels[self.predict([doc])[0][target][token]]
-        number = number_of(label, labels, self.name)
-        score = partial(label_score, target=target, token=token, label=number)
-        prediction = f"log-odds of the {target} {label} of '{doc[token].text}'"
-        return Question(self.encoder_inputs(doc)[0], prediction, score)
-
     def set_annotations(self, docs: Iterable[Doc], predictions: List[Prediction]) -> None:
         """Write predictions to docs.
 
         docs (Iterable[Doc]): The documents to modify.
-        predictions: What `predict` returned for them.
+        predictions (List[Dict[str, np.ndarray]]): The predictions for them, from `predict`.
         """
         docs = list(docs)
         attributes = [ATTRIBUTES[target] for target in self.cfg["targets"]]
         values: Dict[str, np.ndarray] = {}
         for vocab in {id(doc.vocab): doc.vocab for doc in docs}.values():
-            values = {target: self._values(target, vocab) for target in self.cfg["targets"]}
+            values = {target: self._label_values(target, vocab) for target in self.cfg["targets"]}
         threshold, overwrite = self.cfg["threshold"], self.cfg["overwrite"]
         name = self.cfg["probabilities_attr"]
         for doc, prediction in zip(docs, predictions, strict=True):
+            # (tokens, targets)
             columns = np.stack([values[t][prediction[t]] for t in values], axis=1)
             if threshold:
                 for column, t in zip(columns.T, values, strict=True):
@@ -390,13 +370,47 @@ class RNNTagger(RehearsingPipe):
                 probabilities = {t: prediction[t + "_probabilities"].tolist() for t in values}
                 doc._.set(name, probabilities)
 
+    # Reports and analysis
 
-def _labels_in(examples: List[Example], target: str) -> List[str]:
-    """The labels of a target in the gold annotation, sorted."""
-    found = {
-        eg.y.vocab.strings[value]
-        for eg in examples
-        for value in set(eg.y.to_array([ATTRIBUTES[target]]).tolist())
-        if value
-    }
-    return sorted(found)
+    def example_stats(self, example: Example) -> ExampleStats:
+        """Get the words of an example, and its labels for each target.
+
+        example (Example): The example.
+        RETURNS (ExampleStats): Its contents. Labels of gold tokens that do not align are unusable.
+        """
+        labels, unusable = {}, 0
+        strings, spaces = example.reference.vocab.strings, example.predicted.to_array(IS_SPACE) == 1
+        for target in self.cfg["targets"]:
+            values = example.reference.to_array([ATTRIBUTES[target]]).reshape(-1)
+            if values.any():
+                labels[target] = [strings[int(value)] for value in values if value]
+                missing = (aligned_values(example, ATTRIBUTES[target]) == 0) & ~spaces
+                unusable = max(unusable, int(missing.sum() - (values == 0).sum()))
+        reasons = {"tokens without a label, as the corpus has others there": unusable}
+        stats = super().example_stats(example)
+        return stats._replace(labels=labels, unusable=reasons if unusable else {})
+
+    def attribution_target(
+        self, doc: Doc, token: int, label: Optional[str] = None, target: Optional[str] = None
+    ) -> Question:
+        """Make the log-odds of a token's label a target for attribution.
+
+        doc (Doc): The document.
+        token (int): The index of the token.
+        label (Optional[str]): The label; by default the predicted one.
+        target (Optional[str]): The target; by default the component's first one.
+        RETURNS (Question): The log-odds as a function of the encoder's input.
+        RAISES (ValueError): If the token, the label or the target does not exist.
+        """
+        check_place(token, len(doc), "token")
+        targets = self.cfg["targets"]
+        target = targets[0] if target is None else target
+        if target not in targets:
+            raise ValueError(f"'{self.name}' has no target '{target}'. Its targets: {targets}.")
+        labels = self.labels_of(target)
+        if label is None:
+            label = labels[self.predict([doc])[0][target][token]]
+        number = number_of(label, labels, self.name)
+        score = partial(label_score, target=target, token=token, label=number)
+        prediction = f"log-odds of the {target} {label} of '{doc[token].text}'"
+        return Question(self.encoder_inputs(doc)[0], prediction, score)

@@ -1,6 +1,5 @@
-"""The text classifiers: exclusive classes, and any number of labels."""
+"""The text classifier for exclusive classes, and the base of both text classifiers."""
 
-import logging
 from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
@@ -18,16 +17,11 @@ from ..nn.losses import (
     exclusive_divergence,
     exclusive_loss,
     log_odds,
-    multilabel_divergence,
-    multilabel_loss,
 )
 from ..runtime.model import Gold
-from .annotation import ZERO_FOR_OTHERS
-from .base import Contents
-from .document import DEFAULT_MODEL, TARGET, TextPipe, excerpt
+from .base import ExampleStats
+from .document import DEFAULT_MODEL, TARGET, DocumentPipe, excerpt
 from .rehearsal import RehearsingPipe
-
-logger = logging.getLogger("spacy_rnn")
 
 SCORE_WEIGHTS = {
     "cats_score": 1.0,
@@ -76,44 +70,8 @@ def make_textcat(
     )
 
 
-@Language.factory(
-    "rnn_textcat_multilabel",
-    assigns=["doc.cats"],
-    default_config={
-        "model": DEFAULT_MODEL,
-        "threshold": 0.5,
-        "label_smoothing": 0.0,
-        "class_weights": None,
-        "attention_attr": None,
-        "scorer": {"@scorers": "spacy.textcat_multilabel_scorer.v2"},
-    },
-    default_score_weights=SCORE_WEIGHTS,
-)
-def make_textcat_multilabel(
-    nlp: Language,
-    name: str,
-    model: Model,
-    threshold: float,
-    label_smoothing: float,
-    class_weights: Optional[Dict[str, float]],
-    attention_attr: Optional[str],
-    scorer: Optional[Callable],
-) -> "RNNMultiLabelTextCategorizer":
-    """Make an RNN text classifier for any number of labels; see `RNNMultiLabelTextCategorizer`."""
-    return RNNMultiLabelTextCategorizer(
-        nlp.vocab,
-        model,
-        name,
-        threshold=threshold,
-        label_smoothing=label_smoothing,
-        class_weights=class_weights,
-        attention_attr=attention_attr,
-        scorer=scorer,
-    )
-
-
-class _Categorizer(RehearsingPipe, TextPipe):
-    """What both classifiers share: labels and annotation in `doc.cats`."""
+class TextCategorizerPipe(RehearsingPipe, DocumentPipe):
+    """Base of both text classifiers: labels and annotation in `doc.cats`."""
 
     def __init__(
         self,
@@ -139,22 +97,15 @@ class _Categorizer(RehearsingPipe, TextPipe):
             **cfg,
         )
 
-    def add_label(self, label: str) -> int:
-        """Add a label; a trained model makes room for it and keeps what it has learned.
+    @property
+    def gold_annotation(self) -> Tuple[str, ...]:
+        """Categories (Tuple[str, ...])."""
+        return ("doc.cats",)
 
-        label (str): The label.
-        RETURNS (int): 0 if the label is already present, otherwise 1.
-        """
-        if self._has_label(label, self.cfg["labels"]):
-            return 0
-        self.cfg["labels"].append(label)
-        self._labels_grew()
-        return 1
-
-    def _learn_labels(
+    def _read_labels(
         self, get_examples: Callable[[], Iterable[Example]], labels: Optional[Iterable[str]]
     ) -> List[Example]:
-        """Take up the labels given, or all in the examples, sorted; returns the examples."""
+        """Add `labels` or, without them, all in the examples, sorted. Returns the examples."""
         examples = self._training_examples(get_examples)
         if labels is None:
             labels = sorted({label for eg in examples for label in eg.reference.cats})
@@ -162,18 +113,14 @@ class _Categorizer(RehearsingPipe, TextPipe):
             self.add_label(label)
         return examples
 
-    @property
-    def annotation(self) -> Tuple[str, ...]:
-        return ("doc.cats",)
-
-    def _annotation(self, examples: List[Example]) -> np.ndarray:
-        """0, 1 or, where a label is not annotated, NaN: float32 (examples, labels)."""
+    def _gold_values(self, examples: List[Example]) -> np.ndarray:
+        """The values in `doc.cats`, 0 or 1: float32 (examples, labels), NaN if not annotated."""
         column = {label: i for i, label in enumerate(self.cfg["labels"])}
-        truth = np.full((len(examples), len(column)), np.nan, dtype="float32")
-        for row, eg in zip(truth, examples, strict=True):
+        values = np.full((len(examples), len(column)), np.nan, dtype="float32")
+        for row, eg in zip(values, examples, strict=True):
             for label, value in eg.reference.cats.items():
                 if label not in column:
-                    raise self._unknown("category", label)
+                    raise self._unknown_label_error("category", label)
                 if value not in (0.0, 1.0):
                     raise ValueError(
                         f"'{self.name}' learns from values of 0 and 1 in doc.cats, but the text "
@@ -181,23 +128,32 @@ class _Categorizer(RehearsingPipe, TextPipe):
                         f"predict numbers."
                     )
                 row[column[label]] = value
-        return truth
-
-    def contents(self, example: Example) -> Contents:
-        """The labels that hold."""
-        cats = example.reference.cats
-        labels = {TARGET: [label for label, value in cats.items() if value > 0]} if cats else {}
-        return super().contents(example)._replace(labels=labels)
+        return values
 
     def _with_weights(self, arrays: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
-        weights = self._weights_of(self.labels)
+        weights = self._class_weight_array(self.labels)
         return arrays if weights is None else {**arrays, "weights": weights}
 
     def set_scores(self, doc: Doc, scores: List[float]) -> None:
+        """Write the probability of each label to `doc.cats`.
+
+        doc (Doc): The document to modify.
+        scores (List[float]): The probabilities, in the order of `labels`.
+        """
         doc.cats.update(zip(self.cfg["labels"], scores, strict=True))
 
+    def example_stats(self, example: Example) -> ExampleStats:
+        """Get the words of an example, and its positive labels.
 
-class RNNTextCategorizer(_Categorizer):
+        example (Example): The example.
+        RETURNS (ExampleStats): Its contents.
+        """
+        cats = example.reference.cats
+        labels = {TARGET: [label for label, value in cats.items() if value > 0]} if cats else {}
+        return super().example_stats(example)._replace(labels=labels)
+
+
+class RNNTextCategorizer(TextCategorizerPipe):
     """Classify a text into one of several classes with a recurrent network.
 
     The probabilities of the classes, which sum to 1, are set in `doc.cats`. A text learned from may
@@ -209,7 +165,7 @@ class RNNTextCategorizer(_Categorizer):
         counts: a list of numbers. The model must pool by attention.
     """
 
-    LEARNED = ("labels", "positive_label")
+    PERSISTED_CFG = ("labels", "positive_label")
 
     def __init__(self, vocab: Vocab, model: Model, name: str = "rnn_textcat", **settings: Any):
         super().__init__(vocab, model, name, positive_label=None, **settings)
@@ -222,37 +178,45 @@ class RNNTextCategorizer(_Categorizer):
         labels: Optional[Iterable[str]] = None,
         positive_label: Optional[str] = None,
     ) -> None:
-        """Collect classes and vocabularies, and make the network.
+        """Collect classes and vocabularies, and build the network.
 
         get_examples (Callable[[], Iterable[Example]]): Returns the training examples. All of them
-            are read: what is not among their words is an unknown word later.
+            are read: words that are not in them will be unknown.
         nlp (Language): The current nlp object.
-        labels (Optional[Iterable[str]]): The classes, usually from ``spacy init labels``; else they
-            are taken from the examples.
+        labels (Optional[Iterable[str]]): The classes, usually from ``spacy init labels``. If not
+            set, they are collected from the examples.
         positive_label (Optional[str]): Of two classes the one whose F-score is `cats_score`.
+        RAISES (ValueError): If there are no examples, less than two classes, or an example whose
+            annotation is not one class.
         """
-        examples = self._learn_labels(get_examples, labels)
+        examples = self._read_labels(get_examples, labels)
         if len(self.labels) < 2:
-            raise self._nothing_to_learn(
+            raise self._missing_data_error(
                 get_examples,
                 f"'{self.name}' chooses between classes and needs at least two, but has "
                 f"{list(self.labels)}.",
                 "Annotate doc.cats in the training data with all classes, or use "
-                "'rnn_textcat_multilabel' for a label that holds or not.",
+                "'rnn_textcat_multilabel' for a binary label.",
             )
         if positive_label is not None and positive_label not in self.labels:
             raise ValueError(Errors.E920.format(pos_label=positive_label, labels=self.labels))
         if positive_label is not None and len(self.labels) != 2:
             raise ValueError(Errors.E919.format(pos_label=positive_label, labels=self.labels))
         self.cfg["positive_label"] = positive_label
-        self.get_gold(examples)
-        self.model.initialize(X=[eg.x for eg in examples], Y=self.outputs)
+        self.get_targets(examples)
+        self.model.initialize(X=[eg.x for eg in examples], Y=self.output_sizes)
 
-    def get_gold(self, examples: List[Example]) -> Gold:
-        """The class of each text or, where it is not known, the classes that are not ruled out."""
-        truth = self._annotation(examples)
-        possible = truth != 0
-        for eg, row, rest in zip(examples, truth, possible, strict=True):
+    def get_targets(self, examples: List[Example]) -> Gold:
+        """Get the class of each text of a batch or, if it is not known, the classes that may be
+        (the candidates). Texts without annotation have no loss.
+
+        examples (List[Example]): The examples.
+        RETURNS (Gold): The indices of the classes, the candidates, and the loss.
+        RAISES (ValueError): If a class is unknown, or a text has several classes, or none.
+        """
+        values = self._gold_values(examples)
+        candidates = values != 0
+        for eg, row, rest in zip(examples, values, candidates, strict=True):
             if (row == 1).sum() > 1:
                 problem, cure = "two classes or more", "give it one, or use"
             elif not rest.any():
@@ -263,132 +227,41 @@ class RNNTextCategorizer(_Categorizer):
                 f"'{self.name}' learns from texts of exactly one class, but {excerpt(eg)} has "
                 f"{problem}; {cure} 'rnn_textcat_multilabel'. Its doc.cats: {eg.reference.cats}"
             )
-        named = (truth == 1).any(axis=1)
-        possible[named] = truth[named] == 1
-        n_possible = possible.sum(axis=1)
-        labels = np.where(n_possible == 1, possible.argmax(axis=1), MISSING)
+        named = (values == 1).any(axis=1)
+        candidates[named] = values[named] == 1
+        n_candidates = candidates.sum(axis=1)
+        labels = np.where(n_candidates == 1, candidates.argmax(axis=1), MISSING)
         arrays = {"label": labels.astype("int64")}
-        doubtful = (n_possible > 1) & (n_possible < len(self.labels))
-        if doubtful.any():
-            arrays.update(doubtful=np.flatnonzero(doubtful), possible=possible[doubtful])
+        ambiguous = (n_candidates > 1) & (n_candidates < len(self.labels))
+        if ambiguous.any():
+            arrays.update(ambiguous=np.flatnonzero(ambiguous), candidates=candidates[ambiguous])
         loss = partial(exclusive_loss, label_smoothing=self.cfg["label_smoothing"])
-        n_items = int((n_possible < len(self.labels)).sum())
+        n_items = int((n_candidates < len(self.labels)).sum())
         return Gold(self._with_weights(arrays), n_items, loss)
 
-    def get_rehearsal(self, docs: List[Doc], teacher: Any) -> Gold:
-        """The class of each text by the earlier network."""
+    def get_rehearsal_targets(self, docs: List[Doc], teacher: Any) -> Gold:
+        """Get the earlier network's class of each text; see `RehearsingPipe`.
+
+        docs (List[Doc]): The documents, none of them empty.
+        teacher (Any): The outputs of the earlier network for them.
+        RETURNS (Gold): The targets, with the divergence from the teacher as their loss.
+        """
         return Gold({}, len(docs), partial(exclusive_divergence, teacher=teacher))
 
     def to_scores(self, outputs: np.ndarray) -> np.ndarray:
-        """Softmax."""
+        """Compute the softmax, the probabilities of the classes.
+
+        outputs (np.ndarray): The network's outputs, float32 (docs, labels).
+        RETURNS (np.ndarray): The probabilities, float32 (docs, labels).
+        """
         exponentials = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         return exponentials / exponentials.sum(axis=1, keepdims=True)
 
-    def to_explained(self, outputs: Tensor, label: int) -> Tensor:
-        return log_odds(outputs, label)
+    def explained_score(self, outputs: Tensor, label: int) -> Tensor:
+        """Compute the log-odds of a class.
 
-
-class RNNMultiLabelTextCategorizer(_Categorizer):
-    """Find any number of labels of a text with a recurrent network.
-
-    The probability of each label is set in `doc.cats`. Labels missing in the `doc.cats` of a text
-    learned from are unknown, not 0.
-
-    threshold (float): Labels at least so probable count as found in the scores.
-    label_smoothing (float): Share of each label's 0 or 1 that is split between both in training.
-    class_weights (Optional[Dict[str, float]]): Factors on the loss of labels in texts where they
-        hold, 1 for others; more than 1 finds more of a rare label.
-    attention_attr (Optional[str]): Name of a Doc and Token extension for how much each token
-        counts: a list of numbers. The model must pool by attention.
-    """
-
-    #: whether scoring has warned of labels that no text lacks
-    _warned_of_scores = False
-
-    def __init__(
-        self,
-        vocab: Vocab,
-        model: Model,
-        name: str = "rnn_textcat_multilabel",
-        *,
-        threshold: float = 0.5,
-        **settings: Any,
-    ):
-        super().__init__(vocab, model, name, threshold=threshold, **settings)
-
-    def initialize(
-        self,
-        get_examples: Callable[[], Iterable[Example]],
-        *,
-        nlp: Optional[Language] = None,
-        labels: Optional[Iterable[str]] = None,
-    ) -> None:
-        """Collect labels and vocabularies, and make the network.
-
-        get_examples (Callable[[], Iterable[Example]]): Returns the training examples. All of them
-            are read: what is not among their words is an unknown word later.
-        nlp (Language): The current nlp object.
-        labels (Optional[Iterable[str]]): The labels, usually from ``spacy init labels``; else they
-            are taken from the examples.
+        outputs (Tensor): The network's outputs, (docs, labels).
+        label (int): The index of the class.
+        RETURNS (Tensor): The log-odds for each doc, (docs,).
         """
-        examples = self._learn_labels(get_examples, labels)
-        if not self.labels:
-            raise self._nothing_to_learn(
-                get_examples,
-                f"'{self.name}' has no labels.",
-                "Annotate doc.cats in the training data, or add labels with add_label.",
-            )
-        self.get_gold(examples)
-        never_absent = self.never_absent(examples)
-        if never_absent:
-            logger.warning(
-                "'%s': no training example lacks the labels %s, so that they will be predicted for "
-                "all texts. %s",
-                self.name,
-                never_absent,
-                ZERO_FOR_OTHERS,
-            )
-        self.model.initialize(X=[eg.x for eg in examples], Y=self.outputs)
-
-    def never_absent(self, examples: Iterable[Example]) -> List[str]:
-        annotated = [eg.reference.cats for eg in examples if eg.reference.cats]
-        labels = set(self.labels) if len(annotated) > 1 else set()
-        for cats in annotated:
-            if not labels:
-                break
-            labels -= {label for label in labels if cats.get(label) == 0}
-        return sorted(labels)
-
-    def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
-        """Score examples; warn once if they cannot show that a label is predicted wrongly."""
-        examples = list(examples)
-        if not self._warned_of_scores:
-            never_absent = self.never_absent(examples)
-            self._warned_of_scores = bool(never_absent)
-            if never_absent:
-                logger.warning(
-                    "'%s': no example to score lacks the labels %s, so that predicting them is "
-                    "never counted as wrong. %s",
-                    self.name,
-                    never_absent,
-                    ZERO_FOR_OTHERS,
-                )
-        return super().score(examples, **kwargs)
-
-    def get_gold(self, examples: List[Example]) -> Gold:
-        """Which labels each text has; those without annotation have no loss."""
-        truth = self._annotation(examples)
-        n_items = int((~np.isnan(truth)).any(axis=1).sum())
-        loss = partial(multilabel_loss, label_smoothing=self.cfg["label_smoothing"])
-        return Gold(self._with_weights({"truth": truth}), n_items, loss)
-
-    def get_rehearsal(self, docs: List[Doc], teacher: Any) -> Gold:
-        """The labels of each text by the earlier network."""
-        return Gold({}, len(docs), partial(multilabel_divergence, teacher=teacher))
-
-    def to_scores(self, outputs: np.ndarray) -> np.ndarray:
-        """Sigmoid."""
-        return 0.5 * (1.0 + np.tanh(0.5 * outputs))
-
-    def to_explained(self, outputs: Tensor, label: int) -> Tensor:
-        return outputs[:, label]
+        return log_odds(outputs, label)

@@ -24,7 +24,7 @@ from ..runtime.attribution import EncoderInput, Question, check_place
 from ..runtime.model import Gold
 from ..validation import at_least
 from .alignment import Alignment, align
-from .base import Bounds, Contents, RNNPipe
+from .base import ExampleStats, ReadLimits, RNNPipe
 from .sentences import Sentence, gaps_of, sentences_of
 
 DEFAULT_CONFIG = Config().from_str(
@@ -157,7 +157,7 @@ class RNNTranslator(RNNPipe):
     progress_bar (bool): Show one while texts are translated.
     """
 
-    LEARNED = ()
+    PERSISTED_CFG = ()
     #: whether `predict` translates; without, translations are empty until they have been scored
     #: (spacy_rnn.decode_every.v1)
     decodes = True
@@ -209,10 +209,10 @@ class RNNTranslator(RNNPipe):
         nlp (Language): The current nlp object.
         """
         validate_get_examples(get_examples, "RNNTranslator.initialize")
-        pairs = [(eg.x.text, self._gold(eg)) for eg in get_examples() if self.can_learn_from(eg)]
+        pairs = [(eg.x.text, self._gold(eg)) for eg in get_examples() if self.can_train_on(eg)]
         if not pairs:
             attr = self.cfg["attr"]
-            raise self._nothing_to_learn(
+            raise self._missing_data_error(
                 get_examples,
                 f"'{self.name}' has no translations to learn from.",
                 f"Set doc._.{attr} in the training data (and save it with "
@@ -227,25 +227,25 @@ class RNNTranslator(RNNPipe):
         return (example.reference._.get(self.cfg["attr"]) or "").strip()
 
     @property
-    def annotation(self) -> Tuple[str, ...]:
+    def gold_annotation(self) -> Tuple[str, ...]:
         return (f"doc._.{self.cfg['attr']}",)
 
-    def can_learn_from(self, example: Example) -> bool:
+    def can_train_on(self, example: Example) -> bool:
         (source,) = self.shim.features.normalize([example.predicted.text])
         return bool(source and self._gold(example))
 
-    def contents(self, example: Example) -> Contents:
+    def example_stats(self, example: Example) -> ExampleStats:
         """The words of a text and of its translation, as blanks separate those."""
-        (tokens,) = super().contents(example).words.values()
+        (tokens,) = super().example_stats(example).words.values()
         source = [word for word in self.shim.features.normalize(tokens) if word]
-        return Contents({"source": source, "target": self._gold(example).split()})
+        return ExampleStats({"source": source, "target": self._gold(example).split()})
 
     @property
-    def bounds(self) -> Bounds:
+    def read_limits(self) -> ReadLimits:
         # Every hypothesis of a beam takes as much as a source.
-        return Bounds(max(1, super().bounds.batch // self.search.options(1).beam))
+        return ReadLimits(max(1, super().read_limits.batch // self.search.options(1).beam))
 
-    def get_gold(self, examples: List[Example]) -> Gold:
+    def get_targets(self, examples: List[Example]) -> Gold:
         """The pieces of each translation."""
         targets = [self._gold(eg) for eg in examples]
         return translation_gold(
@@ -275,7 +275,7 @@ class RNNTranslator(RNNPipe):
         if self.scorer is None:
             return {}
         scores = super().score(examples, **kwargs)
-        pairs = [(eg.x.text, self._gold(eg)) for eg in examples if self.can_learn_from(eg)]
+        pairs = [(eg.x.text, self._gold(eg)) for eg in examples if self.can_train_on(eg)]
         if pairs:
             compared = compare_translations(self.model, *zip(*pairs, strict=True))
             scores["translation_token_acc"] = compared.accuracy
@@ -354,7 +354,7 @@ class RNNTranslator(RNNPipe):
         texts = [sentence.text for sentence in self._sentences(doc)]
         return [input_of_texts(self.model, texts)]
 
-    def question(self, doc: Doc, token: int) -> Question:
+    def attribution_target(self, doc: Doc, token: int) -> Question:
         """Why a piece of the best translation comes after those before it: its log-probability,
         which the pieces of the sentence that is translated explain.
 

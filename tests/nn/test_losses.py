@@ -146,8 +146,8 @@ def exclusive_gold(texts, weights=None):
     if weights is not None:
         gold["weights"] = weights
     if doubtful:
-        gold["doubtful"] = torch.tensor(doubtful)
-        gold["possible"] = torch.tensor([[c in texts[i] for c in range(3)] for i in doubtful])
+        gold["ambiguous"] = torch.tensor(doubtful)
+        gold["candidates"] = torch.tensor([[c in texts[i] for c in range(3)] for i in doubtful])
     return gold
 
 

@@ -232,7 +232,7 @@ def test_a_new_label_changes_no_known_output_layer(kind, trained):
     assert pipe.add_label("EXTRA") == 0
     (head,) = pipe.shim.module.heads.values()
     assert pipe.labels[-1] == "EXTRA"
-    assert len(head.weight) == sum(pipe.outputs.values()) > len(known)
+    assert len(head.weight) == sum(pipe.output_sizes.values()) > len(known)
     assert torch.equal(head.weight[: len(known)], known)
     with pytest.raises(ValueError, match="E187"):
         pipe.add_label(7)

@@ -84,7 +84,7 @@ def entities(doc):
 def gold_tags(nlp, *examples):
     """The names of the tags in the gold, None where they are not known."""
     pipe = pipe_of(nlp)
-    gold = pipe.get_gold(list(examples))
+    gold = pipe.get_targets(list(examples))
     tags = gold.arrays["ner"].tolist()
     assert gold.n_items == sum(tag >= 0 for tag in tags)
     return [pipe.tags[tag] if tag >= 0 else None for tag in tags]

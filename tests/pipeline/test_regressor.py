@@ -44,7 +44,7 @@ def test_targets_are_standardised_by_the_training_data():
         "x": {"mean": "2.0", "std": "1.0"},
         "y": {"mean": "7.0", "std": "1.0"},
     }
-    gold = pipe.get_gold(examples)
+    gold = pipe.get_targets(examples)
     np.testing.assert_array_equal(gold.arrays["truth"], [[-1.0, np.nan], [1.0, 0.0]])
     assert gold.n_items == 2
     np.testing.assert_allclose(pipe.to_scores(np.array([[1.0, -1.0]])), [[3.0, 6.0]])

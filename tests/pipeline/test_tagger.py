@@ -159,7 +159,7 @@ def test_partial_annotation():
     examples = make_examples(nlp)[1:] + [Example(make_doc(nlp.vocab, words), partial)]
     losses = train(nlp, examples)
     assert losses["rnn_tagger"] < 5.0
-    gold = nlp.get_pipe("rnn_tagger").get_gold(examples)
+    gold = nlp.get_pipe("rnn_tagger").get_targets(examples)
     assert (gold.arrays["tag"] == -100).sum() == 1 and gold.n_items == len(gold.arrays["tag"]) - 1
 
 
@@ -174,7 +174,7 @@ def test_gold_is_aligned_to_other_tokens(trained):
     """Predicted tokens that are parts of a gold token take its label, merged ones have none."""
     reference = make_doc(trained.vocab, "She eats green-eggs now now", "PRP VBZ NNS JJ JJ")
     predicted = Doc(trained.vocab, words=["She", "eats", "green", "-", "eggs", "now now"])
-    gold = trained.get_pipe("rnn_tagger").get_gold([Example(predicted, reference)])
+    gold = trained.get_pipe("rnn_tagger").get_targets([Example(predicted, reference)])
     labels = trained.get_pipe("rnn_tagger").labels
     named = [labels[i] if i >= 0 else None for i in gold.arrays["tag"]]
     expected = Example(predicted, reference).get_aligned("TAG", as_string=True)

@@ -31,7 +31,7 @@ def example(nlp, words, cats):
 
 def gold_of(nlp, *all_cats):
     examples = [example(nlp, "a b", cats) for cats in all_cats]
-    return nlp.get_pipe(nlp.pipe_names[-1]).get_gold(examples)
+    return nlp.get_pipe(nlp.pipe_names[-1]).get_targets(examples)
 
 
 @pytest.fixture
@@ -179,8 +179,8 @@ def test_classes_that_are_ruled_out_leave_the_others(exclusive):
         exclusive, {"A": 1.0}, {"B": 1.0, "A": 0.0}, {}, {"A": 0.0}, {"A": 0.0, "B": 0.0}
     )
     assert gold.arrays["label"].tolist() == [0, 1, -100, -100, 2]
-    assert gold.arrays["doubtful"].tolist() == [3]
-    assert gold.arrays["possible"].tolist() == [[False, True, True]]
+    assert gold.arrays["ambiguous"].tolist() == [3]
+    assert gold.arrays["candidates"].tolist() == [[False, True, True]]
     assert gold.n_items == 4
 
 

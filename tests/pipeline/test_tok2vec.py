@@ -179,7 +179,7 @@ def test_the_gradient_is_torchs(factory, device):
     nlp, examples = with_table(factory, table)
     pipe, ops = KINDS[factory].pipe(nlp), get_current_ops()
     docs = [eg.predicted for eg in examples]
-    loss, backprop = begin_update(pipe.model, docs, pipe.get_gold(examples))
+    loss, backprop = begin_update(pipe.model, docs, pipe.get_targets(examples))
     backprop(1.0)
     assert [len(d) for d in table.gradients] == [len(doc) for doc in docs]
     expected_loss = 0.0
@@ -189,7 +189,7 @@ def test_the_gradient_is_torchs(factory, device):
         keys = [word_hashes(eg.predicted)]
         counts = np.array([1])
         batch = collate(pipe.shim, keys, nlp.vocab, counts, vectors)
-        gold = pipe.get_gold([eg])
+        gold = pipe.get_targets([eg])
         arrays = {n: torch.from_numpy(a).to(pipe.shim.device) for n, a in gold.arrays.items()}
         one = gold.loss(pipe.shim.module(batch), arrays)
         one.backward()

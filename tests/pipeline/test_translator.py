@@ -556,7 +556,7 @@ def test_sampled_pieces_differ():
     nlp = with_alpha(0.01)
     nlp.initialize(lambda: make_examples(nlp))
     pipe = pipe_of(nlp)
-    drawn = {tuple(pipe.get_gold(make_examples(nlp)).arrays["pieces"]) for _ in range(5)}
+    drawn = {tuple(pipe.get_targets(make_examples(nlp)).arrays["pieces"]) for _ in range(5)}
     assert len(drawn) > 1
     # Of one and the same text.
     end, text = features_of(nlp).target.eos, " ".join(TARGETS)
@@ -565,7 +565,7 @@ def test_sampled_pieces_differ():
 
     def seeded():
         spacy.util.fix_random_seed(7)
-        return pipe.get_gold(make_examples(nlp)).arrays["pieces"].tolist()
+        return pipe.get_targets(make_examples(nlp)).arrays["pieces"].tolist()
 
     assert seeded() == seeded()
     # Of texts to translate the best pieces are taken.
@@ -587,7 +587,7 @@ def test_sampling_of_a_joint_vocabulary():
     nlp = make({"source_pieces": {"alpha": 0.01}, **JOINT})
     nlp.initialize(lambda: make_examples(nlp))
     examples = make_examples(nlp)
-    drawn = {tuple(pipe_of(nlp).get_gold(examples).arrays["pieces"]) for _ in range(5)}
+    drawn = {tuple(pipe_of(nlp).get_targets(examples).arrays["pieces"]) for _ in range(5)}
     assert len(drawn) > 1
 
 

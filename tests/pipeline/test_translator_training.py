@@ -71,7 +71,7 @@ def owns(nlp, n):
     pipe, found = pipe_of(nlp), []
     examples = make_examples(nlp)
     for _ in range(n):
-        gold = pipe.get_gold(examples)
+        gold = pipe.get_targets(examples)
         found.append(gold.inputs["own"].mean() if "own" in gold.inputs else 0.0)
     return found
 

@@ -5,7 +5,8 @@ import pytest
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_rnn.pipeline.base import Bounds
+from spacy_rnn.pipeline.base import ReadLimits
+from spacy_rnn.pipeline.entity_annotation import rule_out_tags
 
 from ..helpers.kinds import KINDS, TOKEN_KINDS
 from ..helpers.pipelines import make_examples, make_pipeline
@@ -24,15 +25,15 @@ LABELS = {
 @pytest.mark.parametrize("name", KINDS)
 def test_by_hand(name):
     nlp = make_pipeline(name)
-    contents = nlp.get_pipe(name).contents(make_examples(nlp)[1])
-    assert contents.labels == LABELS[name]
-    assert contents.lost == {}
+    stats = nlp.get_pipe(name).example_stats(make_examples(nlp)[1])
+    assert stats.labels == LABELS[name]
+    assert stats.unusable == {}
     words = ["She", "eats", "one", "ham", "."]
     if name == "rnn_translator":
         target = ["Elle", "mange", "un", "seul", "jambon."]
-        assert contents.words == {"source": words, "target": target}
+        assert stats.words == {"source": words, "target": target}
     else:
-        assert contents.words == {"text": words}
+        assert stats.words == {"text": words}
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -40,13 +41,13 @@ def test_by_hand(name):
 def test_without_annotation(name, text):
     nlp = make_pipeline(name)
     example = Example(nlp.make_doc(text), nlp.make_doc(text))
-    contents = nlp.get_pipe(name).contents(example)
-    assert contents.labels == {} and contents.lost == {}
+    stats = nlp.get_pipe(name).example_stats(example)
+    assert stats.labels == {} and stats.unusable == {}
 
 
 def test_several_targets():
     nlp = make_pipeline("rnn_tagger", targets=["tag", "pos", "morph"])
-    labels = nlp.get_pipe("rnn_tagger").contents(make_examples(nlp)[3]).labels
+    labels = nlp.get_pipe("rnn_tagger").example_stats(make_examples(nlp)[3]).labels
     assert labels == {
         "tag": ["NNS", "."], "pos": ["NOUN", "PUNCT"], "morph": ["Number=Plur", "_"],
     }  # fmt: skip
@@ -56,12 +57,12 @@ def test_a_text_without_any_label_is_annotated():
     nlp = make_pipeline("rnn_textcat_multilabel")
     example = Example(nlp.make_doc("a"), nlp.make_doc("a"))
     example.reference.cats = {"A": 0.0}
-    assert nlp.get_pipe("rnn_textcat_multilabel").contents(example).labels == {"text": []}
+    assert nlp.get_pipe("rnn_textcat_multilabel").example_stats(example).labels == {"text": []}
 
 
 def test_labels_that_a_language_model_starts_from():
     nlp = make_pipeline("rnn_lm", condition="cats")
-    assert nlp.get_pipe("rnn_lm").contents(make_examples(nlp)[0]).labels == {"cats": ["LIKE"]}
+    assert nlp.get_pipe("rnn_lm").example_stats(make_examples(nlp)[0]).labels == {"cats": ["LIKE"]}
 
 
 def test_tokens_that_differ():
@@ -69,30 +70,30 @@ def test_tokens_that_differ():
     reference = Doc(nlp.vocab, words=["can", "not", "go"], spaces=[False, True, False],
                     tags=["MD", "RB", "VB"])  # fmt: skip
     predicted = Doc(nlp.vocab, words=["cannot", "go"], spaces=[True, False])
-    contents = nlp.get_pipe("rnn_tagger").contents(Example(predicted, reference))
-    assert contents.labels == {"tag": ["MD", "RB", "VB"]}
-    assert list(contents.lost.values()) == [1]
+    stats = nlp.get_pipe("rnn_tagger").example_stats(Example(predicted, reference))
+    assert stats.labels == {"tag": ["MD", "RB", "VB"]}
+    assert list(stats.unusable.values()) == [1]
 
 
 def test_tokens_of_white_space_are_not_lost():
     nlp = make_pipeline("rnn_tagger")
     reference = Doc(nlp.vocab, words=["go", "on"], tags=["VB", "RP"])
     predicted = Doc(nlp.vocab, words=["go", " ", "on"], spaces=[True, False, True])
-    assert nlp.get_pipe("rnn_tagger").contents(Example(predicted, reference)).lost == {}
+    assert nlp.get_pipe("rnn_tagger").example_stats(Example(predicted, reference)).unusable == {}
 
 
 def entities(nlp, predicted, words, *spans):
     reference = Doc(nlp.vocab, words=words, spaces=[False] * len(words))
     reference.set_ents([Span(reference, *span) for span in spans])
     predicted = Doc(nlp.vocab, words=predicted, spaces=[False] * len(predicted))
-    return nlp.get_pipe("rnn_ner").contents(Example(predicted, reference))
+    return nlp.get_pipe("rnn_ner").example_stats(Example(predicted, reference))
 
 
 def test_entities_that_tokens_do_not_allow():
     nlp = make_pipeline("rnn_ner")
-    contents = entities(nlp, ["abc", "d"], ["a", "bc", "d"], (0, 1, "X"), (2, 3, "Y"))
-    assert contents.labels == {"ner": ["X", "Y"]}
-    assert contents.lost == {"entities that begin or end within a token": 1}
+    stats = entities(nlp, ["abc", "d"], ["a", "bc", "d"], (0, 1, "X"), (2, 3, "Y"))
+    assert stats.labels == {"ner": ["X", "Y"]}
+    assert stats.unusable == {"entities that begin or end within a token": 1}
 
 
 @pytest.mark.parametrize("scheme, n_lost", [("biluo", 1), ("bio", 2)])
@@ -101,13 +102,14 @@ def test_entities_that_tags_do_not_allow(scheme, n_lost):
     nlp = make_pipeline("rnn_ner", scheme=scheme)
     words = ["a", " ", "b", "c", "\n", "d"]
     spans = [(0, 3, "X"), (3, 5, "X"), (5, 6, "X")]
-    contents = entities(nlp, words, words, *spans)
-    assert contents.lost == {"entities with white space where none can be": n_lost}
+    stats = entities(nlp, words, words, *spans)
+    assert stats.unusable == {"entities with white space where none can be": n_lost}
     pipe = nlp.get_pipe("rnn_ner")
     pipe.add_label("X")
     doc = Doc(nlp.vocab, words=words, spaces=[False] * len(words))
     scores = np.zeros((len(words), pipe.scheme.n_tags))
-    pipe._rule_out(pipe.scheme, doc, scores)
+    label_values = np.array([nlp.vocab.strings["X"]], dtype="uint64")
+    rule_out_tags(pipe.scheme, label_values, doc, scores)
     doc.set_ents([Span(doc, *span) for span in spans])
     tags = pipe.scheme.encode(doc.to_array("ENT_IOB"), np.zeros(len(words), dtype="int64"))
     allowed = np.isfinite(scores[np.arange(len(words)), tags])
@@ -115,19 +117,19 @@ def test_entities_that_tags_do_not_allow(scheme, n_lost):
 
 
 @pytest.mark.parametrize("name", TOKEN_KINDS)
-def test_bounds(name):
+def test_read_limits(name):
     nlp = make_pipeline(name, {"batch_tokens": 100, "window": 50})
-    assert nlp.get_pipe(name).bounds == Bounds(100, window=50)
+    assert nlp.get_pipe(name).read_limits == ReadLimits(100, window=50)
 
 
-def test_bounds_of_texts_that_are_cut():
+def test_read_limits_of_texts_that_are_cut():
     nlp = make_pipeline("rnn_textcat", {"max_length": 30})
-    assert nlp.get_pipe("rnn_textcat").bounds.max_length == 30
+    assert nlp.get_pipe("rnn_textcat").read_limits.max_length == 30
 
 
-def test_bounds_of_the_others():
+def test_read_limits_of_the_others():
     nlp = make_pipeline("rnn_lm", {"batch_tokens": 100}, streams=3, window=7)
-    assert nlp.get_pipe("rnn_lm").bounds == Bounds(100, step=21)
+    assert nlp.get_pipe("rnn_lm").read_limits == ReadLimits(100, step=21)
     nlp = make_pipeline("rnn_translator", {"batch_tokens": 100})
     # A beam of 2.
-    assert nlp.get_pipe("rnn_translator").bounds == Bounds(50)
+    assert nlp.get_pipe("rnn_translator").read_limits == ReadLimits(50)
