@@ -19,6 +19,7 @@ from ..nn.language_model import LanguageModel, Searched
 from ..nn.search import SearchOptions, search
 from ..runtime.shim import TorchShim, shim_of
 from ..validation import at_least
+from .language_model import networks_of
 
 #: units that are read at a time
 CHUNK = 2048
@@ -48,7 +49,7 @@ class Context(NamedTuple):
 def begin(model: Model, condition: Optional[np.ndarray]) -> Context:
     """Before a document, of which a vector (C,) may be known."""
     shim = shim_of(model)
-    if FORWARD not in shim.module:
+    if FORWARD not in networks_of(shim):
         raise ValueError(
             'A language model of direction "backward" cannot continue a text. Train one with '
             '"forward" or "both".'

@@ -164,6 +164,13 @@ def make_language_model(
     return make_model("rnn_lm", architecture, mixed_precision, batch_tokens, window, 0)
 
 
+def networks_of(shim: TorchShim) -> nn.ModuleDict:
+    """The network of each direction, by its name."""
+    module = shim.module
+    assert isinstance(module, nn.ModuleDict)
+    return module
+
+
 class Reader:
     """Reads training documents on parallel streams (see `Streams`), on which the states of the
     network go on from batch to batch.
@@ -182,7 +189,7 @@ class Reader:
             name: Streams(
                 n_streams, window, carry, np.random.default_rng(seed) if random_windows else None
             )
-            for name in shim.module
+            for name in networks_of(shim)
         }
         self._states: Dict[str, Tensor] = {}
 
@@ -205,13 +212,22 @@ class Reader:
         for together in zip(*directions, strict=True):
             named = dict(zip(self.streams, together, strict=True))
             yield shim.begin_update(
-                lambda module, named=named: sum(
-                    self._loss(shim.architecture, module[name], name, window)
-                    for name, window in named.items()
-                ),
+                partial(self._losses, shim.architecture, named),
                 sum(len(window.targets) for window in together),
                 self.model.attrs["dropout_rate"],
             )
+
+    def _losses(
+        self,
+        network: LanguageModelArchitecture,
+        windows: Dict[str, Window],
+        modules: nn.ModuleDict,
+    ) -> Tensor:
+        losses = [
+            self._loss(network, modules[name], name, window)  # type: ignore[arg-type]
+            for name, window in windows.items()
+        ]
+        return torch.stack(losses).sum()
 
     def _loss(
         self,
@@ -260,8 +276,7 @@ def log_probabilities(
 
 def is_backward(model: Model) -> bool:
     """Whether the only network reads texts from their end."""
-    shim = shim_of(model)
-    return FORWARD not in shim.module
+    return FORWARD not in networks_of(shim_of(model))
 
 
 def _start(modules: Any, name: str, n_rows: int, condition: Optional[Tensor]) -> Tensor:
@@ -291,7 +306,7 @@ def inputs_of_doc(model: Model, doc: Doc, conditions: Optional[np.ndarray]) -> L
     (ids,) = shim.features.encode([doc])
     condition = _tensor(conditions, shim.device)
     found = []
-    for name in shim.module:
+    for name in networks_of(shim):
         rows = _rows(shim, name, ids[::-1] if name == BACKWARD else ids)
         boundary = torch.tensor([shim.features.boundary], device=shim.device)
         read = partial(_read_boundary, name=name, boundary=boundary, condition=condition)
