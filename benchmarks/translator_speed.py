@@ -45,7 +45,7 @@ from tatoeba import pairs
 from thinc.api import Config
 
 from spacy_rnn.extensions import set_doc_extension
-from spacy_rnn.features.pieces import Pieces
+from spacy_rnn.features.subwords import SubwordModel
 
 PARTS = ("joeynmt", "train", "steps")
 CONFIG = Config().from_disk(common.REPO / "configs" / "translator.cfg")
@@ -99,7 +99,7 @@ class Data:
         learned = rng.sample(parts["train"], N_PAIRS)
         self.test = list(dict.fromkeys(english for english, _ in parts["test"]))
         rng.shuffle(self.test)
-        self.pieces = {side: Pieces(N_PIECES) for side in SIDES}
+        self.pieces = {side: SubwordModel(N_PIECES) for side in SIDES}
         self.paths = {side: folder / f"{side}.model" for side in SIDES}
         for side, texts in zip(SIDES, zip(*learned, strict=True), strict=True):
             self.pieces[side].train(texts)

@@ -11,7 +11,7 @@ from itertools import count
 import pytest
 
 from spacy_rnn import forks
-from spacy_rnn.features.pieces import Pieces
+from spacy_rnn.features.subwords import SubwordModel
 from spacy_rnn.runtime.process import prepare_process
 
 from .helpers.paths import ROOT
@@ -95,7 +95,7 @@ def test_processes_of_pipe_beside_a_thread_that_predicts(nlp):
 
 @pytest.mark.slow
 def test_children_of_a_process_that_draws_pieces():
-    pieces = Pieces(vocab_size=40)
+    pieces = SubwordModel(vocab_size=40)
     texts = [sentence[0] for sentence in SENTENCES]
     pieces.train(texts)
     with in_another_thread(lambda: pieces.sample(texts, 0.1, 0)):

@@ -168,7 +168,7 @@ def judge_language_model(pipe: RNNLanguageModel, cases: Iterable[Case]) -> Judge
             f'subject. Train one with direction "forward" or "both".'
         )
     units = pipe.shim.features
-    surfaces = units.surfaces
+    strings = units.strings
     kept: List[Case] = []
     left_out: Counter[str] = Counter()
     for case in cases:
@@ -178,7 +178,7 @@ def judge_language_model(pipe: RNNLanguageModel, cases: Iterable[Case]) -> Judge
             left_out["whose verb has one form"] += 1
         elif case.verb < case.subject:
             left_out["whose verb is before its subject"] += 1
-        elif not all(surfaces[unit] for ids in units.encode(alone) for unit in ids):
+        elif not all(strings[unit] for ids in units.encode(alone) for unit in ids):
             left_out["with a form of the verb that the model does not know"] += 1
         else:
             kept.append(case)

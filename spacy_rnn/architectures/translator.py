@@ -19,19 +19,19 @@ from typing import (
 
 import numpy as np
 import torch
+from spacy.tokens import Doc
 from thinc.api import Model
-from torch import Tensor
+from thinc.types import Floats2d
+from torch import nn
 from tqdm import tqdm
 
 from ..config.encoder import RNNEncoder, settings_of
 from ..config.pieces import SentencePieces
 from ..config.search import Search
-from ..features.translation import PairFeatures
+from ..features.translation import TranslationVocabularies
 from ..nn import decoder as nn_decoder
-from ..nn import search as nn_search
-from ..nn import translator as nn_translator
-from ..nn.rnn import Encoder
-from ..runtime.attribution import EncoderInput, Question
+from ..nn.search import Hypothesis, SearchOptions, search
+from ..nn.translator import SourceBatch, Translator, n_correct, translation_loss
 from ..runtime.batching import Limits, batches_of, lengths_of
 from ..runtime.model import Architecture, Gold, Precision, make_model
 from ..runtime.shim import TorchShim, shim_of
@@ -39,17 +39,21 @@ from ..runtime.tok2vec import Texts
 from ..validation import at_least, rate
 from .translation import Translation, translations_of
 
+InT = List[Doc]
+OutT = List[List[Translation]]
+
 
 @dataclass(frozen=True)
 class RNNDecoder:
     """spacy_rnn.RNNDecoder.v1: a recurrent decoder (see `spacy_rnn.nn.decoder.Decoder`).
 
-    cell: "lstm", "gru" or "rnn_tanh", "rnn_relu".
-    hidden_size: width of its states.
-    depth: number of layers.
-    attention: "general", "dot" (Luong), "bahdanau", or null for the fixed-vector model.
-    input_feeding: each step reads what attention made of the one before.
-    recurrent_dropout, residual, layer_norm: see `spacy_rnn.RNNEncoder.v1`.
+    cell (str): "lstm", "gru", "rnn_tanh" or "rnn_relu".
+    hidden_size (int): Width of its states.
+    depth (int): Number of layers.
+    attention (Optional[str]): "general", "dot" (Luong) or "bahdanau"; null for the fixed-vector
+        model.
+    input_feeding (bool): Each step reads the attentional state of the step before.
+    recurrent_dropout, residual, layer_norm: See `spacy_rnn.RNNEncoder.v1`.
     """
 
     cell: Literal["rnn_tanh", "rnn_relu", "gru", "lstm"] = "lstm"
@@ -66,6 +70,7 @@ class RNNDecoder:
         rate(recurrent_dropout=self.recurrent_dropout)
 
     def module(self, embedding_size: int, memory_size: int) -> nn_decoder.Decoder:
+        """Make the decoder for pieces and states of the source of these widths."""
         return nn_decoder.Decoder(
             embedding_size,
             memory_size,
@@ -82,7 +87,7 @@ class RNNDecoder:
 
 @dataclass(frozen=True)
 class TranslatorArchitecture(Architecture):
-    """The parts of a translator."""
+    """The architecture of a translator; see `make_translator_model`."""
 
     embedding_size: int
     source_pieces: SentencePieces
@@ -92,12 +97,18 @@ class TranslatorArchitecture(Architecture):
     tied: bool
     nfc: bool
 
-    def features(self) -> PairFeatures:
+    def features(self) -> TranslationVocabularies:
+        """Make the vocabularies, not trained yet."""
         target = None if self.target_pieces is None else self.target_pieces.features()
-        return PairFeatures(self.source_pieces.features(), target, self.nfc)
+        return TranslationVocabularies(self.source_pieces.features(), target, self.nfc)
 
     def initialize(self, shim: TorchShim, X: Sequence[str], Y: Sequence[str]) -> None:
-        """X: the texts. Y: their translations."""
+        """Make the vocabularies and the network.
+
+        shim (TorchShim): The shim that holds them.
+        X (Sequence[str]): The training texts.
+        Y (Sequence[str]): Their translations.
+        """
         features = shim.features
         sources = features.normalize(X)
         if self.target_pieces is None:
@@ -107,9 +118,10 @@ class TranslatorArchitecture(Architecture):
             self.target_pieces.initialize(features.target, Y)
         shim.build({"source": len(features.source), "target": len(features.target)})
 
-    def module(self, features: PairFeatures, outputs: Dict[str, int]) -> nn_translator.Translator:
+    def module(self, features: TranslationVocabularies, outputs: Dict[str, int]) -> Translator:
+        """Make the network."""
         encoder = self.encoder.module(self.embedding_size)
-        return nn_translator.Translator(
+        return Translator(
             outputs["source"],
             outputs["target"],
             self.embedding_size,
@@ -119,120 +131,152 @@ class TranslatorArchitecture(Architecture):
             tied=self.tied,
         )
 
-    def batch(self, shim: TorchShim, texts: Texts) -> nn_translator.Sources:
+    def batch(self, shim: TorchShim, texts: Texts) -> SourceBatch:
+        """The input of the network in training."""
         sources = shim.features.normalize([doc.text for doc in texts.docs])
-        return _collate(shim, self.source_pieces.encode(shim.features.source, sources))
+        return _collate(shim, self.source_pieces.encode_for_training(shim.features.source, sources))
 
-    def targets(self, shim: TorchShim, texts: Sequence[str]) -> List[np.ndarray]:
+    def encode_targets(self, shim: TorchShim, texts: Sequence[str]) -> List[np.ndarray]:
         """The pieces of translations in training."""
         config = self.source_pieces if self.target_pieces is None else self.target_pieces
-        return config.encode(shim.features.target, texts)
+        return config.encode_for_training(shim.features.target, texts)
 
-    def predict(self, shim: TorchShim, texts: Texts, limits: Limits) -> List[List[Translation]]:
-        """The best translation of each doc, read as one sentence, in a list; none of a doc without
-        a piece."""
-        return self.translate(shim, [doc.text for doc in texts.docs], limits)
+    def predict(self, shim: TorchShim, texts: Texts, limits: Limits) -> OutT:
+        """The best translation of each doc, read as one sentence, in a list; an empty list for a
+        doc without pieces."""
+        return self.translate(shim, [doc.text for doc in texts.docs], limits, Search())
 
     def translate(
         self,
         shim: TorchShim,
-        docs: Sequence[str],
+        texts: Sequence[str],
         limits: Limits,
-        search: Search = Search(),  # noqa: B008
+        search: Search,
         n_best: int = 1,
         attention: bool = False,
         progress_bar: bool = False,
-    ) -> List[List[Translation]]:
-        """The best translations of each text."""
-        sources = shim.features.normalize(docs)
+    ) -> OutT:
+        """Translate texts.
+
+        shim (TorchShim): The shim that holds the network.
+        texts (Sequence[str]): The texts, each read as one sentence.
+        limits (Limits): Bounds on memory.
+        search (Search): The settings of the search.
+        n_best (int): Maximum number of translations per text.
+        attention (bool): Keep their attention.
+        progress_bar (bool): Show a progress bar.
+        RETURNS (List[List[Translation]]): The best translations of each text, best first; none of a
+            text without pieces.
+        """
+        sources = shim.features.normalize(texts)
         pieces = shim.features.source.encode(sources)
-        results: List[List[Translation]] = [[] for _ in docs]
-        left = np.flatnonzero(lengths_of(pieces))
-        with _progress(len(docs), progress_bar) as advance:
-            advance(len(docs) - len(left))
-            for options in search.tries(n_best, attention):
+        results: OutT = [[] for _ in texts]
+        remaining = np.flatnonzero(lengths_of(pieces))
+        with _progress(len(texts), progress_bar) as advance:
+            advance(len(texts) - len(remaining))
+            for options in search.attempts(n_best, attention):
                 again = []
-                for i, hypotheses in self._search(shim, pieces, left, limits, search, options):
-                    # A text counts once, at its first try.
+                for i, hypotheses in _search(shim, pieces, remaining, limits, search, options):
+                    # A text counts once, at its first attempt.
                     advance(not results[i])
                     results[i] = translations_of(
                         shim.features, sources[i], len(pieces[i]), hypotheses, search, n_best
                     )
                     if len(results[i]) < n_best and len(hypotheses) == options.beam:
                         again.append(i)
-                left = np.array(again, dtype="int64")
+                remaining = np.array(again, dtype="int64")
         return results
 
-    def encoder_input(self, shim: TorchShim, texts: Sequence[str]) -> EncoderInput:
-        """See `input_of_texts`."""
-        source = shim.features.source
-        pieces = [ids for ids in source.encode(shim.features.normalize(texts)) if len(ids)]
-        ids = np.concatenate([np.zeros(0, dtype="int64"), *pieces])
-        on_device = torch.from_numpy(ids).to(shim.device)
-        vectors = shim.predict(lambda module: module.source_embedding(on_device))
-        lengths = torch.from_numpy(lengths_of(pieces))
-        return EncoderInput(_encoder, source.names(ids), vectors, lengths)
-
-    def _search(
-        self,
-        shim: TorchShim,
-        pieces: Sequence[np.ndarray],
-        places: np.ndarray,
-        limits: Limits,
-        search: Search,
-        options: nn_search.SearchOptions,
-    ) -> Iterator[Tuple[int, List[nn_search.Hypothesis]]]:
-        """Yield the hypotheses of the sources in these places, in no particular order."""
-        target = shim.features.target
-        # Every hypothesis of a beam takes as much as a source.
-        size = max(1, limits.batch_tokens // options.beam)
-        for batch in batches_of(lengths_of([pieces[i] for i in places]), size):
-            some = [pieces[i] for i in places[batch]]
-            sources = _collate(shim, some)
-            bounds = search.bounds(sources.lengths.to(shim.device))
-
-            def run(module: Any, some=some, sources=sources, bounds=bounds) -> Any:
-                return module.translate(
-                    sources,
-                    bounds,
-                    options,
-                    begin=target.bos,
-                    end=target.eos,
-                    never=[target.pad, target.bos],
-                    draws=search.draws(some, options, bounds[1]),
-                )
-
-            yield from zip(places[batch].tolist(), shim.predict(run), strict=True)
-
-    def compare(
+    def evaluate(
         self, shim: TorchShim, texts: Sequence[str], translations: Sequence[str], limits: Limits
-    ) -> "TeacherForced":
-        """How well the network predicts the pieces of translations of texts, neither of them
-        empty."""
+    ) -> "TeacherForcedScores":
+        """Evaluate the network with teacher forcing.
+
+        shim (TorchShim): The shim that holds the network.
+        texts (Sequence[str]): The texts, none of them empty.
+        translations (Sequence[str]): Their gold translations, none of them empty.
+        limits (Limits): Bounds on memory.
+        RETURNS (TeacherForcedScores): The scores.
+        """
         sources = shim.features.source.encode(shim.features.normalize(texts))
         targets = shim.features.target.encode(translations)
-        loss, n_right, n_pieces = 0.0, 0, 0
+        loss, correct, n_pieces = 0.0, 0, 0
         sizes = lengths_of(sources) + lengths_of(targets)
         for batch in batches_of(sizes, limits.batch_tokens):
-            some = _collate(shim, [sources[i] for i in batch])
-            inputs, after = shim.features.teacher_forcing([targets[i] for i in batch])
-            read = {name: torch.from_numpy(a).to(shim.device) for name, a in inputs.items()}
-            gold = torch.from_numpy(after).to(shim.device)
+            arrays = shim.features.decoder_arrays([targets[i] for i in batch])
+            decoder_input, valid_positions, decoder_target = (
+                torch.from_numpy(array).to(shim.device) for array in arrays
+            )
+            with shim.inference() as module:
+                batch_sources = _collate(shim, [sources[i] for i in batch])
+                scores = network_of(module)(batch_sources, decoder_input, valid_positions)
+                loss += float(translation_loss(scores, {"pieces": decoder_target}))
+                correct += int(n_correct(scores, decoder_target))
+            n_pieces += len(decoder_target)
+        return TeacherForcedScores(correct / n_pieces, math.exp(loss / n_pieces))
 
-            def run(module: Any, some=some, read=read, gold=gold) -> Tuple[float, int]:
-                scores = module(some, **read)
-                lost = nn_translator.translation_loss(scores, {"pieces": gold})
-                return float(lost), int(nn_translator.n_right(scores, gold))
 
-            lost, right = shim.predict(run)
-            loss, n_right, n_pieces = loss + lost, n_right + right, n_pieces + len(after)
-        return TeacherForced(n_right / n_pieces, math.exp(loss / n_pieces))
+class TeacherForcedScores(NamedTuple):
+    """How well pieces of gold translations are predicted from those before them.
+
+    accuracy (float): Share of the pieces, including ends, that have the highest score.
+    perplexity (float): Exponential of the mean negative log-probability of a piece.
+    """
+
+    accuracy: float
+    perplexity: float
+
+
+def _search(
+    shim: TorchShim,
+    pieces: Sequence[np.ndarray],
+    indices: np.ndarray,
+    limits: Limits,
+    settings: Search,
+    options: SearchOptions,
+) -> Iterator[Tuple[int, List[Hypothesis]]]:
+    """Yield the index and the hypotheses of each of these sources, in no particular order."""
+    target = shim.features.target
+    # Every hypothesis of a beam takes as much memory as a source.
+    size = max(1, limits.batch_tokens // options.beam)
+    for batch in batches_of(lengths_of([pieces[i] for i in indices]), size):
+        batch_pieces = [pieces[i] for i in indices[batch]]
+        sources = _collate(shim, batch_pieces)
+        length_bounds = settings.length_bounds(sources.lengths.to(shim.device))
+        _, max_length = length_bounds
+        with shim.inference() as module:
+            network = network_of(module)
+            source, state = network.encode(sources)
+            hypotheses = search(
+                network,
+                source,
+                state,
+                length_bounds,
+                options,
+                begin=torch.full_like(max_length, target.bos),
+                end=target.eos,
+                forbidden=[target.pad, target.bos],
+                uniforms=settings.uniforms(batch_pieces, options, max_length),
+            )
+        yield from zip(indices[batch].tolist(), hypotheses, strict=True)
+
+
+def network_of(module: nn.Module) -> Translator:
+    """The network of a translator."""
+    assert isinstance(module, Translator)
+    return module
+
+
+def _collate(shim: TorchShim, pieces: Sequence[np.ndarray]) -> SourceBatch:
+    """The pieces of sources as tensors."""
+    flat = torch.from_numpy(np.concatenate(pieces)).to(shim.device)
+    return SourceBatch(flat, torch.from_numpy(lengths_of(pieces)))
 
 
 @contextmanager
 def _progress(n_texts: int, shown: bool) -> Iterator[Callable[[int], Any]]:
-    """Count the texts that are done, in a progress bar if it is to be shown. Without it there is no
-    tqdm either, which takes a lock of the whole process that a fork may leave held."""
+    """Count texts in a progress bar, if it is shown. Otherwise tqdm is not used at all: it takes a
+    lock of the whole process, which a fork may leave held."""
     if not shown:
         yield lambda n: None
         return
@@ -240,53 +284,35 @@ def _progress(n_texts: int, shown: bool) -> Iterator[Callable[[int], Any]]:
         yield bar.update
 
 
-def _encoder(module: Any) -> Encoder:
-    return module.encoder
-
-
-class TeacherForced(NamedTuple):
-    """How well pieces of translations are predicted from those before them.
-
-    accuracy: share of the pieces, ends among them, that have the highest score.
-    perplexity: exp of the mean negative log-probability of a piece.
-    """
-
-    accuracy: float
-    perplexity: float
-
-
-def _collate(shim: TorchShim, pieces: Sequence[np.ndarray]) -> nn_translator.Sources:
-    """Pieces of sources as tensors."""
-    together = torch.from_numpy(np.concatenate(pieces)).to(shim.device)
-    return nn_translator.Sources(together, torch.from_numpy(lengths_of(pieces)))
-
-
 def make_translator_model(
     source_pieces: SentencePieces,
     target_pieces: Optional[SentencePieces],
-    encoder: Model,
+    encoder: Model[List[Doc], List[Floats2d]],
     decoder: RNNDecoder,
     embedding_size: int = 256,
     tied: bool = True,
     nfc: bool = True,
     mixed_precision: Precision = "none",
     batch_tokens: int = 4096,
-) -> Model:
-    """spacy_rnn.Translator.v1: an encoder-decoder network that translates texts.
+) -> Model[InT, OutT]:
+    """spacy_rnn.Translator.v1: an encoder-decoder network that translates texts. It predicts, for
+    each doc, a list with its best translation, read as one sentence and with the default search; an
+    empty list for a doc without pieces.
 
-    source_pieces: spacy_rnn.SentencePieces.v1, of the texts.
-    target_pieces: of the translations; null for one vocabulary and embedding of both.
-    encoder: spacy_rnn.RNNEncoder.v1.
-    decoder: spacy_rnn.RNNDecoder.v1.
-    embedding_size: width of the vectors of pieces.
-    tied: the output layer has the weights of the target's embedding, which must then be as wide as
-        the decoder's states.
-    mixed_precision: train and predict in half precision on a GPU; quietly off on a CPU.
-    batch_tokens: pieces in a batch of sources in prediction, padding counted. Bounds memory;
-        results do not depend on it.
-
-    The model predicts, for a list of docs, a list of lists: the best translation of each doc, read
-    as one sentence and with the default search; none of a doc without a piece.
+    source_pieces (SentencePieces): spacy_rnn.SentencePieces.v1, for the texts.
+    target_pieces (Optional[SentencePieces]): The same for the translations; null for one vocabulary
+        and embedding of both.
+    encoder (Model): spacy_rnn.RNNEncoder.v1.
+    decoder (RNNDecoder): spacy_rnn.RNNDecoder.v1.
+    embedding_size (int): Width of the vectors of pieces.
+    tied (bool): The output layer shares the weights of the target's embedding, which must then be
+        as wide as the decoder's states.
+    nfc (bool): Compose characters of the texts (Unicode's normalization form C).
+    mixed_precision (str): Train and predict in half precision on a GPU ("bf16", "fp16"); ignored on
+        a CPU.
+    batch_tokens (int): Pieces in a batch of sources in prediction, including padding. Bounds
+        memory; results do not depend on it.
+    RETURNS (Model): The model.
     """
     architecture = TranslatorArchitecture(
         embedding_size, source_pieces, target_pieces, settings_of(encoder), decoder, tied, nfc
@@ -294,69 +320,61 @@ def make_translator_model(
     return make_model("rnn_translator", architecture, mixed_precision, batch_tokens, 1, 0)
 
 
+def architecture_of(model: Model[InT, OutT]) -> TranslatorArchitecture:
+    """The architecture of a translator."""
+    architecture = shim_of(model).architecture
+    assert isinstance(architecture, TranslatorArchitecture)
+    return architecture
+
+
 def predict_translations(
-    model: Model,
+    model: Model[InT, OutT],
     texts: Sequence[str],
     search: Search,
     n_best: int,
     attention: bool,
     progress_bar: bool,
-) -> List[List[Translation]]:
-    """The best translations of each text, best first; none of a text without pieces.
-
-    attention: whether they have their attention.
-    """
-    shim = shim_of(model)
+) -> OutT:
+    """Translate texts; see `TranslatorArchitecture.translate`."""
     limits = model.attrs["limits"]
-    return shim.architecture.translate(shim, texts, limits, search, n_best, attention, progress_bar)
+    return architecture_of(model).translate(
+        shim_of(model), texts, limits, search, n_best, attention, progress_bar
+    )
 
 
-def compare_translations(
-    model: Model, texts: Sequence[str], translations: Sequence[str]
-) -> TeacherForced:
-    """How well the pieces of translations of texts are predicted, neither of them empty."""
-    shim = shim_of(model)
-    return shim.architecture.compare(shim, texts, translations, model.attrs["limits"])
+def evaluate_translations(
+    model: Model[InT, OutT], texts: Sequence[str], translations: Sequence[str]
+) -> TeacherForcedScores:
+    """Evaluate a translator with teacher forcing; see `TranslatorArchitecture.evaluate`."""
+    limits = model.attrs["limits"]
+    return architecture_of(model).evaluate(shim_of(model), texts, translations, limits)
 
 
 def translation_gold(
-    model: Model, texts: Sequence[str], label_smoothing: float, teacher_forcing: float = 1.0
+    model: Model[InT, OutT],
+    texts: Sequence[str],
+    label_smoothing: float,
+    teacher_forcing: float = 1.0,
 ) -> Gold:
-    """Translations as the network reads and predicts them.
+    """Translations as a training step reads and predicts them.
 
-    teacher_forcing: the share of their pieces that it reads; for the others it reads its own best
-        guesses, drawn for each text and piece.
+    model (Model): The translator.
+    texts (Sequence[str]): The gold translations.
+    label_smoothing (float): Share of the probability spread over all pieces.
+    teacher_forcing (float): Share of the pieces that the decoder reads; for the others, sampled for
+        each text and piece, it reads its own best prediction.
+    RETURNS (Gold): The targets of the step.
     """
     shim = shim_of(model)
-    pieces = shim.architecture.targets(shim, texts)
-    inputs, after = shim.features.teacher_forcing(pieces)
+    pieces = architecture_of(model).encode_targets(shim, texts)
+    arrays = shim.features.decoder_arrays(pieces)
+    inputs = {
+        "decoder_input": arrays.decoder_input,
+        "valid_positions": arrays.valid_positions,
+    }
     if teacher_forcing < 1.0:
-        inputs["own"] = np.random.random(inputs["before"].shape) >= teacher_forcing
-    loss = partial(nn_translator.translation_loss, label_smoothing=label_smoothing)
-    return Gold({"pieces": after}, len(after), loss, inputs)
-
-
-def input_of_texts(model: Model, texts: Sequence[str]) -> EncoderInput:
-    """The input of the encoder for texts; those that are empty have none."""
-    shim = shim_of(model)
-    return shim.architecture.encoder_input(shim, texts)
-
-
-def ask_piece(model: Model, text: str, pieces: Sequence[str], place: int) -> Question:
-    """Why a piece of a text's translation comes after those before it.
-
-    pieces: of the translation. place: of the piece among them.
-    """
-    shim = shim_of(model)
-    target = shim.features.target
-    ids = {name: i for i, name in enumerate(target.pieces())}
-    before = torch.tensor([target.bos, *(ids[piece] for piece in pieces[:place])])
-    score = partial(_piece_score, before=before.to(shim.device), piece=ids[pieces[place]])
-    prediction = f"log-probability of '{pieces[place]}', piece {place} of the translation"
-    return Question(input_of_texts(model, [text]), prediction, score)
-
-
-def _piece_score(module: Any, vectors: Tensor, *, before: Tensor, piece: int) -> Tensor:
-    n, length, _ = vectors.shape
-    lengths = torch.full((n,), length)
-    return module.foretell(vectors.flatten(0, 1), lengths, before.expand(n, -1))[:, piece]
+        shape = arrays.decoder_input.shape
+        inputs["use_prediction"] = np.random.random(shape) >= teacher_forcing
+    loss = partial(translation_loss, label_smoothing=label_smoothing)
+    target = arrays.decoder_target
+    return Gold({"pieces": target}, len(target), loss, inputs)

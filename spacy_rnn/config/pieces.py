@@ -1,4 +1,4 @@
-"""Vocabularies of pieces of words, as configs describe them."""
+"""Settings of subword models."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,23 +6,26 @@ from typing import List, Literal, Optional, Sequence
 
 import numpy as np
 
-from ..features.pieces import Pieces
+from ..features.subwords import SubwordModel
 from ..validation import number_at_least
 
 
 @dataclass(frozen=True)
 class SentencePieces:
     """spacy_rnn.SentencePieces.v1: a vocabulary of pieces of words, trained on the training texts
-    or loaded (see `spacy_rnn.features.pieces.Pieces`).
+    or loaded (see `spacy_rnn.features.subwords.SubwordModel`).
 
-    vocab_size, kind, character_coverage, byte_fallback: of a model that is trained.
-    alpha: draw the pieces of training texts at random, by this parameter of `Pieces.sample`, so
-        that a word is seen in several ways (Kudo 2018); null takes the best.
-    path: a SentencePiece model to load at initialization instead; it is saved with the component.
+    vocab_size, model_type, character_coverage, byte_fallback: Settings of a model that is trained;
+        see `SubwordModel`.
+    alpha (Optional[float]): Sample the pieces of training texts with this parameter of
+        `SubwordModel.sample`, so that a word is seen in several segmentations (Kudo 2018); null
+        always takes the best one.
+    path (Optional[Path]): A SentencePiece model to load at initialization instead of training one.
+        It is saved with the component.
     """
 
     vocab_size: int = 8000
-    kind: Literal["unigram", "bpe", "char"] = "unigram"
+    model_type: Literal["unigram", "bpe", "char"] = "unigram"
     character_coverage: float = 1.0
     byte_fallback: bool = False
     alpha: Optional[float] = None
@@ -31,18 +34,22 @@ class SentencePieces:
     def __post_init__(self) -> None:
         number_at_least(0, alpha=self.alpha or 0.0)
 
-    def features(self) -> Pieces:
-        return Pieces(self.vocab_size, self.kind, self.character_coverage, self.byte_fallback)
+    def features(self) -> SubwordModel:
+        """The model, neither trained nor loaded yet."""
+        return SubwordModel(
+            self.vocab_size, self.model_type, self.character_coverage, self.byte_fallback
+        )
 
-    def initialize(self, pieces: Pieces, texts: Sequence[str]) -> None:
+    def initialize(self, model: SubwordModel, texts: Sequence[str]) -> None:
+        """Train the model on texts, or load it from `path`."""
         if self.path is None:
-            pieces.train(texts)
+            model.train(texts)
         else:
-            pieces.load(self.path)
+            model.load(self.path)
 
-    def encode(self, pieces: Pieces, texts: Sequence[str]) -> List[np.ndarray]:
-        """The pieces of training texts."""
+    def encode_for_training(self, model: SubwordModel, texts: Sequence[str]) -> List[np.ndarray]:
+        """The pieces of training texts, sampled with `alpha`."""
         if self.alpha is None:
-            return pieces.encode(texts)
+            return model.encode(texts)
         # spaCy seeds numpy's generator.
-        return pieces.sample(texts, self.alpha, np.random.randint(1 << 31))
+        return model.sample(texts, self.alpha, np.random.randint(1 << 31))

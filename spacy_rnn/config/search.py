@@ -1,33 +1,37 @@
-"""Settings of the search for the best sequence of pieces."""
+"""Settings of the search for translations."""
 
 from dataclasses import dataclass, replace
 from typing import Iterator, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..nn import search as nn_search
 from ..validation import above_zero, at_least, number_at_least
 
-#: how often a beam that finds too few different texts is made twice as wide
+#: how often a beam that finds too few different texts is doubled
 N_WIDENED = 3
 
 
 @dataclass(frozen=True)
 class Search:
-    """spacy_rnn.Search.v1: how translations are searched (see `spacy_rnn.nn.search`).
+    """spacy_rnn.Search.v1: the search for translations (see `spacy_rnn.nn.search`).
 
-    beam: hypotheses kept a text; 1 is greedy.
-    length_penalty, coverage_penalty: alpha and beta of Wu et al. 2016, section 7; 0 for none.
-    min_ratio, max_ratio: the least and the most pieces of a translation for each piece of its
-        source; ten more are allowed.
-    block_ngrams: no n-gram of pieces of this size twice; 0 allows all.
-    replace_unknown: write the piece of the source that got most attention where the translation
-        has an unknown one.
-    sample: draw translations, as many as `beam` says, and take the best, instead of searching.
-    temperature, top_k, top_p: of samples: flattens the distribution; draws among the k most
-        probable pieces, 0 for all; among the most probable ones that make up p.
-    seed: of samples. With the same one a text gets the same translation, whatever its batch.
+    beam (int): Hypotheses kept per text; 1 is greedy.
+    length_penalty, coverage_penalty (float): Alpha and beta of Wu et al. 2016, section 7; 0 for
+        none.
+    min_ratio, max_ratio (float): The minimum and the maximum number of pieces of a translation per
+        piece of its source; ten more are allowed.
+    block_ngrams (int): No n-gram of pieces of this size occurs twice; 0 allows all.
+    replace_unknown (bool): Replace an unknown piece of the translation by the piece of the source
+        with the most attention.
+    sample (bool): Sample as many translations as `beam` says and take the best, instead of
+        searching.
+    temperature (float): Of sampling; below 1 it sharpens the distribution, above 1 it flattens it.
+    top_k (int): Sample from the k most probable pieces; 0 for all.
+    top_p (float): Sample from the most probable pieces that make up the probability p.
+    seed (int): Of sampling. With the same one a text gets the same translation in any batch.
     """
 
     beam: int = 5
@@ -58,16 +62,18 @@ class Search:
             raise ValueError(f"'top_p' is a probability of at most 1, got {self.top_p}.")
 
     def options(self, n_best: int, attention: bool = False) -> nn_search.SearchOptions:
-        """For so many results of each source.
+        """The options of a search.
 
-        attention: whether they have their attention.
+        n_best (int): The number of results per source.
+        attention (bool): Keep their attention.
+        RETURNS (SearchOptions): The options.
         """
         beam = max(self.beam, n_best)
         return nn_search.SearchOptions(
             beam=beam,
-            # Some may be the same text, in other pieces.
+            # Several may be the same text in different pieces.
             n_best=beam,
-            certain=1 if n_best == 1 else None,
+            n_exact=1 if n_best == 1 else None,
             attention=attention or self.replace_unknown,
             length_penalty=self.length_penalty,
             coverage_penalty=self.coverage_penalty,
@@ -77,9 +83,13 @@ class Search:
             top_p=self.top_p,
         )
 
-    def tries(self, n_best: int, attention: bool) -> Iterator[nn_search.SearchOptions]:
-        """`options`, and wider and wider beams for sources of which those find too few texts. There
-        are as many samples as the settings say."""
+    def attempts(self, n_best: int, attention: bool) -> Iterator[nn_search.SearchOptions]:
+        """The options of a search and of the searches that follow for sources for which it finds
+        too few texts, with wider and wider beams. Sampling has only one.
+
+        n_best, attention: See `options`.
+        YIELDS (SearchOptions): The options of the next search.
+        """
         options = self.options(n_best, attention)
         yield options
         for _ in range(0 if self.sample else N_WIDENED):
@@ -87,16 +97,23 @@ class Search:
             options = replace(options, beam=beam, n_best=beam)
             yield options
 
-    def draws(
-        self, pieces: Sequence[np.ndarray], options: nn_search.SearchOptions, most: torch.Tensor
-    ) -> Optional[torch.Tensor]:
-        """What the samples of sources are drawn by (see `search`), None without."""
+    def uniforms(
+        self, pieces: Sequence[np.ndarray], options: nn_search.SearchOptions, max_length: Tensor
+    ) -> Optional[Tensor]:
+        """The random numbers by which targets are sampled; see `spacy_rnn.nn.search.search`.
+
+        pieces (Sequence[np.ndarray]): The pieces of each source.
+        options (SearchOptions): The options of the search.
+        max_length (Tensor): The maximum number of pieces of each target (B,).
+        RETURNS (Optional[Tensor]): The numbers (B, beam, steps); None without sampling.
+        """
         if not self.sample:
             return None
-        shape = (options.beam, int(most.max()) + 1)
-        drawn = [np.random.default_rng([self.seed, *ids]).random(shape[::-1]).T for ids in pieces]
-        return torch.from_numpy(np.stack(drawn)).to(most.device)
+        shape = (int(max_length.max()) + 1, options.beam)
+        numbers = [np.random.default_rng([self.seed, *ids]).random(shape).T for ids in pieces]
+        return torch.from_numpy(np.stack(numbers)).to(max_length.device)
 
-    def bounds(self, lengths: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
-        """The least and the most pieces of translations of sources of these lengths."""
+    def length_bounds(self, lengths: Tensor) -> Tuple[Tensor, Tensor]:
+        """The minimum and the maximum number of pieces of translations, for sources of these
+        lengths (B,)."""
         return (self.min_ratio * lengths).long(), (self.max_ratio * lengths).long() + 10

@@ -1,4 +1,4 @@
-"""The units of language models, as configs describe them."""
+"""Settings of the units of language models."""
 
 from dataclasses import dataclass
 from typing import List, Sequence, Union
@@ -13,9 +13,9 @@ from .pieces import SentencePieces
 
 @dataclass(frozen=True)
 class CharacterUnits:
-    """spacy_rnn.CharacterUnits.v1: every character, blanks and line breaks among them.
+    """spacy_rnn.CharacterUnits.v1: characters, including spaces and line breaks.
 
-    min_freq: characters that occur less often in the training texts are unknown.
+    min_freq (int): Characters that occur less often in the training texts are unknown.
     """
 
     min_freq: int = 2
@@ -28,8 +28,8 @@ class CharacterUnits:
 class WordUnits:
     """spacy_rnn.WordUnits.v1: spaCy's tokens.
 
-    min_freq: words that occur less often in the training texts are unknown.
-    max_words: of the others the most frequent ones have a place in the vocabulary; 0 for all.
+    min_freq (int): Words that occur less often in the training texts are unknown.
+    max_words (int): Maximum number of the others, the most frequent ones; 0 for all.
     """
 
     min_freq: int = 2
@@ -44,7 +44,7 @@ UnitsConfig = Union[CharacterUnits, WordUnits, SentencePieces]
 
 
 def make_units(config: UnitsConfig) -> Units:
-    """Units that have learned nothing yet."""
+    """Make units without a vocabulary."""
     if isinstance(config, SentencePieces):
         return PieceUnits(config.features())
     if isinstance(config, WordUnits):
@@ -52,16 +52,16 @@ def make_units(config: UnitsConfig) -> Units:
     return Characters(config.min_freq)
 
 
-def learn_units(config: UnitsConfig, units: Units, docs: Sequence[Doc]) -> None:
-    """Make the vocabulary from the training texts, or load it where the config says so."""
+def fit_units(config: UnitsConfig, units: Units, docs: Sequence[Doc]) -> None:
+    """Make the vocabulary from training documents, or load it if the config says so."""
     if isinstance(config, SentencePieces) and isinstance(units, PieceUnits):
-        config.initialize(units.pieces, [doc.text for doc in docs])
+        config.initialize(units.model, [doc.text for doc in docs])
     else:
-        units.learn(docs)
+        units.fit(docs)
 
 
-def training_units(config: UnitsConfig, units: Units, docs: Sequence[Doc]) -> List[np.ndarray]:
-    """The units of training texts, drawn at random where the config says so."""
+def encode_for_training(config: UnitsConfig, units: Units, docs: Sequence[Doc]) -> List[np.ndarray]:
+    """The units of training documents, sampled if the config says so."""
     if isinstance(config, SentencePieces) and isinstance(units, PieceUnits):
-        return config.encode(units.pieces, [doc.text for doc in docs])
+        return config.encode_for_training(units.model, [doc.text for doc in docs])
     return units.encode(docs)

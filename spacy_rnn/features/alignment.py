@@ -1,16 +1,20 @@
-"""Which characters two ways of cutting a text share."""
+"""Alignment of two segmentations of a text by the characters that they share."""
 
 from __future__ import annotations
 
 import numpy as np
 
 
-def shares(
+def overlap_matrix(
     starts: np.ndarray, ends: np.ndarray, other_starts: np.ndarray, other_ends: np.ndarray
 ) -> np.ndarray:
-    """Of each span [start, end) of characters how much lies in each of some others, which do not
-    overlap: float32 (spans, others). A row sums to 1, and to 0 where the span has no character in
-    any of them."""
+    """The overlap of spans of characters with others.
+
+    starts, ends (np.ndarray): The spans [start, end).
+    other_starts, other_ends (np.ndarray): The others, which do not overlap each other.
+    RETURNS (np.ndarray): The share of each span that lies in each other, float32 (spans, others). A
+        row sums to 1, or to 0 if the span has no character in any of them.
+    """
     first = np.maximum(starts[:, None], other_starts)
     last = np.minimum(ends[:, None], other_ends)
     common = np.maximum(last - first, 0).astype("float32")

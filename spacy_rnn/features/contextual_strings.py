@@ -59,7 +59,7 @@ class WordCharacters:
         self.characters, self.settings, self.weights = self._source()
 
     def ids(self, words: list[str], vocab: Vocab) -> dict[str, np.ndarray]:
-        spelled = [self.characters.read(shortened(word, MAX_LENGTH)) for word in words]
+        spelled = [self.characters.encode_text(shortened(word, MAX_LENGTH)) for word in words]
         return padded(self.name, spelled, MAX_LENGTH)
 
     def finish(self, arrays: dict[str, np.ndarray], vocab: Vocab) -> dict[str, np.ndarray]:
@@ -93,12 +93,12 @@ class WordCharacters:
         if backward:
             reversed_places = np.maximum(sizes[:, None] - 1 - places, 0)
             rows = np.take_along_axis(rows, reversed_places, axis=1)
-        rows[np.arange(len(rows)), sizes] = self.characters.read(BLANK)[0]
+        rows[np.arange(len(rows)), sizes] = self.characters.encode_text(BLANK)[0]
         flat = rows[places <= sizes[:, None]]
         # Where words end, and sequences, before the boundaries are put in.
         word_ends = np.cumsum(sizes + 1)
         starts = np.concatenate([[0], word_ends])[np.cumsum(lengths) - lengths]
-        units = np.insert(flat, starts, self.characters.boundary)
+        units = np.insert(flat, starts, self.characters.boundary_id)
         ends = word_ends + np.repeat(np.arange(len(lengths)), lengths)
         n_units = np.diff(starts, append=len(flat)) + 1
         return Strings(units, n_units, ends[::-1].copy() if backward else ends)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Any, Iterator
+from typing import Any, Iterable, Iterator
 
 import numpy as np
 
@@ -63,6 +63,23 @@ def required_text(text: Any, where: str) -> str:
             f"mend the text: text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')."
         ) from error
     return text
+
+
+def required_texts(texts: Iterable[Any], what: str = "Text") -> Iterator[str]:
+    """Check each text of a list; see `required_text`.
+
+    texts (Iterable[Any]): The texts.
+    what (str): Names them in errors.
+    YIELDS (str): The texts.
+    RAISES (ValueError): If one is not a string of whole characters, or if `texts` is itself one.
+    """
+    if isinstance(texts, str):
+        raise ValueError(
+            f"One {what.lower()} was given instead of a list of {what.lower()}s. Put it into a "
+            f"list: [{texts[:40]!r}]."
+        )
+    for i, text in enumerate(texts, 1):
+        yield required_text(text, f"{what} {i}")
 
 
 def _composed(word: str) -> Iterator[str]:

@@ -1,8 +1,8 @@
-"""Documents as streams: what a recurrent language model reads in training, window by window.
+"""Streams of documents, which a recurrent language model reads window by window in training.
 
-Each document joins the shortest of some parallel streams. A window takes the next units of all
-streams; the network's state goes on from window to window, its gradient does not (truncated
-back-propagation through time, Williams and Peng 1990).
+Each document joins the shortest of several parallel streams. A window holds the next units of all
+streams; the network's state is carried from window to window, its gradient is not (truncated
+back-propagation through time, BPTT, Williams and Peng 1990).
 """
 
 from __future__ import annotations
@@ -17,19 +17,21 @@ import numpy as np
 FORWARD, BACKWARD = "forwards", "backwards"
 
 
-class Window(NamedTuple):
-    """The next units of each stream, those of one after those of another.
+class BPTTWindow(NamedTuple):
+    """The next units of each stream, concatenated.
 
-    lengths: units of each stream, (B,), at least one.
-    inputs: the units that are read, (N,); targets: those that come next, (N,).
-    starts: bool (B,), whether a document begins here; else the state goes on.
-    conditions: float32 (B, C), the vectors of the documents, if they have any.
+    lengths (np.ndarray): Units per stream, at least one, (B,).
+    inputs (np.ndarray): The units that are read, (N,).
+    targets (np.ndarray): The units that come next, (N,).
+    resets (np.ndarray): True for streams whose state is reset before the window, as a new document
+        begins, bool (B,).
+    conditions (np.ndarray): The vectors of the documents, float32 (B, C), if they have any.
     """
 
     lengths: np.ndarray
     inputs: np.ndarray
     targets: np.ndarray
-    starts: np.ndarray
+    resets: np.ndarray
     conditions: Optional[np.ndarray]
 
 
@@ -38,15 +40,17 @@ class _Document(NamedTuple):
     condition: Optional[np.ndarray]
 
 
-class Streams:
-    """Documents that wait to be read.
+class BPTTStreams:
+    """Parallel streams of documents that are still to be read.
 
-    n: how many streams.
-    window: units of each that are read at once.
-    carry: the state goes on from a document to the next one on its stream, and so do windows.
-        Otherwise a document begins anew, and a window ends with it.
-    rng: draws the size of each window, near `window` and now and then near half of it (Merity et
-        al. 2018, section 5.1), so that documents are not cut at the same places each time.
+    n (int): The number of streams.
+    window (int): Units per stream in a window.
+    carry (bool): Carry the state from a document to the next one of its stream, and let windows
+        continue across them. Otherwise the state is reset before a document, and a window ends with
+        it.
+    rng (np.random.Generator): Samples the size of each window, near `window` and sometimes near
+        half of it (Merity et al. 2018, section 5.1), so that documents are not cut at the same
+        places each time. None for windows of one size.
     """
 
     def __init__(
@@ -57,46 +61,52 @@ class Streams:
         self.rng = rng
         self._queues: List[Deque[_Document]] = [deque() for _ in range(n)]
         self._at = np.zeros(n, dtype="int64")
-        #: units of each stream that are in no window yet
+        #: units of each stream that no window had yet
         self.n_waiting = np.zeros(n, dtype="int64")
         self._begun = False
         self._size = self._next_size()
 
     def push(self, units: np.ndarray, condition: Optional[np.ndarray] = None) -> None:
-        """Add a document, a unit that stands before and one that stands after it among its
-        units."""
+        """Add a document to the shortest stream.
+
+        units (np.ndarray): Its units, with the boundaries before and after it.
+        condition (np.ndarray): Its vector (C,), if it has one.
+        """
         shortest = int(self.n_waiting.argmin())
         self._queues[shortest].append(_Document(units, condition))
         self.n_waiting[shortest] += len(units) - 1
 
-    def windows(self) -> Iterator[Window]:
-        """The windows for which all streams have units."""
+    def windows(self) -> Iterator[BPTTWindow]:
+        """Take windows for as long as all streams have units.
+
+        YIELDS (BPTTWindow): The next window.
+        """
         while (self.n_waiting >= (self._size if self.carry else 1)).all():
             rows = [self._take(i) for i in range(len(self._queues))]
-            inputs, targets, starts, conditions = zip(*rows, strict=True)
-            yield Window(
+            inputs, targets, resets, conditions = zip(*rows, strict=True)
+            yield BPTTWindow(
                 np.array([len(row) for row in inputs]),
                 np.concatenate(inputs),
                 np.concatenate(targets),
-                np.array(starts),
+                np.array(resets),
                 None if conditions[0] is None else np.stack(conditions),
             )
             self._begun = True
             self._size = self._next_size()
 
     def _take(self, i: int) -> tuple[np.ndarray, np.ndarray, bool, Optional[np.ndarray]]:
-        """The next units of a stream, what follows each, whether it begins anew, its condition."""
+        """The inputs, targets, reset and condition of a stream for the next window."""
         queue, start, condition = self._queues[i], int(self._at[i]), self._queues[i][0].condition
-        starts = not self._begun if self.carry else start == 0
+        resets = not self._begun if self.carry else start == 0
         inputs, targets = [], []
-        wanted = self._size
-        while wanted and queue:
+        n_left = self._size
+        while n_left and queue:
             units, at = queue[0].units, int(self._at[i])
-            part = units[at : at + wanted + 1]
+            part = units[at : at + n_left + 1]
             inputs.append(part[:-1])
             targets.append(part[1:])
             taken = len(part) - 1
-            wanted -= taken
+            n_left -= taken
             self.n_waiting[i] -= taken
             self._at[i] += taken
             if self._at[i] == len(units) - 1:
@@ -104,7 +114,7 @@ class Streams:
                 self._at[i] = 0
                 if not self.carry:
                     break
-        return np.concatenate(inputs), np.concatenate(targets), starts, condition
+        return np.concatenate(inputs), np.concatenate(targets), resets, condition
 
     def _next_size(self) -> int:
         if self.rng is None:

@@ -1,37 +1,59 @@
-"""Pieces of sources and targets."""
+"""Vocabularies of a translator: texts as pieces, and pieces as the input of its network."""
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
 from .normalization import normalize, origins
-from .pieces import Pieces
+from .subwords import SubwordModel
 
 
-class PairFeatures:
-    """The SentencePiece models of a translator.
+class DecoderArrays(NamedTuple):
+    """Targets as a decoder reads and predicts them in training.
 
-    source, target: of the two sides; without a target's, the source's is that of both.
-    nfc: see `normalize`. Sources are normalized before they are cut into pieces, in training and in
-        prediction; targets are learned as they are written.
+    decoder_input (np.ndarray): The pieces that it reads, with the beginning and without the end,
+        padded on the right, int64 (B, T).
+    valid_positions (np.ndarray): The positions of `decoder_input`, flattened, that are not padding,
+        int64 (M,).
+    decoder_target (np.ndarray): The piece that comes next at each of them, int64 (M,).
     """
 
-    def __init__(self, source: Pieces, target: Optional[Pieces] = None, nfc: bool = True):
+    decoder_input: np.ndarray
+    valid_positions: np.ndarray
+    decoder_target: np.ndarray
+
+
+class TranslationVocabularies:
+    """The subword models of a translator. Sources are normalized before they are split into pieces,
+    in training and in prediction; targets are not.
+
+    source (SubwordModel): The model of the sources.
+    target (SubwordModel): The model of the targets; None for one model of both.
+    nfc (bool): See `normalize`.
+    """
+
+    def __init__(
+        self, source: SubwordModel, target: Optional[SubwordModel] = None, nfc: bool = True
+    ):
         self.source = source
         self.target = source if target is None else target
         self.nfc = nfc
 
     def normalize(self, texts: Sequence[str]) -> List[str]:
-        """Sources as they are read."""
+        """Normalize sources; see `spacy_rnn.features.normalization.normalize`."""
         return [normalize(text, self.nfc) for text in texts]
 
     def source_offsets(self, text: str) -> Tuple[np.ndarray, np.ndarray]:
-        """The characters of a source that each of its pieces covers: starts and ends."""
+        """The characters of a source, before its normalization, that each of its pieces covers.
+
+        text (str): The source.
+        RETURNS (Tuple[np.ndarray, np.ndarray]): The starts and the ends.
+        """
         _, starts, ends = self.source.offsets(normalize(text, self.nfc))
         firsts, lasts = origins(text, self.nfc)
-        # A piece that covers nothing may stand behind the last character.
+        # A piece that covers nothing may come after the last character.
         firsts = np.append(firsts, lasts[-1:])
         covers = ends > starts
         found_starts = firsts[starts]
@@ -39,31 +61,35 @@ class PairFeatures:
 
     @property
     def joint(self) -> bool:
+        """True if sources and targets share one model."""
         return self.target is self.source
 
-    def teacher_forcing(
-        self, targets: Sequence[np.ndarray]
-    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Pieces of targets as a decoder reads them in training, padded on the right: "before"
-        (B, T), and "places" (M,), those of it, flattened, that are no padding; and the pieces that
-        come next there (M,)."""
+    def decoder_arrays(self, targets: Sequence[np.ndarray]) -> DecoderArrays:
+        """The arrays of targets for teacher forcing.
+
+        targets (Sequence[np.ndarray]): The pieces of each target, without beginning and end.
+        RETURNS (DecoderArrays): The arrays.
+        """
         steps = max(len(target) for target in targets) + 1
-        before = np.full((len(targets), steps), self.target.pad)
-        real = np.zeros((len(targets), steps), dtype=bool)
-        before[:, 0] = self.target.bos
-        for row, is_real, target in zip(before, real, targets, strict=True):
+        decoder_input = np.full((len(targets), steps), self.target.pad)
+        valid = np.zeros((len(targets), steps), dtype=bool)
+        decoder_input[:, 0] = self.target.bos
+        for row, is_valid, target in zip(decoder_input, valid, targets, strict=True):
             row[1 : len(target) + 1] = target
-            is_real[: len(target) + 1] = True
-        after = np.concatenate([np.append(target, self.target.eos) for target in targets])
-        return {"before": before, "places": np.flatnonzero(real)}, after
+            is_valid[: len(target) + 1] = True
+        decoder_target = np.concatenate([np.append(target, self.target.eos) for target in targets])
+        return DecoderArrays(decoder_input, np.flatnonzero(valid), decoder_target)
 
     def to_dict(self) -> dict[str, Any]:
-        """The models, as JSON."""
+        """The models as JSON."""
         sides = {"source": self.source} | ({} if self.joint else {"target": self.target})
         return {name: side.to_base64() for name, side in sides.items()}
 
     def from_dict(self, state: dict[str, Any]) -> None:
-        """Take up what `to_dict` gave. Raises a KeyError where one of both is joint alone."""
+        """Restore the state returned by `to_dict`.
+
+        RAISES (KeyError): If it is of a joint model and this one is not, or the reverse.
+        """
         if self.joint == ("target" in state):
             raise KeyError("target")
         self.source.from_base64(state["source"])

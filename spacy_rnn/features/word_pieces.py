@@ -9,7 +9,7 @@ import numpy as np
 from spacy.vocab import Vocab
 
 from .feature import cut_to_longest, padded, shortened
-from .pieces import Pieces
+from .subwords import SubwordModel
 
 #: of a word of more pieces the first and the last ones are read
 MAX_LENGTH = 64
@@ -30,7 +30,9 @@ class WordPieces:
     learn: trains or loads it, when training starts, given lines of the training words.
     """
 
-    def __init__(self, name: str, pieces: Pieces, learn: Callable[[Pieces, Sequence[str]], None]):
+    def __init__(
+        self, name: str, pieces: SubwordModel, learn: Callable[[SubwordModel, Sequence[str]], None]
+    ):
         self.name = name
         self.pieces = pieces
         self._learn = learn

@@ -13,9 +13,9 @@ from ..features import characters, units
 from ..features.characters import CharacterIds
 from ..features.contextual_strings import WordCharacters
 from ..features.feature import Feature, ranked
-from ..features.pieces import Pieces
+from ..features.subwords import SubwordModel
 from ..features.tokens import TokenFeatures
-from ..features.translation import PairFeatures
+from ..features.translation import TranslationVocabularies
 from ..features.units import Characters, PieceUnits, Words
 from ..features.vectors import PretrainedVectors
 from ..features.word_pieces import WordPieces
@@ -149,7 +149,7 @@ def _(features: TokenFeatures, vocab: Vocab) -> Dict[str, Dict[str, Reader]]:
 
 
 @readers.register
-def _(features: PairFeatures, vocab: Vocab) -> Dict[str, Dict[str, Reader]]:
+def _(features: TranslationVocabularies, vocab: Vocab) -> Dict[str, Dict[str, Reader]]:
     sides = {"source": features.source, "target": features.target}
     return {name: {"pieces": _pieces(pieces)} for name, pieces in sides.items()}
 
@@ -165,10 +165,10 @@ def _(features: Any, vocab: Vocab) -> Dict[str, Dict[str, Reader]]:
 
 @readers.register
 def _(features: PieceUnits, vocab: Vocab) -> Dict[str, Dict[str, Reader]]:
-    return {TEXT: {"pieces": _pieces(features.pieces)}}
+    return {TEXT: {"pieces": _pieces(features.model)}}
 
 
-def _pieces(pieces: Pieces) -> Reader:
+def _pieces(pieces: SubwordModel) -> Reader:
     return Reader(len(pieces), pieces.unk, pieces.encode)
 
 

@@ -1,4 +1,4 @@
-"""Attention: which source tokens a decoder looks at."""
+"""Attention of a decoder on the tokens of the source."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from .linear import Linear
 Scoring = Literal["bahdanau", "dot", "general"]
 
 
-class Attention(nn.Module):
+class DecoderAttention(nn.Module):
     """Weighted means of source states (the memory), by how well each fits the decoder's state.
 
-    scoring: of a source state m for a decoder state q,
+    scoring (str): The score of a source state m for a decoder state q:
         "bahdanau": v . tanh(W q + U m) (Bahdanau et al. 2015, A.1.2);
         "dot": q . m; "general": q . W m (Luong et al. 2015, section 3.1).
-    query_size, memory_size: widths of q and m; equal for "dot".
-
-    What depends on the source alone, `keys`, is computed once a sentence.
+    query_size (int): Width of q.
+    memory_size (int): Width of m; equal to `query_size` for "dot".
     """
 
     def __init__(self, scoring: Scoring, query_size: int, memory_size: int):
@@ -42,16 +41,21 @@ class Attention(nn.Module):
             nn.init.xavier_uniform_(self.score.weight)
 
     def keys(self, memory: Tensor) -> Tensor:
-        """(B, S, M) -> (B, S, Q)."""
+        """Compute the part of the scores that depends on the source only, once per source:
+        (B, S, M) -> (B, S, Q)."""
         return memory if self.scoring == "dot" else self.memory(memory)
 
     def forward(
         self, query: Tensor, keys: Tensor, memory: Tensor, mask: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """query: (B, T, Q), of one step or of many. mask: bool (B, S), True where there is a token.
+        """Attend to the source.
 
-        Returns the contexts (B, T, M) and the weights (B, T, S), which sum to 1; of a source
-        without tokens both are 0.
+        query (Tensor): The decoder's states (B, T, Q), of one step or several.
+        keys (Tensor): The result of `keys` for the memory, (B, S, Q).
+        memory (Tensor): The source's states (B, S, M).
+        mask (Tensor): True for tokens, bool (B, S).
+        RETURNS (tuple): The contexts (B, T, M) and the weights (B, T, S), which sum to 1; both are
+            0 for a source without tokens.
         """
         # shape: (B, T, S)
         if self.scoring == "bahdanau":
@@ -59,9 +63,9 @@ class Attention(nn.Module):
             scores = self.score(torch.tanh(pairs)).squeeze(3)
         else:
             scores = query @ keys.transpose(1, 2)
-        ruled_out = ~mask.unsqueeze(1)
+        is_padding = ~mask.unsqueeze(1)
         scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
         # Not -inf: a row of nothing else has no softmax, and no gradient.
-        scores = scores.masked_fill(ruled_out, torch.finfo(scores.dtype).min)
-        weights = scores.softmax(dim=2).masked_fill(ruled_out, 0.0).to(memory.dtype)
+        scores = scores.masked_fill(is_padding, torch.finfo(scores.dtype).min)
+        weights = scores.softmax(dim=2).masked_fill(is_padding, 0.0).to(memory.dtype)
         return weights @ memory, weights

@@ -1,4 +1,4 @@
-"""The decoder of an encoder-decoder network: the pieces of a target so far -> its next piece."""
+"""The decoder of an encoder-decoder network, which predicts the next piece of a target."""
 
 from __future__ import annotations
 
@@ -7,58 +7,60 @@ from typing import NamedTuple, Optional
 import torch
 from torch import Tensor, nn
 
-from .attention import Attention, Scoring
+from .attention import DecoderAttention, Scoring
 from .dropout import LockedDropout, one_pass
 from .linear import Linear
 from .rnn import Cell, Encoder
 
 
-class Source(NamedTuple):
+class EncodedSource(NamedTuple):
     """An encoded batch of sources, read at every step.
 
-    memory: states (B, S, M), 0 where there is no token.
-    mask: bool (B, S), where there is one.
-    keys: what attention compares with, (B, S, Q); None without attention.
+    memory (Tensor): The states of the tokens (B, S, M), 0 for padding.
+    mask (Tensor): True for tokens, bool (B, S).
+    keys (Tensor): The vectors that attention compares with, (B, S, Q); None without attention.
     """
 
     memory: Tensor
     mask: Tensor
     keys: Optional[Tensor]
 
-    def select(self, rows: Tensor) -> Source:
-        """Other rows (R,) of the batch, any number of times."""
+    def select(self, rows: Tensor) -> EncodedSource:
+        """Return other rows (R,) of the batch, any number of times."""
         keys = None if self.keys is None else self.keys.index_select(0, rows)
-        return Source(self.memory.index_select(0, rows), self.mask.index_select(0, rows), keys)
+        return EncodedSource(
+            self.memory.index_select(0, rows), self.mask.index_select(0, rows), keys
+        )
 
 
-class State(NamedTuple):
-    """Where a decoder stands in a batch of targets.
+class DecoderState(NamedTuple):
+    """The state of a decoder in a batch of targets.
 
-    recurrent: states of its layers (S, depth, B, H); see `Encoder.step`.
-    fed: the last attentional state (B, H), fed to the next step with input feeding.
+    recurrent (Tensor): The states of its layers (S, depth, B, H); see `Encoder.step`.
+    fed (Tensor): The last attentional state (B, H), which the next step reads with input feeding.
     """
 
     recurrent: Tensor
     fed: Optional[Tensor]
 
-    def select(self, rows: Tensor) -> State:
-        """Other rows (R,) of the batch, any number of times."""
+    def select(self, rows: Tensor) -> DecoderState:
+        """Return other rows (R,) of the batch, any number of times."""
         fed = None if self.fed is None else self.fed.index_select(0, rows)
-        return State(self.recurrent.index_select(2, rows), fed)
+        return DecoderState(self.recurrent.index_select(2, rows), fed)
 
 
 class Decoder(nn.Module):
     """A recurrent decoder with attention on the source (Luong et al. 2015, sections 3 to 3.3), or
     without, the fixed-vector model (Sutskever et al. 2014; Cho et al. 2014).
 
-    embedding_size: width of the vectors of pieces.
-    memory_size: width of the source's states.
-    attention: how a source state is scored, None for no attention.
-    input_feeding: each step reads the attentional state of the step before. Steps must then be
-        taken one by one; without, a whole target runs through the kernels at once.
-    cell, hidden_size, depth, recurrent_dropout, residual, layer_norm: see `Encoder`.
+    Its initial state comes from the encoder's last states through a linear layer (the bridge).
 
-    It starts from both directions of the encoder, through a linear layer (the bridge).
+    embedding_size (int): Width of the vectors of pieces.
+    memory_size (int): Width of the source's states.
+    attention (str): How a source state is scored; None for no attention.
+    input_feeding (bool): Each step reads the attentional state of the step before. Steps must then
+        be taken one by one; without, a whole target runs through the kernels at once.
+    cell, hidden_size, depth, recurrent_dropout, residual, layer_norm: See `Encoder`.
     """
 
     def __init__(
@@ -77,7 +79,10 @@ class Decoder(nn.Module):
     ):
         super().__init__()
         if input_feeding and attention is None:
-            raise ValueError("Input feeding feeds what attention found: it needs an attention.")
+            raise ValueError(
+                "'input_feeding' feeds the result of attention to the next step: set 'attention' "
+                "to \"general\", \"dot\" or \"bahdanau\", or 'input_feeding' to false."
+            )
         self.input_feeding = input_feeding
         self.hidden_size = hidden_size
         self.layers = Encoder(
@@ -94,53 +99,60 @@ class Decoder(nn.Module):
         self.bridge = Linear(memory_size, n_states * depth * hidden_size)
         nn.init.xavier_uniform_(self.bridge.weight)
         nn.init.zeros_(self.bridge.bias)
-        self.attention: Optional[Attention] = None
+        self.attention: Optional[DecoderAttention] = None
         if attention is not None:
-            self.attention = Attention(attention, hidden_size, memory_size)
+            self.attention = DecoderAttention(attention, hidden_size, memory_size)
             self.combine = Linear(memory_size + hidden_size, hidden_size, bias=False)
             nn.init.xavier_uniform_(self.combine.weight)
         self.dropout = LockedDropout()
 
-    def source(self, memory: Tensor, mask: Tensor) -> Source:
-        """What all steps need of the source; keys are computed here, once."""
-        return Source(memory, mask, None if self.attention is None else self.attention.keys(memory))
+    def prepare_source(self, memory: Tensor, mask: Tensor) -> EncodedSource:
+        """Compute once what all steps read of the source; see `EncodedSource`."""
+        keys = None if self.attention is None else self.attention.keys(memory)
+        return EncodedSource(memory, mask, keys)
 
-    def start(self, summary: Tensor) -> State:
+    def initial_state(self, summary: Tensor) -> DecoderState:
         """The state before the first piece, from the last states of the encoder (B, M)."""
         n_states, depth, n_rows, size = self.layers.state_size(len(summary))
         recurrent = torch.tanh(self.bridge(summary)).view(n_rows, n_states, depth, size)
         fed = summary.new_zeros(n_rows, size) if self.input_feeding else None
-        return State(recurrent.permute(1, 2, 0, 3), fed)
+        return DecoderState(recurrent.permute(1, 2, 0, 3), fed)
 
     def forward(
-        self, vectors: Tensor, source: Source, state: State
-    ) -> tuple[Tensor, Optional[Tensor], State]:
-        """Read the vectors of pieces (B, T, E): returns, for each of them, the state that predicts
-        the next one (B, T, H), the attention on the source (B, T, S) and the state after the
-        last."""
+        self, vectors: Tensor, source: EncodedSource, state: DecoderState
+    ) -> tuple[Tensor, Optional[Tensor], DecoderState]:
+        """Read pieces.
+
+        vectors (Tensor): The vectors of the pieces (B, T, E).
+        source (EncodedSource): The encoded sources. Several rows may share one, as the hypotheses
+            of a beam do: then B is a multiple of the number of sources.
+        state (DecoderState): The state before the first of the pieces.
+        RETURNS (tuple): For each piece, the state that predicts the next one (B, T, H) and the
+            attention on the source (B, T, S) or None; and the state after the last piece.
+        """
         if not self.input_feeding or vectors.shape[1] == 1:
-            return self._read(vectors, source, state)
+            return self._decode(vectors, source, state)
         steps = []
         with one_pass(self):
             for vector in vectors.split(1, dim=1):
-                output, weights, state = self._read(vector, source, state)
+                output, weights, state = self._decode(vector, source, state)
                 assert weights is not None
                 steps.append((output, weights))
-        together, attention = (torch.cat(parts, dim=1) for parts in zip(*steps, strict=True))
-        return together, attention, state
+        outputs, attention = (torch.cat(parts, dim=1) for parts in zip(*steps, strict=True))
+        return outputs, attention, state
 
-    def _read(
-        self, vectors: Tensor, source: Source, state: State
-    ) -> tuple[Tensor, Optional[Tensor], State]:
+    def _decode(
+        self, vectors: Tensor, source: EncodedSource, state: DecoderState
+    ) -> tuple[Tensor, Optional[Tensor], DecoderState]:
         n_rows, n_steps, _ = vectors.shape
         if state.fed is not None:
             vectors = torch.cat([vectors, state.fed.unsqueeze(1)], dim=2)
         hidden, recurrent = self.layers.read(vectors.transpose(0, 1), state.recurrent)
         hidden = hidden.transpose(0, 1)
         if self.attention is None:
-            return hidden, None, State(recurrent, None)
+            return hidden, None, DecoderState(recurrent, None)
         assert source.keys is not None
-        # Several rows may share a source, the hypotheses of a beam: they look at it like steps.
+        # Rows that share a source, the hypotheses of a beam, are to attention like steps.
         query = hidden.reshape(len(source.mask), -1, self.hidden_size)
         context, weights = self.attention(query, source.keys, source.memory, source.mask)
         context = context.reshape(n_rows, n_steps, -1)
@@ -148,4 +160,4 @@ class Decoder(nn.Module):
         fed = hidden[:, -1] if self.input_feeding else None
         mask = self.dropout.mask(n_rows, self.hidden_size, hidden)
         output = hidden if mask is None else hidden * mask.unsqueeze(1)
-        return output, weights, State(recurrent, fed)
+        return output, weights, DecoderState(recurrent, fed)

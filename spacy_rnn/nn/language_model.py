@@ -1,4 +1,4 @@
-"""Language models: each unit of a sequence from those before it."""
+"""Recurrent language models, which predict each unit of a sequence from those before it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .decoder import State
+from .decoder import DecoderState
 from .dropout import bernoulli_mask
 from .layout import offsets
 from .linear import Linear
@@ -17,7 +17,12 @@ from .rnn import Encoder
 
 
 class Softmax(nn.Module):
-    """Scores of a whole vocabulary. weight: of an embedding, to share it (Press and Wolf 2017)."""
+    """The output layer of a vocabulary.
+
+    size (int): Width of the states.
+    n_units (int): Size of the vocabulary.
+    weight (Tensor): The weights of an embedding to share (Press and Wolf 2017).
+    """
 
     def __init__(self, size: int, n_units: int, weight: Optional[Tensor] = None):
         super().__init__()
@@ -28,27 +33,29 @@ class Softmax(nn.Module):
         else:
             self.linear.weight = weight  # type: ignore[assignment]
 
-    def scores(self, states: Tensor) -> Scores:
-        return Scores(states, self.linear.weight, self.linear.bias)
-
     def loss(self, states: Tensor, targets: Tensor) -> Tensor:
-        """Summed cross-entropy."""
-        return vocabulary_loss(self.scores(states), targets)
+        """The summed cross-entropy of targets (N,) after states (N, H)."""
+        return vocabulary_loss(self._scores(states), targets)
 
     def log_probabilities(self, states: Tensor, targets: Tensor) -> Tensor:
-        """Of targets (N,) after states (N, H)."""
-        return log_probabilities(self.scores(states), targets)
+        """The log-probability of each target (N,) after states (N, H)."""
+        return log_probabilities(self._scores(states), targets)
 
     def forward(self, states: Tensor) -> Tensor:
-        """Scores, of which a softmax makes probabilities, (N, V)."""
+        """The scores of all units, of which a softmax makes probabilities, (N, V)."""
         return self.linear(states)
+
+    def _scores(self, states: Tensor) -> Scores:
+        return Scores(states, self.linear.weight, self.linear.bias)
 
 
 class AdaptiveSoftmax(nn.Module):
-    """The same for a large vocabulary, frequent units first: rare ones are in clusters of narrower
-    vectors, which are looked into where they are the target (Grave et al. 2017).
+    """The output layer of a large vocabulary, frequent units first: rare ones are in clusters of
+    narrower vectors, which are computed only where they are the target (Grave et al. 2017).
 
-    cutoffs: the first unit of each cluster.
+    size (int): Width of the states.
+    n_units (int): Size of the vocabulary.
+    cutoffs (Sequence[int]): The first unit of each cluster.
     """
 
     def __init__(self, size: int, n_units: int, cutoffs: Sequence[int]):
@@ -60,14 +67,17 @@ class AdaptiveSoftmax(nn.Module):
                 layer.__class__ = Linear
 
     def loss(self, states: Tensor, targets: Tensor) -> Tensor:
+        """See `Softmax.loss`."""
         return -self.log_probabilities(states, targets).sum()
 
     def log_probabilities(self, states: Tensor, targets: Tensor) -> Tensor:
-        # In full precision, whatever the network ran in: torch mixes up the two.
+        """See `Softmax.log_probabilities`."""
+        # In full precision, regardless of the network's: torch's layer cannot mix the two.
         with torch.autocast(states.device.type, enabled=False):
             return self.clusters(self._full(states), targets).output
 
     def forward(self, states: Tensor) -> Tensor:
+        """The log-probabilities of all units, (N, V)."""
         with torch.autocast(states.device.type, enabled=False):
             return self.clusters.log_prob(self._full(states))
 
@@ -75,10 +85,11 @@ class AdaptiveSoftmax(nn.Module):
         return states.to(self.clusters.head.weight.dtype)
 
 
-class Read(NamedTuple):
-    """What a language model made of units.
+class EncoderOutput(NamedTuple):
+    """The states of a language model.
 
-    states: after each unit, (N, H). final: of the layers after each row, (S, depth, B, H).
+    states (Tensor): The state after each unit, from which the next one is predicted, (N, H).
+    final (Tensor): The states of the layers after each row, (S, depth, B, H).
     """
 
     states: Tensor
@@ -89,14 +100,15 @@ class LanguageModel(nn.Module):
     """A recurrent language model of one direction (Mikolov et al. 2010); a backward one is the same
     over reversed sequences.
 
-    n_units: size of the vocabulary.
-    encoder: reads vectors of `embedding_size`, forward.
-    tied: the output layer's weights are the embedding.
-    cutoffs: of an adaptive softmax; none for a full one.
-    embedding_dropout: rate at which the vectors of units are dropped in a training step, wherever
-        they stand in it (Merity et al. 2018, section 4.3).
-    condition_size: width of a vector that each document may have, such as of its labels: the state
-        before its first unit is a function of it. 0 for none, which starts from zeros.
+    n_units (int): Size of the vocabulary.
+    embedding_size (int): Width of the vectors of units.
+    encoder (Encoder): A forward encoder of those vectors.
+    tied (bool): The output layer shares the weights of the embedding.
+    cutoffs (Sequence[int]): Cutoffs of an adaptive softmax; none for a full one.
+    embedding_dropout (float): Rate at which units are dropped in a training step, in all their
+        places (Merity et al. 2018, section 4.3).
+    condition_size (int): Width of the vector that each document may have, such as its labels, from
+        which the state before its first unit is computed. 0 for none: states start from zeros.
     """
 
     def __init__(
@@ -113,12 +125,12 @@ class LanguageModel(nn.Module):
         super().__init__()
         if encoder.direction != "forward":
             raise ValueError(
-                f"A language model reads in one direction, not '{encoder.direction}': a backward "
-                f"one reads reversed sequences forward."
+                f"The encoder of a language model must have the direction 'forward', got "
+                f"'{encoder.direction}'. For a backward model, reverse the sequences."
             )
         if tied and cutoffs:
             raise ValueError(
-                "An adaptive softmax has no weights that could be tied to the embedding: set tied "
+                "An adaptive softmax has no weights that could be tied to the embedding. Set tied "
                 "to false, or cutoffs to []."
             )
         self.encoder = encoder
@@ -144,8 +156,13 @@ class LanguageModel(nn.Module):
             nn.init.xavier_uniform_(self.condition.weight)
             nn.init.zeros_(self.condition.bias)
 
-    def start(self, n_rows: int, condition: Optional[Tensor] = None) -> Tensor:
-        """The state before a document, (S, depth, B, H). condition: (B, C), where there is one."""
+    def initial_state(self, n_rows: int, condition: Optional[Tensor] = None) -> Tensor:
+        """The state before documents.
+
+        n_rows (int): The number of documents, B.
+        condition (Tensor): The vector of each document (B, C), if they have any.
+        RETURNS (Tensor): The states of the layers (S, depth, B, H).
+        """
         n_states, depth, _, hidden = self.encoder.state_size(n_rows)
         if self.condition is None or condition is None:
             return self.embedding.weight.new_zeros(n_states, depth, n_rows, hidden)
@@ -158,60 +175,52 @@ class LanguageModel(nn.Module):
         lengths: Tensor,
         state: Tensor,
         longest: bool = False,
-    ) -> Read:
-        """Read rows of units, (N,) flat, from a state (S, depth, B, H).
+    ) -> EncoderOutput:
+        """Read rows of units.
 
-        lengths: int64 (B,) on the CPU. longest: see `Encoder.step`.
+        units (Tensor): The units of all rows, concatenated, (N,).
+        lengths (Tensor): Units per row, int64 (B,) on the CPU.
+        state (Tensor): The state before the rows (S, depth, B, H).
+        longest (bool): See `Encoder.step`.
+        RETURNS (EncoderOutput): The states after the units.
         """
-        states, final = self.encoder.step(self.table(), lengths, units, state, longest)
-        return Read(self.to_output(states), final)
+        states, final = self.encoder.step(self.embedding_matrix(), lengths, units, state, longest)
+        return EncoderOutput(self._to_output(states), final)
 
-    def foretell(self, vectors: Tensor, state: Tensor, targets: Tensor) -> Tensor:
-        """The log-probability of units together, (B,), the last of which comes after all that was
-        read, the one before it after all but the last unit read, and so on.
+    def log_prob(self, vectors: Tensor, state: Tensor, targets: Tensor) -> Tensor:
+        """The log-probability of a sequence of units after what is read.
 
-        vectors: of what is read, (B, N, E), from a state (S, depth, B, H). targets: (T,), T <= N.
+        vectors (Tensor): The vectors of what is read, (B, N, E).
+        state (Tensor): The state before it (S, depth, B, H).
+        targets (Tensor): The units (T,), T <= N: the last one follows all that is read, the one
+            before it all but the last unit, and so on.
+        RETURNS (Tensor): The sum of their log-probabilities (B,).
         """
         n, length, _ = vectors.shape
         states, _ = self.encoder.step(vectors.flatten(0, 1), torch.full((n,), length), None, state)
         last = states.unflatten(0, (n, length))[:, length - len(targets) :]
-        scores = self.output(self.to_output(last.flatten(0, 1))).float().log_softmax(dim=1)
+        scores = self.output(self._to_output(last.flatten(0, 1))).float().log_softmax(dim=1)
         found = scores.gather(1, targets.repeat(n).unsqueeze(1))
         return found.view(n, len(targets)).sum(1)
 
-    def table(self) -> Tensor:
-        """The vectors of all units, (V, E)."""
+    def step(
+        self, units: Tensor, source: None, state: DecoderState
+    ) -> tuple[Tensor, None, DecoderState]:
+        """Read one unit per hypothesis, without a source; see `StepwiseModel.step`."""
+        vectors = self.embedding_matrix().index_select(0, units.flatten()).unsqueeze(0)
+        states, after = self.encoder.read(vectors, state.recurrent)
+        scores = self.output(self._to_output(states.squeeze(0))).view(*units.shape, -1)
+        return scores, None, DecoderState(after, None)
+
+    def embedding_matrix(self) -> Tensor:
+        """The vectors of all units, (V, E), with dropout in training."""
         weight = self.embedding.weight
         if not self.training or not self.embedding_dropout:
             return weight
         return weight * bernoulli_mask((len(weight), 1), self.embedding_dropout, weight)
 
-    def to_output(self, states: Tensor) -> Tensor:
+    def _to_output(self, states: Tensor) -> Tensor:
         return states if self.project is None else self.project(states)
-
-
-class Searched:
-    """A language model as `search` reads it; its sources are what was read before.
-
-    first: the units that may come first after each source, bool (B, V); None allows all.
-    """
-
-    def __init__(self, module: LanguageModel, first: Optional[Tensor] = None):
-        self.module = module
-        self.first = first
-
-    def step(self, pieces: Tensor, state: State) -> tuple[Tensor, None, State]:
-        module = self.module
-        vectors = module.table().index_select(0, pieces.flatten()).unsqueeze(0)
-        states, after = module.encoder.read(vectors, state.recurrent)
-        scores = module.output(module.to_output(states.squeeze(0))).view(*pieces.shape, -1)
-        if self.first is not None:
-            scores = scores.masked_fill(~self.first.unsqueeze(1), -torch.inf)
-            self.first = None
-        return scores, None, State(after, None)
-
-    def keep(self, sources: Tensor) -> None:
-        """All that it knows of them is in the state."""
 
 
 def language_loss(
@@ -222,16 +231,25 @@ def language_loss(
     activation: float = 0.0,
     temporal: float = 0.0,
 ) -> Tensor:
-    """Cross-entropy summed over units (N,), rows of these lengths; and, a unit, `activation` times
-    the mean square of the states (N, H) and `temporal` times that of their change from unit to
-    unit, which keep them small and slow (Merity et al. 2017, sections 3.1 and 3.2)."""
+    """The loss of a language model, summed over units.
+
+    module (LanguageModel): The model.
+    states (Tensor): Its states before the targets (N, H), row after row.
+    targets (Tensor): The units that come next (N,).
+    lengths (np.ndarray): Units per row (B,).
+    activation (float): Weight of the mean square of the states, added for each unit to keep them
+        small (Merity et al. 2017, section 3.1).
+    temporal (float): Weight of the mean square of their change from unit to unit, added to keep it
+        small (section 3.2).
+    RETURNS (Tensor): The cross-entropy and these penalties, a scalar.
+    """
     loss = module.output.loss(states, targets)
     if activation:
         loss = loss + len(states) * activation * states.pow(2).mean()
     if temporal and len(states) > len(lengths):
-        # All places but the first of each row.
+        # All units but the first of each row.
         later = np.delete(np.arange(len(states)), offsets(lengths))
-        places = torch.from_numpy(later).to(states.device)
-        change = states.index_select(0, places) - states.index_select(0, places - 1)
+        index = torch.from_numpy(later).to(states.device)
+        change = states.index_select(0, index) - states.index_select(0, index - 1)
         loss = loss + len(states) * temporal * change.pow(2).mean()
     return loss

@@ -2,57 +2,74 @@
 
 Every source has a row for each of its hypotheses: one at first, then `beam`. At each step all rows
 of all sources read a piece together; hypotheses that end become results, and sources that cannot
-get better leave the batch. A step keeps the row that each hypothesis goes on from, not the pieces
-before it, so that its cost does not grow with the length of the target.
+improve leave the batch. A step keeps the row that each hypothesis continues, not the pieces before
+it, so that its cost does not grow with the length of the target.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Optional, Protocol, Sequence
+from typing import NamedTuple, Optional, Protocol, Sequence, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-#: numbers in a block of `_greatest`
-_BLOCK = 64
+from .candidates import block_ngrams, mask_forbidden, most_probable, sample, sampling_distribution
+
+T = TypeVar("T")
 
 
-class Model(Protocol):
-    """What is searched: a decoder with its sources."""
+class Selectable(Protocol):
+    """Tensors that belong to the rows of a batch."""
 
-    def step(self, pieces: Tensor, state: Any) -> tuple[Tensor, Optional[Tensor], Any]:
-        """Read one piece a row, (B, K): returns scores of the next piece, of which a softmax makes
-        probabilities (B, K, V), to be overwritten, the attention on the source (B, K, S) or None,
-        and the state after it, of B * K rows, which has a method `select(rows)`."""
-        ...
+    def select(self: T, rows: Tensor) -> T:
+        """Return the same of other rows (R,) of the batch, any number of times."""
 
-    def keep(self, sources: Tensor) -> None:
-        """Go on with these sources of the batch, int64 (B',), alone."""
-        ...
+
+SourceT = TypeVar("SourceT", bound=Optional[Selectable], contravariant=True)
+StateT = TypeVar("StateT", bound=Selectable)
+
+
+class StepwiseModel(Protocol[SourceT, StateT]):
+    """A network that predicts a target piece by piece."""
+
+    def step(
+        self, pieces: Tensor, source: SourceT, state: StateT
+    ) -> tuple[Tensor, Optional[Tensor], StateT]:
+        """Read one piece per row.
+
+        pieces (Tensor): The pieces, int64 (B, K).
+        source: The encoded sources, B rows; None for a network that reads nothing else.
+        state: The state before the pieces, B * K rows.
+        RETURNS (tuple): The scores of the next piece (B, K, V), of which a softmax makes
+            probabilities and which may be overwritten; the attention on the source (B, K, S) or
+            None; and the state after the pieces.
+        """
 
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """How targets are searched.
+    """Options of a search.
 
-    beam: hypotheses kept a source; 1 is greedy. Of samples, how many are drawn.
-    n_best: results a source, at most `beam`.
-    certain: how many of them must be the best there are before the search of a source stops; None
-        for all. The others are the best of those that are found by then.
-    attention: whether results have their attention.
-    length_penalty: alpha of Wu et al. 2016, equation 14; 0 for none.
-    coverage_penalty: beta of the same equation: less for source tokens that got little attention.
-    block_ngrams: no n-gram of this size twice; 0 allows all.
-    temperature, top_k, top_p: of samples: flattens the distribution; draws among the k most
-        probable pieces, 0 for all; among the most probable ones that make up p (Holtzman et al.
-        2020, section 3.1).
+    beam (int): Hypotheses kept per source; 1 is greedy. With sampling, the number of samples.
+    n_best (int): Results per source, at most `beam`.
+    n_exact (int): How many of the results must be the best possible before the search of a source
+        stops; None for all. The others are the best of those found by then.
+    attention (bool): Keep the attention of the results.
+    length_penalty (float): Alpha of Wu et al. 2016, equation 14; 0 for none.
+    coverage_penalty (float): Beta of the same equation: lower scores where source tokens got little
+        attention.
+    block_ngrams (int): No n-gram of this size occurs twice; 0 allows all.
+    temperature (float): Of sampling; below 1 it sharpens the distribution, above 1 it flattens it.
+    top_k (int): Sample from the k most probable pieces; 0 for all.
+    top_p (float): Sample from the most probable pieces that make up the probability p (Holtzman et
+        al. 2020, section 3.1).
     """
 
     beam: int = 5
     n_best: int = 1
-    certain: Optional[int] = None
+    n_exact: Optional[int] = None
     attention: bool = False
     length_penalty: float = 0.0
     coverage_penalty: float = 0.0
@@ -65,11 +82,11 @@ class SearchOptions:
 class Hypothesis(NamedTuple):
     """A target.
 
-    pieces: without the end, int64 (T,).
-    log_probability: of the pieces and the end, under the model.
-    score: what hypotheses are ranked by: the same with its penalties.
-    attention: on the source, a row a piece (T, S); None where it is not asked for, or the model has
-        none.
+    pieces (Tensor): The pieces without the end, int64 (T,).
+    log_probability (float): Of the pieces and the end, under the model.
+    score (float): The same with its penalties, by which hypotheses are ranked.
+    attention (Tensor): On the source, one row per piece (T, S); None unless it was requested and
+        the model has one.
     """
 
     pieces: Tensor
@@ -79,19 +96,20 @@ class Hypothesis(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """What the search keeps of a step.
+    """The record of a step.
 
-    places: the number of each source in the batch (B,).
-    rows: for each hypothesis after the step the one before it that it goes on from (B, K).
-    pieces: the piece that it goes on with (B, K).
-    n_before: hypotheses of a source before the step, K'.
-    attention: of those (B, K', S), where it is asked for.
+    sources (Tensor): The number of each source in the batch (B,).
+    parents (Tensor): For each hypothesis after the step, the row of the one that it continues
+        (B, K).
+    pieces (Tensor): The piece that each adds (B, K).
+    n_rows (int): Hypotheses per source before the step, K'.
+    attention (Tensor): Of those (B, K', S), if requested.
     """
 
-    places: Tensor
-    rows: Tensor
+    sources: Tensor
+    parents: Tensor
     pieces: Tensor
-    n_before: int
+    n_rows: int
     attention: Optional[Tensor]
 
 
@@ -106,250 +124,184 @@ class _Result(NamedTuple):
 
 @torch.inference_mode()
 def search(
-    model: Model,
-    state: Any,
-    lengths: tuple[Tensor, Tensor],
+    model: StepwiseModel[SourceT, StateT],
+    source: SourceT,
+    state: StateT,
+    length_bounds: tuple[Tensor, Tensor],
     options: SearchOptions,
     *,
     begin: Tensor,
     end: int,
-    never: list[int],
-    draws: Optional[Tensor] = None,
+    forbidden: list[int],
+    first: Optional[Tensor] = None,
+    uniforms: Optional[Tensor] = None,
 ) -> list[list[Hypothesis]]:
-    """The best hypotheses of each source, best first.
+    """Find the best hypotheses of each source, best first.
 
-    state: before the first piece, one row a source.
-    lengths: the least and the most pieces of the target of each source, int64 (B,); at the most,
-        nothing but the end may follow.
-    begin: the piece that stands before the first one of each source, int64 (B,).
-    end: the piece that stands after the last one.
-    never: pieces that are no part of a target.
-    draws: numbers from [0, 1), (B, beam, steps), one more step than the longest target has pieces:
-        pieces are drawn by them instead of the most probable ones being taken. As they belong to a
-        source, its samples do not depend on the batch.
+    model (StepwiseModel): The network.
+    source: The encoded sources, one row each; None if the network has none.
+    state: The state before the first piece, one row per source.
+    length_bounds (tuple): The minimum and the maximum number of pieces in the target of each
+        source, both int64 (B,); at the maximum only the end may follow.
+    options (SearchOptions): The options of the search.
+    begin (Tensor): The piece before the first one of each source, int64 (B,).
+    end (int): The piece after the last one.
+    forbidden (list[int]): Pieces that no target contains.
+    first (Tensor): The pieces that each source allows first, bool (B, V); None allows all.
+    uniforms (Tensor): Random numbers from [0, 1), (B, beam, steps), with one more step than the
+        longest target has pieces: pieces are sampled by them instead of the most probable ones
+        being taken. As they belong to a source, its samples do not depend on the batch.
+    RETURNS (list): The hypotheses of each source, best first.
     """
-    least, most = lengths
-    least = torch.minimum(least, most)
-    device, n_sources, beam = most.device, len(most), options.beam
+    min_length, max_length = length_bounds
+    min_length = torch.minimum(min_length, max_length)
+    device, n_sources, beam = max_length.device, len(max_length), options.beam
     results: list[list[_Result]] = [[] for _ in range(n_sources)]
-    places = torch.arange(n_sources, device=device)
-    ruled_out = torch.tensor(never, dtype=torch.int64, device=device)
-    # Before the first piece all hypotheses of a source are one, but samples are drawn one by one.
-    n_rows = 1 if draws is None else beam
-    state = state.select(places.repeat_interleave(n_rows))
+    # The sources that are still searched.
+    sources = torch.arange(n_sources, device=device)
+    forbidden_pieces = torch.tensor(forbidden, dtype=torch.int64, device=device)
+    # Before the first piece all hypotheses of a source are one, but each sample has its own row.
+    n_rows = 1 if uniforms is None else beam
+    state = state.select(sources.repeat_interleave(n_rows))
     log_p = torch.zeros((n_sources, n_rows), device=device)
     last = begin.unsqueeze(1).expand(n_sources, n_rows)
-    # Of the hypotheses so far, where they matter: their pieces (B, K, T), and how much attention
-    # each part of the source got (B, K, S).
-    before = last.new_zeros((n_sources, n_rows, 0)) if options.block_ngrams else None
-    covered: Optional[Tensor] = None
+    # The pieces of the hypotheses (B, K, T) and the attention that each part of the source got
+    # (B, K, S), where an option needs them.
+    history = last.new_zeros((n_sources, n_rows, 0)) if options.block_ngrams else None
+    coverage: Optional[Tensor] = None
     steps: list[_Step] = []
-    while len(places):
+    while len(sources):
         n_rows, n_pieces = last.shape[1], len(steps)
-        scores, attention, state = model.step(last, state)
-        # Of all pieces: what is ruled out takes no probability from the others.
+        scores, attention, state = model.step(last, source, state)
         scores = scores.float()
+        if first is not None and not steps:
+            scores = scores.masked_fill(~first.unsqueeze(1), -torch.inf)
+        # Of all pieces: forbidden ones take no probability from the others.
         # In place, for they are more than a processor's cache holds.
         torch.log_softmax(scores, dim=2, out=scores)
-        if before is not None:
-            _block(scores, before, options.block_ngrams)
-        _rule_out(scores, n_pieces, least, most, end, ruled_out)
-        if draws is None:
+        if history is not None:
+            block_ngrams(scores, history, options.block_ngrams)
+        mask_forbidden(scores, n_pieces, min_length, max_length, end, forbidden_pieces)
+        if uniforms is None:
             # Twice as many as the beam, for half of them may be ends.
-            log_p, rows, pieces = _most_probable(scores, log_p, 2 * beam)
+            log_p, rows, pieces = most_probable(scores, log_p, 2 * beam)
         else:
-            log_p, rows, pieces = _drawn(scores, log_p, options, draws[:, :, n_pieces])
+            p = sampling_distribution(scores, options.temperature, options.top_k, options.top_p)
+            log_p, rows, pieces = sample(scores, log_p, p, uniforms[:, :, n_pieces])
         if attention is not None and options.coverage_penalty:
-            covered = attention if covered is None else covered + attention
+            coverage = attention if coverage is None else coverage + attention
         ends = pieces == end
         finished = ends & torch.isfinite(log_p)
         # An end counts where it would be kept in the beam, so that a beam of 1 is greedy.
         finished[:, beam:] = False
-        _collect(results, places, finished, rows, log_p, n_pieces, covered, options)
+        _collect(results, sources, finished, rows, log_p, n_pieces, coverage, options)
         log_p = log_p.masked_fill(ends, -torch.inf)
         log_p, best = log_p.topk(min(beam, log_p.shape[1]), dim=1)
         rows, last = rows.gather(1, best), pieces.gather(1, best)
         kept_attention = attention if options.attention else None
-        steps.append(_Step(places, rows, last, n_rows, kept_attention))
-        if draws is None:
-            going_on = _going_on(results, places, log_p, most, options)
+        steps.append(_Step(sources, rows, last, n_rows, kept_attention))
+        if uniforms is None:
+            continues = _can_improve(results, sources, log_p, max_length, options)
         else:
-            going_on = torch.isfinite(log_p).any(dim=1)
-        kept = going_on.nonzero()
-        rows = rows[going_on]
+            continues = torch.isfinite(log_p).any(dim=1)
+        kept = continues.nonzero()
+        rows = rows[continues]
         state = state.select((kept * n_rows + rows).flatten())
-        if covered is not None:
-            covered = covered[kept, rows]
-        if len(kept) < len(places):
+        if coverage is not None:
+            coverage = coverage[kept, rows]
+        if len(kept) < len(sources):
             kept = kept.squeeze(1)
-            model.keep(kept)
-            places, least, most, log_p = places[kept], least[kept], most[kept], log_p[kept]
-            last = last[kept]
-            draws = None if draws is None else draws[kept]
-        if before is not None:
-            before = before[kept.view(-1, 1), rows]
-            before = torch.cat([before, last.unsqueeze(2)], dim=2)
+            if source is not None:
+                source = source.select(kept)
+            sources, min_length, max_length = sources[kept], min_length[kept], max_length[kept]
+            log_p, last = log_p[kept], last[kept]
+            uniforms = None if uniforms is None else uniforms[kept]
+        if history is not None:
+            history = history[kept.view(-1, 1), rows]
+            history = torch.cat([history, last.unsqueeze(2)], dim=2)
     return _hypotheses(results, steps)
 
 
-def _block(scores: Tensor, pieces: Tensor, n: int) -> None:
-    """Make scores (B, K, V) -inf for pieces that would end an n-gram a second time, after those
-    before (B, K, T)."""
-    n_pieces = pieces.shape[2]
-    if n > n_pieces:
-        return
-    # shape: (B, K, windows, n)
-    ngrams = pieces.unfold(2, n, 1)
-    suffix = pieces[:, :, n_pieces - n + 1 :].unsqueeze(2)
-    b, k, w = (ngrams[..., :-1] == suffix).all(dim=3).nonzero(as_tuple=True)
-    scores[b, k, ngrams[b, k, w, -1]] = -torch.inf
-
-
-def _rule_out(
-    scores: Tensor, n_pieces: int, least: Tensor, most: Tensor, end: int, never: Tensor
-) -> None:
-    """Make scores (B, K, V) -inf for pieces that may not come after so many."""
-    ends = scores[..., end].masked_fill((n_pieces < least).unsqueeze(1), -torch.inf)
-    scores.index_fill_(2, never, -torch.inf)
-    # By index: a mask would go through all scores at each step.
-    scores.index_fill_(0, (n_pieces >= most).nonzero().squeeze(1), -torch.inf)
-    scores[..., end] = ends
-
-
-def _most_probable(scores: Tensor, log_p: Tensor, n: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The n best ways to go on, best first: log-probabilities (B, n), the row that each goes on
-    from and its piece. Overwrites the scores."""
-    n_pieces = scores.shape[2]
-    total = scores.add_(log_p.unsqueeze(2)).flatten(1)
-    total, place = _greatest(total, min(n, total.shape[1]))
-    return total, place // n_pieces, place % n_pieces
-
-
-def _greatest(x: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    """`x.topk(n, dim=1)` of (B, N), for many numbers: the n greatest lie in the n blocks that have
-    the greatest maxima."""
-    n_blocks = x.shape[1] // _BLOCK
-    blocks = x[:, : n_blocks * _BLOCK].unflatten(1, (n_blocks, _BLOCK))
-    best = blocks.amax(dim=2).topk(min(n, n_blocks), dim=1).indices
-    places = torch.arange(x.shape[1], device=x.device)
-    within = (best.unsqueeze(2) * _BLOCK + places[:_BLOCK]).flatten(1)
-    # What is left over at the end, too.
-    within = torch.cat([within, places[n_blocks * _BLOCK :].expand(len(x), -1)], dim=1)
-    values, best = x.gather(1, within).topk(n, dim=1)
-    return values, within.gather(1, best)
-
-
-def _drawn(
-    scores: Tensor, log_p: Tensor, options: SearchOptions, draws: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The same, one way a row, by a number from [0, 1) each, draws (B, K)."""
-    n_sources, n_rows, n_pieces = scores.shape
-    # In float64 the sum over a large vocabulary loses no piece.
-    below = _sharpened(scores, options).double().cumsum(dim=2)
-    # A piece without probability adds nothing to the sum: the first that exceeds the draw has some.
-    place = draws.double().unsqueeze(2) * below[..., -1:]
-    pieces = torch.searchsorted(below, place, right=True).clamp(max=n_pieces - 1)
-    total = log_p + scores.gather(2, pieces).squeeze(2)
-    rows = torch.arange(n_rows, device=scores.device).expand(n_sources, n_rows)
-    return total, rows, pieces.squeeze(2)
-
-
-def _sharpened(scores: Tensor, options: SearchOptions) -> Tensor:
-    """The distribution to draw from, (B, K, V)."""
-    scores = scores / options.temperature
-    if options.top_k:
-        least = scores.topk(min(options.top_k, scores.shape[2]), dim=2).values[..., -1:]
-        scores = scores.masked_fill(scores < least, -torch.inf)
-    p = scores.softmax(dim=2)
-    if options.top_p < 1.0:
-        ordered, order = p.sort(dim=2, descending=True)
-        # All that come before it make up less than p: the first one always stays.
-        kept = ordered.cumsum(dim=2) - ordered < options.top_p
-        p = torch.zeros_like(p).scatter(2, order, ordered * kept)
-    return p
-
-
 def length_penalty(n_pieces: int, alpha: float) -> float:
-    """The number that the log-probability of a target of so many pieces is divided by; its end
-    counts as a piece."""
+    """The divisor of the log-probability of a target of so many pieces; its end counts as one."""
     return ((5 + n_pieces + 1) / 6) ** alpha
 
 
 def _collect(
     results: list[list[_Result]],
-    places: Tensor,
+    sources: Tensor,
     finished: Tensor,
     rows: Tensor,
     log_p: Tensor,
     n_pieces: int,
-    covered: Optional[Tensor],
+    coverage: Optional[Tensor],
     options: SearchOptions,
 ) -> None:
-    """Add the hypotheses that are finished (B, M) to the results, the best of which stay."""
+    """Add the finished hypotheses (B, M) to the results, of which the best are kept."""
     penalty = length_penalty(n_pieces, options.length_penalty)
-    numbers, origins, values = places.tolist(), rows.tolist(), log_p.tolist()
+    numbers, parents, values = sources.tolist(), rows.tolist(), log_p.tolist()
     for b, m in finished.nonzero().tolist():
-        row, found = origins[b][m], results[numbers[b]]
+        row, found = parents[b][m], results[numbers[b]]
         score = values[b][m] / penalty
-        if covered is not None:
+        if coverage is not None:
             # Source tokens that are padding get exactly none.
-            got = covered[b, row][covered[b, row] > 0].clamp(max=1.0)
-            score += options.coverage_penalty * float(got.log().sum())
+            covered = coverage[b, row][coverage[b, row] > 0].clamp(max=1.0)
+            score += options.coverage_penalty * float(covered.log().sum())
         found.append(_Result(score, values[b][m], n_pieces, row))
         found.sort(key=lambda result: -result.score)
         del found[options.n_best :]
 
 
-def _going_on(
+def _can_improve(
     results: list[list[_Result]],
-    places: Tensor,
+    sources: Tensor,
     log_p: Tensor,
-    most: Tensor,
+    max_length: Tensor,
     options: SearchOptions,
 ) -> Tensor:
-    """bool (B,): whether a hypothesis that is alive (B, K) may still be among the best."""
-    certain = options.certain or options.n_best
+    """bool (B,): True where an unfinished hypothesis (B, K) may still become one of the best."""
+    n_exact = options.n_exact or options.n_best
     best = log_p.amax(dim=1).tolist()
-    going_on = []
-    for place, value, limit in zip(places.tolist(), best, most.tolist(), strict=True):
-        found = results[place]
-        # It only loses probability, and gains most by the length penalty at the greatest length.
-        hope = value / length_penalty(limit, options.length_penalty)
-        enough = len(found) >= certain and found[certain - 1].score >= hope
-        going_on.append(value > -torch.inf and not enough)
-    return torch.tensor(going_on, device=most.device)
+    can_improve = []
+    for number, value, limit in zip(sources.tolist(), best, max_length.tolist(), strict=True):
+        found = results[number]
+        # It only loses probability, and gains most by the length penalty at the maximum length.
+        bound = value / length_penalty(limit, options.length_penalty)
+        enough = len(found) >= n_exact and found[n_exact - 1].score >= bound
+        can_improve.append(value > -torch.inf and not enough)
+    return torch.tensor(can_improve, device=max_length.device)
 
 
 def _hypotheses(results: list[list[_Result]], steps: list[_Step]) -> list[list[Hypothesis]]:
-    """The results with their pieces and attention: all of them are followed back together."""
-    together = [result for found in results for result in found]
-    if not together:
+    """The results with their pieces and attention: all of them are traced back together."""
+    flat = [result for found in results for result in found]
+    if not flat:
         return [[] for _ in results]
     sources = np.repeat(np.arange(len(results)), [len(found) for found in results])
-    lengths = np.array([result.n_pieces for result in together])
-    rows = np.array([result.row for result in together])
-    pieces = np.zeros((len(together), len(steps)), dtype="int64")
-    # The place of what led to each piece among the hypotheses of all sources before the step.
+    lengths = np.array([result.n_pieces for result in flat])
+    rows = np.array([result.row for result in flat])
+    pieces = np.zeros((len(flat), len(steps)), dtype="int64")
+    # The row that led to each piece among the hypotheses of all sources before the step.
     origins = np.zeros_like(pieces)
-    places, parents, written = (
+    all_sources, all_parents, all_pieces = (
         torch.cat([tensor.flatten() for tensor in tensors]).cpu().numpy()
         for tensors in zip(*(step[:3] for step in steps), strict=True)
     )
-    first, cell = len(places), len(written)
-    place = np.zeros(len(results), dtype="int64")
+    first, cell = len(all_sources), len(all_pieces)
+    index = np.zeros(len(results), dtype="int64")
     for t in range(len(steps) - 1, -1, -1):
-        n_sources, n_rows = steps[t].rows.shape
+        n_sources, n_rows = steps[t].parents.shape
         first, cell = first - n_sources, cell - n_sources * n_rows
-        place[places[first : first + n_sources]] = np.arange(n_sources)
+        index[all_sources[first : first + n_sources]] = np.arange(n_sources)
         longer = np.flatnonzero(lengths > t)
-        at = place[sources[longer]]
+        at = index[sources[longer]]
         cells = cell + at * n_rows + rows[longer]
-        pieces[longer, t], rows[longer] = written[cells], parents[cells]
-        origins[longer, t] = at * steps[t].n_before + rows[longer]
+        pieces[longer, t], rows[longer] = all_pieces[cells], all_parents[cells]
+        origins[longer, t] = at * steps[t].n_rows + rows[longer]
     attention = _attention(steps, origins, lengths)
     hypotheses = [
         Hypothesis(torch.from_numpy(ids[:n]), result.log_p, result.score, weights)
-        for ids, n, result, weights in zip(pieces, lengths, together, attention, strict=True)
+        for ids, n, result, weights in zip(pieces, lengths, flat, attention, strict=True)
     ]
     ends = np.cumsum([len(found) for found in results]).tolist()
     return [hypotheses[end - len(found) : end] for end, found in zip(ends, results, strict=True)]
@@ -358,7 +310,7 @@ def _hypotheses(results: list[list[_Result]], steps: list[_Step]) -> list[list[H
 def _attention(
     steps: list[_Step], origins: np.ndarray, lengths: np.ndarray
 ) -> Sequence[Optional[Tensor]]:
-    """The attention of each result, whose pieces stand at these places (H, T) of the steps."""
+    """The attention of each result, whose pieces come from these rows (H, T) of the steps."""
     of_steps = [step.attention.flatten(0, 1) for step in steps if step.attention is not None]
     if not of_steps:
         return [None] * len(lengths)

@@ -19,8 +19,8 @@ def segment_sum(x: Tensor, sequences: Tensor, n: int) -> Tensor:
 
 
 def segment_max(x: Tensor, sequences: Tensor, n: int) -> Tensor:
-    """The maximum of each sequence's rows: (N, D) -> (n, D); the lowest number where it has none
-    (no infinity, whose difference to itself is no number)."""
+    """The maximum of each sequence's rows: (N, D) -> (n, D); the lowest finite number where it
+    has none (infinity minus itself would be NaN)."""
     return _SegmentMax.apply(x, sequences, n)  # type: ignore[no-untyped-call]
 
 

@@ -1,21 +1,21 @@
-"""What translations look at, by the tokens of their sources."""
+"""Alignments of translations with the tokens of their sources, by attention."""
 
 from typing import List, NamedTuple
 
 import numpy as np
 from spacy.tokens import Span
 
-from ..features.alignment import shares
+from ..features.alignment import overlap_matrix
 from .sentences import Sentence
 
 
 class Alignment(NamedTuple):
-    """What the translation of a sentence looked at.
+    """The alignment of a sentence's translation with its tokens.
 
-    source: the tokens of the sentence.
-    pieces: of its translation.
-    weights: float32 (pieces, tokens of the sentence), the attention of each piece on each token, of
-        which it may have left some on the white space between them.
+    source (Span): The tokens of the sentence.
+    pieces (List[str]): The pieces of its translation.
+    weights (np.ndarray): The attention of each piece on each token, float32 (pieces, tokens of the
+        sentence). A row sums to less than 1 if there was attention on the whitespace between them.
     """
 
     source: Span
@@ -24,22 +24,25 @@ class Alignment(NamedTuple):
 
     @property
     def links(self) -> List[int]:
-        """For each piece of the translation the index in the doc of the token that it looked at
-        most."""
+        """For each piece of the translation, the index in the doc of the token with the most
+        attention."""
         return [self.source.start + int(i) for i in self.weights.argmax(axis=1)]
 
 
 def align(
     sentence: Sentence, starts: np.ndarray, ends: np.ndarray, pieces: List[str], weights: np.ndarray
 ) -> Alignment:
-    """The alignment of a sentence's translation with its tokens.
+    """Align a sentence's translation with its tokens.
 
-    starts, ends: the characters of the sentence that each of its pieces covers.
-    pieces, weights: of the translation, and their attention on the pieces of the sentence.
+    sentence (Sentence): The sentence.
+    starts, ends (np.ndarray): The characters of the sentence that each of its pieces covers.
+    pieces (List[str]): The pieces of the translation.
+    weights (np.ndarray): Their attention on the pieces of the sentence.
+    RETURNS (Alignment): The alignment.
     """
     token_starts = np.array([token.idx for token in sentence.span])
-    # The blank before a word is read with it, whatever white space it is of.
+    # The space before a word is part of its piece, also where it was other whitespace.
     token_ends = token_starts + [len(t) * (not t.is_space) for t in sentence.span]
     first = sentence.start
-    on_tokens = shares(starts + first, ends + first, token_starts, token_ends)
+    on_tokens = overlap_matrix(starts + first, ends + first, token_starts, token_ends)
     return Alignment(sentence.span, pieces, weights @ on_tokens)

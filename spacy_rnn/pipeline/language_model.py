@@ -1,19 +1,7 @@
 """The language model component."""
 
 from dataclasses import replace
-from typing import (
-    Any,
-    Callable,
-    Dict,
-    Iterable,
-    Iterator,
-    List,
-    Mapping,
-    Optional,
-    Sequence,
-    Tuple,
-    Union,
-)
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 from spacy.language import Language
@@ -22,25 +10,18 @@ from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
-from ..architectures.generation import Session, Suggestion, begin, generate
-from ..architectures.language_model import (
-    Reader,
-    ask_token,
-    inputs_of_doc,
-    is_backward,
-    log_probabilities,
-)
+from ..architectures.generation import generate, initial_state
+from ..architectures.language_model import is_backward, log_probabilities
+from ..architectures.language_model_attribution import attribution_target, encoder_inputs
+from ..architectures.stream_trainer import StreamTrainer
+from ..architectures.suggestions import Session, Suggestion
 from ..config.search import Search
 from ..extensions import set_doc_extension, set_probability_extensions
-from ..features.normalization import required_text
+from ..features.normalization import required_texts
 from ..runtime.attribution import EncoderInput, Question
 from ..validation import at_least
 from .base import ExampleStats, ReadLimits, RNNPipe
-
-#: what a text starts from: labels with values, or a vector
-Condition = Union[Mapping[str, float], Sequence[float], np.ndarray]
-#: where `condition` takes the labels of a document from
-CATS = "cats"
+from .conditions import CATS, Condition, ConditionReader
 
 DEFAULT_MODEL = Config().from_str(
     """
@@ -188,7 +169,8 @@ class RNNLanguageModel(RNNPipe):
             perplexity_attr=perplexity_attr,
         )
         self.nlp = nlp
-        self._reader: Optional[Reader] = None
+        #: the state of training between two updates; made at the first one
+        self.stream_trainer: Optional[StreamTrainer] = None
 
     def register_extensions(self) -> None:
         set_probability_extensions(self.cfg["attr"], self.cfg["perplexity_attr"])
@@ -221,92 +203,65 @@ class RNNLanguageModel(RNNPipe):
             )
         labels = {label for eg in examples for label in eg.reference.cats}
         self.cfg["labels"] = sorted(labels) if self.cfg["condition"] == CATS else []
-        self.cfg["condition_size"] = self._condition_size([eg.reference for eg in examples])
-        self._reader = None
+        self.cfg["condition_size"] = 0
+        if self._conditions is not None:
+            references = (eg.reference for eg in examples)
+            self.cfg["condition_size"] = self._conditions.find_size(references)
+        self.stream_trainer = None
         outputs = {"condition": self.cfg["condition_size"]}
         self.model.initialize(X=[eg.predicted for eg in examples], Y=outputs)
 
     @property
     def gold_annotation(self) -> Tuple[str, ...]:
-        condition = self.cfg["condition"]
-        if condition is None:
-            return ()
-        return ("doc.cats",) if condition == CATS else (f"doc._.{condition}",)
+        return () if self._conditions is None else (self._conditions.annotation,)
 
     def example_stats(self, example: Example) -> ExampleStats:
-        """The labels that it starts from, if it does."""
+        """The words of a text, and the labels that it starts from, if any."""
         cats = example.reference.cats if self.cfg["condition"] == CATS else {}
         labels = {CATS: [label for label, value in cats.items() if value > 0]} if cats else {}
         return super().example_stats(example)._replace(labels=labels)
 
     @property
     def read_limits(self) -> ReadLimits:
-        # The state goes on from one window of prediction to the next.
+        # The state is carried from window to window in prediction.
         step = self.cfg["streams"] * self.cfg["window"]
         return replace(super().read_limits, window=None, step=step)
 
     def iter_losses(
         self, examples: List[Example]
     ) -> Iterator[Tuple[float, Callable[[float], Any]]]:
-        """A loss for each window of the streams that the documents have joined."""
-        if self._reader is None:
+        """Yield a loss for each window of the streams that is complete once the documents have
+        joined them."""
+        if self.stream_trainer is None:
             settings = (self.cfg[k] for k in ("streams", "window", "carry", "random_windows"))
-            self._reader = Reader(self.model, *settings)
-        conditions = self._conditions([eg.reference for eg in examples])
-        yield from self._reader.steps([eg.predicted for eg in examples], conditions)
+            self.stream_trainer = StreamTrainer(self.model, *settings)
+        docs = [eg.predicted for eg in examples]
+        conditions = self._condition_vectors([eg.reference for eg in examples])
+        yield from self.stream_trainer.begin_updates(self.model, docs, conditions)
 
-    def _condition_size(self, docs: List[Doc]) -> int:
-        condition = self.cfg["condition"]
-        if condition is None:
-            return 0
-        if condition == CATS and self.labels:
-            return len(self.labels)
-        vectors = (self._vector(doc) for doc in docs) if condition != CATS else iter(())
-        for vector in vectors:
-            if vector is not None:
-                return len(vector)
-        where = "doc.cats" if condition == CATS else f"doc._.{condition}"
-        raise ValueError(
-            f"'{self.name}' is to start from what {where} says, but no training document has it. "
-            f"Set it (and save it with DocBin(store_user_data=True)), or set condition to null."
-        )
-
-    def _conditions(self, docs: List[Doc]) -> Optional[np.ndarray]:
-        """float32 (docs, C), what documents start from; zeros where nothing is known of one."""
-        if self.cfg["condition"] is None:
+    @property
+    def _conditions(self) -> Optional[ConditionReader]:
+        setting = self.cfg["condition"]
+        if setting is None:
             return None
-        conditions = np.zeros((len(docs), self.cfg["condition_size"]), dtype="float32")
-        for row, doc in zip(conditions, docs, strict=True):
-            if self.cfg["condition"] == CATS:
-                row[:] = [doc.cats.get(label, 0.0) for label in self.labels]
-                continue
-            vector = self._vector(doc)
-            if vector is not None and len(vector) != len(row):
-                raise ValueError(
-                    f"'{self.name}' starts from vectors of {len(row)} numbers in "
-                    f"doc._.{self.cfg['condition']}, but a document has one of {len(vector)}."
-                )
-            row[:] = 0.0 if vector is None else vector
-        return conditions
+        return ConditionReader(self.name, setting, self.labels, self.cfg["condition_size"])
 
-    def _vector(self, doc: Doc) -> Optional[np.ndarray]:
-        vector = doc._.get(self.cfg["condition"])
-        try:
-            return None if vector is None else np.asarray(vector, dtype="float32").reshape(-1)
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"'{self.name}' starts from vectors of numbers in doc._.{self.cfg['condition']}, "
-                f"but a document has {vector!r}."
-            ) from error
+    def _condition_vectors(self, docs: List[Doc]) -> Optional[np.ndarray]:
+        """The vectors from which documents start, float32 (docs, C), if they do."""
+        return None if self._conditions is None else self._conditions.vectors(docs)
 
     # Generation
 
     def tokenize(self, text: str) -> Doc:
-        """A text in tokens, as the pipeline makes them now."""
+        """Split a text into tokens with the pipeline's current tokenizer.
+
+        text (str): The text, of any length.
+        RETURNS (Doc): Its tokens.
+        """
         if self.nlp is None:
             raise ValueError(
-                f"'{self.name}' has words as units, but no pipeline whose tokenizer finds them in "
-                f"a prompt. Make it with nlp.add_pipe, or give nlp to RNNLanguageModel."
+                f"'{self.name}' reads words, but has no pipeline whose tokenizer splits a prompt "
+                f"into them. Make it with nlp.add_pipe, or pass nlp to RNNLanguageModel."
             )
         # Not nlp.make_doc, which refuses long texts.
         return self.nlp.tokenizer(text)
@@ -325,29 +280,30 @@ class RNNLanguageModel(RNNPipe):
         stop: Sequence[str] = (),
         condition: Optional[Condition] = None,
     ) -> List[str]:
-        """Continue texts, until the end of a document or so many units.
+        """Continue texts, to the end of a document or a maximum length.
 
-        prompts (Iterable[str]): How they begin; an empty one begins a document. With words as
-            units, the pipeline's tokenizer finds the words.
-        max_length (int): Units that are added at most.
-        beam (int): Search for the most probable continuation with so many hypotheses, 1 being
-            greedy, instead of drawing one.
-        temperature (float): Of drawn texts: below 1 for probable ones, above for surprising ones.
-        top_k (int), top_p (float): Draw among the k most probable units, 0 for all, or among those
-            that make up the probability p (Holtzman et al. 2020).
-        block_ngrams (int): No n-gram of units of this size twice; 0 allows all.
-        seed (int): The same one draws the same continuation of a prompt, whatever the other
-            prompts are. Equal prompts are drawn one by one.
-        stop (Sequence[str]): Strings before which a continuation is cut.
-        condition: What all texts start from, with the setting `condition`: labels with values, or
-            a vector.
+        prompts (Iterable[str]): The beginnings of the texts; an empty one begins a document. With
+            words as units, the pipeline's tokenizer splits them.
+        max_length (int): Maximum number of units to add.
+        beam (Optional[int]): Search for the most probable continuation with this many hypotheses
+            (1 is greedy); None samples one.
+        temperature (float): Of sampling: below 1 it favors probable units, above 1 others.
+        top_k (int): Sample from the k most probable units; 0 for all.
+        top_p (float): Sample from the most probable units that make up the probability p (Holtzman
+            et al. 2020).
+        block_ngrams (int): No n-gram of units of this size occurs twice; 0 allows all.
+        seed (int): Of sampling. The same one gives the same continuation of a prompt, whatever the
+            other prompts are. Equal prompts get different continuations.
+        stop (Sequence[str]): A continuation ends before the first of these strings.
+        condition (Optional[Condition]): The start of all texts, with the setting `condition`:
+            labels with values, or a vector.
         RETURNS (List[str]): The prompts with their continuations.
         """
-        if isinstance(prompts, str):
-            raise ValueError("One prompt was given instead of a list. Put it into a list.")
+        prompts = list(required_texts(prompts, "Prompt"))
         if isinstance(stop, str) or not all(isinstance(text, str) and text for text in stop):
             raise ValueError(
-                f"'stop' is a list of texts that are not empty, such as ['the end'], not {stop!r}."
+                f"'stop' must be a list of texts that are not empty, such as ['the end'], got "
+                f"{stop!r}."
             )
         at_least(1, max_length=max_length, beam=1 if beam is None else beam)
         search = Search(
@@ -359,104 +315,97 @@ class RNNLanguageModel(RNNPipe):
             block_ngrams=block_ngrams,
             seed=seed,
         )
-        prompts = [required_text(text, f"Prompt {i}") for i, text in enumerate(prompts, 1)]
         if not prompts:
             return []
-        start = begin(self.model, self._condition_of(condition))
-        seeded = seed if beam is None else None
-        options = search.options(1)
+        state = initial_state(self.model, self._condition_vector(condition))
+        continuations = generate(
+            self.model,
+            prompts,
+            state,
+            self.tokenize,
+            max_length,
+            search.options(1),
+            seed if beam is None else None,
+        )
         texts = []
-        found = generate(self.model, prompts, start, self.tokenize, max_length, options, seeded)
-        for prompt, continuation in zip(prompts, found, strict=True):
-            ends = [place for text in stop if (place := continuation.find(text)) >= 0]
+        for prompt, continuation in zip(prompts, continuations, strict=True):
+            ends = [start for text in stop if (start := continuation.find(text)) >= 0]
             texts.append(prompt + continuation[: min(ends, default=None)])
         return texts
 
     def session(self, condition: Optional[Condition] = None) -> Session:
-        """For someone who types: each character costs the same, however long the text is. See
-        `Session.type` and `Session.suggest`.
+        """Start an incremental session for a text that is being typed, in which the cost of a
+        keystroke does not grow with the text. See `Session.type` and `Session.suggest`.
 
-        condition: See `generate`.
+        condition (Optional[Condition]): See `generate`.
+        RETURNS (Session): The session.
         """
-        return Session(self.model, self.tokenize, self._condition_of(condition))
+        return Session(self.model, self.tokenize, self._condition_vector(condition))
 
     def suggest(
         self, text: str, n: int = 5, *, condition: Optional[Condition] = None
     ) -> List[Suggestion]:
-        """The n most probable next words after a text, or those that complete its last word.
+        """Suggest next words after a text, or words that complete its last one.
 
-        text (str): What was typed. A blank at its end asks for the next word.
-        n (int): How many.
-        condition: See `generate`.
-        RETURNS (List[Suggestion]): Words with probabilities, most probable first.
+        text (str): The text. A space at its end asks for the next word.
+        n (int): The number of words.
+        condition (Optional[Condition]): See `generate`.
+        RETURNS (List[Suggestion]): The most probable words, most probable first.
         """
         session = self.session(condition)
         session.type(text)
         return session.suggest(n)
 
-    def _condition_of(self, condition: Optional[Condition]) -> Optional[np.ndarray]:
-        """float32 (C,), from what a caller gives."""
-        setting, size = self.cfg["condition"], self.cfg["condition_size"]
-        if condition is None:
-            return None if setting is None else np.zeros(size, dtype="float32")
-        if setting is None:
+    def _condition_vector(self, condition: Optional[Condition]) -> Optional[np.ndarray]:
+        """The vector of a condition that a user passes, float32 (C,)."""
+        if self._conditions is not None:
+            return self._conditions.vector(condition)
+        if condition is not None:
             raise ValueError(
                 f"'{self.name}' was trained without a condition. Set condition to \"cats\", or to "
                 f"the name of a Doc extension, and train again."
             )
-        if setting == CATS:
-            if not isinstance(condition, Mapping) or set(condition) - set(self.labels):
-                raise ValueError(
-                    f"The condition of '{self.name}' is a dictionary of some of its labels "
-                    f"{list(self.labels)} with their values, not {condition!r}."
-                )
-            condition = [condition.get(label, 0.0) for label in self.labels]
-        try:
-            vector = np.asarray(condition, dtype="float32").reshape(-1)
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"The condition of '{self.name}' takes {size} numbers, not {condition!r}."
-            ) from error
-        if len(vector) != size:
-            raise ValueError(
-                f"The condition of '{self.name}' is a vector of {size} numbers, not of "
-                f"{len(vector)}."
-            )
-        return vector
+        return None
 
     # Prediction
 
     def predict(self, docs: Iterable[Doc]) -> List[np.ndarray]:
-        """The log-probability of each token of docs and of the end, float64 (tokens + 1,)."""
+        """Predict log-probabilities.
+
+        docs (Iterable[Doc]): The documents.
+        RETURNS (List[np.ndarray]): For each document, the log-probability of each token and of the
+            end, float64 (tokens + 1,).
+        """
         docs = list(docs)
-        return self._predict(docs, self._conditions(docs)) if docs else []
+        return self._predict(docs, self._condition_vectors(docs)) if docs else []
 
     def _predict(self, docs: List[Doc], conditions: Optional[np.ndarray]) -> List[np.ndarray]:
-        found = log_probabilities(self.model, docs, conditions)
         backward = is_backward(self.model)
         results = []
-        for doc, units in zip(docs, found, strict=True):
-            # What a backward model foretells last is the boundary before the document.
-            of_units, boundary = (units[1:], units[0]) if backward else (units[:-1], units[-1])
-            owners = self.shim.features.owners(doc)
-            tokens = np.bincount(owners, of_units.astype("float64"), minlength=len(doc))
-            results.append(np.append(tokens, float(boundary)))
+        for doc, log_p in zip(docs, log_probabilities(self.model, docs, conditions), strict=True):
+            # The last prediction of a backward model is the boundary before the document.
+            of_units, boundary = (log_p[1:], log_p[0]) if backward else (log_p[:-1], log_p[-1])
+            tokens = self.shim.features.token_indices(doc)
+            of_tokens = np.bincount(tokens, of_units.astype("float64"), minlength=len(doc))
+            results.append(np.append(of_tokens, float(boundary)))
         return results
 
     def encoder_inputs(self, doc: Doc) -> List[EncoderInput]:
-        return inputs_of_doc(self.model, doc, self._conditions([doc]))
+        """The input of the network of each direction; see `RNNPipe.encoder_inputs`."""
+        return encoder_inputs(self.model, doc, self._condition_vectors([doc]))
 
     def attribution_target(self, doc: Doc, token: int) -> Question:
-        """Why a token comes after what stands before it, by a backward model before what stands
-        after it: its log-probability, which the units read until then explain.
+        """The log-probability of a token after its left context, or for a backward model before
+        its right context, which the units of that context explain.
 
+        doc (Doc): The document.
         token (int): The index of the token; the number of tokens for the end.
+        RETURNS (Question): The prediction to explain.
         """
-        return ask_token(self.model, doc, token, self._conditions([doc]))
+        return attribution_target(self.model, doc, token, self._condition_vectors([doc]))
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
-        """Score log-probabilities, as the scorer does. With a condition it is that of the gold
-        document.
+        """Score log-probabilities. A condition is taken from the gold documents.
 
         examples (Iterable[Example]): The examples to score.
         RETURNS (Dict[str, Any]): The scores.
@@ -464,15 +413,15 @@ class RNNLanguageModel(RNNPipe):
         examples = list(examples)
         if self.cfg["condition"] is not None and examples:
             docs = [eg.predicted for eg in examples]
-            conditions = self._conditions([eg.reference for eg in examples])
+            conditions = self._condition_vectors([eg.reference for eg in examples])
             self.set_annotations(docs, self._predict(docs, conditions))
         return super().score(examples, **kwargs)
 
-    def set_annotations(self, docs: Iterable[Doc], found: List[np.ndarray]) -> None:
+    def set_annotations(self, docs: Iterable[Doc], log_probs: List[np.ndarray]) -> None:
         """Write log-probabilities to docs.
 
         docs (Iterable[Doc]): The documents to modify.
-        found: What `predict` returned for them.
+        log_probs (List[np.ndarray]): The result of `predict` for them.
         """
-        for doc, values in zip(docs, found, strict=True):
+        for doc, values in zip(docs, log_probs, strict=True):
             doc._.set(self.cfg["attr"], values.tolist())

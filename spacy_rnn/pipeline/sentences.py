@@ -1,4 +1,4 @@
-"""The sentences of documents, as a translator reads them."""
+"""Sentences of documents, the units that a translator translates."""
 
 import logging
 from itertools import pairwise
@@ -11,17 +11,18 @@ from spacy.tokens import Doc, Span
 
 logger = logging.getLogger("spacy_rnn")
 
-#: splits documents where they have no sentence starts
+#: splits documents without sentence starts
 SENTENCIZER = Sentencizer()
-#: the most characters of a sentence, for each token that it may have
+#: maximum number of characters of a sentence, per token that it may have
 TOKEN_LENGTH = 10
 
 
 class Sentence(NamedTuple):
-    """A text that is translated at once, between the white space before and after it.
+    """A part of a document that is translated at once.
 
-    span: the tokens that it is of.
-    start: its first character in the document.
+    span (Span): The tokens.
+    start (int): The first character of the text in the document.
+    before, text, after (str): The text and the whitespace before and after it.
     """
 
     span: Span
@@ -32,15 +33,17 @@ class Sentence(NamedTuple):
 
 
 def sentences_of(doc: Doc, split: bool, max_length: int, name: str) -> List[Sentence]:
-    """The sentences of a document. Together they are its text.
+    """Split a document into sentences, which together make up its text.
 
-    split: let spaCy's sentencizer say whether a sentence starts at the tokens of which that is not
-        known; without, none does.
-    max_length: sentences of more tokens, or of more than ten times as many characters, are cut into
-        parts, with a warning; 0 for no limit.
-    name: of the component, for the warning.
+    doc (Doc): The document.
+    split (bool): Let spaCy's sentencizer decide whether a sentence starts at the tokens for which
+        this is not set; otherwise none does.
+    max_length (int): Sentences of more tokens, or of more than ten times as many characters, are
+        cut into parts, with a warning; 0 for no limit.
+    name (str): The name of the component, for the warning.
+    RETURNS (List[Sentence]): The sentences.
     """
-    found = []
+    sentences = []
     for span in _spans(doc, split):
         parts = [(span, span.text_with_ws)]
         if max_length and _is_long(*parts[0], max_length):
@@ -58,18 +61,18 @@ def sentences_of(doc: Doc, split: bool, max_length: int, name: str) -> List[Sent
                 name,
                 max_length,
             )
-        place = span.start_char
+        offset = span.start_char
         for part, whole in parts:
             text = whole.strip()
             start = whole.index(text)
             after = whole[start + len(text) :]
-            found.append(Sentence(part, place + start, whole[:start], text, after))
-            place += len(whole)
-    return found
+            sentences.append(Sentence(part, offset + start, whole[:start], text, after))
+            offset += len(whole)
+    return sentences
 
 
 def gaps_of(sentences: Sequence[Sentence]) -> List[str]:
-    """The white space before the first sentence, between the sentences and after the last one."""
+    """The whitespace before the first sentence, between the sentences and after the last one."""
     ends = ["", *(sentence.after for sentence in sentences)]
     starts = [*(sentence.before for sentence in sentences), ""]
     return [after + before for after, before in zip(ends, starts, strict=True)]
@@ -80,7 +83,7 @@ def _spans(doc: Doc, split: bool) -> Iterator[Span]:
     is_start[:1] = True
     unknown = doc.to_array(SENT_START) == 0
     if split and unknown[1:].any():
-        # As spaCy's sentencizer itself, which leaves what is set.
+        # As spaCy's sentencizer does, which keeps what is set.
         (found,) = SENTENCIZER.predict([doc])
         is_start |= unknown & np.array(found)
     starts = np.flatnonzero(is_start).tolist()
@@ -93,18 +96,18 @@ def _is_long(span: Span, text: str, max_length: int) -> bool:
 
 
 def _parts(span: Span, max_length: int) -> Iterator[Tuple[Span, str]]:
-    """The parts of a sentence that is too long, with their texts. They end between tokens; only
-    within a token that is too long itself."""
-    text, most = span.text_with_ws, TOKEN_LENGTH * max_length
+    """The parts of a sentence that is too long, with their texts. They end between tokens, unless a
+    token is too long itself."""
+    text, max_characters = span.text_with_ws, TOKEN_LENGTH * max_length
     # The first token and character of the part, counted from the beginning of the span.
     first = start = 0
     for i, token in enumerate(span):
         at = token.idx - span.start_char
         end = at + len(token.text_with_ws)
-        if i > first and (i - first == max_length or end - start > most):
+        if i > first and (i - first == max_length or end - start > max_characters):
             yield span[first:i], text[start:at]
             first, start = i, at
-        while end - start > most:
-            yield span[i : i + 1], text[start : start + most]
-            start += most
+        while end - start > max_characters:
+            yield span[i : i + 1], text[start : start + max_characters]
+            start += max_characters
     yield span[first:], text[start:]

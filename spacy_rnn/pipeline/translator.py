@@ -11,15 +11,14 @@ from thinc.types import Generator
 
 from ..architectures.translation import Translation, copied, join
 from ..architectures.translator import (
-    ask_piece,
-    compare_translations,
-    input_of_texts,
+    evaluate_translations,
     predict_translations,
     translation_gold,
 )
+from ..architectures.translator_attribution import attribution_target, encoder_input
 from ..config.search import Search
 from ..extensions import set_doc_extension
-from ..features.normalization import required_text
+from ..features.normalization import required_texts
 from ..runtime.attribution import EncoderInput, Question, check_place
 from ..runtime.model import Gold
 from ..validation import at_least
@@ -41,7 +40,7 @@ DEFAULT_CONFIG = Config().from_str(
     [model.source_pieces]
     @architectures = "spacy_rnn.SentencePieces.v1"
     vocab_size = 8000
-    kind = "unigram"
+    model_type = "unigram"
     character_coverage = 1.0
     byte_fallback = false
     alpha = null
@@ -158,8 +157,8 @@ class RNNTranslator(RNNPipe):
     """
 
     PERSISTED_CFG = ()
-    #: whether `predict` translates; without, translations are empty until they have been scored
-    #: (spacy_rnn.decode_every.v1)
+    #: If false, `predict` gives empty translations until they are scored; see
+    #: spacy_rnn.decode_every.v1.
     decodes = True
 
     def __init__(
@@ -223,7 +222,8 @@ class RNNTranslator(RNNPipe):
         self.model.initialize(X=sources, Y=targets)
 
     def _gold(self, example: Example) -> str:
-        """Without the white space around it, as `predict` leaves that to the source."""
+        """The gold translation without the whitespace around it, which `predict` takes from the
+        source."""
         return (example.reference._.get(self.cfg["attr"]) or "").strip()
 
     @property
@@ -235,18 +235,18 @@ class RNNTranslator(RNNPipe):
         return bool(source and self._gold(example))
 
     def example_stats(self, example: Example) -> ExampleStats:
-        """The words of a text and of its translation, as blanks separate those."""
+        """The words of a text and of its translation, split at spaces."""
         (tokens,) = super().example_stats(example).words.values()
         source = [word for word in self.shim.features.normalize(tokens) if word]
         return ExampleStats({"source": source, "target": self._gold(example).split()})
 
     @property
     def read_limits(self) -> ReadLimits:
-        # Every hypothesis of a beam takes as much as a source.
+        # Every hypothesis of a beam takes as much memory as a source.
         return ReadLimits(max(1, super().read_limits.batch // self.search.options(1).beam))
 
     def get_targets(self, examples: List[Example]) -> Gold:
-        """The pieces of each translation."""
+        """The pieces of each gold translation."""
         targets = [self._gold(eg) for eg in examples]
         return translation_gold(
             self.model, targets, self.cfg["label_smoothing"], self._next_teacher_forcing()
@@ -257,17 +257,17 @@ class RNNTranslator(RNNPipe):
         value = share if isinstance(share, (int, float)) else next(share)
         if not 0 <= value <= 1:
             raise ValueError(
-                f"'teacher_forcing' of '{self.name}' is a share from 0 to 1, got {value}."
+                f"'teacher_forcing' of '{self.name}' must be a share from 0 to 1, got {value}."
             )
         return value
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
-        """Score translations, as the scorer does, and how well the network predicts the gold ones
-        (teacher forcing): ``translation_token_acc``, the share of their pieces that it gives the
-        highest score, and ``translation_perplexity`` of a piece.
+        """Score translations, and the predictions of the gold ones with teacher forcing:
+        ``translation_token_acc``, the share of their pieces that have the highest score, and
+        ``translation_perplexity`` per piece.
 
         examples (Iterable[Example]): The examples to score.
-        RETURNS (Dict[str, Any]): The scores, none without a scorer.
+        RETURNS (Dict[str, Any]): The scores; empty without a scorer.
         """
         # Training may end with an evaluation that did not decode.
         self.decodes = True
@@ -277,9 +277,10 @@ class RNNTranslator(RNNPipe):
         scores = super().score(examples, **kwargs)
         pairs = [(eg.x.text, self._gold(eg)) for eg in examples if self.can_train_on(eg)]
         if pairs:
-            compared = compare_translations(self.model, *zip(*pairs, strict=True))
-            scores["translation_token_acc"] = compared.accuracy
-            scores["translation_perplexity"] = compared.perplexity
+            sources, targets = zip(*pairs, strict=True)
+            forced = evaluate_translations(self.model, sources, targets)
+            scores["translation_token_acc"] = forced.accuracy
+            scores["translation_perplexity"] = forced.perplexity
         return scores
 
     # Prediction
@@ -287,86 +288,92 @@ class RNNTranslator(RNNPipe):
     def translate(
         self, texts: Iterable[str], n_best: int = 1, *, attention: bool = False
     ) -> List[List[Translation]]:
-        """The best translations of texts, best first: the texts that `nlp` finds, without the white
-        space around them. Those of several sentences are combinations of the translations of each,
-        ranked by the sum of their scores.
+        """Translate texts, without the whitespace around them. The translations of a text of
+        several sentences are combinations of those of its sentences, ranked by the sum of their
+        scores.
 
-        texts (Iterable[str]): The texts. Their tokens are those of the nlp object, which has no
-            part in anything else.
-        n_best (int): How many of each text at most, all of them different; more than the beam widen
-            it.
-        attention (bool): Keep the attention of each piece on each piece of the source, which takes
+        texts (Iterable[str]): The texts. The tokenizer of the pipeline splits them into tokens,
+            which are only used to find sentences.
+        n_best (int): Maximum number of translations per text, all of them different. If it is more
+            than the beam, the beam is widened.
+        attention (bool): Keep the attention of each piece on each piece of the source, which needs
             much memory for a long text.
-        RETURNS (List[List[Translation]]): Of each text; none of a text that is white space only.
+        RETURNS (List[List[Translation]]): The translations of each text, best first; none of a text
+            of whitespace only.
         """
-        if isinstance(texts, str):
-            raise ValueError("One text was given instead of a list of texts. Put it into a list.")
         at_least(1, n_best=n_best)
-        # spaCy would stop at half of a surrogate pair, and not say what to do.
-        checked = [required_text(text, f"Text {i}") for i, text in enumerate(texts, 1)]
-        # Not nlp.make_doc, which refuses long texts.
-        sentences = [self._sentences(self.nlp.tokenizer(text)) for text in checked]
+        # spaCy's error for half of a surrogate pair does not say what to do. And not nlp.make_doc,
+        # which refuses long texts.
+        sentences = [self._sentences(self.nlp.tokenizer(text)) for text in required_texts(texts)]
         results: List[List[Translation]] = []
-        found = self._search(sentences, n_best, attention)
-        for of_text, translations in zip(sentences, found, strict=True):
+        translated = self._search(sentences, n_best, attention)
+        for of_text, translations in zip(sentences, translated, strict=True):
             joined = _joined(of_text, translations, n_best) if any(translations) else []
             results.append([each._replace(text=each.text.strip()) for each in joined])
         return results
 
     def predict(self, docs: Iterable[Doc]) -> List[str]:
-        """The translation of each doc."""
+        """Translate docs.
+
+        docs (Iterable[Doc]): The documents.
+        RETURNS (List[str]): The translation of each.
+        """
         if not self.decodes:
             return ["" for _ in docs]
         sentences = [self._sentences(doc) for doc in docs]
-        found = self._search(sentences)
         return [
             _joined(of_doc, translations)[0].text
-            for of_doc, translations in zip(sentences, found, strict=True)
+            for of_doc, translations in zip(sentences, self._search(sentences), strict=True)
         ]
 
     def align(self, docs: Iterable[Doc]) -> List[List[Alignment]]:
-        """What the translation of each sentence of docs looks at, token by token.
+        """Align translations with the tokens of their sources, by attention.
 
-        RETURNS (List[List[Alignment]]): Of each doc, for its sentences that are not empty.
+        docs (Iterable[Doc]): The documents.
+        RETURNS (List[List[Alignment]]): For each doc, the alignments of its sentences that are not
+            empty.
         RAISES (ValueError): If the network has no attention.
         """
         sentences = [self._sentences(doc) for doc in docs]
-        found = self._search(sentences, attention=True)
+        translated = self._search(sentences, attention=True)
         return [
             [
                 self._align(sentence, best[0])
                 for sentence, best in zip(of_doc, translations, strict=True)
                 if best
             ]
-            for of_doc, translations in zip(sentences, found, strict=True)
+            for of_doc, translations in zip(sentences, translated, strict=True)
         ]
 
     def _align(self, sentence: Sentence, translation: Translation) -> Alignment:
         if translation.attention is None:
             raise ValueError(
-                f"The network of '{self.name}' has no attention to show. Train one with "
+                f"The network of '{self.name}' has no attention. Train one with "
                 f'attention = "general" in its decoder.'
             )
         starts, ends = self.shim.features.source_offsets(sentence.text)
         return align(sentence, starts, ends, translation.pieces, translation.attention)
 
     def encoder_inputs(self, doc: Doc) -> List[EncoderInput]:
+        """The input of the encoder, the pieces of the sentences; see `RNNPipe.encoder_inputs`."""
         texts = [sentence.text for sentence in self._sentences(doc)]
-        return [input_of_texts(self.model, texts)]
+        return [encoder_input(self.model, texts)]
 
     def attribution_target(self, doc: Doc, token: int) -> Question:
-        """Why a piece of the best translation comes after those before it: its log-probability,
-        which the pieces of the sentence that is translated explain.
+        """The log-probability of a piece of the best translation after those before it, which the
+        pieces of the source sentence explain.
 
-        token (int): The number of the piece in the translations of all sentences of the doc.
+        doc (Doc): The document.
+        token (int): The index of the piece in the translations of all sentences of the doc.
+        RETURNS (Question): The prediction to explain.
         """
         sentences = self._sentences(doc)
-        (found,) = self._search([sentences])
-        translated = [best[0].pieces if best else [] for best in found]
-        check_place(token, sum(map(len, translated)), "piece of the translation")
-        which = [i for i, pieces in enumerate(translated) for _ in pieces][token]
-        place = token - sum(map(len, translated[:which]))
-        return ask_piece(self.model, sentences[which].text, translated[which], place)
+        (translations,) = self._search([sentences])
+        pieces = [best[0].pieces if best else [] for best in translations]
+        check_place(token, sum(map(len, pieces)), "piece of the translation")
+        sentence = [i for i, of_sentence in enumerate(pieces) for _ in of_sentence][token]
+        position = token - sum(map(len, pieces[:sentence]))
+        return attribution_target(self.model, sentences[sentence].text, pieces[sentence], position)
 
     def _sentences(self, doc: Doc) -> List[Sentence]:
         return sentences_of(doc, self.cfg["split_sentences"], self.cfg["max_length"], self.name)
@@ -375,7 +382,7 @@ class RNNTranslator(RNNPipe):
         self, sentences: List[List[Sentence]], n_best: int = 1, attention: bool = False
     ) -> List[List[List[Translation]]]:
         """The best translations of each sentence of each text."""
-        found = iter(
+        translations = iter(
             predict_translations(
                 self.model,
                 [sentence.text for of_text in sentences for sentence in of_text],
@@ -385,24 +392,24 @@ class RNNTranslator(RNNPipe):
                 self.cfg["progress_bar"],
             )
         )
-        return [[next(found) for _ in of_text] for of_text in sentences]
+        return [[next(translations) for _ in of_text] for of_text in sentences]
 
     def set_annotations(self, docs: Iterable[Doc], translations: List[str]) -> None:
         """Write translations to docs.
 
         docs (Iterable[Doc]): The documents to modify.
-        translations: What `predict` returned for them.
+        translations (List[str]): The result of `predict` for them.
         """
         for doc, translation in zip(docs, translations, strict=True):
             doc._.set(self.cfg["attr"], translation)
 
 
 def _joined(
-    sentences: List[Sentence], found: List[List[Translation]], n_best: int = 1
+    sentences: List[Sentence], translations: List[List[Translation]], n_best: int = 1
 ) -> List[Translation]:
-    """The best translations of a text; sentences without a translation stay as they are."""
-    filled = [
-        translations or [copied(sentence.text)]
-        for sentence, translations in zip(sentences, found, strict=True)
+    """The best translations of a text; sentences without a translation are copied."""
+    complete = [
+        of_sentence or [copied(sentence.text)]
+        for sentence, of_sentence in zip(sentences, translations, strict=True)
     ]
-    return join(gaps_of(sentences), filled, n_best)
+    return join(gaps_of(sentences), complete, n_best)

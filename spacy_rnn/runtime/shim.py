@@ -151,6 +151,13 @@ class TorchShim(Shim):
         with computing, torch.inference_mode(), self._autocast():
             return function(self.module)
 
+    @contextlib.contextmanager
+    def inference(self) -> Iterator[nn.Module]:
+        """Use the module without gradients, in a `with` block. Any number of threads may be in
+        here; a fork waits until they are out, so let blocks be short."""
+        with computing, torch.inference_mode(), self._autocast():
+            yield self.module
+
     def train(self, function: Callable[[Any], Tensor], dropout: float) -> Tensor:
         """`function` of the module in training mode, with gradients."""
         set_dropout_rate(self.module, dropout)

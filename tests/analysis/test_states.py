@@ -142,7 +142,7 @@ def test_of_a_translator_the_encoder_is_seen(cell):
             with torch.no_grad():
                 x = module.source_embedding(torch.from_numpy(ids))
             rows.append(torchs_own(module.encoder, x, layer + 1))
-            names += [source.pieces()[i] for i in ids]
+            names += [source.pieces[i] for i in ids]
         found = states(pipe, doc, layer)
         assert found.tokens == names
         close(found.activations, np.concatenate(rows))
@@ -157,7 +157,7 @@ def test_of_a_language_model_each_direction_is_seen(cell, direction, condition):
     pipe, doc = only_pipe(nlp), doc_of(nlp)
     doc.cats = {"EAT": 0.5, "LIKE": -1.0}
     ids = torch.from_numpy(pipe.shim.features.encode([doc])[0])
-    boundary = torch.tensor([pipe.shim.features.boundary])
+    boundary = torch.tensor([pipe.shim.features.boundary_id])
     given = torch.tensor([[0.5, -1.0]]) if condition else None
     for layer in (0, 1):
         columns, units = [], []
@@ -165,7 +165,7 @@ def test_of_a_language_model_each_direction_is_seen(cell, direction, condition):
             order = ids.flip(0) if name == BACKWARD else ids
             with torch.no_grad():
                 x = module.embedding(torch.cat([boundary, order]))
-                start = module.start(1, given)
+                start = module.initial_state(1, given)
             # The state after the boundary is before the text.
             rows = torchs_own(module.encoder, x, layer + 1, start)[1:]
             columns.append(rows[::-1] if name == BACKWARD else rows)

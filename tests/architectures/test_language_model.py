@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from spacy_rnn.architectures.language_model import Reader, is_backward, make_language_model
+from spacy_rnn.architectures.language_model import is_backward, make_language_model
 from spacy_rnn.architectures.rnn_encoder import make_rnn_encoder
+from spacy_rnn.architectures.stream_trainer import StreamTrainer
 from spacy_rnn.config.units import CharacterUnits
 from spacy_rnn.nn.language_model import language_loss
 from spacy_rnn.runtime.batching import Limits
@@ -64,11 +65,11 @@ def predict(model, texts, conditions=None, batch_tokens=10_000, window=10_000):
 def alone(model, text, condition=None, name="forwards"):
     """The log-probability of each unit and of the boundary at the end, in one pass."""
     module = shim_of(model).module[name]
-    units = [BOUNDARY, *shim_of(model).features.read(text).tolist(), BOUNDARY]
+    units = [BOUNDARY, *shim_of(model).features.encode_text(text).tolist(), BOUNDARY]
     units = torch.tensor(units[::-1] if name == "backwards" else units)
     given = None if condition is None else torch.from_numpy(condition).unsqueeze(0)
     with torch.no_grad():
-        read = module(units[:-1], torch.tensor([len(units) - 1]), module.start(1, given))
+        read = module(units[:-1], torch.tensor([len(units) - 1]), module.initial_state(1, given))
         scores = module.output(read.states).double().log_softmax(1)
     return scores.gather(1, units[1:].unsqueeze(1)).squeeze(1).numpy()
 
@@ -134,9 +135,9 @@ def test_no_more_is_read_at_a_time(models, batch_tokens, window):
 # Training
 
 
-def steps(reader, texts, conditions=None):
+def steps(model, trainer, texts, conditions=None):
     """The loss of each window."""
-    found = reader.steps([doc_of(text) for text in texts], conditions)
+    found = trainer.begin_updates(model, [doc_of(text) for text in texts], conditions)
     return [loss for loss, _ in found]
 
 
@@ -154,13 +155,13 @@ def test_windows_have_the_loss_of_documents_alone(
     generator = np.random.default_rng(window)
     texts = ["".join(generator.choice(list(ALPHABET), k)) for k in sizes for _ in range(n)]
     conditions = random_conditions(texts, condition)
-    reader = Reader(model, n, window, False, random)
+    trainer = StreamTrainer(model, n, window, False, random)
     before = shim_of(model).n_items
     total, at = 0.0, 0
     while at < len(texts):
         end = at + data.draw(st.integers(1, len(texts) - at))
         part = None if conditions is None else conditions[at:end]
-        total += sum(steps(reader, texts[at:end], part))
+        total += sum(steps(model, trainer, texts[at:end], part))
         at = end
     expected = -sum(
         alone(model, text, of(conditions, i), name).sum()
@@ -179,12 +180,12 @@ def test_with_carry_a_stream_is_one_sequence(models, direction, n, window, texts
     """Read at once as far as windows reach, document after document."""
     model = models[direction, 0]
     texts = texts * 3
-    losses = steps(Reader(model, n, window, True, False), texts)
+    losses = steps(model, StreamTrainer(model, n, window, True, False), texts)
     size, expected = window * len(losses), 0.0
     for name in NAMES[direction]:
         streams = [[[], []] for _ in range(n)]
         for text in texts:
-            units = [BOUNDARY, *shim_of(model).features.read(text).tolist(), BOUNDARY]
+            units = [BOUNDARY, *shim_of(model).features.encode_text(text).tolist(), BOUNDARY]
             units = units[::-1] if name == "backwards" else units
             shortest = min(streams, key=lambda stream: len(stream[0]))
             shortest[0] += units[:-1]
@@ -196,31 +197,31 @@ def test_with_carry_a_stream_is_one_sequence(models, direction, n, window, texts
         lengths = torch.full((n,), size)
         module = shim_of(model).module[name]
         with torch.no_grad():
-            read = module(inputs.long(), lengths, module.start(n))
+            read = module(inputs.long(), lengths, module.initial_state(n))
             loss = language_loss(module, read.states, targets.long(), lengths.numpy())
         expected += float(loss)
     assert sum(losses) == pytest.approx(expected, rel=1e-5)
 
 
-def reached(model, reader, texts):
+def reached(model, trainer, texts):
     """For each window, the characters whose vectors its gradient reaches; "" for the boundary."""
     found = []
     shim = shim_of(model)
     weight = shim.module["forwards"].embedding.weight
-    for _, backprop in reader.steps([doc_of(text) for text in texts], None):
+    for _, backprop in trainer.begin_updates(model, [doc_of(text) for text in texts], None):
         weight.grad = None
         backprop(1.0)
         rows = torch.nonzero(weight.grad.abs().sum(1)).flatten().tolist()
-        found.append({shim.features.surfaces[i] for i in rows})
+        found.append({shim.features.strings[i] for i in rows})
     return found
 
 
 def test_the_gradient_of_a_window_ends_where_it_begins():
     """A later window reads the state, but does not teach the units of earlier ones."""
     model = make("forward", "gru", tied=False)
-    found = reached(model, Reader(model, 1, 3, False, False), ["abcdefg"])
+    found = reached(model, StreamTrainer(model, 1, 3, False, False), ["abcdefg"])
     assert found == [{"", "a", "b"}, {"c", "d", "e"}, {"f", "g"}]
-    found = reached(model, Reader(model, 1, 4, True, False), ["abc", "defg"])
+    found = reached(model, StreamTrainer(model, 1, 4, True, False), ["abc", "defg"])
     assert found == [{"", "a", "b", "c"}, {"", "d", "e", "f"}]
 
 
@@ -228,8 +229,8 @@ def test_the_last_unit_of_a_window_teaches_the_first():
     model = make("forward", "gru", tied=False)
     shim = shim_of(model)
     module = shim.module["forwards"]
-    ids = torch.from_numpy(shim.features.read("abc"))
-    read = module(ids, torch.tensor([3]), module.start(1))
+    ids = torch.from_numpy(shim.features.encode_text("abc"))
+    read = module(ids, torch.tensor([3]), module.initial_state(1))
     (gradient,) = torch.autograd.grad(
         module.output.loss(read.states[2:], ids[2:]), module.embedding.weight
     )
@@ -244,8 +245,8 @@ def test_nothing_of_a_document_is_left_without_carry(window):
     n = -(-5 // window)
 
     def later(first, condition):
-        reader = Reader(model, 1, window, False, False)
-        losses = steps(reader, [first, "cdab"], np.stack([condition, conditions[1]]))
+        trainer = StreamTrainer(model, 1, window, False, False)
+        losses = steps(model, trainer, [first, "cdab"], np.stack([condition, conditions[1]]))
         assert len(losses) == 2 * n
         return losses[n:]
 
@@ -259,7 +260,8 @@ def test_with_carry_the_document_before_matters():
     model = make()
 
     def later(first):
-        first_loss, second_loss = steps(Reader(model, 1, 5, True, False), [first, "cdab"])
+        trainer = StreamTrainer(model, 1, 5, True, False)
+        first_loss, second_loss = steps(model, trainer, [first, "cdab"])
         return second_loss
 
     assert later("abcd") == later("abcd")
@@ -272,31 +274,34 @@ def test_states_go_on_in_the_next_batch(carry):
     """Documents that come one batch at a time are read as in one."""
     model = make()
     texts = ["abcdefgh" * 2, "hgfedcba" * 2, "aaaa", "bb"]
-    together = steps(Reader(model, 2, 3, carry, False), texts)
-    reader = Reader(model, 2, 3, carry, False)
-    apart = steps(reader, texts[:1])
+    together = steps(model, StreamTrainer(model, 2, 3, carry, False), texts)
+    trainer = StreamTrainer(model, 2, 3, carry, False)
+    apart = steps(model, trainer, texts[:1])
     assert apart == []
-    apart += steps(reader, texts[1:2])
+    apart += steps(model, trainer, texts[1:2])
     assert 0 < len(apart) < len(together)
     for text in texts[2:]:
-        apart += steps(reader, [text])
+        apart += steps(model, trainer, [text])
     assert sum(apart) == pytest.approx(sum(together), rel=1e-5)
 
 
-def test_the_regularisation_of_the_config_is_added():
+def test_the_regularization_of_the_config_is_added():
     plain = make("both")
     weighted = make("both", activation_regularization=0.5, temporal_regularization=2.0)
     shim_of(weighted).module.load_state_dict(shim_of(plain).module.state_dict())
     loss, more = (
-        sum(steps(Reader(model, 1, 9, False, False), ["abcd", "ef"])) for model in (plain, weighted)
+        sum(steps(model, StreamTrainer(model, 1, 9, False, False), ["abcd", "ef"]))
+        for model in (plain, weighted)
     )
     expected = 0.0
     for module in shim_of(plain).module.values():
         backward = module is shim_of(plain).module["backwards"]
         for text in ("abcd", "ef"):
-            ids = [0, *shim_of(plain).features.read(text)[:: -1 if backward else 1]]
+            ids = [0, *shim_of(plain).features.encode_text(text)[:: -1 if backward else 1]]
             with torch.no_grad():
-                h = module(torch.tensor(ids), torch.tensor([len(ids)]), module.start(1)).states
+                h = module(
+                    torch.tensor(ids), torch.tensor([len(ids)]), module.initial_state(1)
+                ).states
             expected += len(h) * (0.5 * h.square().mean() + 2.0 * h.diff(dim=0).square().mean())
     assert more - loss == pytest.approx(float(expected), rel=1e-4)
 
@@ -307,10 +312,10 @@ def test_random_windows_are_of_numpys_seed():
 
     def sizes(seed):
         np.random.seed(seed)
-        reader = Reader(model, 1, 30, True, True)
-        for streams in reader.streams.values():
+        trainer = StreamTrainer(model, 1, 30, True, True)
+        for streams in trainer.streams.values():
             streams.push(np.arange(500))
-        drawn = [[len(w.inputs) for w in s.windows()] for s in reader.streams.values()]
+        drawn = [[len(w.inputs) for w in s.windows()] for s in trainer.streams.values()]
         assert drawn[0] == drawn[1] and len(set(drawn[0])) > 3
         return drawn[0]
 
@@ -320,8 +325,8 @@ def test_random_windows_are_of_numpys_seed():
 def test_a_copy_goes_on_by_itself():
     """Streams and states among it."""
     model = make()
-    reader = Reader(model, 2, 3, True, True)
-    steps(reader, ["abcdefghabc", "hgfedcba"])
-    other = copy.deepcopy(reader)
+    trainer = StreamTrainer(model, 2, 3, True, True)
+    steps(model, trainer, ["abcdefghabc", "hgfedcba"])
+    other = copy.deepcopy(trainer)
     more = ["ab" * 30, "cd" * 30]
-    assert steps(reader, more) == steps(other, more)
+    assert steps(model, trainer, more) == steps(model, other, more)

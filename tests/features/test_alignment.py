@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_rnn.features.alignment import shares
+from spacy_rnn.features.alignment import overlap_matrix
 
 cuts = st.lists(st.integers(0, 12), max_size=6).map(sorted)
 
@@ -15,7 +15,7 @@ def test_shares_are_those_of_characters(places, others, with_gaps):
     other = np.array(others + others[-1:] * (len(others) % 2), dtype="int64")
     # Every second stretch, or all.
     first, last = (other[::2], other[1::2]) if with_gaps else (other[:-1], other[1:])
-    found = shares(starts, ends, first, last)
+    found = overlap_matrix(starts, ends, first, last)
     assert found.shape == (len(starts), len(first)) and found.dtype == np.float32
     for row, start, end in zip(found, starts, ends, strict=True):
         counts = [

@@ -37,7 +37,7 @@ def strings_of(features, batch):
 
 def text_of(features, strings):
     """The characters of each sequence."""
-    surfaces = [BOUNDARY, "?", *features.context.characters.surfaces[2:]]
+    surfaces = [BOUNDARY, "?", *features.context.characters.strings[2:]]
     text = "".join(surfaces[i] for i in strings.units)
     ends = np.cumsum(strings.lengths)
     return [text[end - n : end] for end, n in zip(ends, strings.lengths, strict=True)]

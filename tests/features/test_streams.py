@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_rnn.features.streams import Streams
+from spacy_rnn.features.streams import BPTTStreams
 
 #: targets of documents: their units and the boundary at the end
 doc_sizes = st.lists(st.integers(1, 12), max_size=20)
@@ -67,7 +67,7 @@ def test_each_unit_is_foretold_once_and_in_order(sizes, n, window, carry, seed):
     """What is missing at the end waits, and only because some stream lacks units."""
     docs = documents(sizes)
     rng = None if seed is None else np.random.default_rng(seed)
-    streams = Streams(n, window, carry, rng)
+    streams = BPTTStreams(n, window, carry, rng)
     windows = read(streams, docs)
     found, expected = targets_of_streams(windows, n), dealt(docs, n)
     for stream, whole in zip(found, expected, strict=True):
@@ -75,7 +75,7 @@ def test_each_unit_is_foretold_once_and_in_order(sizes, n, window, carry, seed):
     left = [len(whole) - len(stream) for stream, whole in zip(found, expected, strict=True)]
     assert min(left) < (2 * window if carry else 1)
     for window in windows:
-        assert len(window.lengths) == len(window.starts) == n
+        assert len(window.lengths) == len(window.resets) == n
         assert window.lengths.min() > 0
         assert window.lengths.sum() == len(window.inputs) == len(window.targets)
 
@@ -84,7 +84,7 @@ def test_each_unit_is_foretold_once_and_in_order(sizes, n, window, carry, seed):
 @some
 def test_the_input_is_the_unit_before_the_target(sizes, n, window, carry):
     """Of the same document: what stands before a document is read, not foretold."""
-    for read_window in read(Streams(n, window, carry), documents(sizes)):
+    for read_window in read(BPTTStreams(n, window, carry), documents(sizes)):
         assert (read_window.inputs + 1 == read_window.targets).all()
         for inputs, targets in rows_of(read_window):
             assert [document(unit) for unit in inputs] == [document(unit) for unit in targets]
@@ -95,7 +95,7 @@ def test_the_input_is_the_unit_before_the_target(sizes, n, window, carry):
 def test_without_carry_rows_are_of_one_document_each(sizes, n, window, seed):
     """Which they start or go on with; a row that is shorter than the window ends it."""
     rng = None if seed is None else np.random.default_rng(seed)
-    windows = read(Streams(n, window, rng=rng), documents(sizes))
+    windows = read(BPTTStreams(n, window, rng=rng), documents(sizes))
     started = Counter()
     last = [None] * n
     for read_window in windows:
@@ -103,8 +103,8 @@ def test_without_carry_rows_are_of_one_document_each(sizes, n, window, seed):
         assert longest <= (window if seed is None else 2 * window)
         for i, (inputs, targets) in enumerate(rows_of(read_window)):
             (owner,) = {document(unit) for unit in [*inputs, *targets]}
-            assert read_window.starts[i] == (inputs[0] % 100 == 0)
-            if read_window.starts[i]:
+            assert read_window.resets[i] == (inputs[0] % 100 == 0)
+            if read_window.resets[i]:
                 started[owner] += 1
             else:
                 # The state after this unit goes on, so its row had to be of the longest.
@@ -118,12 +118,12 @@ def test_without_carry_rows_are_of_one_document_each(sizes, n, window, seed):
 @given(sizes=doc_sizes, n=n_streams, window=window_sizes)
 @some
 def test_with_carry_rows_are_of_one_size(sizes, n, window):
-    windows = read(Streams(n, window, carry=True), documents(sizes))
+    windows = read(BPTTStreams(n, window, carry=True), documents(sizes))
     least = min(map(len, dealt(documents(sizes), n)))
     assert len(windows) == least // window
     for i, read_window in enumerate(windows):
         assert read_window.lengths.tolist() == [window] * n
-        assert read_window.starts.tolist() == [i == 0] * n
+        assert read_window.resets.tolist() == [i == 0] * n
 
 
 @pytest.mark.parametrize("carry", [False, True])
@@ -131,7 +131,7 @@ def test_with_carry_rows_are_of_one_size(sizes, n, window):
 def test_random_windows_stay_within_bounds_and_a_seed_repeats_them(carry, window):
     def sizes(seed):
         docs = documents([99] * 40)
-        windows = read(Streams(2, window, carry, np.random.default_rng(seed)), docs)
+        windows = read(BPTTStreams(2, window, carry, np.random.default_rng(seed)), docs)
         return [int(w.lengths.max()) for w in windows]
 
     found = sizes(0)
@@ -144,47 +144,47 @@ def test_random_windows_stay_within_bounds_and_a_seed_repeats_them(carry, window
 
 def test_random_windows_are_near_the_size_and_now_and_then_near_half_of_it():
     """Normal with a deviation of 5, cut at the bounds; its mean is halved in one of 20."""
-    streams = Streams(1, 70, True, np.random.default_rng(0))
+    streams = BPTTStreams(1, 70, True, np.random.default_rng(0))
     sizes = np.array([len(w.inputs) for w in read(streams, [np.arange(200_000)])])
     whole = sizes > 52
     assert abs(whole.mean() - 0.95) < 3 * (0.95 * 0.05 / len(sizes)) ** 0.5
     for part, mean in ((sizes[whole], 70), (sizes[~whole], 35)):
         assert abs(part.mean() - mean) < 0.5 + 15 / len(part) ** 0.5
         assert 4 < part.std() < 6
-    fixed = Streams(1, 70, True)
+    fixed = BPTTStreams(1, 70, True)
     assert {len(w.inputs) for w in read(fixed, [np.arange(1000)])} == {70}
 
 
 def test_windows_by_hand():
     """Three documents on two streams: the third joins the second, which is shorter."""
-    streams = Streams(2, 3)
+    streams = BPTTStreams(2, 3)
     windows = read(streams, [np.array(u) for u in ([0, 5, 6, 7, 0], [0, 8, 0], [0, 9, 0])])
     first, second = windows
     assert first.lengths.tolist() == [3, 2]
     assert first.inputs.tolist() == [0, 5, 6, 0, 8]
     assert first.targets.tolist() == [5, 6, 7, 8, 0]
-    assert first.starts.tolist() == [True, True]
+    assert first.resets.tolist() == [True, True]
     assert second.lengths.tolist() == [1, 2]
     assert second.inputs.tolist() == [7, 0, 9]
     assert second.targets.tolist() == [0, 9, 0]
-    assert second.starts.tolist() == [False, True]
+    assert second.resets.tolist() == [False, True]
     assert first.conditions is second.conditions is None
 
 
 def test_with_carry_windows_by_hand():
     """What is read after a document is what stands before the next one."""
-    streams = Streams(1, 4, carry=True)
+    streams = BPTTStreams(1, 4, carry=True)
     first, second = read(streams, [np.array(u) for u in ([0, 5, 6, 0], [0, 7, 0], [0, 8, 9, 0])])
     assert first.inputs.tolist() == [0, 5, 6, 0]
     assert first.targets.tolist() == [5, 6, 0, 7]
     assert second.inputs.tolist() == [7, 0, 8, 9]
     assert second.targets.tolist() == [0, 8, 9, 0]
-    assert [window.starts.tolist() for window in (first, second)] == [[True], [False]]
+    assert [window.resets.tolist() for window in (first, second)] == [[True], [False]]
 
 
 @pytest.mark.parametrize("carry", [False, True])
 def test_nothing_is_read_while_a_stream_is_empty_and_what_is_left_is_kept(carry):
-    streams = Streams(3, 4, carry)
+    streams = BPTTStreams(3, 4, carry)
     a, b, c, d = documents([6, 7, 5, 4])
     assert read(streams, []) == []
     assert read(streams, [a, b]) == []
@@ -209,7 +209,7 @@ def test_documents_may_come_one_at_a_time(sizes, n, window, carry, data):
     """The same targets on the same streams as where they come in other batches, but for what
     waits for a window without carry: there a shorter one is read at once."""
     docs = documents(sizes)
-    streams = Streams(n, window, carry)
+    streams = BPTTStreams(n, window, carry)
     windows, rest = [], list(docs)
     while rest:
         k = data.draw(st.integers(1, len(rest)))
@@ -241,7 +241,7 @@ def test_conditions_go_with_their_documents(sizes, n, window, seed):
     docs = documents(sizes)
     conditions = np.array([[d + 1, -d] for d in range(len(docs))], dtype="float32").reshape(-1, 2)
     rng = None if seed is None else np.random.default_rng(seed)
-    for read_window in read(Streams(n, window, rng=rng), docs, conditions):
+    for read_window in read(BPTTStreams(n, window, rng=rng), docs, conditions):
         assert read_window.conditions.dtype == np.float32
         assert read_window.conditions.shape == (n, 2)
         for (inputs, _), vector in zip(rows_of(read_window), read_window.conditions, strict=True):
@@ -250,7 +250,7 @@ def test_conditions_go_with_their_documents(sizes, n, window, seed):
 
 def test_a_copy_reads_on_by_itself():
     """Random sizes and what is left among it."""
-    streams = Streams(2, 6, True, np.random.default_rng(3))
+    streams = BPTTStreams(2, 6, True, np.random.default_rng(3))
     read(streams, documents([9, 12, 11]))
     other = copy.deepcopy(streams)
     more = documents([50, 60, 70])

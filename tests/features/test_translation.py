@@ -7,38 +7,39 @@ import numpy as np
 import pytest
 from sentencepiece import SentencePieceTrainer
 
-from spacy_rnn.features.pieces import Pieces
-from spacy_rnn.features.translation import PairFeatures
+from spacy_rnn.features.subword_training import BOS, EOS, PAD
+from spacy_rnn.features.subwords import SubwordModel
+from spacy_rnn.features.translation import TranslationVocabularies
 
 ENGLISH = ["green eggs", "one ham", "eggs and ham"]
 FRENCH = ["des œufs verts", "un jambon", "des œufs et du jambon"]
-PAD, BOS, EOS = Pieces.PAD, Pieces.BOS, Pieces.EOS
 
 
 def trained(texts):
-    pieces = Pieces(100, "char")
+    pieces = SubwordModel(100, "char")
     pieces.train(texts)
     return pieces
 
 
 def make(joint=False):
     if joint:
-        return PairFeatures(trained(ENGLISH + FRENCH))
-    return PairFeatures(trained(ENGLISH), trained(FRENCH))
+        return TranslationVocabularies(trained(ENGLISH + FRENCH))
+    return TranslationVocabularies(trained(ENGLISH), trained(FRENCH))
 
 
 def empty(joint=False):
-    return PairFeatures(Pieces(), None if joint else Pieces())
+    return TranslationVocabularies(SubwordModel(), None if joint else SubwordModel())
 
 
 def ids(*rows):
     return [np.array(row, dtype="int64") for row in rows]
 
 
-def check(features, targets, before, places, after):
-    inputs, found = features.teacher_forcing(targets)
-    assert set(inputs) == {"before", "places"}
-    for array, expected in ((inputs["before"], before), (inputs["places"], places), (found, after)):
+def check(features, targets, decoder_input, valid_positions, decoder_target):
+    found = features.decoder_arrays(targets)
+    for array, expected in zip(
+        found, (decoder_input, valid_positions, decoder_target), strict=True
+    ):
         assert array.dtype == np.int64
         assert array.tolist() == expected
 
@@ -51,23 +52,29 @@ def test_teacher_forcing(joint):
     check(
         make(joint),
         ids([7, 8, 9], [5], [6, 7]),
-        before=[[BOS, 7, 8, 9], [BOS, 5, PAD, PAD], [BOS, 6, 7, PAD]],
-        places=[0, 1, 2, 3, 4, 5, 8, 9, 10],
-        after=[7, 8, 9, EOS, 5, EOS, 6, 7, EOS],
+        decoder_input=[[BOS, 7, 8, 9], [BOS, 5, PAD, PAD], [BOS, 6, 7, PAD]],
+        valid_positions=[0, 1, 2, 3, 4, 5, 8, 9, 10],
+        decoder_target=[7, 8, 9, EOS, 5, EOS, 6, 7, EOS],
     )
 
 
 @both
 def test_teacher_forcing_of_empty_targets(joint):
     features = make(joint)
-    check(features, ids([]), before=[[BOS]], places=[0], after=[EOS])
-    check(features, ids([], []), before=[[BOS], [BOS]], places=[0, 1], after=[EOS, EOS])
+    check(features, ids([]), decoder_input=[[BOS]], valid_positions=[0], decoder_target=[EOS])
+    check(
+        features,
+        ids([], []),
+        decoder_input=[[BOS], [BOS]],
+        valid_positions=[0, 1],
+        decoder_target=[EOS, EOS],
+    )
     check(
         features,
         ids([], [5, 6], []),
-        before=[[BOS, PAD, PAD], [BOS, 5, 6], [BOS, PAD, PAD]],
-        places=[0, 3, 4, 5, 6],
-        after=[EOS, 5, 6, EOS, EOS],
+        decoder_input=[[BOS, PAD, PAD], [BOS, 5, 6], [BOS, PAD, PAD]],
+        valid_positions=[0, 3, 4, 5, 6],
+        decoder_target=[EOS, 5, 6, EOS, EOS],
     )
 
 
@@ -75,9 +82,9 @@ def test_control_pieces_inside_a_target_are_no_padding():
     check(
         make(),
         ids([PAD, 5], [BOS, EOS, PAD]),
-        before=[[BOS, PAD, 5, PAD], [BOS, BOS, EOS, PAD]],
-        places=[0, 1, 2, 4, 5, 6, 7],
-        after=[PAD, 5, EOS, BOS, EOS, PAD, EOS],
+        decoder_input=[[BOS, PAD, 5, PAD], [BOS, BOS, EOS, PAD]],
+        valid_positions=[0, 1, 2, 4, 5, 6, 7],
+        decoder_target=[PAD, 5, EOS, BOS, EOS, PAD, EOS],
     )
 
 
@@ -95,37 +102,37 @@ def test_control_pieces_are_those_of_the_target():
         bos_id=1,
         eos_id=2,
     )
-    target = Pieces()
+    target = SubwordModel()
     target.from_bytes(proto.getvalue())
     check(
-        PairFeatures(trained(ENGLISH), target),
+        TranslationVocabularies(trained(ENGLISH), target),
         ids([7], []),
-        before=[[1, 7], [1, 3]],
-        places=[0, 1, 2],
-        after=[7, 2, 2],
+        decoder_input=[[1, 7], [1, 3]],
+        valid_positions=[0, 1, 2],
+        decoder_target=[7, 2, 2],
     )
 
 
 @both
-def test_places_give_the_pieces_before_those_after(joint):
+def test_valid_positions_give_the_pieces_before_those_after(joint):
     features = make(joint)
     targets = features.target.encode([*FRENCH, "", "œ"])
-    inputs, after = features.teacher_forcing(targets)
-    read = inputs["before"].flatten()[inputs["places"]]
+    found = features.decoder_arrays(targets)
+    read, after = found.decoder_input.flatten()[found.valid_positions], found.decoder_target
     starts = np.flatnonzero(read == BOS)
     assert len(starts) == len(targets) and (after[starts[1:] - 1] == EOS).all()
     inside = read != BOS
     assert (read[inside] == after[:-1][inside[1:]]).all()
-    assert np.setdiff1d(inputs["before"].flatten(), read).tolist() == [PAD]
+    assert np.setdiff1d(found.decoder_input.flatten(), read).tolist() == [PAD]
 
 
 def test_joint():
     source, target = trained(ENGLISH), trained(FRENCH)
-    together, apart = PairFeatures(source), PairFeatures(source, target)
+    together, apart = TranslationVocabularies(source), TranslationVocabularies(source, target)
     assert together.joint and together.target is together.source is source
     assert not apart.joint and apart.target is target and apart.source is source
     # Two of the same vocabulary are still two.
-    assert not PairFeatures(source, trained(ENGLISH)).joint
+    assert not TranslationVocabularies(source, trained(ENGLISH)).joint
 
 
 @both
@@ -139,7 +146,7 @@ def test_saved_as_json(joint):
     assert (loaded.target is loaded.source) == joint
     for name in ("source", "target"):
         left, right = getattr(loaded, name), getattr(features, name)
-        assert left.pieces() == right.pieces()
+        assert left.pieces == right.pieces
         for a, b in zip(left.encode(ENGLISH + FRENCH), right.encode(ENGLISH + FRENCH), strict=True):
             assert a.tolist() == b.tolist()
 

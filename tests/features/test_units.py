@@ -13,7 +13,8 @@ from sentencepiece import SentencePieceTrainer
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from spacy_rnn.features.pieces import Pieces
+from spacy_rnn.features.subword_training import EOS
+from spacy_rnn.features.subwords import SubwordModel
 from spacy_rnn.features.units import BOUNDARY, UNKNOWN, Characters, PieceUnits, Words
 
 VOCAB = Vocab()
@@ -45,7 +46,7 @@ def characters(texts, min_freq=1):
 
 def words_of(text, min_freq=1, max_words=0):
     units = Words(min_freq, max_words)
-    units.learn([doc_of(text)])
+    units.fit([doc_of(text)])
     return units
 
 
@@ -53,13 +54,13 @@ def words_of(text, min_freq=1, max_words=0):
 def pieces(request):
     fallback = request.param == "bytes"
     kind = "unigram" if fallback else request.param
-    units = PieceUnits(Pieces(40 + 256 * fallback, kind, byte_fallback=fallback))
-    units.learn([doc_of("ab ab a 日 😀 b ab 日b \n aab")])
+    units = PieceUnits(SubwordModel(40 + 256 * fallback, kind, byte_fallback=fallback))
+    units.fit([doc_of("ab ab a 日 😀 b ab 日b \n aab")])
     return units
 
 
 def everything(units):
-    return [units.surfaces[i] for i in range(len(units))]
+    return [units.strings[i] for i in range(len(units))]
 
 
 # Characters
@@ -68,30 +69,30 @@ def everything(units):
 def test_characters_by_rank():
     """The most frequent first, ties by their number; ids from 2 on."""
     units = Characters(min_freq=1)
-    units.learn([doc_of("ba ab"), doc_of("c")])
+    units.fit([doc_of("ba ab"), doc_of("c")])
     assert everything(units) == ["", "", "a", "b", " ", "c"]
-    assert units.boundary == BOUNDARY == 0 and UNKNOWN == 1
-    assert units.read("cab ").tolist() == [5, 2, 3, 4]
-    assert units.read("cab ").dtype == np.int64
+    assert units.boundary_id == BOUNDARY == 0 and UNKNOWN == 1
+    assert units.encode_text("cab ").tolist() == [5, 2, 3, 4]
+    assert units.encode_text("cab ").dtype == np.int64
 
 
 @pytest.mark.parametrize("min_freq, known", [(1, "\nabc"), (2, "ab"), (3, "b"), (4, "")])
 def test_rare_characters_are_unknown(min_freq, known):
     units = Characters(min_freq)
-    units.learn([Doc(VOCAB, words=["ab", "bb"], spaces=[False, False]), doc_of("a\nc")])
-    assert set(units.surfaces) - {""} == set(known)
-    assert [i != UNKNOWN for i in units.read("\nabcx")] == [c in known for c in "\nabcx"]
+    units.fit([Doc(VOCAB, words=["ab", "bb"], spaces=[False, False]), doc_of("a\nc")])
+    assert set(units.strings) - {""} == set(known)
+    assert [i != UNKNOWN for i in units.encode_text("\nabcx")] == [c in known for c in "\nabcx"]
 
 
 @given(known=any_text, text=any_text)
 @settings(deadline=None, max_examples=60)
 def test_each_character_is_itself_or_unknown(known, text):
     units = characters([known])
-    ids = units.read(text)
+    ids = units.encode_text(text)
     assert ids.dtype == np.int64 and len(ids) == len(text)
-    assert [units.surfaces[i] for i in ids] == [c if c in known else "" for c in text]
+    assert [units.strings[i] for i in ids] == [c if c in known else "" for c in text]
     assert ((ids == UNKNOWN) == [c not in known for c in text]).all()
-    assert units.write(ids) == "".join(c for c in text if c in known)
+    assert units.decode(ids) == "".join(c for c in text if c in known)
     assert not (ids == BOUNDARY).any()
 
 
@@ -99,9 +100,9 @@ def test_each_character_is_itself_or_unknown(known, text):
 @settings(deadline=None, max_examples=40)
 def test_known_characters_come_back(text):
     units = characters([text, STRANGE, SURROGATES])
-    assert units.write(units.read(text)) == text
-    assert units.write(units.read(STRANGE + SURROGATES)) == STRANGE + SURROGATES
-    assert units.write([BOUNDARY, UNKNOWN, *units.read(text), BOUNDARY]) == text
+    assert units.decode(units.encode_text(text)) == text
+    assert units.decode(units.encode_text(STRANGE + SURROGATES)) == STRANGE + SURROGATES
+    assert units.decode([BOUNDARY, UNKNOWN, *units.encode_text(text), BOUNDARY]) == text
 
 
 def test_characters_of_docs_are_those_of_their_texts():
@@ -112,17 +113,17 @@ def test_characters_of_docs_are_those_of_their_texts():
         Doc(VOCAB, words=["  "], spaces=[False]),
     ]
     units = Characters(1)
-    units.learn(docs)
+    units.fit(docs)
     texts = ["é😀 \n\0 ", "", "  "]
-    assert [units.write(ids) for ids in units.encode(docs)] == texts
+    assert [units.decode(ids) for ids in units.encode(docs)] == texts
     assert [len(ids) for ids in units.encode(docs)] == [6, 0, 2]
     assert [ids.dtype for ids in units.encode(docs)] == [np.int64] * 3
 
 
 def test_a_character_belongs_to_its_token():
     doc = Doc(VOCAB, words=["é😀", "\n", "x"], spaces=[True, False, True])
-    assert Characters().owners(doc).tolist() == [0, 0, 0, 1, 2, 2]
-    assert Characters().owners(doc).dtype == np.int64
+    assert Characters().token_indices(doc).tolist() == [0, 0, 0, 1, 2, 2]
+    assert Characters().token_indices(doc).dtype == np.int64
 
 
 # Words
@@ -131,7 +132,7 @@ def test_a_character_belongs_to_its_token():
 def test_words_by_rank():
     units = words_of("b a \n b a. A")
     assert everything(units) == ["", "", " b", " \n", " A", " a", " a."]
-    assert units.boundary == BOUNDARY
+    assert units.boundary_id == BOUNDARY
     assert units.encode([doc_of("a b \n x")])[0].tolist() == [5, 2, 3, UNKNOWN]
 
 
@@ -142,7 +143,7 @@ def test_words_by_rank():
 def test_only_so_many_words_are_known(min_freq, max_words, known):
     units = words_of("c b a c b c d", min_freq, max_words)
     assert everything(units) == ["", "", *(" " + word for word in known)]
-    ids = units.read("a b c d e", doc_of)
+    ids = units.encode_text("a b c d e", doc_of)
     assert [i == UNKNOWN for i in ids] == [word not in known for word in "abcde"]
 
 
@@ -150,19 +151,19 @@ def test_only_so_many_words_are_known(min_freq, max_words, known):
 @settings(deadline=None, max_examples=40)
 def test_known_words_come_back(text):
     units = words_of("a b é x. c")
-    ids = units.read(text, doc_of)
+    ids = units.encode_text(text, doc_of)
     assert ids.dtype == np.int64
-    assert units.write(ids) == text
+    assert units.decode(ids) == text
     assert units.encode([doc_of(text)])[0].tolist() == ids.tolist()
 
 
 def test_words_are_written_with_one_blank_between_them():
     """But for those that are white space."""
     units = words_of("a \n b")
-    a, newline, b = (units.surfaces.index(" " + word) for word in ("a", "\n", "b"))
-    assert units.write([BOUNDARY, a, UNKNOWN, b, BOUNDARY]) == "a b"
-    assert units.write([b, a, newline, b]) == "b a\nb"
-    assert units.write([]) == units.write([UNKNOWN]) == ""
+    a, newline, b = (units.strings.index(" " + word) for word in ("a", "\n", "b"))
+    assert units.decode([BOUNDARY, a, UNKNOWN, b, BOUNDARY]) == "a b"
+    assert units.decode([b, a, newline, b]) == "b a\nb"
+    assert units.decode([]) == units.decode([UNKNOWN]) == ""
 
 
 @pytest.mark.parametrize(
@@ -171,34 +172,34 @@ def test_words_are_written_with_one_blank_between_them():
 def test_words_after_a_text(text, more):
     """One blank stands between them, whatever of the text is known."""
     units = words_of("a b")
-    added = units.read("b a", doc_of)
-    read = units.read(text.strip(), doc_of)
-    assert units.write_after(text, read, added) == more
+    added = units.encode_text("b a", doc_of)
+    read = units.encode_text(text.strip(), doc_of)
+    assert units.decode_continuation(text, read, added) == more
 
 
 def test_a_word_is_finished_before_white_space_that_is():
     """More of it may come, and be a token with what there is."""
     units = words_of("a b")
-    found = [units.finished(text) for text in ("a b.", "a b. ", "a\nb \n", "ab", " ", "", " a b")]
+    found = [units.stable_prefix(text) for text in ("a b.", "a b. ", "a\nb \n", "ab", " ", "", " a b")]
     assert found == ["a", "a b.", "a\nb", "", "", "", " a"]
 
 
 def test_pieces_after_a_text(pieces):
     """A blank at its end is that of the next piece."""
-    more = pieces.read("ab")
+    more = pieces.encode_text("ab")
     for text, read, added in [("ab", "ab", " ab"), ("ab ", "ab", "ab"), ("", "", "ab")]:
-        assert pieces.write_after(text, pieces.read(read), more) == added
-    assert pieces.finished("ab a") == "ab" and pieces.finished("ab\na") == ""
+        assert pieces.decode_continuation(text, pieces.encode_text(read), more) == added
+    assert pieces.stable_prefix("ab a") == "ab" and pieces.stable_prefix("ab\na") == ""
 
 
 def test_blanks_are_no_words_but_tokens_of_blanks_are():
     docs = [Doc(VOCAB, words=["a", "  ", "a"], spaces=[True, False, False]), Doc(VOCAB)]
     units = Words(1)
-    units.learn(docs)
-    assert units.surfaces == ["", "", " a", "   "]
+    units.fit(docs)
+    assert units.strings == ["", "", " a", "   "]
     assert [ids.tolist() for ids in units.encode(docs)] == [[2, 3, 2], []]
     assert [ids.dtype for ids in units.encode(docs)] == [np.int64] * 2
-    assert units.owners(docs[0]).tolist() == [0, 1, 2]
+    assert units.token_indices(docs[0]).tolist() == [0, 1, 2]
 
 
 @given(tokens=some_tokens)
@@ -207,7 +208,7 @@ def test_words_of_docs_are_those_of_their_tokens(tokens):
     doc = doc_from(tokens)
     units = words_of("a b 😀")
     expected = [
-        units.surfaces.index(" " + w) if w in "ab😀" and len(w) == 1 else UNKNOWN for w, _ in tokens
+        units.strings.index(" " + w) if w in "ab😀" and len(w) == 1 else UNKNOWN for w, _ in tokens
     ]
     assert units.encode([doc])[0].tolist() == expected
 
@@ -216,37 +217,37 @@ def test_words_of_docs_are_those_of_their_tokens(tokens):
 
 
 def test_the_boundary_of_pieces_is_the_end_of_a_sentence(pieces):
-    assert pieces.boundary == pieces.pieces.eos == Pieces.EOS
-    assert len(pieces) == len(pieces.pieces) == len(pieces.surfaces)
-    assert pieces.surfaces[:4] == [""] * 4 and all(pieces.surfaces[4:])
+    assert pieces.boundary_id == pieces.model.eos == EOS
+    assert len(pieces) == len(pieces.model) == len(pieces.strings)
+    assert pieces.strings[:4] == [""] * 4 and all(pieces.strings[4:])
 
 
 def test_pieces_have_blanks_for_marks(pieces):
-    assert pieces.pieces.pieces()[4:] == [s.replace(" ", "\u2581") for s in pieces.surfaces[4:]]
-    ids = pieces.read("ab 日b")
-    assert "".join(pieces.surfaces[i] for i in ids) == " ab 日b"
+    assert list(pieces.model.pieces[4:]) == [s.replace(" ", "\u2581") for s in pieces.strings[4:]]
+    ids = pieces.encode_text("ab 日b")
+    assert "".join(pieces.strings[i] for i in ids) == " ab 日b"
 
 
 @given(text=st.text("ab日😀 \n"))
 @settings(deadline=None, max_examples=40)
 def test_known_pieces_come_back(pieces, text):
-    assert pieces.write(pieces.read(text)) == text
+    assert pieces.decode(pieces.encode_text(text)) == text
     doc = Doc(VOCAB, words=[text] if text else [], spaces=[False] if text else [])
-    assert pieces.encode([doc])[0].tolist() == pieces.read(text).tolist()
+    assert pieces.encode([doc])[0].tolist() == pieces.encode_text(text).tolist()
 
 
 def test_a_piece_belongs_to_the_token_in_which_it_ends():
     """Most begin with the blank before a word; the blank before a text is the first token's."""
-    units = PieceUnits(Pieces(20, "char"))
-    units.learn([doc_of("ab ab")])
+    units = PieceUnits(SubwordModel(20, "char"))
+    units.fit([doc_of("ab ab")])
     doc = Doc(VOCAB, words=["a", "b", "\n", "ab"], spaces=[True, False, False, True])
-    assert [units.surfaces[i] for i in units.encode([doc])[0]] == [*" a b", "", *"ab "]
-    assert units.owners(doc).tolist() == [0, 0, 0, 1, 2, 3, 3, 3]
-    merged = PieceUnits(Pieces(9, "bpe"))
-    merged.learn([doc_of("ab ab ab")])
+    assert [units.strings[i] for i in units.encode([doc])[0]] == [*" a b", "", *"ab "]
+    assert units.token_indices(doc).tolist() == [0, 0, 0, 1, 2, 3, 3, 3]
+    merged = PieceUnits(SubwordModel(9, "bpe"))
+    merged.fit([doc_of("ab ab ab")])
     doc = Doc(VOCAB, words=["ab", "a", "b"], spaces=[True, False, True])
-    assert [merged.surfaces[i] for i in merged.encode([doc])[0]] == [" ab", " ab", " "]
-    assert merged.owners(doc).tolist() == [0, 2, 2]
+    assert [merged.strings[i] for i in merged.encode([doc])[0]] == [" ab", " ab", " "]
+    assert merged.token_indices(doc).tolist() == [0, 2, 2]
 
 
 def test_a_vocabulary_can_come_from_a_model_that_drops_characters():
@@ -256,15 +257,15 @@ def test_a_vocabulary_can_come_from_a_model_that_drops_characters():
         sentence_iterator=iter(["a b ab"]), model_writer=proto, vocab_size=8, minloglevel=2,
         model_type="char", unk_id=0, bos_id=3, eos_id=1, pad_id=2,
     )  # fmt: skip
-    units = PieceUnits(Pieces())
-    units.pieces.from_bytes(proto.getvalue())
-    assert units.boundary == 1
-    assert [units.surfaces[i] for i in range(4)] == [""] * 4
+    units = PieceUnits(SubwordModel())
+    units.model.from_bytes(proto.getvalue())
+    assert units.boundary_id == 1
+    assert [units.strings[i] for i in range(4)] == [""] * 4
     blank = Doc(VOCAB, words=[" ", "\n"], spaces=[True, False])
-    assert units.encode([blank])[0].tolist() == units.owners(blank).tolist() == []
+    assert units.encode([blank])[0].tolist() == units.token_indices(blank).tolist() == []
     doc = Doc(VOCAB, words=["  ", "a", "\n", "b"], spaces=[True, True, False, False])
-    assert units.owners(doc).tolist() == [1, 1, 2, 3]
-    assert units.write(units.encode([doc])[0]) == "a b"
+    assert units.token_indices(doc).tolist() == [1, 1, 2, 3]
+    assert units.decode(units.encode([doc])[0]) == "a b"
 
 
 # All of them
@@ -277,7 +278,7 @@ def test_each_unit_has_one_owner_in_order(pieces, tokens):
     known = words_of("a b"), characters(["ab "])
     for units in (pieces, *known):
         (ids,) = units.encode([doc])
-        owners = units.owners(doc)
+        owners = units.token_indices(doc)
         assert owners.dtype == np.int64 and len(owners) == len(ids)
         assert (np.diff(owners) >= 0).all()
         assert ((owners >= 0) & (owners < len(doc))).all()
@@ -285,15 +286,15 @@ def test_each_unit_has_one_owner_in_order(pieces, tokens):
         values = np.random.default_rng(0).normal(size=len(ids))
         sums = np.bincount(owners, values, minlength=len(doc))
         assert len(sums) == len(doc) and sums.sum() == pytest.approx(values.sum())
-    assert Counter(known[1].owners(doc).tolist()) == {
+    assert Counter(known[1].token_indices(doc).tolist()) == {
         token.i: len(token.text_with_ws) for token in doc
     }
 
 
 @functools.cache
 def single_characters():
-    units = PieceUnits(Pieces(40, "char"))
-    units.learn([doc_of("ab日😀 \n x")])
+    units = PieceUnits(SubwordModel(40, "char"))
+    units.fit([doc_of("ab日😀 \n x")])
     return units
 
 
@@ -303,7 +304,7 @@ def test_a_token_owns_the_text_of_its_pieces(tokens):
     """Where each piece is one character: its own and the blank after it; the one before the text
     is the first token's."""
     doc = doc_from(tokens)
-    owned = Counter(single_characters().owners(doc).tolist())
+    owned = Counter(single_characters().token_indices(doc).tolist())
     known = [t.text_with_ws.replace("\0", "Ω") for t in doc]
     joined = "".join(known)
     # A run of unknown characters is one piece.
@@ -320,26 +321,26 @@ def test_docs_without_tokens_have_no_units(pieces):
     for units in (pieces, words_of("a b"), characters(["ab "]), Words(), Characters()):
         assert [ids.tolist() for ids in units.encode([empty])] == [[]]
         assert units.encode([]) == []
-        owners = units.owners(empty)
+        owners = units.token_indices(empty)
         assert owners.tolist() == [] and np.issubdtype(owners.dtype, np.integer)
-        assert units.read("", doc_of).tolist() == [] and units.write([]) == ""
+        assert units.encode_text("", doc_of).tolist() == [] and units.decode([]) == ""
 
 
 def test_nothing_is_known_before_it_is_learned():
-    assert Characters().read("aé\0").tolist() == [UNKNOWN] * 3
-    assert Words().read("a b", doc_of).tolist() == [UNKNOWN] * 2
+    assert Characters().encode_text("aé\0").tolist() == [UNKNOWN] * 3
+    assert Words().encode_text("a b", doc_of).tolist() == [UNKNOWN] * 2
     assert Words().encode([doc_of("a b a")])[0].tolist() == [UNKNOWN] * 3
     assert len(Characters()) == len(Words()) == 2
-    assert PieceUnits(Pieces()).to_dict() == {"pieces": ""}
+    assert PieceUnits(SubwordModel()).to_dict() == {"pieces": ""}
     with pytest.raises(ValueError, match="no SentencePiece model yet"):
-        PieceUnits(Pieces()).read("a")
+        PieceUnits(SubwordModel()).encode_text("a")
 
 
 def test_learning_again_forgets():
     for units in (Characters(1), Words(1)):
-        units.learn([doc_of("a b")])
-        units.learn([doc_of("c")])
-        assert [s.strip() for s in units.surfaces] == ["", "", "c"]
+        units.fit([doc_of("a b")])
+        units.fit([doc_of("c")])
+        assert [s.strip() for s in units.strings] == ["", "", "c"]
 
 
 def as_json(state):
@@ -353,8 +354,8 @@ def test_characters_are_saved_as_json(text):
     units = characters([text, SURROGATES])
     again = Characters(5)
     again.from_dict(as_json(units.to_dict()))
-    assert again.surfaces == units.surfaces and len(again) == len(units)
-    assert (again.read(text) == units.read(text)).all()
+    assert again.strings == units.strings and len(again) == len(units)
+    assert (again.encode_text(text) == units.encode_text(text)).all()
     assert again.to_dict() == units.to_dict()
 
 
@@ -362,16 +363,16 @@ def test_words_are_saved_as_json():
     units = words_of(f"b a b \n é {STRANGE}")
     again = Words()
     again.from_dict(as_json(units.to_dict()))
-    assert again.surfaces == units.surfaces and len(again) == len(units)
+    assert again.strings == units.strings and len(again) == len(units)
     doc = doc_of("a b x é \n")
     assert (again.encode([doc])[0] == units.encode([doc])[0]).all()
 
 
 def test_pieces_are_saved_as_json(pieces):
-    again = PieceUnits(Pieces())
+    again = PieceUnits(SubwordModel())
     again.from_dict(as_json(pieces.to_dict()))
-    assert again.surfaces == pieces.surfaces and again.boundary == pieces.boundary
-    assert again.read("ab 日b").tolist() == pieces.read("ab 日b").tolist()
-    empty = PieceUnits(Pieces())
+    assert again.strings == pieces.strings and again.boundary_id == pieces.boundary_id
+    assert again.encode_text("ab 日b").tolist() == pieces.encode_text("ab 日b").tolist()
+    empty = PieceUnits(SubwordModel())
     empty.from_dict(as_json(empty.to_dict()))
     assert len(empty) == 0

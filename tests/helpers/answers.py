@@ -6,7 +6,7 @@ import math
 import numpy as np
 import torch
 
-from spacy_rnn.nn.translator import Sources
+from spacy_rnn.nn.translator import SourceBatch
 
 from .pipelines import SENTENCES, make_doc, make_examples, make_pipeline, train
 
@@ -90,11 +90,11 @@ def predicted(pipe, doc, asked):
 def _piece_log_probability(pipe, doc, place, pieces):
     """By the network as it is trained: of all pieces at once."""
     features = pipe.shim.features
-    ids = np.array([features.target.pieces().index(piece) for piece in pieces])
-    inputs, after = features.teacher_forcing([ids])
+    ids = np.array([features.target.pieces.index(piece) for piece in pieces])
+    inputs, after = features.decoder_arrays([ids])
     read = {name: torch.from_numpy(array) for name, array in inputs.items()}
     (source,) = features.source.encode([doc.text.strip()])
-    sources = Sources(torch.from_numpy(source), torch.tensor([len(source)]))
+    sources = SourceBatch(torch.from_numpy(source), torch.tensor([len(source)]))
     with torch.no_grad():
         logits = pipe.shim.module(sources, **read).logits()
     return float(logits.log_softmax(1)[place, after[place]])

@@ -11,9 +11,9 @@ from spacy.tokens import Doc
 
 from spacy_rnn.features.affixes import AffixHashes
 from spacy_rnn.features.characters import CharacterIds
-from spacy_rnn.features.pieces import Pieces
+from spacy_rnn.features.subwords import SubwordModel
 from spacy_rnn.features.tokens import TokenFeatures
-from spacy_rnn.features.translation import PairFeatures
+from spacy_rnn.features.translation import TranslationVocabularies
 from spacy_rnn.features.units import Characters, PieceUnits, Words
 from spacy_rnn.features.vectors import PipelineVectors
 from spacy_rnn.features.word_pieces import WordPieces
@@ -85,7 +85,8 @@ def test_affixes_know_every_word(vocab):
 
 
 def test_pieces_by_hand(vocab):
-    feature = WordPieces("pieces", Pieces(vocab_size=30, kind="char"), Pieces.train)
+    model = SubwordModel(vocab_size=30, model_type="char")
+    feature = WordPieces("pieces", model, SubwordModel.train)
     (pieces,) = of_tokens(vocab, feature).values()
     # Seven characters, the blank before each word, four control pieces.
     assert pieces.size == 12
@@ -97,7 +98,8 @@ def test_pieces_by_hand(vocab):
 
 
 def test_pairs(vocab):
-    features = PairFeatures(*(Pieces(vocab_size=30, kind="char") for _ in range(2)))
+    models = [SubwordModel(vocab_size=30, model_type="char") for _ in range(2)]
+    features = TranslationVocabularies(*models)
     features.source.train(["ab ab"])
     features.target.train(["x y"])
     train = {"source": Counter(["ab", "ab"]), "target": Counter(["x", "y"])}
@@ -113,13 +115,13 @@ def test_pairs(vocab):
     [
         (Characters(min_freq=1), "characters", 6, 3.5, 1 / 2),
         (Words(min_freq=1), "words", 3, 1.0, 1 / 2),
-        (PieceUnits(Pieces(vocab_size=30, kind="char")), "pieces", 10, 4.0, 1 / 2),
+        (PieceUnits(SubwordModel(vocab_size=30, model_type="char")), "pieces", 10, 4.0, 1 / 2),
     ],
 )  # fmt: skip
 def test_units_of_language_models(vocab, units, name, size, mean, unknown):
     # a, c, s, t, blank and line break; pieces have four control pieces too, and unknown
     # characters that follow each other are one
-    units.learn([Doc(vocab, words=["cat", "sat", "\n"])])
+    units.fit([Doc(vocab, words=["cat", "sat", "\n"])])
     dev = {"text": Counter(["cat", "cows"])}
     (found,) = vocabularies(units, dev, dev, vocab)["text"].items()
     assert found[0] == name

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacy_rnn.nn import dropout
-from spacy_rnn.nn.attention import Attention
-from spacy_rnn.nn.decoder import Decoder, State
+from spacy_rnn.nn.attention import DecoderAttention
+from spacy_rnn.nn.decoder import Decoder, DecoderState
 from spacy_rnn.nn.dropout import set_dropout_rate
 
 SCORINGS = ["bahdanau", "dot", "general"]
@@ -40,7 +40,7 @@ def score(attention, q, m):
 @pytest.mark.parametrize("scoring", SCORINGS)
 def test_attention_is_its_formula(scoring):
     torch.manual_seed(0)
-    attention = Attention(scoring, H, M)
+    attention = DecoderAttention(scoring, H, M)
     lengths = [3, 1, 5]
     memory, mask = random_source(0, lengths)
     query = torch.randn(3, 2, H)
@@ -58,7 +58,7 @@ def test_attention_is_its_formula(scoring):
 
 @pytest.mark.parametrize("scoring", SCORINGS)
 def test_attention_on_nothing(scoring):
-    attention = Attention(scoring, H, M)
+    attention = DecoderAttention(scoring, H, M)
     memory = torch.randn(2, 3, M, requires_grad=True)
     mask = torch.tensor([[True, True, False], [False, False, False]])
     contexts, weights = attention(torch.randn(2, 1, H), attention.keys(memory), memory, mask)
@@ -70,7 +70,7 @@ def test_attention_on_nothing(scoring):
 
 def test_dot_needs_equal_widths():
     with pytest.raises(ValueError, match="general"):
-        Attention("dot", 3, 4)
+        DecoderAttention("dot", 3, 4)
 
 
 def make(attention, input_feeding=False, **options):
@@ -87,7 +87,7 @@ every_way = pytest.mark.parametrize("attention, input_feeding", WAYS)
 
 def begin(decoder, lengths, seed=0):
     memory, mask = random_source(seed, lengths)
-    return decoder.source(memory, mask), decoder.start(memory.sum(1))
+    return decoder.prepare_source(memory, mask), decoder.initial_state(memory.sum(1))
 
 
 @every_way
@@ -161,8 +161,8 @@ def test_gradients_reach_everything(attention, input_feeding):
     vectors = torch.randn(2, 3, E, dtype=torch.float64)
 
     def run(memory, vectors):
-        source = decoder.source(memory, mask)
-        return decoder(vectors, source, decoder.start(memory.sum(1)))[0]
+        source = decoder.prepare_source(memory, mask)
+        return decoder(vectors, source, decoder.initial_state(memory.sum(1)))[0]
 
     inputs = memory.double().requires_grad_(), vectors.requires_grad_()
     assert torch.autograd.gradcheck(run, inputs, atol=1e-4)
@@ -175,12 +175,12 @@ def test_input_feeding_reads_the_attentional_state_before():
     source, state = begin(decoder, [3])
     vector = torch.randn(1, 1, E)
     one = decoder(vector, source, state)[0]
-    other = decoder(vector, source, State(state.recurrent, torch.ones(1, H)))[0]
+    other = decoder(vector, source, DecoderState(state.recurrent, torch.ones(1, H)))[0]
     assert (one - other).abs().max() > 1e-3
 
 
 def test_input_feeding_needs_attention():
-    with pytest.raises(ValueError, match="needs an attention"):
+    with pytest.raises(ValueError, match="'input_feeding' feeds"):
         Decoder(E, M, attention=None, input_feeding=True)
 
 

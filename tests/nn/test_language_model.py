@@ -140,14 +140,14 @@ def assert_close(actual, expected, tolerance=1e-10):
 
 @every_output
 @every_cell
-def test_units_are_foretold_together(output, cell):
+def test_log_probabilities_of_units_together(output, cell):
     """From the vectors of what is before them."""
     model = make_with(output, cell=cell, depth=2)
     inputs, targets = random_rows([6])
     expected = oracle_log_p(model, inputs, targets).float()
-    vectors = model.table()[inputs[0]].expand(2, -1, -1)
+    vectors = model.embedding_matrix()[inputs[0]].expand(2, -1, -1)
     for n in (0, 1, 3, 6):
-        found = model.foretell(vectors, model.start(2), targets[0][6 - n :])
+        found = model.log_prob(vectors, model.initial_state(2), targets[0][6 - n :])
         assert_close(found, expected[6 - n :].sum().expand(2), 1e-5)
 
 
@@ -159,7 +159,7 @@ def test_loss_probabilities_and_gradients_are_those_of_torchs_cells(output, cell
     inputs, targets = random_rows([3, 5, 1, 9])
     assert {0, 3, 8} <= set(flat(targets).tolist())  # of all clusters
     expected = oracle_log_p(model, inputs, targets)
-    loss, read = loss_of(model, inputs, targets, model.start(4))
+    loss, read = loss_of(model, inputs, targets, model.initial_state(4))
     assert_close(loss, -expected.sum())
     found = gradients(loss, model)
     for actual, of_oracle in zip(found, gradients(-expected.sum(), model), strict=True):
@@ -174,7 +174,7 @@ def test_loss_probabilities_and_gradients_are_those_of_torchs_cells(output, cell
 def test_single_precision_is_near(output):
     model = make_with(output, dtype=torch.float32)
     inputs, targets = random_rows([6, 2])
-    loss, read = loss_of(model, inputs, targets, model.start(2))
+    loss, read = loss_of(model, inputs, targets, model.initial_state(2))
     assert loss.dtype == read.states.dtype == torch.float32
     log_p = model.output.log_probabilities(read.states, flat(targets))
     expected = oracle_log_p(model.double(), inputs, targets)
@@ -187,7 +187,7 @@ def test_single_precision_is_near(output):
 def test_probabilities_sum_to_one(output, cell):
     model = make_with(output, cell=cell)
     inputs, _ = random_rows([4, 2])
-    read = model(flat(inputs), torch.tensor([4, 2]), model.start(2))
+    read = model(flat(inputs), torch.tensor([4, 2]), model.initial_state(2))
     every = torch.stack([
         model.output.log_probabilities(read.states, torch.full((6,), unit))
         for unit in range(N_UNITS)
@@ -204,14 +204,14 @@ def test_windows_read_what_the_whole_sequence_at_once_reads(cell, lengths, data)
     """Cut anywhere, the state carried; the loss and the log-probability of each unit."""
     model = make(cell, depth=2)
     inputs, targets = random_rows(lengths)
-    whole, read = loss_of(model, inputs, targets, model.start(len(lengths)))
+    whole, read = loss_of(model, inputs, targets, model.initial_state(len(lengths)))
     log_p = model.output.log_probabilities(read.states, flat(targets)).split(lengths)
     cuts = [data.draw(st.integers(0, n)) for n in lengths]
     first, second = (
         [[row[part] for row, part in zip(rows, parts, strict=True)] for rows in (inputs, targets)]
         for parts in ([slice(cut) for cut in cuts], [slice(cut, None) for cut in cuts])
     )
-    loss_1, read_1 = loss_of(model, *first, model.start(len(lengths)))
+    loss_1, read_1 = loss_of(model, *first, model.initial_state(len(lengths)))
     loss_2, read_2 = loss_of(model, *second, read_1.final)
     assert_close(loss_1 + loss_2, whole)
     assert_close(read_2.final, read.final)
@@ -244,21 +244,21 @@ def test_what_comes_later_changes_nothing_before():
     other = units.clone()
     other[4] = (units[4] + 1) % N_UNITS
     states, changed = (
-        model(row, torch.tensor([7]), model.start(1)).states for row in (units, other)
+        model(row, torch.tensor([7]), model.initial_state(1)).states for row in (units, other)
     )
     assert torch.equal(states[:4], changed[:4])
     assert (states[4:] - changed[4:]).abs().sum(1).min() > 1e-6
 
 
 def test_no_gradient_goes_through_a_state_that_is_detached():
-    """A unit that stands before the cut alone: read in the first window, foretold in none, it has
+    """A unit that stands before the cut alone: read in the first window, predicted in none, it has
     a gradient only where the second one reaches back."""
     model = make("gru", tied=False)
     first, second = [torch.tensor([9, 1])], [torch.tensor([2, 3])]
     targets = [torch.tensor([3, 4])]
     table = model.embedding.weight
     for cut in (False, True):
-        state = model(flat(first), torch.tensor([2]), model.start(1)).final
+        state = model(flat(first), torch.tensor([2]), model.initial_state(1)).final
         loss, _ = loss_of(model, second, targets, state.detach() if cut else state)
         (d_table,) = torch.autograd.grad(loss, table)
         reached = d_table.abs().sum(1) > 0
@@ -321,7 +321,7 @@ def test_half_precision_has_its_loss_in_full(output):
     inputs, targets = random_rows([5, 5, 2])
     expected = -oracle_log_p(copy.deepcopy(model).double(), inputs, targets)
     with torch.autocast("cpu", torch.bfloat16):
-        loss, read = loss_of(model, inputs, targets, model.start(3), longest=True)
+        loss, read = loss_of(model, inputs, targets, model.initial_state(3), longest=True)
         log_p = model.output.log_probabilities(read.states, flat(targets))
         again, _ = loss_of(model, inputs, targets, read.final)
     assert read.final.dtype == loss.dtype == log_p.dtype == torch.float32
@@ -338,7 +338,7 @@ def test_dropout_of_the_embedding_drops_units():
     """All of a vector, wherever the unit stands, in a training step; the output layer sees all."""
     model = make(hidden_size=E, embedding_dropout=0.25).train()
     weight = model.embedding.weight
-    tables = [model.table() for _ in range(400)]
+    tables = [model.embedding_matrix() for _ in range(400)]
     for table in tables[:20]:
         kept = table.abs().sum(1) > 0
         assert_close(table, weight * kept.unsqueeze(1) / 0.75)
@@ -346,28 +346,32 @@ def test_dropout_of_the_embedding_drops_units():
     assert share.item() == pytest.approx(0.25, abs=4 * math.sqrt(0.25 * 0.75 / (400 * N_UNITS)))
     assert not torch.equal(tables[0], tables[1])
     torch.manual_seed(5)
-    read = model(torch.tensor([1, 2, 1, 2]), torch.tensor([4]), model.start(1))
+    read = model(torch.tensor([1, 2, 1, 2]), torch.tensor([4]), model.initial_state(1))
     torch.manual_seed(5)
-    vectors = model.table()[[1, 2, 1, 2]]
+    vectors = model.embedding_matrix()[[1, 2, 1, 2]]
     expected, _ = model.encoder.step(vectors, torch.tensor([4]))
     assert_close(read.states, expected)
-    assert model.output.scores(read.states).weight is weight
+    assert model.output.linear.weight is weight
 
 
 @pytest.mark.parametrize("rate, training", [(0.5, False), (0.0, True)])
 def test_nothing_of_the_embedding_is_dropped_in_evaluation_or_at_rate_zero(rate, training):
     model = make(embedding_dropout=rate).train(training)
-    assert model.table() is model.embedding.weight
+    assert model.embedding_matrix() is model.embedding.weight
 
 
 def test_locked_dropout_acts_in_training_only():
     model = make().train()
     set_dropout_rate(model, 0.5)
     (units,), _ = random_rows([6])
-    first, second = (model(units, torch.tensor([6]), model.start(1)).states for _ in range(2))
+    first, second = (
+        model(units, torch.tensor([6]), model.initial_state(1)).states for _ in range(2)
+    )
     assert not torch.equal(first, second)
     model.eval()
-    first, second = (model(units, torch.tensor([6]), model.start(1)).states for _ in range(2))
+    first, second = (
+        model(units, torch.tensor([6]), model.initial_state(1)).states for _ in range(2)
+    )
     assert torch.equal(first, second)
 
 
@@ -380,9 +384,9 @@ def test_tied_weights():
     assert projected.project.weight.shape == (E, 16)
     assert untied.output.linear.weight is not untied.embedding.weight
     assert untied.output.linear.weight.shape == (N_UNITS, 16)
-    states = torch.randn(3, 16, dtype=torch.float64)
-    assert projected.to_output(states).shape == (3, E)
-    assert untied.to_output(states) is states
+    for model, width in ((projected, E), (untied, 16)):
+        read = model(torch.tensor([1, 2, 3]), torch.tensor([3]), model.initial_state(1))
+        assert read.states.shape == (3, width)
 
 
 def test_the_adaptive_softmax_is_torchs():
@@ -406,7 +410,7 @@ def test_a_condition_sets_the_state_before_a_document(cell):
     """A layer with tanh, the same for each row."""
     model = make(cell, depth=2, condition_size=3)
     vectors = torch.randn(4, 3, dtype=torch.float64)
-    state = model.start(4, vectors)
+    state = model.initial_state(4, vectors)
     n_states, depth, _, hidden = model.encoder.state_size(4)
     assert state.shape == (n_states, depth, 4, hidden)
     for row, vector in enumerate(vectors):
@@ -422,7 +426,7 @@ def test_a_condition_sets_the_state_before_a_document(cell):
     )
     assert found.abs().min() > 0
     assert_close(found, of_oracle)
-    same = model.start(4, vectors.float())
+    same = model.initial_state(4, vectors.float())
     assert same.dtype == torch.float64
     assert_close(same, state, 1e-6)
 
@@ -430,7 +434,7 @@ def test_a_condition_sets_the_state_before_a_document(cell):
 @pytest.mark.parametrize("condition_size", [0, 3])
 def test_without_a_condition_the_state_is_zeros(condition_size):
     model = make(depth=2, condition_size=condition_size)
-    state = model.start(4)
+    state = model.initial_state(4)
     assert state.shape == (2, 2, 4, 16) and not state.any()
     assert state.dtype == torch.float64
     assert (model.condition is None) == (condition_size == 0)
@@ -438,7 +442,7 @@ def test_without_a_condition_the_state_is_zeros(condition_size):
 
 def test_sizes_that_do_not_fit():
     for direction in ("backward", "both"):
-        with pytest.raises(ValueError, match=f"not '{direction}'.*reversed"):
+        with pytest.raises(ValueError, match=f"got '{direction}'.*reverse"):
             LanguageModel(5, 3, Encoder(3, direction=direction))
     with pytest.raises(ValueError, match="tied to false, or cutoffs"):
         LanguageModel(9, 3, Encoder(3, direction="forward"), cutoffs=[4])

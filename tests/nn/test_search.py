@@ -10,11 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from spacy_rnn.nn.search import SearchOptions, _greatest, search
+from spacy_rnn.nn.candidates import blockwise_topk
+from spacy_rnn.nn.search import SearchOptions, search
 
 BEGIN, END, FIRST = 0, 1, 2
 LONGEST = 3
 few = settings(max_examples=40, deadline=None)
+
+
+class Sources(NamedTuple):
+    """The number of each row's source."""
+
+    numbers: torch.Tensor
+
+    def select(self, rows):
+        return Sources(self.numbers[rows])
 
 
 class State(NamedTuple):
@@ -36,31 +46,29 @@ class Toy:
         self.scores = scale * torch.randn(*shape, n_pieces, generator=generator)
         self.attention = torch.rand(*shape, n_tokens, generator=generator).softmax(-1)
         self.n_pieces = n_pieces
-        self.sources = torch.arange(n_sources)
 
     def code(self, codes, pieces):
         return codes * (self.n_pieces + 1) + pieces + 1
 
-    def step(self, pieces, state):
+    def step(self, pieces, source, state):
         codes = self.code(state.codes.view(pieces.shape), pieces)
-        places = self.sources.unsqueeze(1), codes
+        places = source.numbers.unsqueeze(1), codes
         return self.scores[places], self.attention[places], State(codes.flatten())
 
-    def keep(self, sources):
-        self.sources = self.sources[sources]
-
-    def search(self, most, least=0, seed=None, never=(BEGIN,), draws=None, **options):
-        self.sources = torch.arange(len(most))
+    def search(
+        self, max_length, min_length=0, seed=None, forbidden=(BEGIN,), uniforms=None, **options
+    ):
         options = SearchOptions(**{"attention": True, **options})
-        state = State(torch.zeros(len(most), dtype=torch.int64))
-        lengths = torch.full((len(most),), least), torch.tensor(most)
+        state = State(torch.zeros(len(max_length), dtype=torch.int64))
+        lengths = torch.full((len(max_length),), min_length), torch.tensor(max_length)
         if seed is not None:
             generator = torch.Generator().manual_seed(seed)
-            shape = (len(most), options.beam, max(most) + 1)
-            draws = torch.rand(shape, generator=generator, dtype=torch.float64)
+            shape = (len(max_length), options.beam, max(max_length) + 1)
+            uniforms = torch.rand(shape, generator=generator, dtype=torch.float64)
         return search(
-            self, state, lengths, options,
-            begin=torch.full((len(most),), BEGIN), end=END, never=list(never), draws=draws,
+            self, Sources(torch.arange(len(max_length))), state, lengths, options,
+            begin=torch.full((len(max_length),), BEGIN), end=END,
+            forbidden=list(forbidden), uniforms=uniforms,
         )  # fmt: skip
 
     def alone(self, source):
@@ -85,15 +93,15 @@ class Toy:
             rows.append(self.attention[source, code])
         return torch.stack(rows)
 
-    def targets(self, most):
+    def targets(self, max_length):
         pieces = range(FIRST, self.n_pieces)
-        for n in range(most + 1):
+        for n in range(max_length + 1):
             yield from itertools.product(pieces, repeat=n)
 
-    def greedy(self, source, most):
+    def greedy(self, source, max_length):
         code, pieces = 0, []
         before = BEGIN
-        while len(pieces) < most:
+        while len(pieces) < max_length:
             code = int(self.code(code, before))
             scores = self.scores[source, code].clone()
             scores[BEGIN] = -math.inf
@@ -113,10 +121,10 @@ lengths = st.lists(st.integers(0, LONGEST), min_size=1, max_size=4)
 
 @few
 @given(st.integers(0, 1000), lengths, st.sampled_from([0.0, 0.6, 1.5]), st.integers(1, 4))
-def test_a_beam_as_wide_as_the_space_finds_the_best(seed, most, alpha, n_best):
-    toy = Toy(seed, len(most))
-    found = toy.search(most, beam=20, n_best=n_best, length_penalty=alpha)
-    for source, (hypotheses, limit) in enumerate(zip(found, most, strict=True)):
+def test_a_beam_as_wide_as_the_space_finds_the_best(seed, max_length, alpha, n_best):
+    toy = Toy(seed, len(max_length))
+    found = toy.search(max_length, beam=20, n_best=n_best, length_penalty=alpha)
+    for source, (hypotheses, limit) in enumerate(zip(found, max_length, strict=True)):
         everything = [
             (toy.log_p(source, pieces) / ((6 + len(pieces)) / 6) ** alpha, pieces)
             for pieces in toy.targets(limit)
@@ -141,15 +149,15 @@ class Chain(Toy):
     def code(self, codes, pieces):
         return (31 * codes + pieces + 1) % self.N_CODES
 
-    def beam_search(self, source, most, beam, alpha):
+    def beam_search(self, source, max_length, beam, alpha):
         """One hypothesis after the other, to the greatest length: no source stops early."""
         alive, finished = [(0.0, 0, [BEGIN])], []
-        for n in range(most + 1):
+        for n in range(max_length + 1):
             ways = []
             for total, code, pieces in alive:
                 code = int(self.code(code, pieces[-1]))
                 log_p = self.scores[source, code].double().log_softmax(0)
-                allowed = [END] if n == most else range(END, len(log_p))
+                allowed = [END] if n == max_length else range(END, len(log_p))
                 ways += [(total + float(log_p[i]), code, [*pieces, i]) for i in allowed]
             ways.sort(reverse=True)
             ended = [way for way in ways[:beam] if way[2][-1] == END]
@@ -166,11 +174,11 @@ class Chain(Toy):
     st.integers(1, 6),
     st.sampled_from([0.0, 0.6, 1.5]),
 )
-def test_is_beam_search_one_by_one(seed, most, n_more, beam, alpha):
-    chain = Chain(seed, len(most), END + 1 + n_more)
+def test_is_beam_search_one_by_one(seed, max_length, n_more, beam, alpha):
+    chain = Chain(seed, len(max_length), END + 1 + n_more)
     for n_best in {1, beam}:
-        found = chain.search(most, beam=beam, n_best=n_best, length_penalty=alpha)
-        for source, (hypotheses, limit) in enumerate(zip(found, most, strict=True)):
+        found = chain.search(max_length, beam=beam, n_best=n_best, length_penalty=alpha)
+        for source, (hypotheses, limit) in enumerate(zip(found, max_length, strict=True)):
             expected = chain.beam_search(source, limit, beam, alpha)[:n_best]
             assert [h.pieces.tolist() for h in hypotheses] == [pieces for _, pieces in expected]
             scores = [score for score, _ in expected]
@@ -181,12 +189,12 @@ class FlatThenCertain(Chain):
     """Everything is about as likely for two steps, the end a little more; then one piece is
     certain, and the end after the longest target."""
 
-    def __init__(self, most):
-        super().__init__(0, len(most), 10)
+    def __init__(self, max_length):
+        super().__init__(0, len(max_length), 10)
         # By the number of pieces that were read, the first of which is the one before a target.
         self.scores[:] = 0.0
         self.scores[:, 1:3, END] = 0.1
-        for scores, limit in zip(self.scores, most, strict=True):
+        for scores, limit in zip(self.scores, max_length, strict=True):
             scores[3 : limit + 1, FIRST] = 20.0
             scores[limit + 1, END] = 20.0
 
@@ -196,10 +204,10 @@ class FlatThenCertain(Chain):
 
 def test_a_search_waits_for_what_gains_by_its_length():
     """The empty target ends first, and has a better score than those of two pieces would have."""
-    most = [12, 9, 0]
-    toy = FlatThenCertain(most)
-    found = toy.search(most, beam=3, length_penalty=1.5)
-    for source, ((best,), limit) in enumerate(zip(found, most, strict=True)):
+    max_length = [12, 9, 0]
+    toy = FlatThenCertain(max_length)
+    found = toy.search(max_length, beam=3, length_penalty=1.5)
+    for source, ((best,), limit) in enumerate(zip(found, max_length, strict=True)):
         score, _ = toy.beam_search(source, limit, 3, 1.5)[0]
         assert len(best.pieces) == limit
         assert best.score == pytest.approx(score, abs=1e-4)
@@ -215,7 +223,7 @@ def test_the_greatest_numbers(seed, n_rows, size, n, data):
         x = x.round()
     x[x > data.draw(st.sampled_from([0.0, 9.0]))] = -math.inf
     n = min(n, size)
-    values, places = _greatest(x, n)
+    values, places = blockwise_topk(x, n)
     torch.testing.assert_close(values, x.topk(n, dim=1).values, atol=0, rtol=0)
     torch.testing.assert_close(x.gather(1, places), values, atol=0, rtol=0)
     assert all(len(set(row)) == n for row in places.tolist())
@@ -223,21 +231,21 @@ def test_the_greatest_numbers(seed, n_rows, size, n, data):
 
 @few
 @given(st.integers(0, 1000), lengths)
-def test_a_beam_of_one_is_greedy(seed, most):
-    toy = Toy(seed, len(most))
-    found = toy.search(most, beam=1)
-    expected = [toy.greedy(source, limit) for source, limit in enumerate(most)]
+def test_a_beam_of_one_is_greedy(seed, max_length):
+    toy = Toy(seed, len(max_length))
+    found = toy.search(max_length, beam=1)
+    expected = [toy.greedy(source, limit) for source, limit in enumerate(max_length)]
     assert [h.pieces.tolist() for (h,) in found] == expected
 
 
 @few
 @given(st.integers(0, 1000), lengths, st.integers(1, 5), st.sampled_from([0.0, 1.0]), st.booleans())
-def test_what_every_search_gives(seed, most, beam, alpha, sample):
+def test_what_every_search_gives(seed, max_length, beam, alpha, sample):
     """Scores are those of the target read again, alone and in a batch, attention its own."""
-    toy = Toy(seed, len(most))
+    toy = Toy(seed, len(max_length))
     options = {"beam": beam, "n_best": beam, "length_penalty": alpha}
-    found = toy.search(most, seed=seed if sample else None, **options)
-    for source, (hypotheses, limit) in enumerate(zip(found, most, strict=True)):
+    found = toy.search(max_length, seed=seed if sample else None, **options)
+    for source, (hypotheses, limit) in enumerate(zip(found, max_length, strict=True)):
         assert hypotheses
         scores = [h.score for h in hypotheses]
         assert scores == sorted(scores, reverse=True)
@@ -257,10 +265,12 @@ def test_what_every_search_gives(seed, most, beam, alpha, sample):
 
 @few
 @given(st.integers(0, 1000), st.integers(0, 3), st.integers(0, 3), st.integers(1, 4))
-def test_lengths(seed, least, most, beam):
+def test_lengths(seed, min_length, max_length, beam):
     toy = Toy(seed, 2)
-    for hypotheses in toy.search([most, LONGEST], least=least, beam=beam, n_best=beam):
-        assert all(len(h.pieces) >= min(least, most) for h in hypotheses)
+    for hypotheses in toy.search(
+        [max_length, LONGEST], min_length=min_length, beam=beam, n_best=beam
+    ):
+        assert all(len(h.pieces) >= min(min_length, max_length) for h in hypotheses)
 
 
 @pytest.mark.parametrize("n", [1, 2])
@@ -268,7 +278,7 @@ def test_no_ngram_twice(n):
     for seed in range(20):
         toy = Toy(seed, 1, n_pieces=3, scale=0.1)
         for beam in (1, 3):
-            (hypotheses,) = toy.search([3], least=3, beam=beam, n_best=beam, block_ngrams=n)
+            (hypotheses,) = toy.search([3], min_length=3, beam=beam, n_best=beam, block_ngrams=n)
             for pieces in pieces_of(hypotheses):
                 ngrams = [pieces[i : i + n] for i in range(len(pieces) - n + 1)]
                 assert len(set(ngrams)) == len(ngrams)
@@ -289,7 +299,7 @@ def test_coverage_penalty():
 def test_samples_follow_the_model():
     toy = Toy(5, 1, scale=1.0)
     n = 4000
-    (hypotheses,) = toy.search([2], beam=n, n_best=n, seed=1, never=())
+    (hypotheses,) = toy.search([2], beam=n, n_best=n, seed=1, forbidden=())
     found = pieces_of(hypotheses)
     # A target that is cut off at its greatest length stands for all that begin as it does.
     for pieces in [(), (FIRST,), (FIRST, FIRST), (FIRST + 1, FIRST)]:
@@ -312,20 +322,20 @@ def test_samples_are_those_of_the_seed():
 
 
 def test_samples_of_a_source_do_not_depend_on_the_batch():
-    toy, most = Toy(9, 3), [3, 1, 2]
-    draws = torch.rand(3, 5, 4, dtype=torch.float64)
-    together = toy.search(most, draws=draws, beam=5, n_best=5)
-    for source, limit in enumerate(most):
-        part = draws[source : source + 1, :, : limit + 1]
-        (alone,) = toy.alone(source).search([limit], draws=part, beam=5, n_best=5)
+    toy, max_length = Toy(9, 3), [3, 1, 2]
+    uniforms = torch.rand(3, 5, 4, dtype=torch.float64)
+    together = toy.search(max_length, uniforms=uniforms, beam=5, n_best=5)
+    for source, limit in enumerate(max_length):
+        part = uniforms[source : source + 1, :, : limit + 1]
+        (alone,) = toy.alone(source).search([limit], uniforms=part, beam=5, n_best=5)
         assert pieces_of(alone) == pieces_of(together[source])
 
 
 def test_pieces_without_probability_are_never_drawn():
     toy = Toy(10, 1)
     for draw in (0.0, 1.0 - 1e-16):
-        draws = torch.full((1, 1, 4), draw, dtype=torch.float64)
-        ((h,),) = toy.search([3], draws=draws, beam=1, never=(BEGIN, FIRST))
+        uniforms = torch.full((1, 1, 4), draw, dtype=torch.float64)
+        ((h,),) = toy.search([3], uniforms=uniforms, beam=1, forbidden=(BEGIN, FIRST))
         assert not {BEGIN, FIRST} & set(h.pieces.tolist())
 
 
@@ -355,7 +365,7 @@ def test_the_first_result_may_be_certain_before_the_others():
     for seed in range(20):
         toy = Toy(seed, 3)
         (one, few), all_certain = (
-            [toy.search([3, 2, 3], beam=5, n_best=n, certain=1) for n in (1, 5)],
+            [toy.search([3, 2, 3], beam=5, n_best=n, n_exact=1) for n in (1, 5)],
             toy.search([3, 2, 3], beam=5, n_best=5),
         )
         for first, some, every in zip(one, few, all_certain, strict=True):
@@ -391,7 +401,7 @@ def test_long_targets_take_linear_time(attention):
     def cost(n):
         chain = Chain(0, 2, 70)
         with Written() as written:
-            found = chain.search([n, n], least=n, beam=3, attention=attention)
+            found = chain.search([n, n], min_length=n, beam=3, attention=attention)
         assert all(len(h.pieces) == n for (h,) in found)
         return written.n
 

@@ -9,8 +9,8 @@ import torch
 from spacy_rnn.nn.decoder import Decoder
 from spacy_rnn.nn.dropout import set_dropout_rate
 from spacy_rnn.nn.rnn import Encoder
-from spacy_rnn.nn.search import SearchOptions
-from spacy_rnn.nn.translator import Sources, Translator, translation_loss
+from spacy_rnn.nn.search import SearchOptions, search
+from spacy_rnn.nn.translator import SourceBatch, Translator, translation_loss
 
 PAD, BEGIN, END, FIRST = range(4)
 N_PIECES, SIZE = 9, 8
@@ -35,26 +35,28 @@ def random_pieces(generator, lengths):
 def batch_of(sources, targets):
     """What the network reads, and the pieces that come next."""
     steps = max(map(len, targets)) + 1
-    before = torch.full((len(targets), steps), PAD)
-    before[:, 0] = BEGIN
-    for row, target in zip(before, targets, strict=True):
+    decoder_input = torch.full((len(targets), steps), PAD)
+    decoder_input[:, 0] = BEGIN
+    for row, target in zip(decoder_input, targets, strict=True):
         row[1 : len(target) + 1] = torch.from_numpy(np.array(target))
     lengths = torch.tensor([len(target) + 1 for target in targets])
-    places = (torch.arange(steps) < lengths.unsqueeze(1)).flatten().nonzero().squeeze(1)
-    after = torch.cat([torch.tensor([*target, END]) for target in targets])
-    return (sources_of(sources), before, places), {"pieces": after}
+    valid_positions = (torch.arange(steps) < lengths.unsqueeze(1)).flatten().nonzero().squeeze(1)
+    decoder_target = torch.cat([torch.tensor([*target, END]) for target in targets])
+    return (sources_of(sources), decoder_input, valid_positions), {"pieces": decoder_target}
 
 
 def sources_of(sources):
     lengths = torch.tensor([len(source) for source in sources])
-    return Sources(torch.from_numpy(np.concatenate(sources)), lengths)
+    return SourceBatch(torch.from_numpy(np.concatenate(sources)), lengths)
 
 
-def translate(translator, sources, most=6, **options):
-    bounds = torch.zeros(len(sources)).long(), torch.full((len(sources),), most)
-    return translator.translate(
-        sources_of(sources), bounds, SearchOptions(attention=True, **options),
-        begin=BEGIN, end=END, never=[PAD, BEGIN],
+def translate(translator, sources, max_length=6, **options):
+    max_length = torch.full((len(sources),), max_length)
+    source, state = translator.encode(sources_of(sources))
+    return search(
+        translator, source, state, (torch.zeros_like(max_length), max_length),
+        SearchOptions(attention=True, **options),
+        begin=torch.full_like(max_length, BEGIN), end=END, forbidden=[PAD, BEGIN],
     )  # fmt: skip
 
 
@@ -79,14 +81,21 @@ def test_scores_of_search_are_those_of_training(attention, input_feeding):
 
 
 @every_way
-def test_a_piece_is_foretold_as_in_training(attention, input_feeding):
+def test_the_next_piece_has_its_probability_in_training(attention, input_feeding):
     translator = make(attention, input_feeding, seed=2)
     sources = random_pieces(np.random.default_rng(0), [3, 5])
-    (batch, before, places), _ = batch_of(sources, random_pieces(np.random.default_rng(1), [4, 4]))
-    expected = translator(batch, before, places).logits().log_softmax(1).view(2, 5, N_PIECES)
+    (batch, decoder_input, valid_positions), _ = batch_of(
+        sources, random_pieces(np.random.default_rng(1), [4, 4])
+    )
+    expected = (
+        translator(batch, decoder_input, valid_positions)
+        .logits()
+        .log_softmax(1)
+        .view(2, 5, N_PIECES)
+    )
     vectors = translator.source_embedding(batch.pieces)
     for t in range(5):
-        found = translator.foretell(vectors, batch.lengths, before[:, : t + 1])
+        found = translator.next_log_probs(vectors, batch.lengths, decoder_input[:, : t + 1])
         torch.testing.assert_close(found, expected[:, t], atol=1e-5, rtol=1e-5)
 
 
@@ -113,7 +122,7 @@ def test_a_batch_is_translated_as_its_sources_alone(attention, input_feeding):
 def test_a_beam_as_wide_as_the_space_finds_the_best():
     translator = make("bahdanau", True, seed=4)
     sources = random_pieces(np.random.default_rng(3), [3, 2])
-    found = translate(translator, sources, most=2, beam=60, n_best=3)
+    found = translate(translator, sources, max_length=2, beam=60, n_best=3)
     pieces = range(FIRST, N_PIECES)
     targets = [t for n in range(3) for t in itertools.product(pieces, repeat=n)]
     for source, hypotheses in zip(sources, found, strict=True):
@@ -146,19 +155,21 @@ def test_learns_to_turn_round(attention, input_feeding):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_scheduled_sampling_reads_own_guesses(share):
+def test_scheduled_sampling_reads_predictions(share):
     """Where it should, the best-scored piece of the step before, else the target's."""
     translator = make(seed=5).train()
     sources = random_pieces(np.random.default_rng(4), [4, 2])
     targets = random_pieces(np.random.default_rng(5), [5, 5])
-    own = torch.rand(2, 6, generator=torch.Generator().manual_seed(0)) < share
+    use_prediction = torch.rand(2, 6, generator=torch.Generator().manual_seed(0)) < share
     read = []
     embed = translator.target_embedding.forward
     translator.target_embedding.forward = lambda pieces: read.append(pieces) or embed(pieces)
-    scores = translator(*batch_of(sources, targets)[0], own).logits()
+    scores = translator(*batch_of(sources, targets)[0], use_prediction).logits()
     pieces = torch.cat(read, dim=1)[:, :6].tolist()
     guesses = scores.view(2, 6, N_PIECES).argmax(2).tolist()
-    for row, target, guess, guessed in zip(pieces, targets, guesses, own.tolist(), strict=True):
+    for row, target, guess, guessed in zip(
+        pieces, targets, guesses, use_prediction.tolist(), strict=True
+    ):
         assert row[0] == BEGIN
         expected = [
             g if is_own else t for t, g, is_own in zip(target, guess[:-1], guessed[1:], strict=True)
@@ -167,7 +178,7 @@ def test_scheduled_sampling_reads_own_guesses(share):
 
 
 @every_way
-def test_reading_no_own_guess_is_teacher_forcing(attention, input_feeding):
+def test_reading_no_prediction_is_teacher_forcing(attention, input_feeding):
     """Step by step the same as all steps at once."""
     translator = make(attention, input_feeding)
     sources = random_pieces(np.random.default_rng(6), [3, 5])
@@ -177,7 +188,7 @@ def test_reading_no_own_guess_is_teacher_forcing(attention, input_feeding):
     torch.testing.assert_close(step_by_step, translator(*batch).logits())
 
 
-def test_own_guesses_are_read_with_locked_dropout():
+def test_predictions_are_read_with_locked_dropout():
     """The states of all steps lack the same numbers."""
     translator = make("general", True).train()
     set_dropout_rate(translator, 0.5)

@@ -51,7 +51,7 @@ def oracle(lm, words):
 
     def last_state(name, text):
         module = lm.shim.module[name]
-        ids = torch.from_numpy(np.append(units.boundary, units.read(text)))
+        ids = torch.from_numpy(np.append(units.boundary_id, units.encode_text(text)))
         with torch.no_grad():
             return module.encoder.layers[0](module.embedding(ids))[0][-1]
 

@@ -57,9 +57,9 @@ def random_pipeline(unit):
 def log_p(lm, before, after):
     """Of units after a text, by reading all of it again."""
     module = lm.shim.module["forwards"]
-    ids = [lm.shim.features.boundary, *before, *after]
+    ids = [lm.shim.features.boundary_id, *before, *after]
     with torch.no_grad():
-        read = module(torch.tensor(ids), torch.tensor([len(ids)]), module.start(1))
+        read = module(torch.tensor(ids), torch.tensor([len(ids)]), module.initial_state(1))
         scores = module.output(read.states).double().log_softmax(1)
     return scores[range(len(before), len(ids) - 1), ids[1 + len(before) :]].sum().item()
 
@@ -75,29 +75,29 @@ def test_greedy_texts_are_those_learned(unit):
 def greedy(lm, before, n, first=None):
     """The most probable units one after the other, the first one among some that are allowed."""
     units, module = lm.shim.features, lm.shim.module["forwards"]
-    ids, found = [units.boundary, *before], []
-    nothing = [i for i, s in enumerate(units.surfaces) if not s and i != units.boundary]
+    ids, found = [units.boundary_id, *before], []
+    nothing = [i for i, s in enumerate(units.strings) if not s and i != units.boundary_id]
     for _ in range(n):
         with torch.no_grad():
-            read = module(torch.tensor(ids), torch.tensor([len(ids)]), module.start(1))
+            read = module(torch.tensor(ids), torch.tensor([len(ids)]), module.initial_state(1))
             scores = module.output(read.states[-1:])[0]
         scores[nothing] = -torch.inf
         if first is not None and not found:
             scores[~first] = -torch.inf
         found.append(int(scores.argmax()))
-        if found[-1] == units.boundary:
+        if found[-1] == units.boundary_id:
             break
         ids.append(found[-1])
-    return [i for i in found if i != units.boundary]
+    return [i for i in found if i != units.boundary_id]
 
 
 @every_unit
 def test_each_greedy_unit_is_the_most_probable(unit):
     lm = random_pipeline(unit).get_pipe(NAME)
     units = lm.shim.features
-    before = list(units.read("They", lm.tokenize))
+    before = list(units.encode_text("They", lm.tokenize))
     (text,) = lm.generate(["They"], beam=1, max_length=3)
-    assert text == units.write([*before, *greedy(lm, before, 3)])
+    assert text == units.decode([*before, *greedy(lm, before, 3)])
 
 
 WORDS_ALONE = ["ham!", "(She", "eggs, I", "I like\ngreen", "\n\n", "They  like", '"Eggs!" ham.']
@@ -110,7 +110,7 @@ def test_prompts_are_tokenized_as_training_texts(prompt):
     units = lm.shim.features
     before = units.encode([nlp.make_doc(prompt)])[0].tolist()
     (text,) = lm.generate([prompt], beam=1, max_length=6)
-    more = units.write(greedy(lm, before, 6))
+    more = units.decode(greedy(lm, before, 6))
     assert text.startswith(prompt) and text[len(prompt) :].split() == more.split() != []
     session = lm.session()
     for character in prompt:
@@ -127,7 +127,7 @@ def test_words_are_suggested_after_all_tokens(typed):
     """A token that is no word is finished."""
     nlp = random_pipeline("words")
     lm = nlp.get_pipe(NAME)
-    surfaces = lm.shim.features.surfaces
+    surfaces = lm.shim.features.strings
     before = lm.shim.features.encode([nlp.make_doc(typed)])[0].tolist()
     p = {s.strip(): np.exp(log_p(lm, before, [i])) for i, s in enumerate(surfaces) if s}
     session = lm.session()
@@ -156,7 +156,7 @@ def test_the_tokenizer_is_that_of_the_pipeline_now(tmp_path):
     changed = nlp.get_pipe(NAME).generate(WORDS_ALONE, beam=1, max_length=6)
     before = nlp.get_pipe(NAME).shim.features.encode([nlp.make_doc("ham!")])[0].tolist()
     more = greedy(nlp.get_pipe(NAME), before, 6)
-    assert changed[0].split() == ["ham!", *nlp.get_pipe(NAME).shim.features.write(more).split()]
+    assert changed[0].split() == ["ham!", *nlp.get_pipe(NAME).shim.features.decode(more).split()]
     assert changed != expected
 
 
@@ -181,15 +181,15 @@ def test_words_are_put_after_a_prompt_with_one_blank(prompt):
 def test_a_blank_at_the_end_of_a_prompt_is_that_of_the_next_piece():
     lm = random_pipeline("pieces").get_pipe(NAME)
     units = lm.shim.features
-    blank = np.array([s.startswith(" ") for s in units.surfaces])
-    first = torch.from_numpy(blank | (np.arange(len(units)) == units.boundary))
+    blank = np.array([s.startswith(" ") for s in units.strings])
+    first = torch.from_numpy(blank | (np.arange(len(units)) == units.boundary_id))
     prompts = ["I like ", "I like", "She eats ", "Eggs  ", ""]
     found = lm.generate(prompts, beam=1, max_length=6)
     for prompt, text in zip(prompts, found, strict=True):
         ends = prompt.endswith(" ")
-        before = units.read(prompt.removesuffix(" "))
+        before = units.encode_text(prompt.removesuffix(" "))
         more = greedy(lm, before.tolist(), 6, first if ends else None)
-        assert text == units.write([*before.tolist(), *more])
+        assert text == units.decode([*before.tolist(), *more])
     # Not two.
     assert shared("pieces").generate(["I like "], beam=1)[0].startswith("I like green")
 
@@ -266,8 +266,8 @@ def test_words_have_their_probabilities():
     """With words as units: of all that begin as typed, that of one."""
     lm = shared("words")
     units = lm.shim.features
-    before = list(units.read("I like", lm.tokenize))
-    p = {s.strip(): np.exp(log_p(lm, before, [i])) for i, s in enumerate(units.surfaces) if s}
+    before = list(units.encode_text("I like", lm.tokenize))
+    p = {s.strip(): np.exp(log_p(lm, before, [i])) for i, s in enumerate(units.strings) if s}
     for typed in ("", "g", "b", "eg"):
         matching = {word: q for word, q in p.items() if word.startswith(typed)}
         total = sum(matching.values())

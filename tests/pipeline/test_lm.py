@@ -107,7 +107,7 @@ def attrs():
 def test_probabilities_of_all_that_may_come_sum_to_one(units):
     """First a known unit, an unknown one, or the end."""
     nlp = shared(units)
-    known = [surface for surface in pipe_of(nlp).shim.features.surfaces if surface]
+    known = [surface for surface in pipe_of(nlp).shim.features.strings if surface]
     nothing, *found = pipe_of(nlp).predict(
         [Doc(nlp.vocab)] + [
             Doc(nlp.vocab, words=[s.strip() or s], spaces=[False]) for s in [*known, "Ω"]
@@ -130,7 +130,7 @@ def test_a_token_has_the_probability_of_its_units(units):
         assert len(values) == len(doc) + 1 and all(type(value) is float for value in values)
         assert sum(values) == pytest.approx(float(found.sum()), rel=1e-5)
         assert values[-1] == pytest.approx(float(found[-1]))
-        owners = features.owners(doc).tolist()
+        owners = features.token_indices(doc).tolist()
         for token in doc:
             own = [p for p, owner in zip(found, owners, strict=False) if owner == token.i]
             assert token._.log_probability == values[token.i]
@@ -247,7 +247,7 @@ def test_stored_units_read_the_same(units, way, tmp_path):
     else:
         copied = copy.deepcopy(nlp)
     features, others = (pipe_of(x).shim.features for x in (nlp, copied))
-    assert len(features) == len(others) and features.surfaces == others.surfaces
+    assert len(features) == len(others) and features.strings == others.strings
     same(values_of(copied, texts), values_of(nlp, texts), 0.0)
 
 

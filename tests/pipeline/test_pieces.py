@@ -10,7 +10,7 @@ from spacy.training import Example
 
 from spacy_rnn.config.embedding import PieceEmbedding
 from spacy_rnn.config.pieces import SentencePieces
-from spacy_rnn.features.pieces import Pieces
+from spacy_rnn.features.subwords import SubwordModel
 
 from ..helpers.kinds import KINDS, TOKEN_KINDS
 from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, train
@@ -93,7 +93,7 @@ def test_odd_words_are_trained_on_too(pooling):
 
 @pytest.fixture
 def model_file(tmp_path):
-    pieces = Pieces(50, "bpe")
+    pieces = SubwordModel(50, "bpe")
     pieces.train(TEXTS)
     path = tmp_path / "bpe.model"
     path.write_bytes(pieces.to_bytes())

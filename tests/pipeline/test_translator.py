@@ -14,7 +14,7 @@ from spacy.training import Example
 
 from spacy_rnn.architectures.translator import RNNDecoder
 from spacy_rnn.config.search import Search
-from spacy_rnn.features.pieces import Pieces
+from spacy_rnn.features.subwords import SubwordModel
 
 from ..helpers.paths import ROOT
 from ..helpers.pipelines import make_doc, make_examples, make_pipeline, train
@@ -147,7 +147,7 @@ def test_no_translation_at_all(attr):
 def test_lengths_that_differ_much():
     """One word and fifty."""
     words = " ".join(f"{a}{b}" for a in "bdfgl" for b in ("a", "e", "i", "o", "u") * 2)
-    nlp = make({"source_pieces": {"kind": "char"}, "target_pieces": {"kind": "char"}})
+    nlp = make({"source_pieces": {"model_type": "char"}, "target_pieces": {"model_type": "char"}})
     examples = [pair(nlp, "x", words), pair(nlp, words, "Y")]
     losses = train(nlp, examples, steps=30)
     assert math.isfinite(losses[NAME])
@@ -452,14 +452,14 @@ def test_joint_vocabulary():
     assert translations(nlp) == TARGETS
     features = features_of(nlp)
     assert features.joint and features.target is features.source
-    assert {"œ", "g"} <= set("".join(features.source.pieces()))
+    assert {"œ", "g"} <= set("".join(features.source.pieces))
 
 
 def test_separate_vocabularies():
     features = features_of(shared())
     assert not features.joint
-    assert "œ" not in "".join(features.source.pieces())
-    assert "œ" in "".join(features.target.pieces())
+    assert "œ" not in "".join(features.source.pieces)
+    assert "œ" in "".join(features.target.pieces)
 
 
 @pytest.mark.parametrize("joint", [False, True])
@@ -490,11 +490,11 @@ def test_more_pieces_wanted_than_there_are(caplog):
 def test_initializing_again_makes_other_pieces():
     nlp = make()
     train(nlp, make_examples(nlp), steps=2)
-    first = features_of(nlp).target.pieces()
+    first = features_of(nlp).target.pieces
     other = [pair(nlp, *texts) for texts in zip(TARGETS, SOURCES, strict=True)]
     train(nlp, other, steps=40)
-    assert features_of(nlp).target.pieces() != first
-    assert "œ" not in "".join(features_of(nlp).target.pieces())
+    assert features_of(nlp).target.pieces != first
+    assert "œ" not in "".join(features_of(nlp).target.pieces)
     assert translations(nlp, TARGETS) == SOURCES
 
 
@@ -503,7 +503,7 @@ def test_initializing_again_makes_other_pieces():
 
 @pytest.fixture
 def model_file(tmp_path):
-    pieces = Pieces(70, "bpe")
+    pieces = SubwordModel(70, "bpe")
     pieces.train([*SOURCES, *TARGETS])
     path = tmp_path / "bpe.model"
     path.write_bytes(pieces.to_bytes())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spacy_rnn.architectures.translator import predict_translations
-from spacy_rnn.features.pieces import Pieces
+from spacy_rnn.features.subwords import SubwordModel
 
 from ..helpers.pipelines import make_examples, train
 from ..helpers.translators import (
@@ -93,7 +93,7 @@ def test_alignment_needs_attention():
 def without_omega(tmp_path_factory):
     """A vocabulary that lacks a character of the translations."""
     path = tmp_path_factory.mktemp("pieces") / "target.model"
-    pieces = Pieces(kind="char")
+    pieces = SubwordModel(model_type="char")
     pieces.train(["ab ba"])
     path.write_bytes(pieces.to_bytes())
     return {"@architectures": "spacy_rnn.SentencePieces.v1", "path": str(path)}

@@ -8,8 +8,8 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from spacy_rnn.analysis.saliency import saliency
-from spacy_rnn.features.pieces import Pieces
-from spacy_rnn.nn.translator import Sources, translation_loss
+from spacy_rnn.features.subwords import SubwordModel
+from spacy_rnn.nn.translator import SourceBatch, translation_loss
 from spacy_rnn.pipeline.sentences import gaps_of, sentences_of
 
 from ..helpers.pipelines import make_examples, train
@@ -194,7 +194,7 @@ def test_what_looks_at_tokens_finds_them_in_odd_texts(space):
 
 def spelled(pieces, text):
     """A text in the pieces of its characters."""
-    names = pieces.pieces()
+    names = pieces.pieces
     return np.array([names.index(character) for character in f" {text}".replace(" ", "\u2581")])
 
 
@@ -209,7 +209,7 @@ def with_segmentations():
 
     nlp = make({"target_pieces": {"alpha": 0.0}}, {"beam": 5})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Pieces, "sample", sample)
+        patch.setattr(SubwordModel, "sample", sample)
         train(nlp, make_examples(nlp), steps=60)
     return nlp
 
@@ -228,13 +228,13 @@ def test_a_text_has_the_probability_of_its_segmentations(with_segmentations):
     """Of those that the search finds, each read again by itself."""
     pipe, features = pipe_of(with_segmentations), features_of(with_segmentations)
     (ids,) = features.source.encode(SOURCES[:1])
-    sources = Sources(torch.from_numpy(ids), torch.tensor([len(ids)]))
+    sources = SourceBatch(torch.from_numpy(ids), torch.tensor([len(ids)]))
     log_p = {}
     for pieces in (features.target.encode(TARGETS[:1])[0], spelled(features.target, TARGETS[0])):
-        inputs, after = features.teacher_forcing([pieces])
+        inputs, after = features.decoder_arrays([pieces])
         scores = pipe.shim.module(sources, **{k: torch.from_numpy(v) for k, v in inputs.items()})
         loss = translation_loss(scores, {"pieces": torch.from_numpy(after)})
-        log_p[tuple(features.target.names(pieces))] = -float(loss)
+        log_p[tuple(features.target.pieces[i] for i in pieces)] = -float(loss)
     ((best, *_),) = pipe.translate(SOURCES[:1], 5)
     assert best.text == TARGETS[0] and log_p[tuple(best.pieces)] == max(log_p.values())
     together = np.logaddexp(*log_p.values())

@@ -19,7 +19,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 
-from spacy_rnn.features.pieces import KINDS, Pieces
+from spacy_rnn.features.subword_training import BOS, EOS, PAD, UNK
+from spacy_rnn.features.subwords import MODEL_TYPES, SubwordModel
 
 WORDS = "the cat sat on a mat and then that dog ran to its house, it was there all day."
 #: characters of one to four bytes, some of which are special to SentencePiece or to Unicode
@@ -41,12 +42,14 @@ SEEN = st.lists(
     ),
     max_size=30,
 ).map("".join)
-ANY_KIND = pytest.mark.parametrize("kind", KINDS)
+ANY_KIND = pytest.mark.parametrize("kind", MODEL_TYPES)
 
 
 @functools.cache
 def trained(kind, byte_fallback=False):
-    pieces = Pieces({"char": 400}.get(kind, 120) + 256 * byte_fallback, kind, 1.0, byte_fallback)
+    pieces = SubwordModel(
+        {"char": 400}.get(kind, 120) + 256 * byte_fallback, kind, 1.0, byte_fallback
+    )
     pieces.train(TEXTS)
     return pieces
 
@@ -64,7 +67,7 @@ def train_elsewhere(texts=TEXTS, **options):
 @functools.cache
 def normalizing():
     """A model with normalization and other ids."""
-    pieces = Pieces()
+    pieces = SubwordModel()
     pieces.from_bytes(train_elsewhere(unk_id=0, bos_id=3, eos_id=1, pad_id=2))
     return pieces
 
@@ -101,7 +104,7 @@ def test_with_bytes_all_characters_come_back(kind, text):
 def test_what_was_trained_on_comes_back(kind, texts):
     """Texts of whatever characters, but for the two that are documented."""
     assume(any(character.isalnum() for character in "".join(texts)))
-    pieces = Pieces(1000, kind)
+    pieces = SubwordModel(1000, kind)
     pieces.train(texts)
     expected = [text.replace("\0", "").replace("\u2581", " ") for text in texts]
     assert pieces.decode(pieces.encode([t.replace("\0", "") for t in texts])) == expected
@@ -118,8 +121,8 @@ def test_encoding_is_that_of_sentencepiece(kind):
     pieces = trained(kind)
     oracle = SentencePieceProcessor(model_proto=pieces.to_bytes())
     assert_same_ids(pieces.encode(TEXTS), [oracle.encode(text) for text in TEXTS])
-    assert pieces.pieces() == [oracle.id_to_piece(i) for i in range(len(oracle))]
-    assert len(pieces) == len(oracle) == len(set(pieces.pieces()))
+    assert list(pieces.pieces) == [oracle.id_to_piece(i) for i in range(len(oracle))]
+    assert len(pieces) == len(oracle) == len(set(pieces.pieces))
 
 
 @ANY_KIND
@@ -169,7 +172,7 @@ def test_ids_of_another_vocabulary_are_an_error():
 
 def test_one_text_or_half_a_character_is_an_error():
     pieces = trained("char")
-    for use in [pieces.encode, Pieces().train, lambda text: pieces.sample(text, 0.1)]:
+    for use in [pieces.encode, SubwordModel().train, lambda text: pieces.sample(text, 0.1)]:
         with pytest.raises(ValueError, match="Put it into a list"):
             use("the cat")
         with pytest.raises(ValueError, match="Text 1: .*half of a surrogate pair"):
@@ -191,8 +194,8 @@ def test_offsets_tile_the_text(kind, byte_fallback, text):
     assert [0, *ends] == [*starts, len(text)]
     for piece, start, end in zip(ids, starts, ends, strict=True):
         covered = text[start:end].replace(" ", "\u2581")
-        if piece != pieces.unk and not pieces.pieces()[piece].startswith("<0x"):
-            assert pieces.pieces()[piece].removeprefix("\u2581" if start == 0 else "") in (
+        if piece != pieces.unk and not pieces.pieces[piece].startswith("<0x"):
+            assert pieces.pieces[piece].removeprefix("\u2581" if start == 0 else "") in (
                 covered,
                 covered.removeprefix("\u2581"),
             )
@@ -201,7 +204,7 @@ def test_offsets_tile_the_text(kind, byte_fallback, text):
 def test_offsets_by_hand():
     pieces = trained("char")
     ids, starts, ends = pieces.offsets("é😀 \U0001f680\U0001f680\n")
-    assert [pieces.pieces()[i] for i in ids] == ["▁", "é", "😀", "▁", "<unk>", "\n"]
+    assert [pieces.pieces[i] for i in ids] == ["▁", "é", "😀", "▁", "<unk>", "\n"]
     assert starts.tolist() == [0, 0, 1, 2, 3, 5]
     assert ends.tolist() == [0, 1, 2, 3, 5, 6]
     assert [array.tolist() for array in pieces.offsets("")] == [[], [], []]
@@ -223,10 +226,10 @@ def test_offsets_where_the_model_normalises(text):
 
 def test_offsets_where_one_character_becomes_four():
     """Pieces that begin within it cover nothing, the last one all of it."""
-    pieces = Pieces()
+    pieces = SubwordModel()
     pieces.from_bytes(train_elsewhere(["株 式 会 社 a"], model_type="char", vocab_size=10))
     ids, starts, ends = pieces.offsets("a㍿a")
-    assert [pieces.pieces()[i] for i in ids] == list("▁a株式会社a")
+    assert [pieces.pieces[i] for i in ids] == list("▁a株式会社a")
     assert starts.tolist() == [0, 0, 1, 1, 1, 1, 2]
     assert ends.tolist() == [0, 1, 1, 1, 1, 2, 3]
 
@@ -264,7 +267,7 @@ def test_bpe_leaves_out_no_merges_or_all_of_them():
     pieces = trained("bpe")
     assert_same_ids(pieces.sample(TEXTS, 0.0, 0), pieces.encode(TEXTS))
     spelled = pieces.sample([WORDS], 1.0, 0)[0]
-    assert [pieces.pieces()[i] for i in spelled] == list("▁" + WORDS.replace(" ", "▁"))
+    assert [pieces.pieces[i] for i in spelled] == list("▁" + WORDS.replace(" ", "▁"))
 
 
 def test_characters_have_one_spelling():
@@ -274,10 +277,10 @@ def test_characters_have_one_spelling():
 @pytest.mark.parametrize("alpha", [0.0, 0.2, 1.0])
 def test_unigram_samples_follow_their_probabilities(alpha):
     """Against all segmentations of a text, by their probability to the power of alpha."""
-    pieces = Pieces(14)
+    pieces = SubwordModel(14)
     pieces.train(["abab ab abb", "ab abab aab ba", "aba bab"] * 3)
     oracle = SentencePieceProcessor(model_proto=pieces.to_bytes())
-    ids = {piece: i for i, piece in enumerate(pieces.pieces()) if i > 3}
+    ids = {piece: i for i, piece in enumerate(pieces.pieces) if i > 3}
 
     def segmentations(text):
         if not text:
@@ -317,7 +320,7 @@ def test_an_alpha_out_of_range_is_an_error(kind, alpha):
 
 @ANY_KIND
 def test_the_same_texts_give_the_same_bytes(kind):
-    again = Pieces(trained(kind).vocab_size, kind)
+    again = SubwordModel(trained(kind).vocab_size, kind)
     again.train(text for text in TEXTS)
     assert again.to_bytes() == trained(kind).to_bytes()
 
@@ -325,10 +328,10 @@ def test_the_same_texts_give_the_same_bytes(kind):
 @pytest.mark.slow
 def test_another_process_gives_the_same_bytes():
     texts = [WORDS, "a\nb"]
-    pieces = Pieces(60)
+    pieces = SubwordModel(60)
     pieces.train(texts)
     program = (
-        "import sys; from spacy_rnn.features.pieces import Pieces; p = Pieces(60); "
+        "import sys; from spacy_rnn.features.subwords import SubwordModel; p = SubwordModel(60); "
         f"p.train({texts!r}); sys.stdout.buffer.write(p.to_bytes())"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
@@ -339,20 +342,20 @@ def test_another_process_gives_the_same_bytes():
 def test_ids_of_control_pieces(kind):
     pieces = trained(kind)
     assert (pieces.pad, pieces.unk, pieces.bos, pieces.eos) == (0, 1, 2, 3)
-    assert (Pieces.PAD, Pieces.UNK, Pieces.BOS, Pieces.EOS) == (0, 1, 2, 3)
-    assert pieces.pieces()[:4] == ["<pad>", "<unk>", "<s>", "</s>"]
+    assert (PAD, UNK, BOS, EOS) == (0, 1, 2, 3)
+    assert pieces.pieces[:4] == ("<pad>", "<unk>", "<s>", "</s>")
 
 
 @pytest.mark.parametrize("kind", ["unigram", "bpe"])
 def test_a_vocabulary_of_the_wanted_size_needs_no_warning(kind, caplog):
-    pieces = Pieces(25, kind)
+    pieces = SubwordModel(25, kind)
     pieces.train([WORDS])
     assert len(pieces) == 25 and not caplog.records
 
 
 @pytest.mark.parametrize("kind", ["unigram", "bpe"])
 def test_a_vocabulary_larger_than_the_texts_hold(kind, caplog):
-    pieces = Pieces(5000, kind)
+    pieces = SubwordModel(5000, kind)
     pieces.train(["the cat", "the dog"])
     assert 11 < len(pieces) < 40
     assert f"has {len(pieces)} pieces instead of vocab_size = 5000" in caplog.text
@@ -364,26 +367,26 @@ def test_a_vocabulary_larger_than_the_texts_hold(kind, caplog):
 def test_a_vocabulary_smaller_than_the_alphabet_is_an_error(kind):
     """Four control pieces, ten letters and the blank."""
     with pytest.raises(ValueError, match="vocab_size = 14 is too small.* 15 pieces"):
-        Pieces(14, kind).train(["abc defg", "hij"])
-    Pieces(15, kind).train(["abc defg", "hij"])
+        SubwordModel(14, kind).train(["abc defg", "hij"])
+    SubwordModel(15, kind).train(["abc defg", "hij"])
 
 
 def test_the_most_frequent_characters_are_kept():
-    pieces = Pieces(7, "char")
+    pieces = SubwordModel(7, "char")
     pieces.train(["aaa bb c"])
-    assert pieces.pieces()[4:] == ["a", "▁", "b"]
+    assert pieces.pieces[4:] == ("a", "▁", "b")
 
 
 def test_character_coverage():
-    pieces = Pieces(100, "char", character_coverage=0.98)
+    pieces = SubwordModel(100, "char", character_coverage=0.98)
     pieces.train(["abab " * 100 + "xyz"])
-    assert set(pieces.pieces()[4:]) == {"a", "b", "▁"}
+    assert set(pieces.pieces[4:]) == {"a", "b", "▁"}
     assert pieces.decode(pieces.encode(["abx"])) == ["ab ⁇ "]
 
 
 @pytest.mark.parametrize("texts", [[], [""], ["", "  ", "\n\t\0"], iter([])])
 def test_nothing_to_train_on_is_an_error(texts):
-    pieces = Pieces()
+    pieces = SubwordModel()
     with pytest.raises(ValueError, match="no text to train .* corpus is not empty"):
         pieces.train(texts)
     assert len(pieces) == 0
@@ -395,9 +398,9 @@ def test_long_lines_are_not_left_out(kind, blank):
     """The characters of one line, each of which has a stretch to itself."""
     alphabet = "aé日😀" + "".join(map(chr, range(0x4E00, 0x4E0A)))
     text = blank.join(character * 1500 for character in alphabet)
-    pieces = Pieces(100, kind)
+    pieces = SubwordModel(100, kind)
     pieces.train([text])
-    assert set(alphabet) <= set("".join(pieces.pieces()))
+    assert set(alphabet) <= set("".join(pieces.pieces))
     assert pieces.decode(pieces.encode([text])) == [text]
 
 
@@ -405,21 +408,21 @@ def test_words_of_long_lines_are_whole():
     """Wherever a long line is cut, it is between words."""
     choose = random.Random(0)
     words = ["".join(choose.choices("abc", k=choose.randint(1, 6))) for _ in range(3000)]
-    one, many = Pieces(100, "bpe"), Pieces(100, "bpe")
+    one, many = SubwordModel(100, "bpe"), SubwordModel(100, "bpe")
     one.train([" ".join(words)])
     many.train(words)
-    assert one.pieces() == many.pieces()
+    assert one.pieces == many.pieces
 
 
 def test_training_is_silent(capfd):
-    for kind in KINDS:
-        pieces = Pieces(60, kind)
+    for kind in MODEL_TYPES:
+        pieces = SubwordModel(60, kind)
         pieces.train([WORDS, "a\0b", "▅", "x" * 10_000])
         pieces.sample([WORDS], 0.1, 0)
     with pytest.raises(ValueError):
-        Pieces(5).train([WORDS])
+        SubwordModel(5).train([WORDS])
     with pytest.raises(ValueError):
-        Pieces().from_bytes(b"garbage")
+        SubwordModel().from_bytes(b"garbage")
     assert capfd.readouterr() == ("", "")
 
 
@@ -437,7 +440,7 @@ def test_an_error_of_the_texts_is_the_error():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"kind": "word"}, "not one of unigram, bpe, char"),
+        ({"model_type": "word"}, "not one of unigram, bpe, char"),
         ({"vocab_size": 4}, "no room"),
         ({"character_coverage": 0.97}, "from 0.98"),
         ({"character_coverage": 1.1}, "to 1"),
@@ -446,7 +449,7 @@ def test_an_error_of_the_texts_is_the_error():
 )
 def test_wrong_arguments_are_errors(arguments, message):
     with pytest.raises(ValueError, match=message):
-        Pieces(**arguments)
+        SubwordModel(**arguments)
 
 
 # Files and copies
@@ -457,23 +460,23 @@ def test_saved_pieces_are_the_same(kind, tmp_path):
     pieces = trained(kind)
     path = tmp_path / "pieces.model"
     path.write_bytes(pieces.to_bytes())
-    loaded, read = Pieces(), Pieces()
+    loaded, read = SubwordModel(), SubwordModel()
     loaded.load(path)
     read.from_bytes(pieces.to_bytes())
     for same in [loaded, read, copy.deepcopy(pieces), pickle.loads(pickle.dumps(pieces))]:
         assert same.to_bytes() == pieces.to_bytes()
-        assert same.pieces() == pieces.pieces()
+        assert same.pieces == pieces.pieces
         assert_same_ids(same.encode(TEXTS), pieces.encode(TEXTS))
         assert_same_ids(same.sample(TEXTS, 0.3, 5), pieces.sample(TEXTS, 0.3, 5))
     loaded.load(str(path))
 
 
 def test_without_a_model():
-    pieces = Pieces(50, "bpe", 0.99, True)
+    pieces = SubwordModel(50, "bpe", 0.99, True)
     for same in [copy.deepcopy(pieces), pickle.loads(pickle.dumps(pieces))]:
         assert vars(same) == vars(pieces)
         assert len(same) == 0 and same.to_bytes() == b""
-        for use in [lambda p: p.pad, Pieces.pieces, lambda p: p.encode(["a"])]:
+        for use in [lambda p: p.pad, lambda p: p.pieces, lambda p: p.encode(["a"])]:
             with pytest.raises(ValueError, match="no SentencePiece model yet"):
                 use(same)
     again = copy.deepcopy(trained("char"))
@@ -489,7 +492,7 @@ def test_models_from_elsewhere_may_have_other_ids():
 
 
 def test_words_have_one_spelling():
-    pieces = Pieces()
+    pieces = SubwordModel()
     pieces.from_bytes(train_elsewhere(model_type="word", vocab_size=15, hard_vocab_limit=False))
     assert_same_ids(pieces.sample(["the cat"], 0.1, 0), pieces.encode(["the cat"]))
 
@@ -503,13 +506,13 @@ def test_models_without_control_pieces_are_an_error(tmp_path):
     ]:
         path.write_bytes(train_elsewhere(**options))
         with pytest.raises(ValueError, match=f"plain.model lacks .*{message}.* --pad_id=0"):
-            Pieces().load(path)
+            SubwordModel().load(path)
 
 
 @pytest.mark.parametrize("path", [".", "missing.model"])
 def test_a_missing_file_is_an_error(path, tmp_path):
     with pytest.raises(FileNotFoundError, match="Correct the path"):
-        Pieces().load(tmp_path / path)
+        SubwordModel().load(tmp_path / path)
 
 
 def test_corrupt_models_are_errors(tmp_path):
@@ -530,16 +533,18 @@ def test_corrupt_models_are_errors(tmp_path):
 
 
 def test_threads_get_the_right_pieces():
-    pieces = {kind: trained(kind) for kind in KINDS}
-    encoded = {kind: pieces[kind].encode(TEXTS) for kind in KINDS}
+    pieces = {kind: trained(kind) for kind in MODEL_TYPES}
+    encoded = {kind: pieces[kind].encode(TEXTS) for kind in MODEL_TYPES}
     sampled = {
-        (kind, seed): pieces[kind].sample(TEXTS, 0.3, seed) for kind in KINDS for seed in (0, 1)
+        (kind, seed): pieces[kind].sample(TEXTS, 0.3, seed)
+        for kind in MODEL_TYPES
+        for seed in (0, 1)
     }
     failures = []
 
     def hammer(seed):
         try:
-            for kind in KINDS * 3:
+            for kind in MODEL_TYPES * 3:
                 assert_same_ids(pieces[kind].encode(TEXTS), encoded[kind])
                 assert pieces[kind].decode(encoded[kind]) == TEXTS
                 actual = pieces[kind].sample(TEXTS, 0.3, seed)

@@ -1,0 +1,114 @@
+"""Training of a language model on streams of documents."""
+
+from functools import partial
+from typing import Callable, Dict, Iterator, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+from spacy.tokens import Doc
+from thinc.api import Model
+from torch import Tensor, nn
+
+from ..config.units import encode_for_training
+from ..features.streams import BACKWARD, BPTTStreams, BPTTWindow
+from ..nn.language_model import language_loss
+from ..runtime.shim import shim_of
+from .language_model import (
+    InT,
+    LanguageModelArchitecture,
+    OutT,
+    architecture_of,
+    networks_of,
+    to_tensor,
+    with_boundaries,
+)
+
+
+class StreamTrainer:
+    """Computes the losses of a language model on parallel streams of documents, and holds the state
+    of a training between two updates: the streams and the networks' states on them.
+
+    model (Model): The model.
+    n_streams, window, carry, random_windows: See `BPTTStreams`.
+    """
+
+    def __init__(
+        self,
+        model: Model[InT, OutT],
+        n_streams: int,
+        window: int,
+        carry: bool,
+        random_windows: bool,
+    ):
+        # spaCy seeds numpy's generator. All directions sample the same sizes.
+        seed = np.random.randint(1 << 31)
+        #: the documents that are still to be read, by direction
+        self.streams = {
+            name: BPTTStreams(
+                n_streams, window, carry, np.random.default_rng(seed) if random_windows else None
+            )
+            for name in architecture_of(model).directions
+        }
+        #: the states after the last window, by direction
+        self.states: Dict[str, Tensor] = {}
+
+    def begin_updates(
+        self,
+        model: Model[InT, OutT],
+        docs: Sequence[Doc],
+        conditions: Optional[np.ndarray],
+    ) -> Iterator[Tuple[float, Callable[[float], None]]]:
+        """Add documents to the streams and read the windows that are complete.
+
+        model (Model): The model that was given at first.
+        docs (Sequence[Doc]): The documents.
+        conditions (Optional[np.ndarray]): The vector of each document, float32 (docs, C), if they
+            have any.
+        YIELDS (Tuple[float, Callable]): The summed loss of each window and a callback that
+            accumulates its gradient.
+        """
+        shim, architecture = shim_of(model), architecture_of(model)
+        encoded = encode_for_training(architecture.units, shim.features, docs)
+        for i, ids in enumerate(encoded):
+            condition = None if conditions is None else conditions[i]
+            units = with_boundaries(shim.features, ids)
+            for name, streams in self.streams.items():
+                streams.push(units[::-1] if name == BACKWARD else units, condition)
+        directions = [streams.windows() for streams in self.streams.values()]
+        for windows in zip(*directions, strict=True):
+            by_name = dict(zip(self.streams, windows, strict=True))
+            n_units = sum(len(window.targets) for window in windows)
+            loss = partial(self._loss, architecture, by_name)
+            yield shim.begin_update(loss, n_units, model.attrs["dropout_rate"])
+
+    def _loss(
+        self,
+        architecture: LanguageModelArchitecture,
+        windows: Dict[str, BPTTWindow],
+        module: nn.Module,
+    ) -> Tensor:
+        """The loss of the networks of all directions, each on its window."""
+        losses = []
+        for name, network in networks_of(module).items():
+            window, device = windows[name], network.embedding.weight.device
+            state = network.initial_state(len(window.lengths), to_tensor(window.conditions, device))
+            if name in self.states:
+                resets = torch.from_numpy(window.resets).to(device).view(1, 1, -1, 1)
+                state = torch.where(resets, state, self.states[name])
+            inputs, targets = (
+                torch.from_numpy(units).to(device) for units in (window.inputs, window.targets)
+            )
+            # Only rows as long as the window continue in the next one.
+            output = network(inputs, torch.from_numpy(window.lengths), state, longest=True)
+            self.states[name] = output.final.detach().to(state.dtype)
+            losses.append(
+                language_loss(
+                    network,
+                    output.states,
+                    targets,
+                    window.lengths,
+                    architecture.activation_regularization,
+                    architecture.temporal_regularization,
+                )
+            )
+        return torch.stack(losses).sum()
