@@ -1,4 +1,4 @@
-"""The kernels that the networks choose from: the tables behind `choose_kernel` and `step_overhead`
+"""The kernels that the networks choose from: the tables behind `choose_layout` and `step_overhead`
 in spacy_rnn/nn/rnn.py and `linear` in spacy_rnn/nn/linear.py.
 
 First, words/s padded over packed, by cell, in training (forward and backward pass) and prediction,
@@ -27,8 +27,10 @@ import spacy
 import torch
 from common import by_turns, ratio, show, speed
 
+from spacy_rnn.config.encoder import RNNEncoder
 from spacy_rnn.nn import onednn
-from spacy_rnn.nn.rnn import Encoder, step_overhead
+from spacy_rnn.nn.kernels import step_overhead
+from spacy_rnn.nn.rnn import Encoder
 
 CELLS = ("lstm", "gru", "rnn_tanh")
 SHAPES = ((50, 25), (100, 64), (150, 128), (150, 200), (400, 200))
@@ -79,14 +81,14 @@ def passes(
     cell: str, shape: tuple[int, int], rounds: Sequence[Sequence[Lengths]], training: bool
 ) -> dict[str, Callable[[], float]]:
     """A pass of each kernel over the batches of the next round."""
-    encoder = Encoder(shape[0], cell=cell, hidden_size=shape[1], depth=1).train(training)
+    encoder = RNNEncoder(cell=cell, hidden_size=shape[1], depth=1).module(shape[0]).train(training)
     inputs = [
         [(torch.randn(int(b.sum()), shape[0]), torch.from_numpy(b)) for b in batches]
         for batches in rounds
     ]
 
     def with_kernel(kernel: str, batches: Iterator[Inputs]) -> None:
-        encoder.kernel = kernel
+        encoder.layout = kernel
         run(encoder, next(batches))
 
     return {
@@ -97,8 +99,8 @@ def passes(
 
 def measured_overhead(shape: tuple[int, int], training: bool, rounds: int) -> float:
     """The price of a step in rows, fitted to the speed at several numbers of rows."""
-    encoder = Encoder(shape[0], hidden_size=shape[1], depth=1, direction="forward")
-    encoder.train(training).kernel = "padded"
+    encoder = RNNEncoder(hidden_size=shape[1], depth=1, direction="forward").module(shape[0])
+    encoder.train(training).layout = "padded"
     sides = {}
     for rows in ROWS:
         inputs = [(torch.randn(rows * STEPS, shape[0]), torch.full((rows,), STEPS))] * 4

@@ -18,7 +18,7 @@ from common import show
 
 from spacy_rnn.analysis.gradients import gradient_norms
 from spacy_rnn.analysis.memory import Settings, Summary, Variant, measure, plot, summarize
-from spacy_rnn.nn.rnn import Encoder
+from spacy_rnn.config.encoder import RNNEncoder
 
 CPU = torch.device("cpu")
 PLAIN, GRU, LSTM = Variant("rnn_tanh"), Variant("gru"), Variant("lstm")
@@ -46,7 +46,7 @@ def gradient_ratio(name: str, seed: int) -> float:
     """The norm of the gradient 50 steps back over that at the last step, in a layer as it starts
     over random input."""
     torch.manual_seed(seed)
-    encoder = Encoder(WIDTH, cell=name, direction="forward", hidden_size=WIDTH, depth=1)
+    encoder = RNNEncoder(cell=name, direction="forward", hidden_size=WIDTH, depth=1).module(WIDTH)
     (found,) = gradient_norms(encoder, torch.randn(2 * STEPS_BACK, WIDTH))
     return float(found.norms[STEPS_BACK] / found.norms[0])
 

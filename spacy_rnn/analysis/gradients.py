@@ -1,15 +1,17 @@
 """How much of a gradient arrives steps back: whether it vanishes, lasts or explodes."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 import torch
 from spacy.tokens import Doc
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..config.encoder import RNNEncoder
-from ..nn.rnn import Encoder
+from ..nn.cells import CELLS
+from ..nn.layout import Together
+from ..nn.rnn import REVERSED, Encoder
 from ..pipeline.base import RNNPipe
 from .component import module_of
 
@@ -102,12 +104,13 @@ def gradient_norms(
     goes through its own recurrence only.
 
     x: (T, input_size), on the encoder's device.
-    start: the state before it, see `Encoder.step`; None for zeros.
+    start: the state before it, see `Encoder.forward_stateful`; None for zeros.
     RAISES (ValueError): If there is no token, too many of them, or nothing recurrent.
     """
-    if encoder.cell == "none":
+    if not encoder.is_recurrent:
         raise ValueError(
-            'The encoder has no recurrent layer (cell = "none"): nothing goes from step to step.'
+            f"The encoder has no recurrent layer (cell = {encoder.cell!r}): no step depends on the "
+            f"one before it."
         )
     if not 0 < len(x) <= LONGEST:
         raise ValueError(
@@ -131,28 +134,29 @@ def gradient_norms(
 def _input_of_layer(encoder: Encoder, k: int, x: Tensor, start: Optional[Tensor]) -> Tensor:
     if not k:
         return x
-    below, lengths = encoder.lowest(k), torch.tensor([len(x)])
+    below, lengths = encoder.first_layers(k), torch.tensor([len(x)])
     if start is None:
         return below(x, lengths)
-    return below.step(x, lengths, None, start[:, :k])[0]
+    return below.forward_stateful(x, lengths, None, start[:, :k])[0]
 
 
 def _last_states(
-    encoder: Encoder, layer: nn.Module, x: Tensor, state: Optional[Tensor]
+    encoder: Encoder, layer: Any, x: Tensor, state: Optional[Tensor]
 ) -> dict[str, Tensor]:
     """Of each direction of a layer the state after the whole sequence, (H,).
 
-    state: the one before it, (1 or 2, 1, H).
+    state: the one before it, (S, 1, H).
     """
-    initial = None
-    if state is not None:
-        parts = [part.unsqueeze(0) for part in state.float()]
-        initial = tuple(parts) if encoder.cell == "lstm" else parts[0]
-    with torch.backends.cudnn.flags(enabled=False):
+    cell = CELLS[encoder.cell]
+    assert cell.kernel is not None
+    if state is None:
+        state = x.new_zeros(cell.n_states, 1, encoder.hidden_size)
+    initial = [part.unsqueeze(0) for part in state.float()]
+    found = {}
+    for reverse, weights in zip(REVERSED[encoder.direction], layer.all_weights, strict=True):
+        source = (x.flip(0) if reverse else x).unsqueeze(1)
         # cuDNN gives no gradients outside of training.
-        read = x.flip(0) if encoder.direction == "backward" else x
-        states, _ = layer(read.unsqueeze(1), initial)
-    if encoder.direction != "both":
-        return {encoder.direction: states[-1, 0]}
-    size = encoder.hidden_size
-    return {"forward": states[-1, 0, :size], "backward": states[0, 0, size:]}
+        with torch.backends.cudnn.flags(enabled=False):
+            states, _ = cell.kernel(Together(1), source, initial, weights)
+        found["backward" if reverse else "forward"] = states[-1, 0]
+    return found

@@ -5,15 +5,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple, Optional, get_args
+from typing import NamedTuple, Optional
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..config.encoder import RNNEncoder
 from ..display.curves import Panel, save_curves
+from ..nn.cells import CELLS, check_cell
 from ..nn.linear import Linear
-from ..nn.rnn import Cell, Direction, Encoder
+from ..nn.rnn import REVERSED, Direction
 from ..validation import at_least, number_at_least
 from .tasks import TASKS, Name, Task
 
@@ -30,16 +32,18 @@ class Variant:
     clip: the largest norm of the gradient; 0 for no clipping.
     """
 
-    cell: Cell
+    cell: str
     direction: Direction = "forward"
     depth: int = 1
     chrono: bool = False
     clip: float = 1.0
 
     def __post_init__(self) -> None:
-        for value, known in ((self.cell, Cell), (self.direction, Direction)):
-            if value not in get_args(known):
-                raise ValueError(f"'{value}' is none of {', '.join(get_args(known))}.")
+        check_cell(self.cell)
+        if self.direction not in REVERSED:
+            raise ValueError(
+                f"'direction' must be one of {', '.join(REVERSED)}, got {self.direction!r}."
+            )
         at_least(1, depth=self.depth)
         number_at_least(0, clip=self.clip)
 
@@ -90,14 +94,13 @@ class Learner(nn.Module):
 
     def __init__(self, task: Task, variant: Variant, length: int, hidden_size: int):
         super().__init__()
-        self.encoder = Encoder(
-            task.input_size,
+        self.encoder = RNNEncoder(
             cell=variant.cell,
             direction=variant.direction,
             hidden_size=hidden_size,
             depth=variant.depth,
             chrono_length=length if variant.chrono else 0,
-        )
+        ).module(task.input_size)
         self.output = Linear(self.encoder.output_size, task.outputs)
 
     def forward(self, x: Tensor, last: int) -> Tensor:
@@ -108,7 +111,7 @@ class Learner(nn.Module):
 
 
 def variants(
-    cells: Sequence[Cell],
+    cells: Sequence[str],
     directions: Sequence[Direction] = ("forward",),
     depths: Sequence[int] = (1,),
     chrono: Sequence[bool] = (False,),
@@ -116,8 +119,7 @@ def variants(
 ) -> list[Variant]:
     """Every combination; a plain cell has no gates that chrono initialization would set."""
     combined = (Variant(*parts) for parts in product(cells, directions, depths, chrono, clips))
-    gated = ("lstm", "gru")
-    return [each for each in combined if not each.chrono or each.cell in gated]
+    return [each for each in combined if not each.chrono or CELLS[each.cell].keep_gate]
 
 
 def measure(

@@ -64,16 +64,16 @@ def states(pipe: RNNPipe, doc: Doc, layer: int = -1) -> States:
 
 
 def _encode(module: Any, rows: EncoderInput, layer: int) -> Tensor:
-    encoder = rows.encoder(module).lowest(layer + 1)
+    encoder = rows.encoder(module).first_layers(layer + 1)
     if rows.start is None:
         return encoder(rows.vectors, rows.lengths)
     start = rows.start[:, : layer + 1]
-    return encoder.step(rows.vectors, rows.lengths, None, start)[0]
+    return encoder.forward_stateful(rows.vectors, rows.lengths, None, start)[0]
 
 
 def _units(encoder: Encoder, backward: bool) -> List[str]:
     """The names of an encoder's units. backward: it reads texts in reverse."""
-    if encoder.cell == "none":
+    if not encoder.is_recurrent:
         return [f"unit {i}" for i in range(encoder.output_size)]
     directions = ["forward", "backward"]
     if encoder.direction != "both":

@@ -43,7 +43,7 @@ class EncoderNetwork:
 
 
 def make_rnn_encoder(
-    cell: Literal["rnn_tanh", "rnn_relu", "gru", "lstm", "none"] = "lstm",
+    cell: str = "lstm",
     direction: Literal["forward", "backward", "both"] = "both",
     hidden_size: int = 200,
     depth: int = 2,

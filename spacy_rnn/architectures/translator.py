@@ -30,6 +30,7 @@ from ..config.pieces import SentencePieces
 from ..config.search import Search
 from ..features.translation import TranslationVocabularies
 from ..nn import decoder as nn_decoder
+from ..nn.cells import check_cell
 from ..nn.search import Hypothesis, SearchOptions, search
 from ..nn.translator import SourceBatch, Translator, n_correct, translation_loss
 from ..runtime.batching import Limits, batches_of, lengths_of
@@ -56,7 +57,7 @@ class RNNDecoder:
     recurrent_dropout, residual, layer_norm: See `spacy_rnn.RNNEncoder.v1`.
     """
 
-    cell: Literal["rnn_tanh", "rnn_relu", "gru", "lstm"] = "lstm"
+    cell: str = "lstm"
     hidden_size: int = 256
     depth: int = 1
     attention: Optional[Literal["bahdanau", "dot", "general"]] = "general"
@@ -66,22 +67,26 @@ class RNNDecoder:
     layer_norm: bool = False
 
     def __post_init__(self) -> None:
+        check_cell(self.cell, recurrent=True)
         at_least(1, hidden_size=self.hidden_size, depth=self.depth)
         rate(recurrent_dropout=self.recurrent_dropout)
 
     def module(self, embedding_size: int, memory_size: int) -> nn_decoder.Decoder:
         """Make the decoder for pieces and states of the source of these widths."""
-        return nn_decoder.Decoder(
-            embedding_size,
-            memory_size,
-            attention=self.attention,
-            input_feeding=self.input_feeding,
+        layers = RNNEncoder(
             cell=self.cell,
+            direction="forward",
             hidden_size=self.hidden_size,
             depth=self.depth,
             recurrent_dropout=self.recurrent_dropout,
             residual=self.residual,
             layer_norm=self.layer_norm,
+        )
+        return nn_decoder.Decoder(
+            layers.module(embedding_size + self.hidden_size * self.input_feeding),
+            memory_size,
+            attention=self.attention,
+            input_feeding=self.input_feeding,
         )
 
 

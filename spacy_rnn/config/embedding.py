@@ -16,6 +16,7 @@ from ..features.tokens import TokenFeatures
 from ..features.word_pieces import WordPieces
 from ..features.words import WordIds
 from ..nn import embedding as layers
+from ..nn.cells import check_cell
 from ..validation import at_least, rate
 from .contextual_strings import ContextualStrings
 from .pieces import SentencePieces
@@ -60,10 +61,11 @@ class CharacterRNN:
 
     width: int = 50
     hidden_size: int = 25
-    cell: Literal["rnn_tanh", "rnn_relu", "gru", "lstm"] = "lstm"
+    cell: str = "lstm"
     max_length: int = 24
 
     def __post_init__(self) -> None:
+        check_cell(self.cell, recurrent=True)
         at_least(1, width=self.width, hidden_size=self.hidden_size, max_length=self.max_length)
 
     def feature(self, name: str) -> CharacterIds:
@@ -156,9 +158,10 @@ class PieceEmbedding:
     width: int = 50
     pooling: Literal["mean", "rnn"] = "mean"
     hidden_size: int = 25
-    cell: Literal["rnn_tanh", "rnn_relu", "gru", "lstm"] = "lstm"
+    cell: str = "lstm"
 
     def __post_init__(self) -> None:
+        check_cell(self.cell, recurrent=True)
         at_least(1, width=self.width, hidden_size=self.hidden_size)
         if self.pieces.alpha is not None:
             raise ValueError(

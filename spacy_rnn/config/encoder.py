@@ -1,11 +1,11 @@
 """The settings of a recurrent encoder."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from thinc.api import Model
 
 from ..nn import rnn
+from ..nn.cells import check_cell
 from ..runtime.shim import shim_of
 from ..validation import at_least, rate
 
@@ -15,10 +15,26 @@ LAYER = "rnn_encoder"
 
 @dataclass(frozen=True)
 class RNNEncoder:
-    """Settings of spacy_rnn.RNNEncoder.v1; see `architectures.rnn_encoder.make_rnn_encoder`."""
+    """spacy_rnn.RNNEncoder.v1: stacked recurrent layers (see `spacy_rnn.nn.rnn.Encoder`).
 
-    cell: Literal["rnn_tanh", "rnn_relu", "gru", "lstm", "none"] = "lstm"
-    direction: Literal["forward", "backward", "both"] = "both"
+    Part of the components of spacy-rnn, and 'encode' of spacy.Tok2Vec.v2 for spaCy's own: a layer
+    from the vectors of each text, float32 (tokens, nI), to states (tokens, nO). nO is hidden_size,
+    twice that in both directions. A text's states do not depend on the batch it comes in.
+
+    cell (str): "lstm", "gru", "rnn_tanh", "rnn_relu", or "none" for a feed-forward layer.
+    direction (str): "both", "forward" or "backward".
+    hidden_size (int): Width of each direction's state.
+    depth (int): Number of layers.
+    recurrent_dropout (float): Rate of weight-drop on the recurrent weights. (The rate of locked
+        dropout before, between and after the layers is [training] dropout.)
+    residual (bool): Add a layer's input to its output where both have the same width.
+    layer_norm (bool): Normalize each layer's output.
+    chrono_length (int): With T > 1, gates start with memories of 1 to T steps (chrono
+        initialization); 0 starts an LSTM's forget gate with a bias of 1.
+    """
+
+    cell: str = "lstm"
+    direction: rnn.Direction = "both"
     hidden_size: int = 200
     depth: int = 2
     recurrent_dropout: float = 0.0
@@ -27,6 +43,7 @@ class RNNEncoder:
     chrono_length: int = 0
 
     def __post_init__(self) -> None:
+        check_cell(self.cell)
         at_least(1, hidden_size=self.hidden_size, depth=self.depth)
         at_least(0, chrono_length=self.chrono_length)
         rate(recurrent_dropout=self.recurrent_dropout)
@@ -34,20 +51,11 @@ class RNNEncoder:
     @property
     def output_size(self) -> int:
         """Width of a token's state."""
-        return self.hidden_size * (2 if self.direction == "both" else 1)
+        return self.hidden_size * len(rnn.REVERSED[self.direction])
 
     def module(self, input_size: int) -> rnn.Encoder:
-        return rnn.Encoder(
-            input_size,
-            cell=self.cell,
-            direction=self.direction,
-            hidden_size=self.hidden_size,
-            depth=self.depth,
-            recurrent_dropout=self.recurrent_dropout,
-            residual=self.residual,
-            layer_norm=self.layer_norm,
-            chrono_length=self.chrono_length,
-        )
+        """Return the module for vectors of this width."""
+        return rnn.Encoder(input_size, **vars(self))
 
 
 def settings_of(encoder: Model) -> RNNEncoder:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from .attention import DecoderAttention, Scoring
-from .dropout import LockedDropout, one_pass
+from .dropout import LockedDropout, shared_masks
 from .linear import Linear
-from .rnn import Cell, Encoder
+from .rnn import Encoder
 
 
 class EncodedSource(NamedTuple):
@@ -36,7 +36,7 @@ class EncodedSource(NamedTuple):
 class DecoderState(NamedTuple):
     """The state of a decoder in a batch of targets.
 
-    recurrent (Tensor): The states of its layers (S, depth, B, H); see `Encoder.step`.
+    recurrent (Tensor): The states of its layers (S, depth, B, H); see `Encoder.forward_stateful`.
     fed (Tensor): The last attentional state (B, H), which the next step reads with input feeding.
     """
 
@@ -55,47 +55,32 @@ class Decoder(nn.Module):
 
     Its initial state comes from the encoder's last states through a linear layer (the bridge).
 
-    embedding_size (int): Width of the vectors of pieces.
+    layers (Encoder): Reads the vectors of pieces in one direction; with input feeding a vector of
+        the width of its states is appended to each.
     memory_size (int): Width of the source's states.
     attention (str): How a source state is scored; None for no attention.
     input_feeding (bool): Each step reads the attentional state of the step before. Steps must then
         be taken one by one; without, a whole target runs through the kernels at once.
-    cell, hidden_size, depth, recurrent_dropout, residual, layer_norm: See `Encoder`.
     """
 
     def __init__(
         self,
-        embedding_size: int,
+        layers: Encoder,
         memory_size: int,
         *,
-        attention: Optional[Scoring] = "general",
-        input_feeding: bool = False,
-        cell: Cell = "lstm",
-        hidden_size: int = 256,
-        depth: int = 1,
-        recurrent_dropout: float = 0.0,
-        residual: bool = False,
-        layer_norm: bool = False,
+        attention: Optional[Scoring],
+        input_feeding: bool,
     ):
         super().__init__()
         if input_feeding and attention is None:
             raise ValueError(
                 "'input_feeding' feeds the result of attention to the next step: set 'attention' "
-                "to \"general\", \"dot\" or \"bahdanau\", or 'input_feeding' to false."
+                'to "general", "dot" or "bahdanau", or \'input_feeding\' to false.'
             )
         self.input_feeding = input_feeding
-        self.hidden_size = hidden_size
-        self.layers = Encoder(
-            embedding_size + hidden_size * input_feeding,
-            cell=cell,
-            direction="forward",
-            hidden_size=hidden_size,
-            depth=depth,
-            recurrent_dropout=recurrent_dropout,
-            residual=residual,
-            layer_norm=layer_norm,
-        )
-        n_states, _, _, _ = self.layers.state_size(0)
+        self.hidden_size = hidden_size = layers.hidden_size
+        self.layers = layers
+        n_states, depth, _, _ = layers.state_size(0)
         self.bridge = Linear(memory_size, n_states * depth * hidden_size)
         nn.init.xavier_uniform_(self.bridge.weight)
         nn.init.zeros_(self.bridge.bias)
@@ -133,7 +118,7 @@ class Decoder(nn.Module):
         if not self.input_feeding or vectors.shape[1] == 1:
             return self._decode(vectors, source, state)
         steps = []
-        with one_pass(self):
+        with shared_masks(self):
             for vector in vectors.split(1, dim=1):
                 output, weights, state = self._decode(vector, source, state)
                 assert weights is not None
@@ -147,7 +132,7 @@ class Decoder(nn.Module):
         n_rows, n_steps, _ = vectors.shape
         if state.fed is not None:
             vectors = torch.cat([vectors, state.fed.unsqueeze(1)], dim=2)
-        hidden, recurrent = self.layers.read(vectors.transpose(0, 1), state.recurrent)
+        hidden, recurrent = self.layers.step_uniform(vectors.transpose(0, 1), state.recurrent)
         hidden = hidden.transpose(0, 1)
         if self.attention is None:
             return hidden, None, DecoderState(recurrent, None)

@@ -15,60 +15,82 @@ from torch import Tensor, nn
 
 
 def bernoulli_mask(shape: tuple[int, ...], rate: float, like: Tensor) -> Tensor:
-    """A mask of 0 with probability `rate` and 1 / (1 - rate) otherwise, so that means are kept."""
+    """Sample a mask that is 0 with probability `rate` and 1 / (1 - rate) otherwise, so that means
+    are kept.
+
+    shape (Tuple[int, ...]): Shape of the mask.
+    rate (float): The dropout rate.
+    like (Tensor): A tensor of the same type and device.
+    """
     keep = 1.0 - rate
     return torch.empty(shape, dtype=like.dtype, device=like.device).bernoulli_(keep).div_(keep)
 
 
 class LockedDropout(nn.Module):
-    """Variational dropout: one mask a sequence, shared by its time steps, not by the batch.
+    """Variational dropout: each sequence has one mask, shared by its time steps and by no other
+    sequence of the batch.
 
     Gal and Ghahramani 2016, "A theoretically grounded application of dropout in recurrent neural
     networks", section 4; the name is of Merity et al. 2018 (AWD-LSTM), section 4.2.
     """
 
     rate: float = 0.0
-    #: what was drawn inside `one_pass`
-    _drawn: dict[Hashable, Any] | None = None
+    #: the values that are shared inside `shared_masks`, by key
+    _shared: dict[Hashable, Any] | None = None
 
-    def mask(self, n_rows: int, size: int, like: Tensor, place: int = 0) -> Tensor | None:
-        """The mask (B, D) of one pass, or None where nothing is dropped.
+    def mask(self, n_rows: int, size: int, like: Tensor, key: int = 0) -> Tensor | None:
+        """Return a mask, or None if nothing is dropped.
 
-        place: tells several masks of a pass apart.
+        n_rows (int): Number of sequences, B.
+        size (int): Width of a vector, D.
+        like (Tensor): A tensor of the same type and device.
+        key (int): Tells the masks apart that one forward pass needs.
+        RETURNS (Optional[Tensor]): (B, D).
         """
         if not self.training or self.rate == 0.0:
             return None
-        return self.once(place, lambda: bernoulli_mask((n_rows, size), self.rate, like))
+        return self.cached(key, lambda: bernoulli_mask((n_rows, size), self.rate, like))
 
-    def once(self, key: Hashable, draw: Callable[[], Any]) -> Any:
-        """What `draw` returns; inside `one_pass` what it returned there first."""
-        if self._drawn is None:
-            return draw()
-        if key not in self._drawn:
-            self._drawn[key] = draw()
-        return self._drawn[key]
+    def cached(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """Return a new value; inside `shared_masks`, the first one made there for this key.
+
+        key (Hashable): Name of the value.
+        make (Callable[[], Any]): Makes the value.
+        """
+        if self._shared is None:
+            return make()
+        if key not in self._shared:
+            self._shared[key] = make()
+        return self._shared[key]
 
 
 @contextlib.contextmanager
-def one_pass(module: nn.Module) -> Iterator[None]:
-    """Inside, all calls of the `LockedDropout` in `module` are one pass: for sequences that are
-    read step by step."""
+def shared_masks(module: nn.Module) -> Iterator[None]:
+    """Share masks between all calls inside the context, for sequences that are read step by step.
+
+    module (nn.Module): The module with the `LockedDropout` layers.
+    """
     dropouts = [
         child
         for child in module.modules()
-        if isinstance(child, LockedDropout) and child._drawn is None
+        if isinstance(child, LockedDropout) and child._shared is None
     ]
     for dropout in dropouts:
-        dropout._drawn = {}
+        dropout._shared = {}
     try:
         yield
     finally:
         for dropout in dropouts:
-            dropout._drawn = None
+            dropout._shared = None
 
 
 def set_dropout_rate(module: nn.Module, rate: float) -> None:
-    """Set the rate of every `LockedDropout` inside `module`."""
+    """Set the rate of every `LockedDropout` inside a module.
+
+    module (nn.Module): The module.
+    rate (float): The rate.
+    RAISES (ValueError): If the rate is not in [0, 1).
+    """
     if not 0.0 <= rate < 1.0:
         raise ValueError(f"A dropout rate lies in [0, 1), got {rate}. Check [training] dropout.")
     for child in module.modules():
@@ -77,19 +99,27 @@ def set_dropout_rate(module: nn.Module, rate: float) -> None:
 
 
 def drop_weights(weight: Tensor, rate: float, training: bool) -> Tensor:
-    """DropConnect on a recurrent weight matrix: one mask for all time steps of a pass.
+    """Apply DropConnect to a recurrent weight matrix, with one mask for all time steps of a pass.
 
-    Merity et al. 2018 (AWD-LSTM), section 2. The stored weight is left as it is and receives the
+    Merity et al. 2018 (AWD-LSTM), section 2. The stored weight stays as it is and receives the
     gradient; only the returned copy has zeros.
+
+    weight (Tensor): Hidden-to-hidden weights.
+    rate (float): The dropout rate.
+    training (bool): Nothing is dropped outside of training.
     """
     return nn.functional.dropout(weight, rate, training) if rate else weight
 
 
 def drop_words(ids: Tensor, rate: float, training: bool) -> Tensor:
-    """Replace ids by 0, the unknown word, with probability `rate`.
+    """Replace ids by 0, the unknown word, at random.
 
-    This is how the vector of unknown words is trained, and what makes the network look at the
-    characters (Dyer et al. 2015, section 3.2, drop words at random in the same way).
+    This trains the vector of unknown words, and makes the network use the characters (Dyer et al.
+    2015, section 3.2, drop words at random in the same way).
+
+    ids (Tensor): Words, int64 of any shape.
+    rate (float): Probability of replacing a word.
+    training (bool): Nothing is dropped outside of training.
     """
     if not training or rate == 0.0:
         return ids

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from .dropout import drop_words
 from .layout import offsets
-from .rnn import Cell, Encoder, final_states
+from .rnn import Encoder, final_states
 
 #: a batch of words: named arrays with one row for each distinct word
 Words = dict[str, Tensor]
@@ -46,12 +46,22 @@ class SubwordRNN(nn.Module):
     n_units: size of their vocabulary.
     """
 
-    def __init__(self, name: str, n_units: int, width: int, hidden_size: int, cell: Cell):
+    def __init__(self, name: str, n_units: int, width: int, hidden_size: int, cell: str):
         super().__init__()
         self.name = name
         self.table = nn.Embedding(n_units, width)
         nn.init.normal_(self.table.weight, std=width**-0.5)
-        self.encoder = Encoder(width, cell=cell, hidden_size=hidden_size, depth=1)
+        self.encoder = Encoder(
+            width,
+            cell=cell,
+            direction="both",
+            hidden_size=hidden_size,
+            depth=1,
+            recurrent_dropout=0.0,
+            residual=False,
+            layer_norm=False,
+            chrono_length=0,
+        )
         self.output_size = self.encoder.output_size
 
     def forward(self, words: Words) -> Tensor:

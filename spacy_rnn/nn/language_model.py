@@ -181,10 +181,12 @@ class LanguageModel(nn.Module):
         units (Tensor): The units of all rows, concatenated, (N,).
         lengths (Tensor): Units per row, int64 (B,) on the CPU.
         state (Tensor): The state before the rows (S, depth, B, H).
-        longest (bool): See `Encoder.step`.
+        longest (bool): See `Encoder.forward_stateful`.
         RETURNS (EncoderOutput): The states after the units.
         """
-        states, final = self.encoder.step(self.embedding_matrix(), lengths, units, state, longest)
+        states, final = self.encoder.forward_stateful(
+            self.embedding_matrix(), lengths, units, state, longest
+        )
         return EncoderOutput(self._to_output(states), final)
 
     def log_prob(self, vectors: Tensor, state: Tensor, targets: Tensor) -> Tensor:
@@ -197,7 +199,8 @@ class LanguageModel(nn.Module):
         RETURNS (Tensor): The sum of their log-probabilities (B,).
         """
         n, length, _ = vectors.shape
-        states, _ = self.encoder.step(vectors.flatten(0, 1), torch.full((n,), length), None, state)
+        lengths = torch.full((n,), length)
+        states, _ = self.encoder.forward_stateful(vectors.flatten(0, 1), lengths, None, state)
         last = states.unflatten(0, (n, length))[:, length - len(targets) :]
         scores = self.output(self._to_output(last.flatten(0, 1))).float().log_softmax(dim=1)
         found = scores.gather(1, targets.repeat(n).unsqueeze(1))
@@ -208,7 +211,7 @@ class LanguageModel(nn.Module):
     ) -> tuple[Tensor, None, DecoderState]:
         """Read one unit per hypothesis, without a source; see `StepwiseModel.step`."""
         vectors = self.embedding_matrix().index_select(0, units.flatten()).unsqueeze(0)
-        states, after = self.encoder.read(vectors, state.recurrent)
+        states, after = self.encoder.step_uniform(vectors, state.recurrent)
         scores = self.output(self._to_output(states.squeeze(0))).view(*units.shape, -1)
         return scores, None, DecoderState(after, None)
 

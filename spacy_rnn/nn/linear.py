@@ -1,4 +1,4 @@
-"""Products with the weights of a layer, by the faster of two libraries."""
+"""The linear layer, computed by the faster of two libraries."""
 
 from __future__ import annotations
 
@@ -14,10 +14,15 @@ LARGE = 2**21
 
 
 def linear(x: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
-    """`torch.nn.functional.linear`: x (..., K), weight (M, K), bias (M,) -> (..., M).
+    """Compute `torch.nn.functional.linear`.
 
     torch multiplies float32 matrices on a CPU by MKL, which on a processor of AMD leaves half of
     each vector register empty: oneDNN then takes half the time (benchmarks/kernels.py).
+
+    x (Tensor): (..., K).
+    weight (Tensor): (M, K).
+    bias (Optional[Tensor]): (M,).
+    RETURNS (Tensor): (..., M).
     """
     large = x.numel() * len(weight) >= LARGE
     if not large or x.device.type != "cpu" or x.dtype != torch.float32 or not onednn.has_product():
@@ -26,13 +31,15 @@ def linear(x: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
 
 
 class Linear(nn.Linear):
-    """A layer that multiplies by `linear`."""
+    """`nn.Linear`, computed by `linear`."""
 
     def forward(self, x: Tensor) -> Tensor:
         return linear(x, self.weight, self.bias)
 
 
 class _Linear(torch.autograd.Function):
+    """oneDNN's product, with its gradient."""
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Optional[Tensor]) -> Tensor:
         ctx.save_for_backward(x, weight)

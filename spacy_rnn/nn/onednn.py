@@ -1,4 +1,4 @@
-"""oneDNN's product, which torch keeps private, and the size of oneDNN's caches."""
+"""The matrix product of oneDNN, which torch keeps private, and the size of oneDNN's caches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OPERATOR: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 
 
 def limit_caches() -> None:
-    """Let oneDNN keep 32 kernels, where the environment says nothing else.
+    """Let oneDNN keep 32 kernels, unless the environment sets another number.
 
     oneDNN compiles a kernel for each shape, of up to a megabyte, and batches of texts rarely have
     the same shape again. Two caches keep a thousand kernels each: oneDNN's own, and one for
@@ -26,14 +26,20 @@ def limit_caches() -> None:
 
 
 def product(x: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
-    """x (N, K), weight (M, K), bias (M,), float32 on a CPU -> (N, M)."""
+    """Multiply a matrix by the weights of a layer, all float32 on a CPU.
+
+    x (Tensor): (N, K).
+    weight (Tensor): (M, K).
+    bias (Optional[Tensor]): (M,), added to each row.
+    RETURNS (Tensor): (N, M).
+    """
     return _OPERATOR(x, weight, bias, "none", [], "")
 
 
 @cache
 def has_product() -> bool:
-    """Whether `product` works with this torch: the operator is private and may change. It is tried
-    once, with small numbers."""
+    """Return True if `product` works with this torch: the operator is private and may change. It is
+    tried once, with small numbers."""
     if _OPERATOR is None or not torch.backends.mkldnn.is_available():
         return False
     limit_caches()

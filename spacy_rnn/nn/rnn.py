@@ -1,4 +1,4 @@
-"""The recurrent encoder: stacked layers of any cell, in one or both directions."""
+"""The encoder, which stacks layers of any cell in one or both directions."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from . import onednn
+from .cells import CELLS, check_cell
 from .dropout import LockedDropout, drop_weights
 from .init import init_recurrent
+from .kernels import LayoutName, choose_layout, step_overhead
 from .layout import (
     Grid,
     Layout,
@@ -23,99 +25,50 @@ from .layout import (
     offsets,
     spans,
 )
-from .linear import Linear, linear
 
-Cell = Literal["rnn_tanh", "rnn_relu", "gru", "lstm", "none"]
 Direction = Literal["forward", "backward", "both"]
-Kernel = Literal["padded", "packed"]
-
-#: from this width on prediction with an LSTM is faster in oneDNN, whatever shapes come
-WIDE = 64
-
-_MODULES = {"rnn_tanh": nn.RNN, "rnn_relu": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
-_FUNCTIONS: dict[str, Any] = {
-    "rnn_tanh": torch.rnn_tanh,
-    "rnn_relu": torch.rnn_relu,
-    "gru": torch.gru,
-    "lstm": torch.lstm,
+#: the directions of a layer, True for one from right to left
+REVERSED: dict[Direction, list[bool]] = {
+    "forward": [False],
+    "backward": [True],
+    "both": [False, True],
 }
 
 
-def choose_kernel(cell: str, hidden_size: int, training: bool, device: torch.device) -> Kernel:
-    """The better of two kernels that agree to 1e-5.
-
-    On a CPU training is up to twice as fast on padded rows, where torch runs oneDNN, and so is
-    prediction with a wide LSTM. Other cells and narrow layers do not gain by it, and oneDNN
-    compiles a kernel for each new shape: they take packed rows in prediction
-    (benchmarks/kernels.py). On a CUDA device cuDNN takes packed rows as they are; other devices
-    know padded ones only.
-    """
-    if device.type == "cuda" or cell == "none":
-        return "packed"
-    gains = training or (cell == "lstm" and hidden_size >= WIDE)
-    return "padded" if gains or device.type != "cpu" else "packed"
-
-
-def step_overhead(input_size: int, hidden_size: int, training: bool) -> float:
-    """The fixed price of one time step of a padded kernel, in rows.
-
-    Starting a step costs about as much as the arithmetic of 6 rows in a wide layer and of 40 in a
-    narrow one (measured by benchmarks/kernels.py). In prediction, without a backward pass, that
-    weighs twice as much, and a kernel is compiled for each group of rows: twice that again.
-    """
-    price = 5.0 + 65_000.0 / (hidden_size * (input_size + hidden_size))
-    return price if training else 4.0 * price
-
-
-class FeedForward(nn.Module):
-    """The cell without recurrence: y = tanh(W x + b), the floor of every comparison."""
-
-    def __init__(self, input_size: int, output_size: int):
-        super().__init__()
-        self.linear = Linear(input_size, output_size)
-        nn.init.xavier_uniform_(self.linear.weight)
-        nn.init.zeros_(self.linear.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.tanh(self.linear(x))
-
-
 class Encoder(nn.Module):
-    """Encode flat sequences: the vectors of their tokens -> states (N, output_size).
-
-    The vectors come as x (U, input_size), of distinct words, and tokens, int64 (N,), the row of x
-    of each token: so each vector is copied once, to where a kernel reads it. Without `tokens` each
-    token has its own row.
-
-    input_size: width of a token's vector.
-    cell: ``rnn_tanh``, ``rnn_relu`` (Elman 1990), ``gru`` (Cho et al. 2014), ``lstm`` (Hochreiter
-        and Schmidhuber 1997, with the forget gate of Gers et al. 2000), or ``none``: a feed-forward
-        layer of the same width.
-    direction: ``forward``, ``backward`` or ``both`` (Schuster and Paliwal 1997), concatenated.
-    hidden_size: width of one direction's state.
-    depth: number of stacked layers.
-    recurrent_dropout: rate of weight-drop on hidden-to-hidden weights (Merity et al. 2018).
-    residual: add a layer's input to its output wherever both have the same width.
-    layer_norm: normalize each layer's output (Ba et al. 2016).
-    chrono_length: see `spacy_rnn.nn.init.init_recurrent`.
+    """Stacked layers of a cell, which encode flat sequences: vectors of tokens -> states.
 
     Locked dropout acts on the input of every layer and on the output of the last.
+
+    input_size (int): Width of a token's vector.
+    cell (str): Name of the cell in `spacy_rnn.nn.cells.CELLS`: ``rnn_tanh``, ``rnn_relu`` (Elman
+        1990), ``gru`` (Cho et al. 2014), ``lstm`` (Hochreiter and Schmidhuber 1997, with the forget
+        gate of Gers et al. 2000), or ``none``, a feed-forward layer of the same width.
+    direction (str): ``forward``, ``backward`` or ``both`` (Schuster and Paliwal 1997),
+        concatenated.
+    hidden_size (int): Width of one direction's state.
+    depth (int): Number of stacked layers.
+    recurrent_dropout (float): Rate of weight-drop on hidden-to-hidden weights (Merity et al. 2018).
+    residual (bool): Add a layer's input to its output where both have the same width.
+    layer_norm (bool): Normalize each layer's output (Ba et al. 2016).
+    chrono_length (int): See `spacy_rnn.nn.init.init_recurrent`.
     """
 
     def __init__(
         self,
         input_size: int,
         *,
-        cell: Cell = "lstm",
-        direction: Direction = "both",
-        hidden_size: int = 200,
-        depth: int = 2,
-        recurrent_dropout: float = 0.0,
-        residual: bool = False,
-        layer_norm: bool = False,
-        chrono_length: int = 0,
+        cell: str,
+        direction: Direction,
+        hidden_size: int,
+        depth: int,
+        recurrent_dropout: float,
+        residual: bool,
+        layer_norm: bool,
+        chrono_length: int,
     ):
         super().__init__()
+        check_cell(cell)
         onednn.limit_caches()
         self.cell = cell
         self.direction = direction
@@ -123,31 +76,40 @@ class Encoder(nn.Module):
         self.recurrent_dropout = recurrent_dropout
         self.residual = residual
         self.input_size = input_size
-        self.output_size = hidden_size * (2 if direction == "both" else 1)
+        self.output_size = hidden_size * len(REVERSED[direction])
         self.dropout = LockedDropout()
         sizes = [input_size] + [self.output_size] * (depth - 1)
         self.layers = nn.ModuleList(self._make_layer(size, chrono_length) for size in sizes)
         self.norms = nn.ModuleList(
             nn.LayerNorm(self.output_size) if layer_norm else nn.Identity() for _ in sizes
         )
-        #: set to force one kernel; None lets `choose_kernel` decide
-        self.kernel: Optional[Kernel] = None
+        #: set to force one layout; None for the faster one
+        self.layout: Optional[LayoutName] = None
 
     def _make_layer(self, input_size: int, chrono_length: int) -> nn.Module:
-        if self.cell == "none":
-            return FeedForward(input_size, self.output_size)
-        options = {"nonlinearity": self.cell[4:]} if self.cell.startswith("rnn_") else {}
-        layer = _MODULES[self.cell](
-            input_size, self.hidden_size, bidirectional=self.direction == "both", **options
-        )
-        init_recurrent(layer, self.cell, chrono_length)
+        cell = CELLS[self.cell]
+        layer = cell.make_layer(input_size, self.hidden_size, self.direction == "both")
+        if cell.is_recurrent:
+            init_recurrent(layer, cell, chrono_length)
         return layer
 
+    @property
+    def is_recurrent(self) -> bool:
+        """True if a token's state depends on other tokens."""
+        return CELLS[self.cell].is_recurrent
+
     def forward(self, x: Tensor, lengths: Tensor, tokens: Optional[Tensor] = None) -> Tensor:
-        """lengths: int64 (B,) on the CPU, summing to N. Zero is a length."""
-        kernel = self.kernel or choose_kernel(self.cell, self.hidden_size, self.training, x.device)
+        """Encode whole sequences.
+
+        x (Tensor): Vectors (U, input_size), those of the tokens, or of distinct words, so that each
+            vector is copied once, to where a kernel reads it.
+        lengths (Tensor): Tokens of each sequence, int64 (B,) on the CPU, summing to N; may be 0.
+        tokens (Optional[Tensor]): The row of x of each token, int64 (N,); None if each token has
+            its own.
+        RETURNS (Tensor): The state of each token, (N, output_size).
+        """
         rows = lengths.numpy()
-        if kernel == "padded":
+        if self._choose_layout(x.device) == "padded":
             groups = group_by_length(rows, self._step_overhead())
             layouts: list[Layout] = [Padded(rows[g], offsets(rows)[g], x.device) for g in groups]
         else:
@@ -156,28 +118,31 @@ class Encoder(nn.Module):
             layouts = [Packed(rows[g], offsets(rows)[g], x.device) for g in groups]
         return self._encode(x, rows, tokens, groups, layouts, None)[0]
 
-    def step(
+    def forward_stateful(
         self,
         x: Tensor,
         lengths: Tensor,
         tokens: Optional[Tensor] = None,
         state: Optional[Tensor] = None,
-        longest: bool = False,
+        only_longest: bool = False,
     ) -> tuple[Tensor, Tensor]:
-        """Like `forward`, one direction only, from a state to a state, so that a long sequence can
-        come in pieces: forward cells take its pieces from the left, backward ones from the right.
+        """Encode like `forward`, from a state to a state and in one direction only, so that a long
+        sequence can come in pieces: forward cells take its pieces from the left, backward ones from
+        the right.
 
-        state: (S, depth, B, H), where S is 2 for an LSTM (hidden and cell state), 1 for others;
-            None starts from zeros. Returns the encoded tokens and the state after each row's last
-            step; a row of length 0 keeps its state.
-        longest: only the longest rows are to go on: the states of others are not theirs. Rows of
-            similar length are then read together.
+        x, lengths, tokens: See `forward`.
+        state (Optional[Tensor]): (S, depth, B, H), see `state_size`; None for zeros.
+        only_longest (bool): Only the longest rows continue: the states of others are not theirs.
+            Rows of similar length are then read together.
+        RETURNS (Tuple[Tensor, Tensor]): The states of the tokens, and the state after each row's
+            last step; a row of length 0 keeps its state.
+        RAISES (ValueError): If the encoder reads both directions.
         """
         self._check_direction()
         rows = lengths.numpy()
         if state is None:
             state = x.new_zeros(self.state_size(len(rows)))
-        if longest:
+        if only_longest:
             groups = group_by_length(rows, self._step_overhead())
         else:
             groups = group_by_equal_length(rows)
@@ -185,17 +150,23 @@ class Encoder(nn.Module):
         layouts: list[Layout] = [Padded(rows[g], offsets(rows)[g], x.device) for g in groups]
         return self._encode(x, rows, tokens, groups, layouts, state)
 
-    def read(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """`step` of rows of one length, (T, B, input_size) -> (T, B, output_size): as they need
-        not be brought in order, a single step of them costs little more than its kernel."""
+    def step_uniform(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode rows of one length like `forward_stateful`. As they need not be brought in order,
+        a single step of them costs little more than its kernel.
+
+        x (Tensor): (T, B, input_size).
+        state (Tensor): (S, depth, B, H).
+        RETURNS (Tuple[Tensor, Tensor]): The states of the tokens (T, B, output_size), and the state
+            after the last step.
+        """
         self._check_direction()
         y, final = self._encode_group(Together(x.shape[1]), x, self._weights(), state)
         assert final is not None
         # A kernel in half precision gives states in half precision.
         return y, final.to(state.dtype)
 
-    def lowest(self, depth: int) -> Encoder:
-        """The encoder of its lowest layers alone, which shares their weights."""
+    def first_layers(self, depth: int) -> Encoder:
+        """Return an encoder of the lowest layers, which shares their weights."""
         part = copy.copy(self)
         part._modules = self._modules.copy()
         part.layers, part.norms = self.layers[:depth], self.norms[:depth]
@@ -205,12 +176,19 @@ class Encoder(nn.Module):
         if self.direction == "both":
             raise ValueError("A state can be carried in one direction only, not in both.")
 
+    def _choose_layout(self, device: torch.device) -> LayoutName:
+        # Without recurrence a layer reads tokens in any order, and padding would only cost.
+        if self.layout is not None or not self.is_recurrent:
+            return self.layout or "packed"
+        padded_from = CELLS[self.cell].padded_from
+        return choose_layout(padded_from, self.hidden_size, self.training, device)
+
     def _step_overhead(self) -> float:
         return step_overhead(self.input_size, self.hidden_size, self.training)
 
     def state_size(self, n_rows: int) -> tuple[int, int, int, int]:
-        """Shape of a state: (S, depth, B, H)."""
-        return (2 if self.cell == "lstm" else 1, len(self.layers), n_rows, self.hidden_size)
+        """Return the shape of a state: (S, depth, B, H)."""
+        return (CELLS[self.cell].n_states, len(self.layers), n_rows, self.hidden_size)
 
     def _encode(
         self,
@@ -243,11 +221,13 @@ class Encoder(nn.Module):
         return together.index_select(0, torch.from_numpy(positions).to(x.device)), final
 
     def _weights(self) -> list[list[list[Tensor]]]:
-        """Of each layer and direction: input and hidden weights and biases, weight-drop applied."""
-        return self.dropout.once("weights", lambda: [self._dropped(layer) for layer in self.layers])
+        """The weights of each layer and direction, as a kernel takes them, with weight-drop."""
+        return self.dropout.cached(
+            "weights", lambda: [self._drop_weights(layer) for layer in self.layers]
+        )
 
-    def _dropped(self, layer: Any) -> list[list[Tensor]]:
-        if self.cell == "none":
+    def _drop_weights(self, layer: Any) -> list[list[Tensor]]:
+        if not self.is_recurrent:
             return []
         return [
             [w_ih, drop_weights(w_hh, self.recurrent_dropout, self.training), b_ih, b_hh]
@@ -264,11 +244,12 @@ class Encoder(nn.Module):
         x = self._drop(layout, x, 0)
         finals = []
         for k, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
-            if self.cell == "none":
-                y = layer(x)
-            else:
-                y, final = self._run(layout, x, weights[k], None if state is None else state[:, k])
+            if self.is_recurrent:
+                before = None if state is None else state[:, k]
+                y, final = self._run_layer(layout, x, weights[k], before)
                 finals.append(final)
+            else:
+                y = layer(x)
             y = norm(y)
             if self.residual and y.shape == x.shape:
                 y = y + x
@@ -281,94 +262,41 @@ class Encoder(nn.Module):
         mask = self.dropout.mask(layout.n_rows, x.shape[-1], x, place)
         return x if mask is None else x * layout.spread(mask)
 
-    def _run(
+    def _run_layer(
         self, layout: Grid, x: Tensor, weights: list[list[Tensor]], state: Optional[Tensor]
     ) -> tuple[Tensor, Tensor]:
         """One recurrent layer over one group; returns its output and its last states (S, B, H)."""
-        if isinstance(layout, Packed) and self.direction == "both":
-            return self._kernel(layout, x, weights[0] + weights[1], state)
-        outputs = []
-        last = x
-        reversals = {"forward": [False], "backward": [True], "both": [False, True]}
-        for reverse, direction_weights in zip(reversals[self.direction], weights, strict=True):
-            source = layout.reverse(x) if reverse else x
-            output, last = self._kernel(layout, source, direction_weights, state)
-            outputs.append(layout.reverse(output) if reverse else output)
-        return (torch.cat(outputs, dim=-1) if len(outputs) > 1 else outputs[0]), last
-
-    def _kernel(
-        self, layout: Grid, x: Tensor, weights: list[Tensor], state: Optional[Tensor]
-    ) -> tuple[Tensor, Tensor]:
-        """torch's own kernel of one layer. weights: of one direction, or of both in one list."""
-        directions = len(weights) // 4
-        n_states = 2 if self.cell == "lstm" else 1
+        kernel = CELLS[self.cell].kernel
+        assert kernel is not None
+        if isinstance(layout, Packed) and self.direction == "both" and kernel.bidirectional:
+            return kernel(layout, x, self._zeros(layout, x, 2), weights[0] + weights[1])
         if state is None:
-            zeros = x.new_zeros(directions, layout.n_rows, self.hidden_size)
-            states = [zeros] * n_states
+            states = self._zeros(layout, x, 1)
         else:
             # cuDNN takes no others.
             states = [part.unsqueeze(0).contiguous() for part in state]
-        if self.cell == "lstm" and _is_step(layout, x):
-            return _lstm_step(x, states, weights)
-        if x.is_cuda and torch.is_autocast_enabled():
-            # torch's autocast would run cuDNN's kernels in float16 even where it is told to use
-            # bfloat16, whose range is that of float32.
-            dtype = _autocast_dtype()
-            x, weights, states = (
-                x.to(dtype),
-                [weight.to(dtype) for weight in weights],
-                [part.to(dtype) for part in states],
-            )
-            with torch.autocast("cuda", enabled=False):
-                return self._run_torch(layout, x, weights, states)
-        return self._run_torch(layout, x, weights, states)
+        outputs = []
+        last = x
+        for reverse, direction_weights in zip(REVERSED[self.direction], weights, strict=True):
+            source = layout.reverse(x) if reverse else x
+            output, last = kernel(layout, source, states, direction_weights)
+            outputs.append(layout.reverse(output) if reverse else output)
+        return (torch.cat(outputs, dim=-1) if len(outputs) > 1 else outputs[0]), last
 
-    def _run_torch(
-        self, layout: Grid, x: Tensor, weights: list[Tensor], states: list[Tensor]
-    ) -> tuple[Tensor, Tensor]:
-        function = _FUNCTIONS[self.cell]
-        initial = tuple(states) if len(states) == 2 else states[0]
-        bidirectional = len(weights) > 4
-        # In training mode kernels keep what gradients need, which cuDNN does in no other.
-        train = torch.is_grad_enabled()
-        if isinstance(layout, Packed):
-            output, *last = function(
-                x, layout.batch_sizes, initial, weights, True, 1, 0.0, train, bidirectional
-            )
-        else:
-            output, *last = function(x, initial, weights, True, 1, 0.0, train, bidirectional, False)
-        return output, torch.cat(last)
-
-
-def _autocast_dtype() -> torch.dtype:
-    if hasattr(torch, "get_autocast_dtype"):
-        return torch.get_autocast_dtype("cuda")
-    return torch.get_autocast_gpu_dtype()  # torch 2.3
-
-
-def _is_step(layout: Grid, x: Tensor) -> bool:
-    """Whether `_lstm_step` is faster than torch's kernel."""
-    one = isinstance(layout, Together) and len(x) == 1
-    return one and x.device.type == "cpu" and not torch.is_grad_enabled()
-
-
-def _lstm_step(x: Tensor, states: list[Tensor], weights: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """One step of an LSTM, (1, B, D). torch's kernel costs twice as much for a few rows: it lays
-    its weights out anew at each call."""
-    w_ih, w_hh, b_ih, b_hh = weights
-    h, c = states
-    gates = linear(x, w_ih, b_ih).add_(linear(h, w_hh, b_hh))
-    enters, stays, new, leaves = gates.chunk(4, dim=2)
-    c = stays.sigmoid() * c + enters.sigmoid() * new.tanh()
-    h = leaves.sigmoid() * c.tanh()
-    return h, torch.cat([h, c])
+    def _zeros(self, layout: Grid, x: Tensor, directions: int) -> list[Tensor]:
+        """The states before the first step of a sequence, (directions, B, H) each."""
+        zeros = x.new_zeros(directions, layout.n_rows, self.hidden_size)
+        return [zeros] * CELLS[self.cell].n_states
 
 
 def final_states(x: Tensor, lengths: Tensor, direction: Direction) -> Tensor:
-    """The true last state of each direction: flat (N, H or 2H) -> (B, H or 2H).
+    """Return the true last state of each direction: that of a forward one is at a row's last token,
+    that of a backward one at its first.
 
-    A forward state is read at a row's last token, a backward one at its first. Empty rows give
-    zeros.
+    x (Tensor): The states of the tokens of flat sequences, (N, H or 2H).
+    lengths (Tensor): Tokens of each sequence, int64 (B,) on the CPU.
+    direction (str): The direction of the encoder.
+    RETURNS (Tensor): (B, H or 2H), zeros for empty sequences.
     """
     sizes = lengths.numpy()
     if not len(x):

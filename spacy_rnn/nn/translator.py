@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .decoder import Decoder, DecoderState, EncodedSource
-from .dropout import LockedDropout, one_pass
+from .dropout import LockedDropout, shared_masks
 from .linear import Linear
 from .losses import Scores, vocabulary_loss
 from .rnn import Encoder, final_states
@@ -121,7 +121,7 @@ class Translator(nn.Module):
         if use_prediction is None:
             states, _, _ = self.decoder(self._target_vectors(decoder_input), source, state)
         else:
-            with one_pass(self):
+            with shared_masks(self):
                 states = self._decode_predictions(decoder_input, use_prediction, source, state)
         states = states.flatten(0, 1).index_select(0, valid_positions)
         return Scores(states, self.output.weight, self.output.bias)

@@ -388,7 +388,7 @@ def _carry(
 
         def run(module: Any, piece=piece, x=x, tokens=tokens, state=state) -> Tuple[Any, Tensor]:
             sizes = torch.from_numpy(piece.size)
-            states, after = encoder_of(module).step(x, sizes, tokens, state)
+            states, after = encoder_of(module).forward_stateful(x, sizes, tokens, state)
             return read(module, states, sizes), after
 
         outputs, state = shim.predict(run)

@@ -13,7 +13,6 @@ from spacy_rnn.analysis.gradients import (
     mean_gradients,
 )
 from spacy_rnn.config.encoder import RNNEncoder
-from spacy_rnn.nn.rnn import Encoder
 
 from ..helpers.kinds import KINDS
 from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline
@@ -23,7 +22,9 @@ T, D, H = 7, 3, 4
 
 def make(cell="rnn_tanh", direction="forward", depth=1, **others):
     torch.manual_seed(0)
-    encoder = Encoder(D, cell=cell, direction=direction, hidden_size=H, depth=depth, **others)
+    encoder = RNNEncoder(
+        cell=cell, direction=direction, hidden_size=H, depth=depth, **others
+    ).module(D)
     return encoder.eval()
 
 
@@ -83,9 +84,9 @@ def test_a_higher_layer_reads_the_lower_one(others):
     assert [(each.layer, each.direction) for each in found] == [
         (0, "forward"), (0, "backward"), (1, "forward"), (1, "backward"),
     ]  # fmt: skip
-    upper = Encoder(2 * H, cell="gru", direction="both", hidden_size=H, depth=1).eval()
+    upper = RNNEncoder(cell="gru", direction="both", hidden_size=H, depth=1).module(2 * H).eval()
     upper.layers[0] = deep.layers[1]
-    below = deep.lowest(1)(inputs(), torch.tensor([T])).detach()
+    below = deep.first_layers(1)(inputs(), torch.tensor([T])).detach()
     expected = gradient_norms(upper, below)
     for one, other in zip(found[2:], expected, strict=True):
         np.testing.assert_allclose(one.norms, other.norms, rtol=1e-5)
@@ -109,7 +110,7 @@ def test_from_a_state(cell):
     encoder, x = make(cell, depth=2), inputs()
     whole = gradient_norms(encoder, x)
     with torch.no_grad():
-        _, state = encoder.step(x[:3], torch.tensor([3]))
+        _, state = encoder.forward_stateful(x[:3], torch.tensor([3]))
     part = gradient_norms(encoder, x[3:], state)
     for one, other in zip(part, whole, strict=True):
         np.testing.assert_allclose(one.norms, other.norms[: T - 3], rtol=1e-4)

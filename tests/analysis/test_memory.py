@@ -206,8 +206,8 @@ def test_plot(tmp_path, ending):
 @pytest.mark.parametrize(
     "wrong, message",
     [
-        (lambda: Variant("elman"), "'elman' is none of rnn_tanh"),
-        (lambda: Variant("gru", "up"), "'up' is none of forward"),
+        (lambda: Variant("elman"), "'cell' must be one of rnn_tanh, .*, got 'elman'"),
+        (lambda: Variant("gru", "up"), "'direction' must be one of forward, .*, got 'up'"),
         (lambda: Variant("gru", depth=0), "'depth' must be"),
         (lambda: Variant("gru", clip=-1.0), "'clip' must be"),
         (lambda: Settings(steps=0), "'steps' must be"),

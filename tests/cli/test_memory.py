@@ -40,7 +40,7 @@ def test_a_solved_task_and_a_plot(tmp_path):
     "options, message",
     [
         (("--task", "sorting"), "There is no task 'sorting', only adding, recall, copy, letters"),
-        (("--cells", "elman"), "'elman' is none of rnn_tanh, rnn_relu, gru, lstm, none"),
+        (("--cells", "elman"), "'cell' must be one of rnn_tanh, rnn_relu, gru, lstm, none"),
         (("--init", "zeros"), "There is no initialization 'zeros', only default, chrono"),
         (("--lengths", "ten"), "ten"),
         (("--lengths", "1", "--cells", "gru"), "take 2 or more"),

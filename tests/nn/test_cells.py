@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from spacy_rnn.nn.init import GATES
-from spacy_rnn.nn.rnn import Encoder
+from spacy_rnn.config.encoder import RNNEncoder
+from spacy_rnn.nn.cells import CELLS
 
-KERNELS = ["padded", "packed"]
+LAYOUTS = ["padded", "packed"]
 DIRECTIONS = {"forward": [False], "backward": [True], "both": [False, True]}
 INPUT, HIDDEN = 4, 5
 #: at which a gate is open, and closed with a minus
@@ -83,7 +83,9 @@ def make_cell(cell, input_size, hidden_size):
 
 def make_encoder(cell, direction="forward", hidden_size=HIDDEN):
     """One layer, with the weights of one of torch's cells in each direction."""
-    encoder = Encoder(INPUT, cell=cell, direction=direction, hidden_size=hidden_size, depth=1)
+    encoder = RNNEncoder(cell=cell, direction=direction, hidden_size=hidden_size, depth=1).module(
+        INPUT
+    )
     for weights in encoder.layers[0].all_weights:
         others = make_cell(cell, INPUT, hidden_size).parameters()
         for weight, other in zip(weights, others, strict=True):
@@ -114,15 +116,15 @@ def test_a_step_is_that_of_torch(cell, input_size, hidden_size, seed):
     assert_close(torch.stack(found if cell == "lstm" else [found]).detach(), expected)
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("cell", STEPS)
 @given(lengths=st.lists(st.integers(0, 7), min_size=1, max_size=4), seed=seeds)
 @settings(deadline=None, max_examples=5)
-def test_sequences_are_those_of_the_encoder(cell, direction, kernel, lengths, seed):
+def test_sequences_are_those_of_the_encoder(cell, direction, layout, lengths, seed):
     torch.manual_seed(seed)
     encoder = make_encoder(cell, direction)
-    encoder.kernel = kernel
+    encoder.layout = layout
     x = torch.randn(sum(lengths), INPUT)
     found = encoder(x, torch.tensor(lengths)).detach()
     for row, states in zip(x.split(lengths), found.split(lengths), strict=True):
@@ -141,12 +143,12 @@ def step(cell, **biases):
     torch.manual_seed(0)
     encoder = make_encoder(cell).double()
     weights = encoder.layers[0].all_weights[0]
-    places = {gate: slice(k * HIDDEN, (k + 1) * HIDDEN) for k, gate in enumerate(GATES[cell])}
+    places = {gate: slice(k * HIDDEN, (k + 1) * HIDDEN) for k, gate in enumerate(CELLS[cell].gates)}
     for gate, bias in biases.items():
         weights[2].data[places[gate]] = bias
     x = torch.randn(1, INPUT).double()
     before = torch.randn(encoder.state_size(1)).double()
-    _, after = encoder.step(x, torch.tensor([1]), state=before)
+    _, after = encoder.forward_stateful(x, torch.tensor([1]), state=before)
     gates = {gate: [array[place] for array in arrays(weights)] for gate, place in places.items()}
     return (*arrays([x[0], before[:, 0, 0], after[:, 0, 0]]), gates)
 
@@ -221,7 +223,7 @@ def test_back_propagation_through_time(n_steps, window, hidden_size, seed):
     encoder.zero_grad()
     state = None
     for part, d_part in zip(x.split(window), d_states.split(window), strict=True):
-        states, state = encoder.step(part, torch.tensor([len(part)]), state=state)
+        states, state = encoder.forward_stateful(part, torch.tensor([len(part)]), state=state)
         (states * d_part).sum().backward()
         state = state.detach()
     assert_close(weights[1].grad, by_hand[1])

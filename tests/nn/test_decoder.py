@@ -8,9 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spacy_rnn.architectures.translator import RNNDecoder
 from spacy_rnn.nn import dropout
 from spacy_rnn.nn.attention import DecoderAttention
-from spacy_rnn.nn.decoder import Decoder, DecoderState
+from spacy_rnn.nn.decoder import DecoderState
 from spacy_rnn.nn.dropout import set_dropout_rate
 
 SCORINGS = ["bahdanau", "dot", "general"]
@@ -75,10 +76,8 @@ def test_dot_needs_equal_widths():
 
 def make(attention, input_feeding=False, **options):
     torch.manual_seed(1)
-    decoder = Decoder(
-        E, M, attention=attention, input_feeding=input_feeding, hidden_size=H, **options
-    )
-    return decoder.eval()
+    decoder = RNNDecoder(attention=attention, input_feeding=input_feeding, hidden_size=H, **options)
+    return decoder.module(E, M).eval()
 
 
 WAYS = [(None, False), *itertools.product(SCORINGS, [False, True])]
@@ -181,7 +180,7 @@ def test_input_feeding_reads_the_attentional_state_before():
 
 def test_input_feeding_needs_attention():
     with pytest.raises(ValueError, match="'input_feeding' feeds"):
-        Decoder(E, M, attention=None, input_feeding=True)
+        RNNDecoder(attention=None, input_feeding=True).module(E, M)
 
 
 @pytest.mark.parametrize("input_feeding", [False, True])

@@ -3,15 +3,15 @@
 import pytest
 import torch
 
+from spacy_rnn.config.encoder import RNNEncoder
 from spacy_rnn.nn.dropout import (
     LockedDropout,
     drop_weights,
     drop_words,
     set_dropout_rate,
 )
-from spacy_rnn.nn.rnn import Encoder
 
-KERNELS = ["padded", "packed"]
+LAYOUTS = ["padded", "packed"]
 LENGTHS = [4, 0, 2, 6, 6]
 
 
@@ -26,11 +26,11 @@ def locked(rate, training=True):
     return dropout
 
 
-def transparent_encoder(kernel, size=32):
+def transparent_encoder(layout, size=32):
     """An encoder whose only layer is tanh, so that its output shows what was dropped."""
-    encoder = Encoder(size, cell="none", direction="forward", hidden_size=size, depth=1)
+    encoder = RNNEncoder(cell="none", direction="forward", hidden_size=size, depth=1).module(size)
     torch.nn.init.eye_(encoder.layers[0].linear.weight)
-    encoder.kernel = kernel
+    encoder.layout = layout
     return encoder
 
 
@@ -51,9 +51,9 @@ def test_no_mask_in_evaluation_or_at_rate_zero(rate, training):
     assert locked(rate, training).mask(2, 3, torch.zeros(1)) is None
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
-def test_one_mask_a_sequence_shared_over_time_and_not_over_the_batch(kernel):
-    encoder = transparent_encoder(kernel).train()
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_one_mask_a_sequence_shared_over_time_and_not_over_the_batch(layout):
+    encoder = transparent_encoder(layout).train()
     set_dropout_rate(encoder, 0.5)
     y = encoder(torch.ones(sum(LENGTHS), 32), torch.tensor(LENGTHS))
     rows = [row for row in y.split(LENGTHS) if len(row)]
@@ -65,18 +65,18 @@ def test_one_mask_a_sequence_shared_over_time_and_not_over_the_batch(kernel):
     assert zero.float().mean() == pytest.approx(0.75, abs=0.1)
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
-def test_passes_draw_new_masks(kernel):
-    encoder = transparent_encoder(kernel).train()
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_passes_draw_new_masks(layout):
+    encoder = transparent_encoder(layout).train()
     set_dropout_rate(encoder, 0.5)
     x = torch.ones(sum(LENGTHS), 32)
     first, second = (encoder(x, torch.tensor(LENGTHS)) for _ in range(2))
     assert not torch.equal(first, second)
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
-def test_nothing_is_dropped_in_evaluation(kernel):
-    encoder = transparent_encoder(kernel).eval()
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_nothing_is_dropped_in_evaluation(layout):
+    encoder = transparent_encoder(layout).eval()
     set_dropout_rate(encoder, 0.5)
     x = torch.ones(sum(LENGTHS), 32)
     torch.testing.assert_close(encoder(x, torch.tensor(LENGTHS)), x.tanh())
@@ -103,16 +103,16 @@ def test_drop_weights_scales_what_it_keeps():
     assert torch.equal(drop_weights(weight, 0.2, False), weight)
 
 
-def weight_drop_encoder(cell, kernel):
-    encoder = Encoder(3, cell=cell, hidden_size=8, depth=2, recurrent_dropout=0.5)
-    encoder.kernel = kernel
+def weight_drop_encoder(cell, layout):
+    encoder = RNNEncoder(cell=cell, hidden_size=8, depth=2, recurrent_dropout=0.5).module(3)
+    encoder.layout = layout
     return encoder
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn_tanh"])
-def test_weight_drop_leaves_the_stored_weights_and_gives_them_gradients(cell, kernel):
-    encoder = weight_drop_encoder(cell, kernel).train()
+def test_weight_drop_leaves_the_stored_weights_and_gives_them_gradients(cell, layout):
+    encoder = weight_drop_encoder(cell, layout).train()
     x, lengths = torch.randn(sum(LENGTHS), 3), torch.tensor(LENGTHS)
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
     for _ in range(50):
@@ -124,10 +124,10 @@ def test_weight_drop_leaves_the_stored_weights_and_gives_them_gradients(cell, ke
         assert parameter.grad.any(), name
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn_tanh"])
-def test_weight_drop_acts_in_training_only(cell, kernel):
-    encoder = weight_drop_encoder(cell, kernel)
+def test_weight_drop_acts_in_training_only(cell, layout):
+    encoder = weight_drop_encoder(cell, layout)
     x, lengths = torch.randn(sum(LENGTHS), 3), torch.tensor(LENGTHS)
     encoder.train()
     assert not torch.equal(encoder(x, lengths), encoder(x, lengths))
@@ -138,10 +138,10 @@ def test_weight_drop_acts_in_training_only(cell, kernel):
     assert torch.equal(encoder(x, lengths), evaluated)
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
-def test_weight_drop_spares_input_weights(kernel):
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_weight_drop_spares_input_weights(layout):
     """The only step of a sequence of one token has nothing to do with the recurrent weights."""
-    encoder = weight_drop_encoder("lstm", kernel)
+    encoder = weight_drop_encoder("lstm", layout)
     x, lengths = torch.randn(4, 3), torch.tensor([1, 1, 1, 1])
     torch.testing.assert_close(encoder.train()(x, lengths), encoder.eval()(x, lengths))
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from spacy_rnn.config.encoder import RNNEncoder
+from spacy_rnn.nn.cells import CELLS
 from spacy_rnn.nn.init import init_recurrent
-from spacy_rnn.nn.rnn import Encoder
 
 INPUT, HIDDEN = 7, 12
 MODULES = {"rnn_tanh": nn.RNN, "rnn_relu": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
@@ -18,7 +19,7 @@ SUFFIXES = ["_l0", "_l0_reverse"]
 def make(cell, chrono_length=0):
     torch.manual_seed(0)
     layer = MODULES[cell](INPUT, HIDDEN, bidirectional=True)
-    init_recurrent(layer, cell, chrono_length)
+    init_recurrent(layer, CELLS[cell], chrono_length)
     return layer
 
 
@@ -83,14 +84,14 @@ def test_chrono_memories_last_between_one_and_chrono_length_steps(cell, length, 
 def test_chrono_memories_are_uniform_in_steps():
     torch.manual_seed(0)
     layer = nn.LSTM(1, 400)
-    init_recurrent(layer, "lstm", 101)
+    init_recurrent(layer, CELLS["lstm"], 101)
     steps = layer.bias_ih_l0.detach()[400:800].exp()
     assert steps.mean() == pytest.approx(50.5, abs=4)
     assert steps.std() == pytest.approx(99 / math.sqrt(12), abs=3)
 
 
-def test_every_layer_of_an_encoder_is_initialised():
-    encoder = Encoder(INPUT, cell="lstm", hidden_size=HIDDEN, depth=3, chrono_length=50)
+def test_every_layer_of_an_encoder_is_initialized():
+    encoder = RNNEncoder(cell="lstm", hidden_size=HIDDEN, depth=3, chrono_length=50).module(INPUT)
     for layer in encoder.layers:
         for suffix in SUFFIXES:
             gates = biases(layer, "lstm", suffix)

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from spacy_rnn.config.encoder import RNNEncoder
 from spacy_rnn.nn.dropout import set_dropout_rate
 from spacy_rnn.nn.language_model import LanguageModel, language_loss
-from spacy_rnn.nn.rnn import Encoder
 
 N_UNITS, E, H = 11, 4, 5
 CELLS = ["rnn_tanh", "rnn_relu", "gru", "lstm"]
@@ -31,8 +31,8 @@ some_lengths = st.lists(st.integers(1, 7), min_size=1, max_size=5)
 def make(cell="lstm", hidden_size=16, depth=1, seed=0, dtype=torch.float64, **options):
     """A model in which no weight has a value that hides a mistake, such as 0."""
     torch.manual_seed(seed)
-    encoder = Encoder(E, cell=cell, direction="forward", hidden_size=hidden_size, depth=depth)
-    model = LanguageModel(N_UNITS, E, encoder, **options).to(dtype).eval()
+    encoder = RNNEncoder(cell=cell, direction="forward", hidden_size=hidden_size, depth=depth)
+    model = LanguageModel(N_UNITS, E, encoder.module(E), **options).to(dtype).eval()
     for parameter in model.parameters():
         nn.init.normal_(parameter, std=0.4)
     return model
@@ -349,7 +349,7 @@ def test_dropout_of_the_embedding_drops_units():
     read = model(torch.tensor([1, 2, 1, 2]), torch.tensor([4]), model.initial_state(1))
     torch.manual_seed(5)
     vectors = model.embedding_matrix()[[1, 2, 1, 2]]
-    expected, _ = model.encoder.step(vectors, torch.tensor([4]))
+    expected, _ = model.encoder.forward_stateful(vectors, torch.tensor([4]))
     assert_close(read.states, expected)
     assert model.output.linear.weight is weight
 
@@ -443,6 +443,6 @@ def test_without_a_condition_the_state_is_zeros(condition_size):
 def test_sizes_that_do_not_fit():
     for direction in ("backward", "both"):
         with pytest.raises(ValueError, match=f"got '{direction}'.*reverse"):
-            LanguageModel(5, 3, Encoder(3, direction=direction))
+            LanguageModel(5, 3, RNNEncoder(direction=direction).module(3))
     with pytest.raises(ValueError, match="tied to false, or cutoffs"):
-        LanguageModel(9, 3, Encoder(3, direction="forward"), cutoffs=[4])
+        LanguageModel(9, 3, RNNEncoder(direction="forward").module(3), cutoffs=[4])

@@ -89,7 +89,9 @@ def test_the_environment_has_the_last_word():
 
 @pytest.mark.slow
 def test_the_caches_are_limited_where_networks_are_used_alone():
-    assert values_after("from spacy_rnn.nn.rnn import Encoder; Encoder(2)") == ["32", "32"]
+    assert values_after(
+        "from spacy_rnn.config.encoder import RNNEncoder; RNNEncoder().module(2)"
+    ) == ["32", "32"]
     code = "import torch; from spacy_rnn.nn.linear import Linear; layer = Linear(1024, 2048)"
     assert values_after(f"{code}; assert layer(torch.randn(2, 1024)).shape == (2, 2048)") == (
         ["32", "32"] if available else ["None", "None"]

@@ -1,4 +1,5 @@
-"""The encoder against torch's own modules, sequence by sequence."""
+"""The encoder against torch's own modules, and one of a cell that is added to the table, sequence
+by sequence."""
 
 import pytest
 import torch
@@ -6,14 +7,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from spacy_rnn.nn.rnn import Encoder, choose_kernel, final_states
+from spacy_rnn.config.embedding import CharacterRNN
+from spacy_rnn.config.encoder import RNNEncoder
+from spacy_rnn.nn import cells
+from spacy_rnn.nn.kernels import choose_layout
+from spacy_rnn.nn.rnn import final_states
 
-RECURRENT = ["rnn_tanh", "rnn_relu", "gru", "lstm"]
+from ..helpers.cells import LIGHT, LightGRU, light_gru
+
+RECURRENT = ["rnn_tanh", "rnn_relu", "gru", "lstm", LIGHT]
 CELLS = [*RECURRENT, "none"]
 DIRECTIONS = ["forward", "backward", "both"]
-KERNELS = ["padded", "packed"]
+LAYOUTS = ["padded", "packed"]
 LENGTHS = [3, 0, 7, 1, 3, 5]
 INPUT, HIDDEN = 4, 5
+
+
+@pytest.fixture(scope="module", autouse=True)
+def added_cell():
+    with light_gru():
+        yield
+
 
 some_lengths = st.lists(st.integers(0, 8), min_size=1, max_size=6)
 
@@ -21,7 +35,7 @@ some_lengths = st.lists(st.integers(0, 8), min_size=1, max_size=6)
 def make(seed=0, input_size=INPUT, **settings):
     """An encoder in which no weight has a value that hides a mistake, such as 0."""
     torch.manual_seed(seed)
-    encoder = Encoder(input_size, hidden_size=HIDDEN, **settings).eval()
+    encoder = RNNEncoder(hidden_size=HIDDEN, **settings).module(input_size).eval()
     for parameter in encoder.parameters():
         nn.init.normal_(parameter, std=0.5)
     return encoder
@@ -34,14 +48,13 @@ def make_tokens(lengths, size=INPUT, dtype=torch.float32):
 
 def torch_modules(layer, cell):
     """torch's own one-directional modules with the weights of each direction of a layer."""
-    module_class = {"lstm": nn.LSTM, "gru": nn.GRU}.get(cell, nn.RNN)
+    module_class = {"lstm": nn.LSTM, "gru": nn.GRU, LIGHT: LightGRU}.get(cell, nn.RNN)
     options = {"nonlinearity": cell[4:]} if module_class is nn.RNN else {}
     weights = layer.state_dict()
     modules = []
-    for suffix in ["_l0", "_l0_reverse"] if layer.bidirectional else ["_l0"]:
-        module = module_class(layer.input_size, layer.hidden_size, **options).to(
-            weights["weight_ih_l0"].dtype
-        )
+    for suffix in ["_l0", "_l0_reverse"] if "weight_ih_l0_reverse" in weights else ["_l0"]:
+        weight = weights["weight_ih_l0"]
+        module = module_class(weight.shape[1], layer.hidden_size, **options).to(weight.dtype)
         names = [name + "_l0" for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
         module.load_state_dict({name: weights[name[:-3] + suffix] for name in names})
         modules.append(module)
@@ -92,18 +105,18 @@ def test_equals_torch_sequence_by_sequence(cell, direction, depth, dtype):
     encoder = make(cell=cell, direction=direction, depth=depth).to(dtype)
     x = make_tokens(LENGTHS, dtype=dtype)
     expected = reference(encoder, x, LENGTHS)
-    for encoder.kernel in [*KERNELS, None]:
+    for encoder.layout in [*LAYOUTS, None]:
         y = encoder(x, torch.tensor(LENGTHS))
         assert_close(y, expected, 1e-5 if dtype is torch.float32 else 1e-12)
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("residual", [False, True])
 @pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize("input_size", [INPUT, 2 * HIDDEN])
-def test_residual_and_layer_norm(kernel, residual, layer_norm, input_size):
+def test_residual_and_layer_norm(layout, residual, layer_norm, input_size):
     encoder = make(input_size=input_size, depth=2, residual=residual, layer_norm=layer_norm)
-    encoder.kernel = kernel
+    encoder.layout = layout
     x = make_tokens(LENGTHS, input_size)
     assert_close(encoder(x, torch.tensor(LENGTHS)), reference(encoder, x, LENGTHS))
 
@@ -111,14 +124,14 @@ def test_residual_and_layer_norm(kernel, residual, layer_norm, input_size):
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("cell", CELLS)
-def test_gradients_of_both_kernels_are_those_of_torch(cell, direction, training):
+def test_gradients_of_both_layouts_are_those_of_torch(cell, direction, training):
     encoder = make(cell=cell, direction=direction, depth=2).train(training)
     x = make_tokens(LENGTHS).requires_grad_()
     weighting = torch.linspace(-1, 1, sum(LENGTHS) * encoder.output_size)
     weighting = weighting.view(-1, encoder.output_size)
     expected = torch.autograd.grad((reference(encoder, x, LENGTHS) * weighting).sum(), x)[0]
     gradients = []
-    for encoder.kernel in KERNELS:
+    for encoder.layout in LAYOUTS:
         loss = (encoder(x, torch.tensor(LENGTHS)) * weighting).sum()
         gradients.append(torch.autograd.grad(loss, [x, *encoder.parameters()]))
         assert_close(gradients[-1][0], expected)
@@ -131,24 +144,24 @@ def test_gradients_of_both_kernels_are_those_of_torch(cell, direction, training)
     lengths=some_lengths,
     cell=st.sampled_from(CELLS),
     direction=st.sampled_from(DIRECTIONS),
-    kernel=st.sampled_from(KERNELS),
+    layout=st.sampled_from(LAYOUTS),
 )
 @settings(deadline=None, max_examples=60)
-def test_a_sequence_alone_gets_what_it_gets_in_any_batch(lengths, cell, direction, kernel):
+def test_a_sequence_alone_gets_what_it_gets_in_any_batch(lengths, cell, direction, layout):
     encoder = make(cell=cell, direction=direction, depth=2)
-    encoder.kernel = kernel
+    encoder.layout = layout
     x = make_tokens(lengths)
     y = encoder(x, torch.tensor(lengths))
     for row, n, expected in zip(x.split(lengths), lengths, y.split(lengths), strict=True):
         assert_close(encoder(row, torch.tensor([n])), expected)
 
 
-@given(lengths=st.permutations([0, 1, 2, 2, 4, 9]), kernel=st.sampled_from(KERNELS))
+@given(lengths=st.permutations([0, 1, 2, 2, 4, 9]), layout=st.sampled_from(LAYOUTS))
 @settings(deadline=None, max_examples=30)
-def test_the_order_of_sequences_does_not_matter(lengths, kernel):
+def test_the_order_of_sequences_does_not_matter(lengths, layout):
     """Every token of a sequence of n is n in all its components, so that rows can be told apart."""
     encoder = make()
-    encoder.kernel = kernel
+    encoder.layout = layout
 
     def encode(sizes):
         x = torch.cat([torch.full((n, INPUT), float(n)) for n in sizes])
@@ -159,12 +172,12 @@ def test_the_order_of_sequences_does_not_matter(lengths, kernel):
         assert_close(row, in_order[n])
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("lengths", [[], [0], [0, 0]])
-def test_a_batch_without_tokens(cell, kernel, lengths):
+def test_a_batch_without_tokens(cell, layout, lengths):
     encoder = make(cell=cell)
-    encoder.kernel = kernel
+    encoder.layout = layout
     y = encoder(torch.zeros(0, INPUT), torch.tensor(lengths, dtype=torch.int64))
     assert y.shape == (0, 2 * HIDDEN)
 
@@ -187,7 +200,7 @@ def test_steps_over_pieces_give_what_one_pass_gives(cell, direction, lengths, da
     for piece in [0, 1, 2] if direction == "forward" else [2, 1, 0]:
         pieces = [row[piece] for row in rows]
         sizes = [len(tokens) for tokens in pieces]
-        y, state = encoder.step(torch.cat(pieces), torch.tensor(sizes), state=state)
+        y, state = encoder.forward_stateful(torch.cat(pieces), torch.tensor(sizes), state=state)
         for row, part in zip(encoded, y.split(sizes), strict=True):
             row.insert(piece if direction == "forward" else 0, part)
     together = torch.cat([part for row in encoded for part in row])
@@ -200,7 +213,7 @@ def test_steps_over_pieces_give_what_one_pass_gives(cell, direction, lengths, da
 def test_the_state_after_a_step_is_torchs_last_state(cell, direction):
     encoder = make(cell=cell, direction=direction, depth=2)
     x = make_tokens(LENGTHS)
-    _, state = encoder.step(x, torch.tensor(LENGTHS))
+    _, state = encoder.forward_stateful(x, torch.tensor(LENGTHS))
     assert state.shape == encoder.state_size(len(LENGTHS))
     for row, tokens in enumerate(x.split(LENGTHS)):
         if not len(tokens):
@@ -217,12 +230,12 @@ def test_the_lowest_layers_are_an_encoder_of_their_own(cell):
     names = [name for name, _ in encoder.named_parameters()]
     state = torch.randn(encoder.state_size(2))
     for depth in (1, 2, 3):
-        part = encoder.lowest(depth)
+        part = encoder.first_layers(depth)
         alone = make(cell=cell, direction="forward", depth=depth, residual=True, layer_norm=True)
         alone.load_state_dict(part.state_dict())
         assert torch.equal(part(x, lengths), alone(x, lengths))
         assert len(part.layers) == depth and part.layers[0] is encoder.layers[0]
-        assert part.step(x, lengths, None, state[:, :depth])[1].shape[1] == depth
+        assert part.forward_stateful(x, lengths, None, state[:, :depth])[1].shape[1] == depth
     assert torch.equal(part(x, lengths), encoder(x, lengths))
     assert [name for name, _ in encoder.named_parameters()] == names
 
@@ -232,11 +245,13 @@ def test_a_row_without_tokens_keeps_its_state(cell):
     encoder = make(cell=cell, direction="forward")
     before = torch.randn(encoder.state_size(2))
     given_state = before.clone()
-    y, after = encoder.step(make_tokens([0, 2]), torch.tensor([0, 2]), state=given_state)
+    y, after = encoder.forward_stateful(
+        make_tokens([0, 2]), torch.tensor([0, 2]), state=given_state
+    )
     assert torch.equal(after[:, :, 0], before[:, :, 0])
     assert torch.equal(given_state, before)
     assert cell == "none" or not torch.equal(after[:, :, 1], before[:, :, 1])
-    y, after = encoder.step(make_tokens([]), torch.tensor([0, 0]), state=before)
+    y, after = encoder.forward_stateful(make_tokens([]), torch.tensor([0, 0]), state=before)
     assert y.shape == (0, HIDDEN) and torch.equal(after, before)
 
 
@@ -255,7 +270,9 @@ def test_a_step_of_which_the_longest_rows_go_on(cell, direction, training, lengt
     found = []
     longest = torch.tensor(lengths) == max(lengths)
     for together in (False, True):
-        y, final = encoder.step(x, torch.tensor(lengths), state=state, longest=together)
+        y, final = encoder.forward_stateful(
+            x, torch.tensor(lengths), state=state, only_longest=together
+        )
         kept = final[:, :, longest]
         total = (y * torch.linspace(-1, 1, y.numel()).view_as(y)).sum() + kept.square().sum()
         found.append([y, kept])
@@ -275,10 +292,10 @@ def test_rows_of_one_length_are_read_as_any_rows(cell, direction, steps):
     x = make_tokens([steps] * n_rows)
     state = torch.randn(encoder.state_size(n_rows))
     lengths = torch.full((n_rows,), steps)
-    expected, after = encoder.step(x, lengths, state=state)
+    expected, after = encoder.forward_stateful(x, lengths, state=state)
     for with_gradient in (True, False):
         with torch.set_grad_enabled(with_gradient):
-            y, final = encoder.read(x.view(n_rows, steps, INPUT).transpose(0, 1), state)
+            y, final = encoder.step_uniform(x.view(n_rows, steps, INPUT).transpose(0, 1), state)
         torch.testing.assert_close(y.transpose(0, 1).flatten(0, 1), expected)
         torch.testing.assert_close(final, after)
 
@@ -286,9 +303,9 @@ def test_rows_of_one_length_are_read_as_any_rows(cell, direction, steps):
 def test_no_steps_in_both_directions():
     encoder = make(direction="both")
     with pytest.raises(ValueError, match="one direction"):
-        encoder.step(make_tokens([2]), torch.tensor([2]))
+        encoder.forward_stateful(make_tokens([2]), torch.tensor([2]))
     with pytest.raises(ValueError, match="one direction"):
-        encoder.read(torch.randn(1, 2, INPUT), torch.zeros(encoder.state_size(2)))
+        encoder.step_uniform(torch.randn(1, 2, INPUT), torch.zeros(encoder.state_size(2)))
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
@@ -311,11 +328,11 @@ def test_final_states_of_no_tokens_are_zeros():
     assert torch.equal(states, torch.zeros(2, 6))
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("direction", DIRECTIONS)
-def test_cell_none_has_no_recurrence(kernel, direction):
+def test_cell_none_has_no_recurrence(layout, direction):
     encoder = make(cell="none", direction=direction)
-    encoder.kernel = kernel
+    encoder.layout = layout
     x = make_tokens([4, 6])
     order = torch.randperm(10)
     y = encoder(x, torch.tensor([4, 6]))
@@ -333,13 +350,20 @@ def test_cell_none_has_no_recurrence(kernel, direction):
         ("gru", 200, True, "cpu", "padded"),
         ("rnn_tanh", 200, False, "cpu", "packed"),
         ("rnn_relu", 200, True, "cpu", "padded"),
-        ("none", 200, False, "cpu", "packed"),
-        ("none", 200, True, "cpu", "packed"),
         ("lstm", 200, False, "cuda", "packed"),
         ("gru", 200, True, "cuda", "packed"),
         ("gru", 200, False, "mps", "padded"),
-        ("none", 200, False, "mps", "packed"),
     ],
 )
-def test_choose_kernel(cell, hidden_size, training, device, expected):
-    assert choose_kernel(cell, hidden_size, training, torch.device(device)) == expected
+def test_choose_layout(cell, hidden_size, training, device, expected):
+    padded_from = cells.CELLS[cell].padded_from
+    assert choose_layout(padded_from, hidden_size, training, torch.device(device)) == expected
+
+
+def test_an_unknown_cell_is_refused_with_the_names_of_those_there_are():
+    with pytest.raises(
+        ValueError, match="rnn_tanh, rnn_relu, gru, lstm, none, light_gru, got 'ltsm'"
+    ):
+        RNNEncoder(cell="ltsm")
+    with pytest.raises(ValueError, match="lstm, light_gru, got 'none'"):
+        CharacterRNN(cell="none")

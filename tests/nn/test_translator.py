@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from spacy_rnn.nn.decoder import Decoder
+from spacy_rnn.architectures.translator import RNNDecoder
+from spacy_rnn.config.encoder import RNNEncoder
 from spacy_rnn.nn.dropout import set_dropout_rate
-from spacy_rnn.nn.rnn import Encoder
 from spacy_rnn.nn.search import SearchOptions, search
 from spacy_rnn.nn.translator import SourceBatch, Translator, translation_loss
 
@@ -20,11 +20,9 @@ every_way = pytest.mark.parametrize("attention, input_feeding", WAYS)
 
 def make(attention="general", input_feeding=False, seed=0, cell="lstm", **options):
     torch.manual_seed(seed)
-    encoder = Encoder(SIZE, cell=cell, hidden_size=5, depth=1)
-    decoder = Decoder(
-        SIZE, 10, attention=attention, input_feeding=input_feeding, cell=cell, hidden_size=SIZE
-    )
-    translator = Translator(N_PIECES, N_PIECES, SIZE, encoder, decoder, **options)
+    encoder = RNNEncoder(cell=cell, hidden_size=5, depth=1).module(SIZE)
+    decoder = RNNDecoder(cell, SIZE, attention=attention, input_feeding=input_feeding)
+    translator = Translator(N_PIECES, N_PIECES, SIZE, encoder, decoder.module(SIZE, 10), **options)
     return translator.eval()
 
 
@@ -207,8 +205,8 @@ def test_shared_weights():
 
 
 def test_sizes_that_do_not_fit():
-    encoder = Encoder(4, hidden_size=3, depth=1)
+    encoder = RNNEncoder(hidden_size=3, depth=1).module(4)
     with pytest.raises(ValueError, match="tied to false"):
-        Translator(5, 5, 4, encoder, Decoder(4, 6, hidden_size=3))
+        Translator(5, 5, 4, encoder, RNNDecoder(hidden_size=3).module(4, 6))
     with pytest.raises(ValueError, match="one vocabulary"):
-        Translator(5, 6, 4, encoder, Decoder(4, 6, hidden_size=4), joint=True)
+        Translator(5, 6, 4, encoder, RNNDecoder(hidden_size=4).module(4, 6), joint=True)

@@ -83,12 +83,12 @@ class Spy:
         return call
 
     def __enter__(self):
-        for name in ("forward", "step"):
+        for name in ("forward", "forward_stateful"):
             setattr(self.encoder, name, self._recorded(getattr(self.encoder, name)))
         return self.batches
 
     def __exit__(self, *error):
-        for name in ("forward", "step"):
+        for name in ("forward", "forward_stateful"):
             delattr(self.encoder, name)
 
 
