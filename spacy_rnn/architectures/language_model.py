@@ -1,22 +1,22 @@
 """The language model's architecture."""
 
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Dict, List, Optional, Sequence, cast
 
 import numpy as np
 import torch
 from spacy.tokens import Doc
 from thinc.api import Model
-from thinc.types import Floats2d
 from torch import Tensor, nn
 
-from ..config.encoder import RNNEncoder, settings_of
+from ..config.encoder import RNNEncoder
+from ..config.signature import with_fields_of
 from ..config.units import UnitsConfig, fit_units, make_units
 from ..features.streams import BACKWARD, FORWARD
 from ..features.units import Units
 from ..nn.language_model import LanguageModel
 from ..runtime.batching import Limits, batches_of, lengths_of
-from ..runtime.model import Architecture, Precision, make_model
+from ..runtime.model import Architecture, make_model
 from ..runtime.shim import TorchShim, shim_of
 from ..runtime.tok2vec import Texts
 from ..validation import at_least, number_at_least, rate
@@ -30,16 +30,54 @@ DIRECTIONS = {"forward": [FORWARD], "backward": [BACKWARD], "both": [FORWARD, BA
 
 @dataclass(frozen=True)
 class LanguageModelArchitecture(Architecture):
-    """The architecture of a language model; see `make_language_model`."""
+    """spacy_rnn.LanguageModel.v1: a recurrent language model, or one for each direction. It
+    predicts, for each doc, the log-probability of each unit and of the end, float32 (units + 1,).
+
+    units (UnitsConfig): spacy_rnn.CharacterUnits.v1, spacy_rnn.SentencePieces.v1 or
+        spacy_rnn.WordUnits.v1.
+    encoder (RNNEncoder): spacy_rnn.RNNEncoder.v1. With direction "both" there are two models, which
+        share only the units.
+    embedding_size (int): Width of the vectors of units.
+    tied (bool): The output layer shares the weights of the embedding. If the encoder has another
+        width, there is a linear layer between them.
+    cutoffs (Sequence[int]): The first unit, by frequency, of each cluster of an adaptive softmax,
+        for vocabularies of tens of thousands; none for a full softmax. Needs `tied` to be false.
+    embedding_dropout (float): Rate at which units are dropped in a training step.
+    activation_regularization, temporal_regularization (float): Weights of penalties on large states
+        and on their change (AR and TAR, Merity et al. 2017).
+    mixed_precision, batch_tokens: See `Architecture`.
+    window (int): Units of a text that are read at a time in prediction. The state is carried, so
+        that results do not depend on it.
+    """
 
     units: UnitsConfig
     encoder: RNNEncoder
-    embedding_size: int
-    tied: bool
-    cutoffs: Sequence[int]
-    embedding_dropout: float
-    activation_regularization: float
-    temporal_regularization: float
+    embedding_size: int = 128
+    tied: bool = True
+    cutoffs: Sequence[int] = ()
+    embedding_dropout: float = 0.0
+    activation_regularization: float = 0.0
+    temporal_regularization: float = 0.0
+    _: KW_ONLY
+    window: int = 512
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(1, embedding_size=self.embedding_size, window=self.window)
+        number_at_least(
+            0,
+            activation_regularization=self.activation_regularization,
+            temporal_regularization=self.temporal_regularization,
+        )
+        rate(embedding_dropout=self.embedding_dropout)
+        cutoffs = list(self.cutoffs)
+        if cutoffs != sorted(set(cutoffs)) or any(cut < 1 for cut in cutoffs):
+            raise ValueError(f"'cutoffs' must be ascending numbers of at least 1, got {cutoffs}.")
+
+    @property
+    def limits(self) -> Limits:
+        """Bounds on the memory of a prediction."""
+        return Limits(self.batch_tokens, self.window, overlap=0)
 
     @property
     def directions(self) -> List[str]:
@@ -134,62 +172,9 @@ class LanguageModelArchitecture(Architecture):
         return [log_p[::step] for log_p in results]
 
 
-def make_language_model(
-    units: UnitsConfig,
-    encoder: Model[List[Doc], List[Floats2d]],
-    embedding_size: int = 128,
-    tied: bool = True,
-    cutoffs: Sequence[int] = (),
-    embedding_dropout: float = 0.0,
-    activation_regularization: float = 0.0,
-    temporal_regularization: float = 0.0,
-    mixed_precision: Precision = "none",
-    batch_tokens: int = 4096,
-    window: int = 512,
-) -> Model[InT, OutT]:
-    """spacy_rnn.LanguageModel.v1: a recurrent language model, or one for each direction. It
-    predicts, for each doc, the log-probability of each unit and of the end, float32 (units + 1,).
-
-    units (UnitsConfig): spacy_rnn.CharacterUnits.v1, spacy_rnn.SentencePieces.v1 or
-        spacy_rnn.WordUnits.v1.
-    encoder (Model): spacy_rnn.RNNEncoder.v1. With direction "both" there are two models, which
-        share only the units.
-    embedding_size (int): Width of the vectors of units.
-    tied (bool): The output layer shares the weights of the embedding. If the encoder has another
-        width, there is a linear layer between them.
-    cutoffs (Sequence[int]): The first unit, by frequency, of each cluster of an adaptive softmax,
-        for vocabularies of tens of thousands; none for a full softmax. Needs `tied` to be false.
-    embedding_dropout (float): Rate at which units are dropped in a training step.
-    activation_regularization, temporal_regularization (float): Weights of penalties on large states
-        and on their change (AR and TAR, Merity et al. 2017).
-    mixed_precision (str): Train and predict in half precision on a GPU ("bf16", "fp16"); ignored on
-        a CPU.
-    batch_tokens (int): Units in a batch of prediction, including padding. Bounds memory; results do
-        not depend on it.
-    window (int): Units of a text that are read at a time in prediction. The state is carried, so
-        that results do not depend on it.
-    RETURNS (Model): The model.
-    """
-    at_least(1, embedding_size=embedding_size)
-    number_at_least(
-        0,
-        activation_regularization=activation_regularization,
-        temporal_regularization=temporal_regularization,
-    )
-    rate(embedding_dropout=embedding_dropout)
-    if list(cutoffs) != sorted(set(cutoffs)) or any(cut < 1 for cut in cutoffs):
-        raise ValueError(f"'cutoffs' must be ascending numbers of at least 1, got {list(cutoffs)}.")
-    architecture = LanguageModelArchitecture(
-        units,
-        settings_of(encoder),
-        embedding_size,
-        tied,
-        tuple(cutoffs),
-        embedding_dropout,
-        activation_regularization,
-        temporal_regularization,
-    )
-    return make_model("rnn_lm", architecture, mixed_precision, batch_tokens, window, 0)
+@with_fields_of(LanguageModelArchitecture)
+def make_language_model(architecture: LanguageModelArchitecture) -> Model[InT, OutT]:
+    return make_model("rnn_lm", architecture)
 
 
 def networks_of(module: nn.Module) -> Dict[str, LanguageModel]:

@@ -10,9 +10,9 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from torch import Tensor
 
-from ..config.embedding import TokenEmbedding
-from ..config.encoder import RNNEncoder, settings_of
+from ..config.encoder import RNNEncoder
 from ..config.pooling import Pooling, SentenceEncoder
+from ..config.signature import with_fields_of
 from ..features.tokens import TokenFeatures
 from ..nn.layout import offsets
 from ..nn.many_to_one import ManyToOne
@@ -29,13 +29,7 @@ from ..runtime.batching import (
     pool_sequences,
     predict_rows,
 )
-from ..runtime.model import (
-    Precision,
-    collate,
-    make_model,
-    vocabs_of,
-    word_hashes,
-)
+from ..runtime.model import collate, make_model, vocabs_of, word_hashes
 from ..runtime.shim import TorchShim, shim_of
 from ..runtime.tok2vec import Texts, Tok2Vec, read_texts
 from ..validation import at_least
@@ -46,13 +40,29 @@ Keep = Literal["head", "tail", "both"]
 
 @dataclass(frozen=True)
 class ManyToOneArchitecture(TokenArchitecture):
-    """The parts of a network that reads texts."""
+    """A network that reads a text into one vector, and outputs from it.
+
+    embedding, window, overlap, mixed_precision, batch_tokens: See `TokenArchitecture`.
+    encoder (RNNEncoder): spacy_rnn.RNNEncoder.v1.
+    pooling (Pooling): spacy_rnn.Pooling.v1.
+    sentences (Optional[SentenceEncoder]): spacy_rnn.SentenceEncoder.v1 to read a text by sentences:
+        encoder and pooling make a vector of each, from which this makes that of the text. null
+        reads it as one sequence. Sentences must be set, as by a "sentencizer" before the component,
+        which in training must be among [training] annotating_components.
+    max_length (int): Only so many tokens of a longer text are read; 0 for all.
+    keep (str): The tokens of a longer text that are read: its "head", its "tail", or half of them
+        at "both" ends.
+    """
 
     encoder: RNNEncoder
     pooling: Pooling
-    sentences: Optional[SentenceEncoder]
-    max_length: int
-    keep: Keep
+    sentences: Optional[SentenceEncoder] = None
+    max_length: int = 0
+    keep: Keep = "head"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(0, max_length=self.max_length)
 
     def module(self, features: TokenFeatures, outputs: Dict[str, int]) -> ManyToOne:
         embedding = self.token_embedding(features)
@@ -144,49 +154,18 @@ class ManyToOneArchitecture(TokenArchitecture):
         return np.concatenate([tokens[:head], tokens[n - (self.max_length - head) :]])
 
 
+@with_fields_of(ManyToOneArchitecture)
 def make_many_to_one_model(
-    embedding: Optional[TokenEmbedding],
-    encoder: Model,
-    pooling: Pooling,
-    sentences: Optional[SentenceEncoder] = None,
-    tok2vec: Optional[Tok2Vec] = None,
-    max_length: int = 0,
-    keep: Keep = "head",
-    mixed_precision: Precision = "none",
-    batch_tokens: int = 4096,
-    window: int = 5000,
-    overlap: int = 200,
-) -> Model:
-    """spacy_rnn.ManyToOne.v1: a network that reads a text into one vector, and outputs from it.
+    architecture: ManyToOneArchitecture, tok2vec: Optional[Tok2Vec] = None
+) -> Model[List[Doc], np.ndarray]:
+    """spacy_rnn.ManyToOne.v1: a network that reads a text into one vector, and outputs from it. It
+    predicts, for a list of docs, float32 (docs, outputs).
 
-    embedding: spacy_rnn.TokenEmbedding.v1; null with a tok2vec alone.
-    encoder: spacy_rnn.RNNEncoder.v1.
-    pooling: spacy_rnn.Pooling.v1.
-    sentences: spacy_rnn.SentenceEncoder.v1 to read a text by sentences: encoder and pooling make a
-        vector of each, from which this makes that of the text. null reads it as one sequence.
-        Sentences must be set, as by a "sentencizer" before the component, which in training must be
-        among [training] annotating_components.
-    tok2vec: as of spacy_rnn.Tagger.v1.
-    max_length: of longer texts only so many tokens are read; 0 for all.
-    keep: which ones: the "head", the "tail", or half of them at "both" ends.
-    mixed_precision: train and predict in half precision on a GPU; quietly off on a CPU.
-    batch_tokens: tokens in a batch of prediction, padding counted. Bounds memory; results do not
-        depend on it.
-    window: longer texts are read in windows of this many tokens when predicting.
-    overlap: tokens of context on both sides of a window. With an encoder of one direction, and no
-        context in the embedding, windows carry the state on instead and give exactly what the whole
-        text gives.
-
-    The model predicts, for a list of docs, float32 (docs, outputs).
+    architecture (ManyToOneArchitecture): Its fields are arguments of the function.
+    tok2vec (Optional[Model]): As of spacy_rnn.Tagger.v1.
     """
-    at_least(0, max_length=max_length)
-    needs_input(embedding, tok2vec)
-    architecture = ManyToOneArchitecture(
-        embedding, settings_of(encoder), pooling, sentences, max_length, keep
-    )
-    return make_model(
-        "rnn_many_to_one", architecture, mixed_precision, batch_tokens, window, overlap, tok2vec
-    )
+    needs_input(architecture.embedding, tok2vec)
+    return make_model("rnn_many_to_one", architecture, tok2vec)
 
 
 def predict_attention(model: Model, docs: Sequence[Doc]) -> List[np.ndarray]:

@@ -1,7 +1,7 @@
 """The recurrent encoder as a thinc layer, for spaCy's own components too."""
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Literal, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from thinc.types import Floats2d
 from torch import Tensor
 
 from ..config.encoder import LAYER, RNNEncoder
+from ..config.signature import with_fields_of
 from ..nn import rnn
 from ..nn.layout import offsets, spans
 from ..runtime.batching import Limits, VectorSource, read_sequences
@@ -42,43 +43,8 @@ class EncoderNetwork:
         return self.settings.module(outputs["nI"])
 
 
-def make_rnn_encoder(
-    cell: str = "lstm",
-    direction: Literal["forward", "backward", "both"] = "both",
-    hidden_size: int = 200,
-    depth: int = 2,
-    recurrent_dropout: float = 0.0,
-    residual: bool = False,
-    layer_norm: bool = False,
-    chrono_length: int = 0,
-) -> Model[List[Floats2d], List[Floats2d]]:
-    """spacy_rnn.RNNEncoder.v1: stacked recurrent layers (see `spacy_rnn.nn.rnn.Encoder`).
-
-    Part of the components of spacy-rnn, and 'encode' of spacy.Tok2Vec.v2 for spaCy's own: a layer
-    from the vectors of each text, float32 (tokens, nI), to states (tokens, nO). nO is hidden_size,
-    twice that in both directions. A text's states do not depend on the batch it comes in.
-
-    cell: "lstm", "gru", "rnn_tanh", "rnn_relu", or "none" for a feed-forward layer.
-    direction: "both", "forward" or "backward".
-    hidden_size: width of each direction's state.
-    depth: number of layers.
-    recurrent_dropout: rate of weight-drop on the recurrent weights. (The rate of locked dropout
-        before, between and after the layers is [training] dropout.)
-    residual: add a layer's input to its output where both have the same width.
-    layer_norm: normalize each layer's output.
-    chrono_length: with T > 1, gates start with memories of 1 to T steps (chrono initialization);
-        0 starts an LSTM's forget gate with a bias of 1.
-    """
-    settings = RNNEncoder(
-        cell,
-        direction,
-        hidden_size,
-        depth,
-        recurrent_dropout,
-        residual,
-        layer_norm,
-        chrono_length,
-    )
+@with_fields_of(RNNEncoder)
+def make_rnn_encoder(settings: RNNEncoder) -> Model[List[Floats2d], List[Floats2d]]:
     return Model(
         LAYER,
         forward,

@@ -9,8 +9,8 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from torch import Tensor
 
-from ..config.embedding import TokenEmbedding
-from ..config.encoder import RNNEncoder, settings_of
+from ..config.encoder import RNNEncoder
+from ..config.signature import with_fields_of
 from ..features.tokens import TokenFeatures
 from ..nn import tagger as nn_tagger
 from ..nn.crf import Chain
@@ -18,13 +18,7 @@ from ..nn.rnn import Encoder
 from ..nn.token_network import Batch
 from ..runtime.attribution import EncoderInput, input_of_tokens
 from ..runtime.batching import Limits, Outputs, WordSource, batches_of, lengths_of, predict_rows
-from ..runtime.model import (
-    Precision,
-    collate,
-    make_model,
-    vocabs_of,
-    word_hashes,
-)
+from ..runtime.model import collate, make_model, vocabs_of, word_hashes
 from ..runtime.shim import TorchShim, shim_of
 from ..runtime.tok2vec import Texts, Tok2Vec, read_texts
 from .base import TokenArchitecture, needs_input
@@ -34,10 +28,17 @@ Decode = Callable[[Dict[str, Chain]], Dict[str, Tensor]]
 
 @dataclass(frozen=True)
 class TaggerArchitecture(TokenArchitecture):
-    """The parts of a network that labels tokens."""
+    """A network that labels tokens.
+
+    embedding, window, overlap, mixed_precision, batch_tokens: See `TokenArchitecture`.
+    encoder (RNNEncoder): spacy_rnn.RNNEncoder.v1.
+    decoder (str): "softmax" chooses the label of each token independently; "crf", a conditional
+        random field, learns which labels follow each other and chooses those of a document
+        together.
+    """
 
     encoder: RNNEncoder
-    decoder: nn_tagger.Decoder
+    decoder: nn_tagger.Decoder = "softmax"
 
     def module(self, features: TokenFeatures, outputs: Dict[str, int]) -> nn_tagger.Tagger:
         embedding = self.token_embedding(features)
@@ -143,41 +144,20 @@ def by_doc(
     return found
 
 
+@with_fields_of(TaggerArchitecture)
 def make_tagger_model(
-    embedding: Optional[TokenEmbedding],
-    encoder: Model,
-    decoder: nn_tagger.Decoder = "softmax",
-    tok2vec: Optional[Tok2Vec] = None,
-    mixed_precision: Precision = "none",
-    batch_tokens: int = 4096,
-    window: int = 5000,
-    overlap: int = 200,
-) -> Model:
-    """spacy_rnn.Tagger.v1: a network that labels each token.
+    architecture: TaggerArchitecture, tok2vec: Optional[Tok2Vec] = None
+) -> Model[List[Doc], List[Outputs]]:
+    """spacy_rnn.Tagger.v1: a network that labels each token. It predicts, for a list of docs, a
+    list of dicts: for each target the label of each token.
 
-    embedding: spacy_rnn.TokenEmbedding.v1; null with a tok2vec alone.
-    encoder: spacy_rnn.RNNEncoder.v1.
-    tok2vec: a layer from docs to vectors of their tokens, which join those of the embedding: a
-        listener of the pipeline's "tok2vec" or transformer component, which then learns from this
-        one too, or a spacy.Tok2Vec.v2 of its own.
-    decoder: "softmax" chooses the label of each token alone; "crf", a conditional random field,
-        learns which labels follow each other and chooses those of a document together.
-    mixed_precision: train and predict in half precision on a GPU; quietly off on a CPU.
-    batch_tokens: tokens in a batch of prediction, padding counted. Bounds memory; results do not
-        depend on it.
-    window: longer documents are read in windows of this many tokens.
-    overlap: tokens of context on both sides of a window. With an encoder of one direction, and no
-        context in the embedding, windows carry the state on instead and give exactly what the whole
-        document gives.
-
-    The model predicts, for a list of docs, a list of dicts: for each target the label of each
-    token.
+    architecture (TaggerArchitecture): Its fields are arguments of the function.
+    tok2vec (Optional[Model]): A layer from docs to vectors of their tokens, which are concatenated
+        with those of the embedding: a listener of the pipeline's "tok2vec" or transformer
+        component, which this one then trains too, or a spacy.Tok2Vec.v2 of its own.
     """
-    needs_input(embedding, tok2vec)
-    architecture = TaggerArchitecture(embedding, settings_of(encoder), decoder)
-    return make_model(
-        "rnn_tagger", architecture, mixed_precision, batch_tokens, window, overlap, tok2vec
-    )
+    needs_input(architecture.embedding, tok2vec)
+    return make_model("rnn_tagger", architecture, tok2vec)
 
 
 def decoder_of(model: Model) -> nn_tagger.Decoder:

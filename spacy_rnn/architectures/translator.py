@@ -21,20 +21,20 @@ import numpy as np
 import torch
 from spacy.tokens import Doc
 from thinc.api import Model
-from thinc.types import Floats2d
 from torch import nn
 from tqdm import tqdm
 
-from ..config.encoder import RNNEncoder, settings_of
+from ..config.encoder import RNNEncoder
 from ..config.pieces import SentencePieces
 from ..config.search import Search
+from ..config.signature import with_fields_of
 from ..features.translation import TranslationVocabularies
 from ..nn import decoder as nn_decoder
 from ..nn.cells import check_cell
 from ..nn.search import Hypothesis, SearchOptions, search
 from ..nn.translator import SourceBatch, Translator, n_correct, translation_loss
 from ..runtime.batching import Limits, batches_of, lengths_of
-from ..runtime.model import Architecture, Gold, Precision, make_model
+from ..runtime.model import Architecture, Gold, make_model
 from ..runtime.shim import TorchShim, shim_of
 from ..runtime.tok2vec import Texts
 from ..validation import at_least, rate
@@ -92,15 +92,29 @@ class RNNDecoder:
 
 @dataclass(frozen=True)
 class TranslatorArchitecture(Architecture):
-    """The architecture of a translator; see `make_translator_model`."""
+    """spacy_rnn.Translator.v1: an encoder-decoder network that translates texts. It predicts, for
+    each doc, a list with its best translation, read as one sentence and with the default search; an
+    empty list for a doc without pieces.
 
-    embedding_size: int
+    source_pieces (SentencePieces): spacy_rnn.SentencePieces.v1, for the texts.
+    target_pieces (Optional[SentencePieces]): The same for the translations; null for one vocabulary
+        and embedding of both.
+    encoder (RNNEncoder): spacy_rnn.RNNEncoder.v1.
+    decoder (RNNDecoder): spacy_rnn.RNNDecoder.v1.
+    embedding_size (int): Width of the vectors of pieces.
+    tied (bool): The output layer shares the weights of the target's embedding, which must then be
+        as wide as the decoder's states.
+    nfc (bool): Compose characters of the texts (Unicode's normalization form C).
+    mixed_precision, batch_tokens: See `Architecture`.
+    """
+
     source_pieces: SentencePieces
     target_pieces: Optional[SentencePieces]
     encoder: RNNEncoder
     decoder: RNNDecoder
-    tied: bool
-    nfc: bool
+    embedding_size: int = 256
+    tied: bool = True
+    nfc: bool = True
 
     def features(self) -> TranslationVocabularies:
         """Make the vocabularies, not trained yet."""
@@ -289,40 +303,9 @@ def _progress(n_texts: int, shown: bool) -> Iterator[Callable[[int], Any]]:
         yield bar.update
 
 
-def make_translator_model(
-    source_pieces: SentencePieces,
-    target_pieces: Optional[SentencePieces],
-    encoder: Model[List[Doc], List[Floats2d]],
-    decoder: RNNDecoder,
-    embedding_size: int = 256,
-    tied: bool = True,
-    nfc: bool = True,
-    mixed_precision: Precision = "none",
-    batch_tokens: int = 4096,
-) -> Model[InT, OutT]:
-    """spacy_rnn.Translator.v1: an encoder-decoder network that translates texts. It predicts, for
-    each doc, a list with its best translation, read as one sentence and with the default search; an
-    empty list for a doc without pieces.
-
-    source_pieces (SentencePieces): spacy_rnn.SentencePieces.v1, for the texts.
-    target_pieces (Optional[SentencePieces]): The same for the translations; null for one vocabulary
-        and embedding of both.
-    encoder (Model): spacy_rnn.RNNEncoder.v1.
-    decoder (RNNDecoder): spacy_rnn.RNNDecoder.v1.
-    embedding_size (int): Width of the vectors of pieces.
-    tied (bool): The output layer shares the weights of the target's embedding, which must then be
-        as wide as the decoder's states.
-    nfc (bool): Compose characters of the texts (Unicode's normalization form C).
-    mixed_precision (str): Train and predict in half precision on a GPU ("bf16", "fp16"); ignored on
-        a CPU.
-    batch_tokens (int): Pieces in a batch of sources in prediction, including padding. Bounds
-        memory; results do not depend on it.
-    RETURNS (Model): The model.
-    """
-    architecture = TranslatorArchitecture(
-        embedding_size, source_pieces, target_pieces, settings_of(encoder), decoder, tied, nfc
-    )
-    return make_model("rnn_translator", architecture, mixed_precision, batch_tokens, 1, 0)
+@with_fields_of(TranslatorArchitecture)
+def make_translator_model(architecture: TranslatorArchitecture) -> Model[InT, OutT]:
+    return make_model("rnn_translator", architecture)
 
 
 def architecture_of(model: Model[InT, OutT]) -> TranslatorArchitecture:

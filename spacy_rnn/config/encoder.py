@@ -9,7 +9,7 @@ from ..nn.cells import check_cell
 from ..runtime.shim import shim_of
 from ..validation import at_least, rate
 
-#: name of the layer
+#: the name of the layer spacy_rnn.RNNEncoder.v1
 LAYER = "rnn_encoder"
 
 
@@ -50,7 +50,7 @@ class RNNEncoder:
 
     @property
     def output_size(self) -> int:
-        """Width of a token's state."""
+        """The width of a token's state (int)."""
         return self.hidden_size * len(rnn.REVERSED[self.direction])
 
     def module(self, input_size: int) -> rnn.Encoder:
@@ -59,7 +59,11 @@ class RNNEncoder:
 
 
 def settings_of(encoder: Model) -> RNNEncoder:
-    """What a config says of an encoder, from the layer that stands for it."""
+    """Return the settings of an encoder from the layer that stands for it in a config.
+
+    encoder (Model): spacy_rnn.RNNEncoder.v1.
+    RAISES (ValueError): If it is another layer.
+    """
     if encoder.name != LAYER:
         raise ValueError(
             f"An encoder must be spacy_rnn.RNNEncoder.v1, got the layer '{encoder.name}'. Layers "

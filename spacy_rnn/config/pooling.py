@@ -1,24 +1,23 @@
-"""How sequences become vectors, as it is written in a config."""
+"""The settings of pooling, which makes one vector of a sequence."""
 
 from dataclasses import dataclass
 from typing import List, Literal
-
-from thinc.api import Model
 
 from ..nn import pooling as layers
 from ..nn.pooling import PooledEncoder
 from ..nn.rnn import Encoder
 from ..validation import at_least
-from .encoder import RNNEncoder, settings_of
+from .encoder import RNNEncoder
+from .signature import with_fields_of
 
 
 @dataclass(frozen=True)
 class Pooling:
     """spacy_rnn.Pooling.v1: one vector from the states of a sequence, in one or more ways.
 
-    ways: "last", the true last state of each direction; "mean"; "max", the largest value of each
-        dimension; "attention", a mean weighted by what is learned to matter.
-    attention_size: width of the attention's hidden layer.
+    ways (List[str]): "last", the true last state of each direction; "mean"; "max", the largest
+        value of each dimension; "attention", a mean with learned weights.
+    attention_size (int): Width of the attention's hidden layer.
     """
 
     ways: List[Literal["last", "mean", "max", "attention"]]
@@ -33,7 +32,7 @@ class Pooling:
             )
 
     def module(self, encoder: Encoder) -> PooledEncoder:
-        """The encoder with this pooling of its states."""
+        """Return the encoder with this pooling of its states."""
         size, direction = encoder.output_size, encoder.direction
         pooling = layers.Pooling(size, direction, self.ways, self.attention_size)
         return PooledEncoder(encoder, pooling)
@@ -41,19 +40,20 @@ class Pooling:
 
 @dataclass(frozen=True)
 class SentenceEncoder:
-    """Reads the vectors of a text's sentences into one vector."""
+    """spacy_rnn.SentenceEncoder.v1: reads the vectors of a text's sentences into one vector.
+
+    encoder (RNNEncoder): spacy_rnn.RNNEncoder.v1.
+    pooling (Pooling): spacy_rnn.Pooling.v1.
+    """
 
     encoder: RNNEncoder
     pooling: Pooling
 
     def module(self, input_size: int) -> PooledEncoder:
+        """Return the module for vectors of this width."""
         return self.pooling.module(self.encoder.module(input_size))
 
 
-def make_sentence_encoder(encoder: Model, pooling: Pooling) -> SentenceEncoder:
-    """spacy_rnn.SentenceEncoder.v1: reads the vectors of a text's sentences into one vector.
-
-    encoder: spacy_rnn.RNNEncoder.v1.
-    pooling: spacy_rnn.Pooling.v1.
-    """
-    return SentenceEncoder(settings_of(encoder), pooling)
+@with_fields_of(SentenceEncoder)
+def make_sentence_encoder(settings: SentenceEncoder) -> SentenceEncoder:
+    return settings

@@ -1,5 +1,6 @@
 """What all architectures share: a thinc model around one torch module, which computes its loss."""
 
+from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Literal, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -34,8 +35,27 @@ class Gold(NamedTuple):
     inputs: Optional[Dict[str, np.ndarray]] = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """The parts of a network, as the config names them: base of the architectures."""
+    """Base of the architectures, which are the settings of a network, and the parts that they stand
+    for.
+
+    mixed_precision (str): Train and predict in half precision on a GPU ("bf16", "fp16"); ignored
+        on a CPU.
+    batch_tokens (int): Tokens in a batch of prediction, padding counted. Bounds memory; results do
+        not depend on it.
+    """
+
+    mixed_precision: Precision = "none"
+    batch_tokens: int = 4096
+
+    def __post_init__(self) -> None:
+        at_least(1, batch_tokens=self.batch_tokens)
+
+    @property
+    def limits(self) -> Limits:
+        """Bounds on the memory of a prediction; by default nothing is read in windows."""
+        return Limits(self.batch_tokens, window=1, overlap=0)
 
     def features(self) -> Any:
         """What turns documents into arrays, not yet built."""
@@ -61,26 +81,22 @@ class Architecture:
 def make_model(
     name: str,
     architecture: Architecture,
-    mixed_precision: Precision,
-    batch_tokens: int,
-    window: int,
-    overlap: int,
     tok2vec: Optional[Tok2Vec] = None,
 ) -> Model:
-    """A thinc model of this name around the architecture's module; see `Limits` for the numbers.
+    """Make a thinc model around the architecture's module.
 
-    tok2vec: a layer whose vectors are part of those of tokens.
+    name (str): The name of the model.
+    architecture (Architecture): The settings of the network.
+    tok2vec (Optional[Tok2Vec]): A layer whose vectors are part of those of tokens.
     """
-    at_least(1, batch_tokens=batch_tokens, window=window)
-    at_least(0, overlap=overlap)
     return Model(
         name,
         forward,
         init=init,
-        attrs={"dropout_rate": 0.0, "limits": Limits(batch_tokens, window, overlap)},
+        attrs={"dropout_rate": 0.0, "limits": architecture.limits},
         layers=[] if tok2vec is None else [tok2vec],
         refs={TOK2VEC: tok2vec},
-        shims=[TorchShim(architecture, mixed_precision)],
+        shims=[TorchShim(architecture, architecture.mixed_precision)],
     )
 
 

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from types import NoneType
@@ -12,6 +13,8 @@ import spacy
 from spacy.language import Language
 from spacy.util import registry
 from thinc.types import Generator
+
+from spacy_rnn.nn.cells import CELLS, cell_names
 
 from ..helpers.pages import PAGES, blocks, parse, parts
 from ..helpers.registered import NAMES
@@ -97,6 +100,16 @@ def test_settings(group, name):
     without_meaning = [{key: row[key] for key in SETTINGS[:3]} for row in table.rows]
     assert without_meaning == settings_of(group, name), str(table)
     assert all(len(row["Meaning"]) > 5 for row in table.rows)
+
+
+@pytest.mark.parametrize("table", [t for t in TABLES if t.columns == SETTINGS], ids=str)
+def test_cells(table):
+    """The meaning of a setting that names a cell lists all of them, in the order of the table of
+    cells."""
+    for row in table.rows:
+        if row["Setting"] == "`cell`":
+            named = [name for name in re.findall(r"`(\w+)`", row["Meaning"]) if name in CELLS]
+            assert named in (cell_names(), cell_names(recurrent=True))
 
 
 @pytest.mark.parametrize("name", FACTORIES)
