@@ -3,7 +3,7 @@
 import inspect
 from dataclasses import fields
 from functools import wraps
-from typing import Any, Callable, Dict, TypeVar, get_type_hints
+from typing import Any, Callable, Dict, List, TypeVar, get_type_hints
 
 from thinc.api import Model
 
@@ -27,12 +27,13 @@ def with_fields_of(settings: type) -> Callable[[Callable[..., Result]], Callable
     encoders = [name for name in names if hints[name] is RNNEncoder]
 
     def decorate(function: Callable[..., Result]) -> Callable[..., Result]:
+        own = inspect.signature(function).parameters
         own_hints = get_type_hints(function)
-        (replaced,) = (name for name, hint in own_hints.items() if hint is settings)
+        (replaced,) = (name for name in own if own_hints[name] is settings)
         annotations = {**own_hints, **hints, **dict.fromkeys(encoders, Model)}
-        parameters = []
-        for parameter in inspect.signature(function).parameters.values():
-            if parameter.name == replaced:
+        parameters: List[inspect.Parameter] = []
+        for name, parameter in own.items():
+            if name == replaced:
                 parameters.extend(inspect.signature(settings).parameters.values())
             else:
                 parameters.append(parameter)
