@@ -180,7 +180,8 @@ def test_words_after_a_text(text, more):
 def test_a_word_is_finished_before_white_space_that_is():
     """More of it may come, and be a token with what there is."""
     units = words_of("a b")
-    found = [units.stable_prefix(text) for text in ("a b.", "a b. ", "a\nb \n", "ab", " ", "", " a b")]
+    texts = ("a b.", "a b. ", "a\nb \n", "ab", " ", "", " a b")
+    found = [units.stable_prefix(text) for text in texts]
     assert found == ["a", "a b.", "a\nb", "", "", "", " a"]
 
 

@@ -163,7 +163,7 @@ def test_the_tokenizer_is_that_of_the_pipeline_now(tmp_path):
 def test_a_component_without_a_pipeline_knows_no_words():
     model = make_random("words").get_pipe(NAME).model
     lm = RNNLanguageModel(Vocab(), model)
-    with pytest.raises(ValueError, match="no pipeline whose tokenizer finds them"):
+    with pytest.raises(ValueError, match="no pipeline whose tokenizer splits"):
         lm.generate(["I"])
     assert RNNLanguageModel(Vocab(), make_random("characters").get_pipe(NAME).model).suggest("I")
 
@@ -369,9 +369,9 @@ def test_a_prompt_of_a_million_characters(unit):
         ({"beam": 0}, "'beam' must be a whole number of at least 1"),
         ({"max_length": 0}, "'max_length'"),
         ({"condition": {"SPORT": 1.0}}, "trained without a condition"),
-        ({"stop": "the end"}, "'stop' is a list of texts.*not 'the end'"),
-        ({"stop": ["a", ""]}, "'stop' is a list of texts.*not \\['a', ''\\]"),
-        ({"stop": [1]}, "'stop' is a list of texts"),
+        ({"stop": "the end"}, "'stop' must be a list of texts.*got 'the end'"),
+        ({"stop": ["a", ""]}, "'stop' must be a list of texts.*got \\['a', ''\\]"),
+        ({"stop": [1]}, "'stop' must be a list of texts"),
         ({"beam": 1.5}, "'beam' must be a whole number of at least 1, got 1.5"),
         ({"max_length": 1.5}, "'max_length' must be a whole number of at least 1"),
         ({"top_k": 1.5}, "'top_k' must be a whole number of at least 0"),

@@ -424,7 +424,7 @@ def test_all_documents_are_empty():
         ({"model": {"embedding_dropout": 1.0}}, "embedding_dropout"),
         ({"model": {"activation_regularization": -1.0}}, "activation_regularization"),
         ({"model": {"temporal_regularization": -1.0}}, "temporal_regularization"),
-        ({"model": {"cutoffs": [5, 3]}}, "cutoffs.*rise"),
+        ({"model": {"cutoffs": [5, 3]}}, "cutoffs.*ascending"),
         ({"model": {"cutoffs": [0, 3]}}, "cutoffs.*at least 1"),
         ({"model": {"units": {**UNITS["words"], "min_freq": 0}}}, "min_freq"),
         ({"model": {"units": {**UNITS["words"], "max_words": -1}}}, "max_words"),
@@ -759,7 +759,7 @@ def test_a_vector_of_another_width_is_an_error(styled):
 @pytest.mark.parametrize("value", ["abc", {"a": 1.0}, [[1.0], [1.0, 2.0]]])
 def test_a_condition_that_is_no_vector_is_an_error(styled, value):
     nlp, attr = styled
-    with pytest.raises(ValueError, match=f"condition of '{NAME}' takes 2 numbers"):
+    with pytest.raises(ValueError, match=f"condition of '{NAME}' must be 2 numbers"):
         pipe_of(nlp).generate(["eggs"], condition=value)
     with pytest.raises(ValueError, match=f"'{NAME}' starts from vectors .*doc._.{attr}, but"):
         nlp(with_vector(nlp, "eggs", attr, value))
