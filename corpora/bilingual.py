@@ -37,11 +37,11 @@ class Nominal(NamedTuple):
 
 
 class Unfit(Exception):
-    """What was chosen gives no sentence that is natural and has one translation."""
+    """The choices give no natural sentence with exactly one translation."""
 
 
 def joined(*pairs: Pair | Nominal | tuple[str, str]) -> Pair:
-    """Words after each other."""
+    """Join words, without the empty ones."""
     return Pair(*(" ".join(filter(None, (pair[i] for pair in pairs))) for i in (0, 1)))
 
 
@@ -94,10 +94,10 @@ def clause(
 ) -> Pair:
     """A finite clause.
 
-    after (tuple[str, str]): What follows the verb in English and in French.
+    after (tuple[str, str]): The words after the verb in English and in French.
     clitic (str): The French pronoun before the verb.
     preceding (str): The form of a French object before the verb, with which participles agree.
-    ask (bool): Whether the English auxiliary stands before the subject.
+    ask (bool): True if the English auxiliary precedes the subject.
     """
     if verb.name == "read" and tense == "present" and subject.person != "3s":
         raise Unfit

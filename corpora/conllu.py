@@ -3,19 +3,19 @@
     python corpora/conllu.py IN OUT.spacy [--lang en] [--n-sents 1] [--merge-subtokens]
 
 A spaCy token is a syntactic word of the treebank. Its TAG is XPOS, its POS is UPOS, its MORPH
-is FEATS, and `_` means that the value is missing. Exceptions: the LEMMA of the form `_` may be
-`_`; FEATS `_` is "no features" if any word of the file has features. spaCy orders features by code
-point ("NumForm" before "Number"), unlike treebanks. HEAD and DEP are set in documents all of
-whose words have them. Empty nodes (`8.1`) are dropped.
+is FEATS, and `_` is a missing value, with two exceptions: the LEMMA of the form `_` may be `_`, and
+FEATS `_` means "no features" if any word of the file has features. spaCy sorts features by code
+point ("NumForm" before "Number"), unlike treebanks. HEAD and DEP are only set in documents in which
+all words have them. Empty nodes (`8.1`) are dropped.
 
-The line of a multi-word token (`1-2`) gives the spacing. Where its words spell it ("do",
-"n't"), no blank stands between them. Where they do not (Portuguese "da": "de", "a"), blanks
-stand between them, so that the text stays readable but differs from the treebank's. spaCy's
-own converter would write the latter "dea", takes UPOS for a missing XPOS, and makes every
-word a sentence where HEAD is `_`, which is why it is used with `--merge-subtokens` alone.
+The line of a multi-word token (`1-2`) determines the spaces. If its words spell it ("do", "n't"),
+there are no spaces between them. Otherwise (Portuguese "da": "de", "a"), there are spaces between
+them, so that the text is readable, but differs from that of the treebank. spaCy's own converter
+would write "dea", uses UPOS for a missing XPOS, and makes every word a sentence if HEAD is `_`.
+Therefore it is only used with `--merge-subtokens`.
 
-With `--merge-subtokens` a token is a surface token, and one of several words has their values
-joined, as spaCy's converter does it.
+With `--merge-subtokens` a token is a surface token. The values of its words are joined, as in
+spaCy's converter.
 """
 
 import argparse
@@ -41,7 +41,7 @@ FEATS = re.compile(r"_|[^=|]+=[^=|]+(\|[^=|]+=[^=|]+)*")
 
 @dataclass
 class Word:
-    """A syntactic word: its columns, `head` None where missing, and whether a blank follows."""
+    """A syntactic word: its columns, `head` None if missing, and `space` if one follows."""
 
     form: str
     lemma: str
@@ -67,8 +67,8 @@ class MultiWordToken:
 def read_sentences(path: str | Path) -> Iterator[list[Word]]:
     """Read the sentences of a CoNLL-U file one by one.
 
-    RAISES (ValueError): If a line is malformed or the file holds no sentence or is not UTF-8;
-        names the file, the line and the remedy.
+    RAISES (ValueError): If a line is malformed, or the file has no sentence or is not UTF-8.
+        The message names the file, the line and the solution.
     """
     number, empty = 0, True
     words: list[Word] = []
@@ -89,7 +89,7 @@ def read_sentences(path: str | Path) -> Iterator[list[Word]]:
             empty = False
         words, spans = [], []
     if empty:
-        raise ValueError(f"{path}, line {number}: no sentence up to here; give a CoNLL-U file")
+        raise ValueError(f"{path}, line {number}: no sentence in the file; use a CoNLL-U file")
 
 
 def add_line(line: str, words: list[Word], spans: list[MultiWordToken]) -> None:
@@ -123,7 +123,7 @@ def add_line(line: str, words: list[Word], spans: list[MultiWordToken]) -> None:
 
 
 def set_spaces(words: Sequence[Word], spans: Sequence[MultiWordToken]) -> None:
-    """Set the spacing of the words of multi-word tokens, as the module describes."""
+    """Set the spaces after the words of multi-word tokens; see the module."""
     for span in spans:
         if not span.start < span.end <= len(words):
             raise ValueError(f"ID {span.start}-{span.end}; the sentence has {len(words)} words")
@@ -135,14 +135,14 @@ def set_spaces(words: Sequence[Word], spans: Sequence[MultiWordToken]) -> None:
 
 
 def check_tree(words: Sequence[Word]) -> None:
-    """Raise if the heads of a sentence, where all are given, cannot be those of one tree."""
+    """Raise an error if all heads of a sentence are given, but do not form a tree."""
     heads = [word.head for word in words if word.head is not None]
     if heads and len(heads) == len(words) and (heads.count(0) != 1 or max(heads) > len(words)):
-        raise ValueError("HEADs end outside the sentence or not in one root; mend them or write _")
+        raise ValueError("HEADs that form no tree with one root; correct them or write _")
 
 
 def to_docs(path: str | Path, vocab: Vocab, n_sents: int = 1) -> Iterator[Doc]:
-    """Convert a CoNLL-U file, which is read twice, to documents of `n_sents` sentences each.
+    """Convert a CoNLL-U file to documents of `n_sents` sentences each. The file is read twice.
 
     RAISES (ValueError): As `read_sentences`.
     """

@@ -1,20 +1,21 @@
-"""Sentences in which a verb agrees with a subject that stands so many words before it.
+"""Sentences in which a verb agrees with a subject at a given distance before it.
 
     python corpora/distances.py OUT.jsonl [--seed 1] [--cases 50] [--distances 0 1 ...] [--one-form]
 
-A line is a case for `python -m spacy rnn agreement`, in its format:
+Each line is a case for `python -m spacy rnn agreement`, in its format:
 
     {"words": ["The", "dogs", "near", "her", "barn", "are", "asleep", "."],
      "spaces": [true, true, true, true, true, true, false, true],
      "subject": 1, "verb": 5, "number": "Plur", "other": "is", "attractors": 1}
 
-The sentences are those of `grammar.py`. At each distance, the number of words between the two, as
-many subjects are singular as plural, no opening up to the verb occurs twice, and the words up to
-the verb decide its number: no sentence of the grammar begins with them and the verb's other form.
-Nor does an earlier verb tell the number of the same subject ("The dogs that are old are asleep").
-With `--one-form` the verb has one form for both numbers ("slept", "had") and all its readings in
-sentences that begin so have the number of the subject: cases for taggers. Attractors are nouns
-between, of the other number. The same seed gives the same file.
+The sentences are those of `grammar.py`. The distance is the number of words between subject and
+verb. Each distance has the same number of singular and plural subjects, and no sentence beginning,
+up to the verb, occurs twice. The words before the verb determine its number: no sentence of the
+grammar begins with them and the other form of the verb. No earlier verb shows the number of the
+same subject ("The dogs that are old are asleep"). With `--one-form`, for taggers, the verb has the
+same form for both numbers ("slept", "had"), and all its readings in sentences with this beginning
+have the number of the subject. Attractors are nouns of the other number between subject and verb.
+The same seed gives the same file.
 """
 
 import argparse
@@ -36,7 +37,7 @@ DEFAULT = range(13)
 
 
 class Agreement(NamedTuple):
-    """A verb and its subject, by their places in a sentence."""
+    """A verb and its subject, by their positions in a sentence."""
 
     tokens: list[Token]
     subject: int
@@ -68,7 +69,7 @@ def number_of(word: Word) -> str:
 
 
 def other_numbers(lexicon: Mapping[str, Sequence[Word]]) -> dict[Word, Word]:
-    """Of each finite verb of the third person that has a number, the same verb in the other one."""
+    """Map each finite third-person verb with a number to the same verb in the other number."""
     others = {}
     for category, words in lexicon.items():
         if category.endswith(":3s"):
@@ -79,7 +80,7 @@ def other_numbers(lexicon: Mapping[str, Sequence[Word]]) -> dict[Word, Word]:
 
 
 def agreements(tokens: list[Token], others: Mapping[Word, Word]) -> Iterator[Agreement]:
-    """The verbs that follow a subject whose number no verb before them tells."""
+    """Find the verbs after a subject whose number is not shown by an earlier verb."""
     places = {token: i for i, token in enumerate(tokens)}
     told = set()
     for verb, token in enumerate(tokens):
@@ -93,7 +94,7 @@ def agreements(tokens: list[Token], others: Mapping[Word, Word]) -> Iterator[Agr
 
 
 def is_decided(found: Agreement, other: Word, tenses: Sequence[Grammar]) -> bool:
-    """Whether the words up to the verb leave it no other number, and the sentence no second
+    """Return True if the words up to the verb allow only one number, and the sentence only one
     tagging."""
     if len(set().union(*(grammar.taggings(forms(found.tokens)) for grammar in tenses))) > 1:
         return False
@@ -107,7 +108,7 @@ def is_decided(found: Agreement, other: Word, tenses: Sequence[Grammar]) -> bool
 def cases(
     seed: int, size: int, distances: Sequence[int] = DEFAULT, one_form: bool = False
 ) -> list[dict[str, Any]]:
-    """So many cases of either number at each distance, as JSON objects."""
+    """Sample the same number of cases for each number at each distance, as JSON objects."""
     tenses = grammars()
     others: dict[Word, Word] = {}
     for grammar in tenses:
@@ -153,7 +154,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("target", type=Path, metavar="OUT.jsonl")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--cases", type=int, default=50, help="of either number at each distance")
+    parser.add_argument(
+        "--cases", type=int, default=50, help="cases of each number at each distance"
+    )
     parser.add_argument("--distances", type=int, nargs="+", choices=DISTANCES, default=DEFAULT)
     parser.add_argument("--one-form", action="store_true", help="verbs with one form, for taggers")
     options = parser.parse_args(arguments)

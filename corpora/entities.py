@@ -2,21 +2,21 @@
 
     python corpora/entities.py FORMAT IN_DIR OUT_DIR [--lang en]
 
-writes `train.spacy`, `dev.spacy` and `test.spacy`, a document a sentence, with the entities in
-`doc.ents`. Every token is annotated: those outside of entities are O, not missing. IN_DIR holds
-the files as they are published: plain, compressed, or inside a zip or tar archive.
+writes `train.spacy`, `dev.spacy` and `test.spacy` with one document per sentence and the entities
+in `doc.ents`. Every token is annotated: tokens outside of entities are O, not missing. IN_DIR has
+the published files: plain, compressed, or inside a zip or tar archive.
 
-FORMAT     files                                   annotation, and how the sentences are split
-news       {train,dev,test}.jsonl (news.py)        characters; as the files are
-wnut17     wnut17train.conll, emerging.dev.conll,  token TAB tag, BIO; as the files are
+FORMAT     files                                   annotation; split
+news       {train,dev,test}.jsonl (news.py)        character offsets; that of the files
+wnut17     wnut17train.conll, emerging.dev.conll,  token TAB tag, BIO; that of the files
            emerging.test.annotated
 wikigold   wikigold.conll.txt                      token SPACE tag, IO; by a hash of the article
 
-The tokens of `news` are those of the language, the others those of the files. A line of white
-space ends a sentence. A tag I-X begins an entity where no token of type X stands before it, as
-conlleval has it; so IO tags, with which adjacent tokens of one type are one entity, need no rule
-of their own. The hash of an article is that of its first line, a tenth of the articles is test and
-a tenth dev, always the same ones.
+`news` is tokenized by the tokenizer of the language; the other corpora have tokens. A line with
+only white space ends a sentence. A tag I-X begins an entity if the previous token does not have
+type X, as in conlleval. So IO tags, in which adjacent tokens of one type are one entity, need no
+rule of their own. The hash of an article is that of its first line; a tenth of the articles is test
+and a tenth dev, always the same ones.
 """
 
 import argparse
@@ -74,7 +74,8 @@ FORMATS: dict[str, Callable[[Path, Language], Iterator[tuple[str, Doc]]]] = {
 def articles(directory: Path, name: str, separator: str) -> Iterator[list[Sentence]]:
     """The articles of a file of columns, each with its sentences.
 
-    RAISES (ValueError): If a line is malformed; names the file, the line and the remedy.
+    RAISES (ValueError): If a line is malformed. The message names the file, the line and the
+        solution.
     """
     article: list[Sentence] = []
     sentence: Sentence = []

@@ -1,7 +1,7 @@
-"""French words with the English ones they translate: inflection, numbers, spelling.
+"""French words and their English translations: inflection, numbers, spelling.
 
 The forms of adjectives and participles are named by gender and number: `ms`, `fs`, `mp`, `fp`.
-The entry of a word is its forms joined by slashes, those left out regular.
+The entry of a word has its forms, separated by slashes; omitted forms are regular.
 """
 
 import re
@@ -20,7 +20,7 @@ TENS = {20: "vingt", 30: "trente", 40: "quarante", 50: "cinquante", 60: "soixant
 # Before these a word elides. An h is mute in all other words of the corpus.
 VOWEL = r"(?!huit\b|onze\b)[aâàeéèêhiîoôuyœAH]"
 
-# English/plural, French/plural, gender, kinds. Plurals: regular if left out, none with "-". Kinds:
+# English/plural, French/plural, gender, kinds. Plurals: regular if omitted, none with "-". Kinds:
 # p persons (w women; b adults, as "old" changes its meaning before boys and girls), k relatives,
 # a animals, f food, m food without plural, d drinks, h of these what is served hot, c clothes,
 # t texts (e if somebody wrote them), o things, l buildings one can be in, z places one can be at,
@@ -82,7 +82,7 @@ beach plage f z
 tree arbre m v
 """
 
-# English, French, place, kinds of nouns. It stands before the noun, after it, after it even with
+# English, French, place, kinds of nouns. Its place is before the noun, after it, after it even with
 # another before it ("small red": color), or only with "be" (alone).
 ADJECTIVE_ENTRIES = """
 small petit before paftcol
@@ -106,7 +106,7 @@ tall grand alone pk
 """
 
 # English, French, auxiliary, kinds of subjects, kinds of objects. The present of "nous" and "vous"
-# is left out.
+# is omitted.
 VERB_ENTRIES = """
 eat/ate manger avoir pka fm
 buy/bought acheter/achète/achète/achètent/acheté avoir pk fmdcto
@@ -268,7 +268,7 @@ POUVOIR = conjugated("peux", "peut", "pouvons", "pouvez", "peuvent")
 def agreeing(entry: str) -> dict[str, str]:
     """The `FORMS` of an adjective or participle from its masculine, feminine and plural.
 
-    A fourth part of the entry, as in `beau/belle/beaux/bel`, stands before a vowel (`mv`).
+    A fourth form of the entry, as in `beau/belle/beaux/bel`, is used before vowels (`mv`).
     """
     masculine, *rest = entry.split("/")
     feminine, plural, before_vowel = rest + [""] * (3 - len(rest))

@@ -9,7 +9,8 @@ Write = Callable[[Path, int, dict[str, int]], None]
 
 
 def run(name: str, write: Write, arguments: Sequence[str] | None, train: int = 1600) -> None:
-    """Write a corpus as the command line says; `train` is the usual size of that part."""
+    """Write a corpus with the options of the command line; `train` is the default size of that
+    part."""
     parser = argparse.ArgumentParser(description=f"Generate the {name} corpus.")
     parser.add_argument("directory", type=Path, metavar="OUT_DIR")
     parser.add_argument("--seed", type=int, default=0)

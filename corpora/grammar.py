@@ -2,11 +2,11 @@
 
     python corpora/grammar.py OUT_DIR [--seed 0] [--train 1600] [--dev 200] [--test 300]
 
-writes `train.conllu`, `dev.conllu` and `test.conllu`. Many words can have several tags, and
-the word that decides may stand far away: "The sheep near the old barns was asleep." A sentence
-is kept only if the grammar allows no second tagging of it, so that the whole sentence always
-determines every tag. A finite verb has the number of its subject in MISC: `Subj=2`. Trees are
-not annotated. The same seed gives the same files.
+writes `train.conllu`, `dev.conllu` and `test.conllu`. Many words can have several tags, and the
+word that disambiguates them may be far away: "The sheep near the old barns was asleep." A sentence
+is only kept if the grammar allows one tagging, so that the whole sentence always determines every
+tag. MISC of a finite verb has the token number of its subject: `Subj=2`. Trees are not annotated.
+The same seed gives the same files.
 """
 
 from collections.abc import Iterator, Sequence
@@ -217,12 +217,13 @@ PassiveT  1  (How) Vu:pass (Adjunct)
 
 
 def grammars() -> list[Grammar]:
-    """One for each tense: a sentence stays in one, so that a verb can tell the tense of another."""
+    """Make a grammar for each tense. A sentence has one tense, so that a verb can show that of
+    another."""
     return [Grammar(RULES, lexicon(tense), VALUES) for tense in ("Pres", "Past")]
 
 
 def draws(drawn_from: Sequence[Grammar], seed: int) -> Iterator[list[Token]]:
-    """An endless stream of sentences, as the grammars make them."""
+    """Sample sentences from the grammars without end."""
     rng = Random(seed)
     while True:
         tokens = rng.choices(drawn_from)[0].sample(rng).tokens
@@ -232,7 +233,7 @@ def draws(drawn_from: Sequence[Grammar], seed: int) -> Iterator[list[Token]]:
 
 
 def sentences(seed: int) -> Iterator[list[Token]]:
-    """An endless stream of different sentences whose tags are determined by their words."""
+    """Sample different sentences whose tags are determined by their words, without end."""
     tenses = grammars()
     seen = set()
     for tokens in draws(tenses, seed):
@@ -244,7 +245,7 @@ def sentences(seed: int) -> Iterator[list[Token]]:
 
 
 def write_corpus(directory: Path, seed: int, sizes: dict[str, int]) -> None:
-    """Write the first sentences of the stream to `NAME.conllu`, `sizes` for every name."""
+    """Write the first sentences to `NAME.conllu`, `sizes` for each name."""
     directory.mkdir(parents=True, exist_ok=True)
     stream = sentences(seed)
     for name, size in sizes.items():

@@ -1,7 +1,7 @@
 """English words with their tags, and the regular spelling of their inflected forms.
 
-Tags are those of the English Web Treebank: UPOS, XPOS (Penn) and FEATS. The entry of a word
-is its principal parts joined by slashes, those left out regular: `mouse/mice`,
+Tags are those of the English Web Treebank: UPOS, XPOS (Penn) and FEATS. The entry of a word has its
+principal parts, separated by slashes; omitted ones are regular: `mouse/mice`,
 `see/saw/seen/seeing`, `big/bigger/biggest`, `walk`.
 """
 
@@ -26,7 +26,7 @@ IRREGULAR_THIRD = {"have": "has", "go": "goes"}
 
 
 class Word(NamedTuple):
-    """A word form with its lemma and tags; FEATS `_` stands for no features."""
+    """A word form with its lemma and tags; FEATS `_` means no features."""
 
     form: str
     lemma: str

@@ -1,8 +1,8 @@
 """The words of the generated corpora, in categories: the terminal symbols of a grammar.
 
-A category that inflects carries its form behind a colon: `Na:3p` holds the plural animate
-nouns, `Vt:3s` the transitive verbs in the form that goes with a singular noun, `Vt:inf` their
-infinitives. Words are written as entries of `inflection`.
+An inflected category has its form after a colon: `Na:3p` has the plural animate nouns, `Vt:3s` the
+transitive verbs in the form that agrees with a singular noun, `Vt:inf` their infinitives. Words are
+written as entries of `inflection`.
 """
 
 from collections import defaultdict

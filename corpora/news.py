@@ -1,17 +1,17 @@
-"""Short news with named entities, whose names alone do not say what they name.
+"""Short news with named entities whose names are ambiguous without their context.
 
     python corpora/news.py OUT_DIR [--seed 0] [--train 1600] [--dev 200] [--test 300]
 
-writes `train.jsonl`, `dev.jsonl` and `test.jsonl`. A sentence has its entities as
-`[start, end, label]`, characters counted from 0, and the labels are those of `LABELS`. An article
-or a title before a name is no part of it ("the Lantern", "Mrs Kelby"), that of an organization
-with "of" is ("the Bank of Kelby").
+writes `train.jsonl`, `dev.jsonl` and `test.jsonl`. The entities of a sentence are
+`[start, end, label]`, with character offsets from 0 and the labels of `LABELS`. An article or a
+title before a name is not part of it ("the Lantern", "Mrs Kelby"), except in organizations with
+"of" ("the Bank of Kelby").
 
-The same words name people, organizations, places and products, and some are common nouns too:
-the sentence says which. It is kept only if the grammar finds one set of entities in it when a
-name is read as capitalized words that could have any label. Of the names in dev and test, the
-share `NEW` is built from first names, surnames and nouns that no name of train has. The same seed
-gives the same files.
+The same words are names of people, organizations, places and products, and some are also common
+nouns; the sentence disambiguates them. It is only kept if the grammar finds one set of entities in
+it when names are read as capitalized words that could have any label. In dev and test, the share
+`NEW` of the names is built from first names, surnames and nouns that are in no name of train. The
+same seed gives the same files.
 """
 
 import json
@@ -288,7 +288,8 @@ def word(form: str, tag: str = "_") -> Word:
 
 
 def shape(form: str) -> str:
-    """What `readings` sees of a word of a name: not more than that it is capitalized."""
+    """Replace a word of a name by the form that `readings` reads, which only shows that it is
+    capitalized."""
     return NAME if form[0].isupper() else "9" if form.isdecimal() else form
 
 
@@ -330,7 +331,7 @@ def names(rng: Random, parts: dict[str, list[str]]) -> Stock:
 
 
 def reader(rules: str, words: dict[str, list[Word]]) -> Grammar:
-    """The grammar of the same sentences in which every name may have every label."""
+    """Make the grammar of the same sentences in which every name may have every label."""
     words = {category: entries for category, entries in words.items() if "Name:" not in category}
     rows = [line.split() for line in SHARED.strip().splitlines()]
     shapes = {category: sorted(set(map(shape, entries))) for category, *entries in rows}
@@ -360,7 +361,7 @@ def readings(grammar: Grammar, tokens: Sequence[Token]) -> set[tuple[str, ...]]:
 
 
 def tagged(token: Token) -> bool:
-    """Whether a token belongs to a name."""
+    """Return True if a token belongs to a name."""
     return token.word.xpos != "_"
 
 

@@ -2,17 +2,17 @@
 
     python corpora/parallel.py OUT_DIR [--seed 0] [--train 6000] [--dev 200] [--test 300]
 
-writes `train.tsv`, `dev.tsv` and `test.tsv`, a sentence a line: English, a tab, French; and
-`long.tsv`, 300 sentences that are each longer than all of these: two to four statements, joined by
-"and" or "but".
+writes `train.tsv`, `dev.tsv` and `test.tsv` with one sentence per line: English, a tab, French; and
+`long.tsv`, 300 sentences that are longer than all of these: two to four statements, joined by "and"
+or "but".
 
-An English sentence has exactly one translation in the grammar. Where English leaves open what
-French must say, the grammar is silent:
+An English sentence has exactly one translation in the grammar. The grammar avoids sentences in
+which English does not express what French must express:
 
-- "it" and "they" stand only for a noun phrase of the same sentence, the only one they can mean;
-- "I", "we" and "you" are no subjects where French shows their gender: "I am sad" (triste) is
-  there, "I am tired" and "we went" are not; "you" is always "vous";
-- "read" is there only where its tense shows.
+- "it" and "they" only refer to a noun phrase of the same sentence, and only if it is unambiguous;
+- "I", "we" and "you" are not subjects if French shows their gender: "I am sad" (triste) is
+  possible, "I am tired" and "we went" are not; "you" is always "vous";
+- "read" is only used if its tense is unambiguous.
 
 The same seed gives the same files.
 """
@@ -54,7 +54,7 @@ SENTENCES = {
     "price": 4,
     "comparison": 8,
 }
-# Those of them that can be joined.
+# The methods whose sentences can be joined.
 STATEMENTS = {
     name: weight
     for name, weight in SENTENCES.items()
@@ -96,7 +96,8 @@ class Sentences(Phrases):
         return self.drawn(lambda: self.statements(number), LONGEST + 1, LONGEST_LONG)
 
     def drawn(self, draw: Callable[[], Pair], shortest: int, longest: int) -> Pair:
-        """The first sentence drawn that is natural, clear and of a length, as it is written."""
+        """Sample until a sentence is natural, unambiguous and of the right length; as it is
+        written."""
         while True:
             self.mentioned, self.resumed, self.used = [], [], set()
             try:
@@ -208,7 +209,7 @@ class Sentences(Phrases):
         return ended(copula(subject, self.quality(subject, middle != "never"), past, middle))
 
     def location(self) -> Pair:
-        """Where somebody or something is; who speaks shows no gender here."""
+        """The location of somebody or something; it shows no gender of the speaker."""
         kind = self.pick(
             {"thing": 4, "name": 2, "couple": 1, "he": 1, "I": 3, "we": 1.5, "you": 1.5}
         )
@@ -240,7 +241,7 @@ class Sentences(Phrases):
         return ended(joined(start, (",", ","), ("but", "mais"), end))
 
     def reason(self) -> Pair:
-        """What somebody does, because they or the thing are so: "because it is good"."""
+        """An action, and its reason: "because it is good"."""
         if self.chance(0.6):
             verb = self.verb(self.doing("-"))
             tense = self.tense(verb)
@@ -382,14 +383,14 @@ class Sentences(Phrases):
 
 
 def ended(words: Pair, mark: str = ".") -> Pair:
-    """A sentence with its final mark; French has a blank before "?" and "!"."""
+    """A sentence with its final mark; French has a space before "?" and "!"."""
     return Pair(f"{words.english}{mark}", f"{words.french}{'' if mark == '.' else ' '}{mark}")
 
 
 def pairs(seed: int) -> Iterator[Pair]:
-    """An endless stream of sentences and their translations, no English sentence twice.
+    """Sample sentences and their translations without end, no English sentence twice.
 
-    Of a few sentences the one with the rarest word so far comes next, so that every word has
+    Of a few sentences, the one with the rarest word so far is next, so that every word has
     examples.
     """
     sentences = Sentences(Random(seed))
@@ -417,7 +418,7 @@ def long_pairs(seed: int, number: int = N_LONG) -> list[Pair]:
 
 
 def write_corpus(directory: Path, seed: int, sizes: dict[str, int]) -> None:
-    """Write the first pairs of the stream to `NAME.tsv`, `sizes` for every name, and long ones."""
+    """Write the first pairs to `NAME.tsv`, `sizes` for each name, and long ones."""
     directory.mkdir(parents=True, exist_ok=True)
     stream = pairs(seed)
     parts = {name: [next(stream) for _ in range(size)] for name, size in sizes.items()}

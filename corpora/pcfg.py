@@ -1,16 +1,16 @@
 """Sampling and tagging with a probabilistic context-free grammar that has agreement.
 
-A rule is a line `LEFT WEIGHT RIGHT...`: a symbol, the weight of the rule among those of the
-same symbol, and the symbols it stands for. A right-hand symbol in parentheses is optional.
-A symbol may carry a form: `NP:3s`. A form may be a variable, whose value is the same
-everywhere in the rule: with the values 3s and 3p for n, `Clause 1 NP:n VP:n` stands for two
-rules. A symbol without rules is a category of the lexicon.
+A rule is a line `LEFT WEIGHT RIGHT...`: a symbol, the weight of the rule among the rules of the
+same symbol, and the symbols that it is replaced by. A right-hand symbol in parentheses is optional.
+A symbol may have a form: `NP:3s`. A form may be a variable, whose value is the same everywhere in
+the rule: with the values 3s and 3p for n, `Clause 1 NP:n VP:n` is short for two rules. A symbol
+without rules is a category of the lexicon.
 
-Sharing a form binds verbs to their subject. Nominal symbols begin with `N`: the first nominal
-symbol with a form is the subject of the finite verbs that the other symbols with this form
-bring, and the noun or pronoun that is its head is what they agree with.
+Verbs agree with the subject with which they share a form. Nominal symbols begin with `N`. The first
+nominal symbol with a form is the subject of the finite verbs of the other symbols with this form;
+they agree with its head, a noun or pronoun.
 
-No symbol may begin, even through other rules, with itself (no left recursion).
+No symbol may begin with itself, not even through other rules (no left recursion).
 """
 
 from collections import defaultdict
@@ -58,10 +58,10 @@ class Rule(NamedTuple):
 class Grammar:
     """A grammar over a lexicon.
 
-    text (str): The rules, one a line; empty lines are skipped.
+    text (str): The rules, one per line; empty lines are skipped.
     lexicon (Mapping[str, Sequence[Word]]): The words of every category.
     values (Mapping[str, Mapping[str, float]]): The values of every variable, with the
-        probability of each where the left side of the rule leaves the variable open.
+        probability of each, used if the left side of the rule does not set the variable.
     """
 
     def __init__(self, text: str, lexicon: Lexicon, values: Values):
@@ -126,8 +126,8 @@ class Grammar:
         return {words for end, words in spans(symbol, 0) if end == len(forms)}
 
     def last_words(self, forms: Sequence[str], symbol: str = "S") -> set[Word]:
-        """What the last of a sequence of forms can be in the phrases of the grammar that begin with
-        them; nothing if no phrase does.
+        """Find the words that the last of a sequence of forms can be in phrases that begin with
+        these forms; none if no phrase does.
 
         The first form may be capitalized.
         """
@@ -154,7 +154,7 @@ class Grammar:
 
 
 def spellings_of(forms: Sequence[str]) -> list[set[str]]:
-    """How the lexicon may spell each form: the first one may be capitalized."""
+    """List the spellings of each form in the lexicon: the first form may be capitalized."""
     first, *rest = forms
     return [{first, first[:1].lower() + first[1:]}, *({form} for form in rest)]
 

@@ -136,7 +136,7 @@ class Phrases:
 
         determiners (Mapping[str, float]): `DETERMINERS` and their weights; "my" is any
             possessive, "whose" a genitive, "all" none (French "les").
-        some (str): What stands for "some"; after "no", which negates, it is "any".
+        some (str): The word for "some"; it is "any" under negation.
         """
         article = self.pick(determiners)
         noun = self.noun(kinds, self.chance(0.95 if article in ("number", "all") else plural))
@@ -202,7 +202,7 @@ class Phrases:
         return Nominal(english, translation, "3s", gender + "s", self.mentioned[-1], kinds="pb")
 
     def owner(self) -> Pair:
-        """A genitive and what it is after "de"."""
+        """A genitive, and its French translation after "de"."""
         owner = self.name() if self.chance(0.6) else self.nominal("p", {"the": 1}, 0)
         return Pair(
             owner.english + ("'" if owner.english.endswith("s") and owner.person == "3p" else "'s"),
@@ -218,14 +218,14 @@ class Phrases:
         return Nominal(*joined(pair[0], ("and", "et"), pair[1]), "3p", form, "they", kinds="pb")
 
     def persons(self, speaker: bool, ask: bool = False) -> dict[str, float]:
-        """Kinds of subjects; `speaker` says whether "I", "we" and "you" are possible."""
+        """Kinds of subjects; with `speaker`, "I", "we" and "you" are possible."""
         options = {"name": 5.0, "nominal": 8.0, "couple": 2.0, "he": 1.8, "she": 1.8}
         if speaker:
             options |= {"you": 5.0} if ask else {"I": 5.0, "we": 2.0, "you": 0.6}
         return options
 
     def subject(self, verb: Verb, tense: str, ask: bool = False) -> Nominal:
-        """Somebody who does what the verb says."""
+        """A subject of the verb."""
         options = self.persons(not (verb.moves and tense == "past"), ask)
         kind = self.pick(options)
         if kind in ("we", "you") and tense in ("present", "progressive"):
@@ -256,7 +256,7 @@ class Phrases:
         translation = {"ms": "il", "fs": "elle", "mp": "ils", "fp": "elles"}[antecedent.form]
         return antecedent._replace(english=antecedent.pronoun, french=translation)
 
-    # What follows the verb.
+    # The words after the verb.
 
     def pronoun_object(self, thing: Nominal) -> dict:
         """The pronoun for a noun phrase as an object, as arguments of `clause`."""
@@ -292,7 +292,7 @@ class Phrases:
         return {"after": (OBJECTS[person], ""), "clitic": clitic, "preceding": form}
 
     def place(self, name: str = "") -> Pair:
-        """Where somebody goes or comes from, or is."""
+        """A place that somebody is at, goes to or comes from."""
         if name == "go":
             return self.position("to", "à", "z")
         if name == "come":
@@ -333,7 +333,7 @@ class Phrases:
         return joined(("that", "que"), words)
 
     def time(self, tense: str, name: str = "") -> Pair:
-        """When something happens that the verb says."""
+        """A time expression for the tense of the verb."""
         if tense == "present" and name in STATES:
             return Pair()
         if name in ("arrive", "leave", "come", "go") and self.chance(0.5):

@@ -3,14 +3,14 @@
     python corpora/plain.py FORMAT IN OUT.spacy
 
 FORMAT     IN                                    a document
-sentences  a CoNLL-U file (grammar.py)           some of its sentences, as they follow one another
+sentences  a CoNLL-U file (grammar.py)           several consecutive sentences
 wikitext   {train,valid,test}.txt of WikiText    an article
-paragraphs the same                              a line that is not blank
+paragraphs {train,valid,test}.txt of WikiText    a line that is not empty
 
-IN may be compressed (.xz, .gz). The words of WikiText are those of its publishers, rare ones
-`<unk>`. Train with `gold_preproc = true` to keep them. In articles the end of each line is a word
-too, a line break, so that there are as many words as its perplexities are counted by; paragraphs,
-without, are for models of characters.
+IN may be compressed (.xz, .gz). The tokens of WikiText are kept, including `<unk>` for rare words.
+Train with `gold_preproc = true` to keep them. In articles, the end of each line is also a token, a
+line break, so that the number of tokens is the one used for perplexities of WikiText. Paragraphs
+have no line breaks and are for models of characters.
 """
 
 import argparse
@@ -32,7 +32,7 @@ TITLE = re.compile(r" = [^=].* = $")
 
 
 def sentences(path: Path, vocab: Vocab) -> Iterator[Doc]:
-    """Every few sentences of a CoNLL-U file."""
+    """Make texts of several consecutive sentences of a CoNLL-U file."""
     return to_docs(path, vocab, SENTENCES)
 
 
@@ -49,7 +49,7 @@ def wikitext(path: Path, vocab: Vocab) -> Iterator[Doc]:
 
 
 def paragraphs(path: Path, vocab: Vocab) -> Iterator[Doc]:
-    """The titles and paragraphs of WikiText, a blank between any two words."""
+    """The titles and paragraphs of WikiText, with one space between words."""
     for line in read_lines(path):
         if words := line.split():
             yield Doc(vocab, words=words)

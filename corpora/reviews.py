@@ -1,9 +1,9 @@
-"""Short reviews with a sentiment and a rating, and negation that acts from far away.
+"""Short reviews with a sentiment, a rating and long-distance negation.
 
     python corpora/reviews.py OUT_DIR [--seed 0] [--train 1600] [--dev 200] [--test 300]
 
 writes `train.jsonl`, `dev.jsonl` and `test.jsonl`. A review is one to three sentences about a
-film, a book, a hotel or a phone. Every sentence holds one opinion that counts, and its rating is
+film, a book, a hotel or a phone. Every sentence has one opinion that counts, and its rating is
 the product of
 
 - the grade of the opinion: 3 for "great", 2 for "good", 1 for "decent", -1 for "bland",
@@ -11,10 +11,10 @@ the product of
 - 1.25 for "very", "really" or "truly", 0.75 for "rather";
 - -0.5 for every negation above it: "I can't say that the songs in the last scene were great."
 
-What somebody else thinks does not count ("the film that nobody loved", "the critics called it
-dull, but"), and neither does a negation without effect ("I have no doubt that"). The rating of
-a review is the mean of its sentences, and its sign is the sentiment. Reviews rated closer to 0
-than `LEAST` are left out. The same seed gives the same files.
+Opinions of other people do not count ("the film that nobody loved", "the critics called it dull,
+but"), and neither do negations without effect ("I have no doubt that"). The rating of a review is
+the mean of its sentences, and its sign is the sentiment. Reviews with a rating closer to 0 than
+`LEAST` are dropped. The same seed gives the same files.
 """
 
 import json
@@ -33,8 +33,8 @@ from writing import set_articles, text
 LENGTHS = {1: 6, 2: 3, 3: 1}  # sentences in a review: how often
 LEAST = 0.25  # the smallest distance of a rating from 0
 
-# The number of a noun phrase (n, m); whether an opinion stands under a negation, where "rather"
-# would be odd (p).
+# The number of a noun phrase (n, m); an opinion is negated or not, as "rather" would be odd in a
+# negated one (p).
 NUMBER = {"3s": 0.5, "3p": 0.5}
 VALUES = {"n": NUMBER, "m": NUMBER, "p": {"pos": 0.5, "neg": 0.5}}
 
@@ -219,7 +219,7 @@ def rating(words: Iterable[Word]) -> float:
 
 
 def reviews(seed: int) -> Iterator[dict]:
-    """An endless stream of different reviews, none with a content word twice."""
+    """Sample different reviews without end, none with a content word twice."""
     grammars = [Grammar(RULES, lexicon(subject), VALUES) for subject in SUBJECTS]
     rng = Random(seed)
     seen = set()
@@ -242,7 +242,7 @@ def reviews(seed: int) -> Iterator[dict]:
 
 
 def write_corpus(directory: Path, seed: int, sizes: dict[str, int]) -> None:
-    """Write the first reviews of the stream to `NAME.jsonl`, `sizes` for every name."""
+    """Write the first reviews to `NAME.jsonl`, `sizes` for each name."""
     directory.mkdir(parents=True, exist_ok=True)
     stream = reviews(seed)
     for name, size in sizes.items():

@@ -2,13 +2,13 @@
 
     python corpora/tatoeba.py IN_DIR NAME OUT_DIR [--reverse]
 
-IN_DIR holds a file NAME of https://www.manythings.org/anki/, as `fra.txt`: an English sentence and
-a translation a line, with a TAB between them. It may be plain, compressed or inside a zip
-archive. `train.tsv`, `dev.tsv` and `test.tsv` are written to OUT_DIR, translations into English
-with `--reverse`.
+IN_DIR has a file NAME of https://www.manythings.org/anki/, such as `fra.txt`, with an English
+sentence, a tab and a translation on each line. It may be plain, compressed or inside a zip archive.
+`train.tsv`, `dev.tsv` and `test.tsv` are written to OUT_DIR; with `--reverse` English is the
+target.
 
-Many an English sentence has several translations: the hash of the English side decides where a pair
-goes, one part in a hundred to each of dev and test.
+Many English sentences have several translations, so pairs are split by the hash of the English
+side: one in a hundred to dev, and one in a hundred to test.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from texts import PARTS, content
 
 
 def pairs(directory: Path, name: str) -> Iterator[tuple[str, str, str]]:
-    """The part, the English sentence and the translation of each pair."""
+    """Yield the part, the English sentence and the translation of each pair."""
     lines = content(directory, name).removesuffix("\n").split("\n")
     for number, line in enumerate(lines, start=1):
         # Newer files have a third column, the authors.

@@ -2,18 +2,18 @@
 
     python corpora/texts.py FORMAT IN_DIR OUT_DIR [--lang en]
 
-writes `train.spacy`, `dev.spacy` and `test.spacy`. IN_DIR holds the files as they are published:
-plain, compressed, or inside a zip or tar archive.
+writes `train.spacy`, `dev.spacy` and `test.spacy`. IN_DIR has the published files: plain,
+compressed, or inside a zip or tar archive.
 
-FORMAT     files                                  a text's annotation, and how the texts are split
-reviews    {train,dev,test}.jsonl (reviews.py)    `doc.cats` and a rating; as the files are
+FORMAT     files                                  annotation; split
+reviews    {train,dev,test}.jsonl (reviews.py)    `doc.cats` and a rating; as the files
 polarity   rt-polarity.pos, rt-polarity.neg       `doc.cats`; by a hash of the line
 banking    train.csv, test.csv                    `doc.cats`; a tenth of train, by hash, is dev
-emotions   {train,dev,test}.tsv                   `doc.cats`, any number of labels; as the files are
+emotions   {train,dev,test}.tsv                   `doc.cats`, any number of labels; as the files
 ratings    {amazon,movie}ReviewSnippets_GroundTruth.txt   a rating; by a hash of the review
 
-A rating stands in the extension `doc._.regression`, {"rating": -1.5}, where `rnn_regressor` looks
-for it. With a hash, a tenth of the texts is test and a tenth dev, always the same ones.
+A rating is stored in the extension of `rnn_regressor`, `doc._.regression`, as {"rating": -1.5}. In
+a split by hash, a tenth of the texts is test and a tenth dev, always the same ones.
 """
 
 import argparse
@@ -53,10 +53,10 @@ class Text(NamedTuple):
 
 
 def content(directory: Path, name: str) -> str:
-    """The text of a file, wherever it lies in the directory.
+    """Read the text of a file anywhere in the directory, also inside an archive.
 
-    RAISES (FileNotFoundError): If no file or archive has it.
-    RAISES (ValueError): If what has it is damaged, or it is not UTF-8.
+    RAISES (FileNotFoundError): If it is not found.
+    RAISES (ValueError): If the file or archive is damaged, or it is not UTF-8.
     """
     compressed = [directory / f"{name}{ending}" for ending in COMPRESSED]
     for path in [directory / name, *compressed, *sorted(directory.glob("*.*"))]:
@@ -73,7 +73,7 @@ def content(directory: Path, name: str) -> str:
 
 
 def read(path: Path, name: str) -> bytes | None:
-    """The content of a file, if the path is that of it, of it compressed or of an archive that has
+    """Read a file from a path, if that is the file itself, compressed or not, or an archive with
     it."""
     if path.name in (name, *(f"{name}{ending}" for ending in COMPRESSED)):
         with open_bytes(path) as file:
@@ -91,7 +91,7 @@ def read(path: Path, name: str) -> bytes | None:
 
 
 def lines(text: str) -> list[str]:
-    """The lines that are not empty. Only line ends end one: texts may hold U+2028 and the like."""
+    """Split a text into lines that are not empty, only at line ends, as texts may have U+2028."""
     return [line.removesuffix("\r") for line in text.split("\n") if line.strip()]
 
 
@@ -178,7 +178,7 @@ def to_doc(text: Text, nlp: Language) -> Doc:
 
 
 def convert(format_name: str, source: Path, target: Path, lang: str = "en") -> dict[str, int]:
-    """Convert a corpus; returns how many texts each part has."""
+    """Convert a corpus. RETURNS (dict[str, int]): The number of texts of each part."""
     nlp = spacy.blank(lang)
     bins = {part: DocBin(store_user_data=True) for part in PARTS}
     for text in FORMATS[format_name](source):

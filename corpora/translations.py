@@ -2,10 +2,10 @@
 
     python corpora/translations.py IN OUT.spacy [--lang en]
 
-IN is whatever `spacy_rnn.ParallelCorpus.v1` reads without settings: a table with a TAB between text
-and translation, JSON lines, a dataset. The translation stands in the extension
-`doc._.translation`, where `rnn_translator` looks for it. `spacy train` needs no conversion; `spacy
-evaluate` does.
+IN is any file that `spacy_rnn.ParallelCorpus.v1` reads without settings: a table with a tab between
+text and translation, JSON lines, a dataset. The translation is stored in the extension of
+`rnn_translator`, `doc._.translation`. `spacy evaluate` needs this conversion, `spacy train` does
+not.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from spacy_rnn.readers.parallel import make_parallel_corpus
 
 
 def convert(source: Path, target: Path, lang: str = "en") -> int:
-    """Convert a corpus; returns how many texts it has."""
+    """Convert a corpus. RETURNS (int): The number of texts."""
     examples = make_parallel_corpus(source)(spacy.blank(lang))
     docs = DocBin(docs=[example.reference for example in examples], store_user_data=True)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,14 +1,13 @@
-"""Join word vectors side by side, in the text format that `spacy init vectors` reads.
+"""Concatenate word vectors of several files, in the text format that `spacy init vectors` reads.
 
     python corpora/vectors.py A.txt [B.txt ...] OUT.txt
     python -m spacy init vectors en OUT.txt DIR
 
-Inputs are all that `spacy_rnn.VectorFile.v1` reads: GloVe and word2vec, compressed or not. The
-output has the words of all inputs, the columns of A, then those of B and so on, zeros where an
-input lacks the word, and a header. Numbers are written as float32, in as few digits as tell them.
+Inputs are files that `spacy_rnn.VectorFile.v1` reads: GloVe and word2vec, compressed or not. The
+output has a header, the words of all inputs, and the columns of A, then those of B and so on, with
+zeros if an input lacks the word. Numbers are written as float32, with as few digits as necessary.
 
-Lines that can't be read are skipped, and of several lines for a word the first counts. A warning
-names both.
+Malformed lines and repeated words are skipped, with a warning.
 """
 
 import argparse
@@ -35,7 +34,7 @@ def join(tables: Sequence[Table]) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Join word vectors side by side.")
+    parser = argparse.ArgumentParser(description="Concatenate word vectors.")
     parser.add_argument("inputs", type=Path, nargs="+", metavar="IN.txt[.xz]")
     parser.add_argument("output", type=Path, metavar="OUT.txt")
     options = parser.parse_args(arguments)

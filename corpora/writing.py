@@ -22,7 +22,7 @@ def forms(tokens: Sequence[Token]) -> list[str]:
 
 
 def spaces_after(tokens: Sequence[Token]) -> list[bool]:
-    """Whether a blank follows each token: none before punctuation and clitics."""
+    """For each token, True if a space follows: none before punctuation and clitics."""
     return [token.word.form not in ATTACHED for token in tokens[1:]] + [True]
 
 
