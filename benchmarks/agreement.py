@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import common
 import distances
 import spacy
-from grammar import MAX_WORDS, draws, grammars
+from grammar import MAX_WORDS, grammars, sample_sentences
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -164,7 +164,7 @@ def main() -> None:
     options = parser.parse_args()
     common.one_thread()
     size = QUICK if options.quick else FULL
-    stream = islice(draws(grammars(), TRAIN_SEED), max(size.sentences.values()))
+    stream = islice(sample_sentences(grammars(), TRAIN_SEED), max(size.sentences.values()))
     sentences = [Sentence(forms(ts), [token.word.feats for token in ts]) for ts in stream]
     result: dict[str, float] = {}
     for name, kind in KINDS.items():

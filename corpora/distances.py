@@ -25,7 +25,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from grammar import draws, grammars
+from grammar import grammars, sample_sentences
 from inflection import Word
 from pcfg import Grammar, Token
 from writing import forms, spaces_after
@@ -117,7 +117,7 @@ def cases(
         key: [] for key in product(distances, NUMBERS)
     }
     missing, seen = set(found), set()
-    sentences = draws(tenses, seed)
+    sentences = sample_sentences(tenses, seed)
     while missing:
         tokens = next(sentences)
         for each in agreements(tokens, others):

@@ -102,7 +102,7 @@ def columns(line: str, separator: str) -> tuple[str, str]:
     """The word and the tag of a line."""
     parts = line.split(separator)
     if len(parts) != 2 or not parts[0].strip():
-        kind = "tab" if separator == "\t" else "blank"
+        kind = "tab" if separator == "\t" else "space"
         raise ValueError(f"{line!r}; write a token and its tag, separated by one {kind}")
     word, tag = parts
     prefix, _, label = tag.partition("-")

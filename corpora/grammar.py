@@ -222,11 +222,11 @@ def grammars() -> list[Grammar]:
     return [Grammar(RULES, lexicon(tense), VALUES) for tense in ("Pres", "Past")]
 
 
-def draws(drawn_from: Sequence[Grammar], seed: int) -> Iterator[list[Token]]:
+def sample_sentences(grammars_of_tenses: Sequence[Grammar], seed: int) -> Iterator[list[Token]]:
     """Sample sentences from the grammars without end."""
     rng = Random(seed)
     while True:
-        tokens = rng.choices(drawn_from)[0].sample(rng).tokens
+        tokens = rng.choices(grammars_of_tenses)[0].sample(rng).tokens
         if len(tokens) <= MAX_WORDS:
             set_articles(tokens)
             yield tokens
@@ -236,7 +236,7 @@ def sentences(seed: int) -> Iterator[list[Token]]:
     """Sample different sentences whose tags are determined by their words, without end."""
     tenses = grammars()
     seen = set()
-    for tokens in draws(tenses, seed):
+    for tokens in sample_sentences(tenses, seed):
         sentence = text(tokens)
         taggings = set().union(*(grammar.taggings(forms(tokens)) for grammar in tenses))
         if sentence not in seen and len(taggings) == 1:

@@ -27,10 +27,10 @@ from writing import forms, spaces_after, text
 
 LABELS = ("PERSON", "ORG", "PLACE", "PRODUCT")
 LONGEST = 40  # tokens of a sentence
-N_NAMES = 110  # names of each label that a part can draw
-NEW = 0.43  # how often dev and test draw one of their own
+N_NAMES = 110  # names of each label that a part can use
+NEW = 0.43  # share of names in dev and test that are new
 SHARES = {"train": 0.6, "dev": 0.15, "test": 0.25}  # of the words that names are built from
-NAME = "Xx"  # stands for every capitalized word of a name in `readings`
+NAME = "Xx"  # replaces every capitalized word of a name in `readings`
 
 Stock = dict[str, list[list[str]]]  # names of every label, as lists of words
 
@@ -229,7 +229,7 @@ kettle lantern lark lily lotus maple meadow mirror nettle oak orchid otter owl p
 pilot prism quartz raven ribbon robin saddle sparrow spruce thistle tulip walnut willow
 """
 
-# The words of the rules by category, phrases with a blank written as _.
+# The words of the rules by category, phrases with a space written as _.
 WORDS = """
 Time      yesterday on_Monday on_Tuesday on_Friday last_week this_spring in_1998 two_years_ago
 Recently  recently last_year Monday

@@ -32,7 +32,7 @@ from phrases import ANY, DEFINITE, GIVING, KIN, LASTING, Phrases
 
 SHORTEST, LONGEST = 3, 15  # words of an English sentence
 N_LONG, LONGEST_LONG = 300, 45  # long sentences, and the words of one
-CANDIDATES = 4  # sentences drawn for every one taken
+CANDIDATES = 4  # sentences sampled for each one that is used
 WORD = re.compile(r"\d|[^\W\d]+")
 # The methods of `Sentences` that make a sentence, and how often.
 SENTENCES = {
@@ -88,20 +88,20 @@ class Sentences(Phrases):
 
     def sentence(self) -> Pair:
         """A random sentence with its translation."""
-        return self.drawn(lambda: self.one_of(SENTENCES), SHORTEST, LONGEST)
+        return self.sampled(lambda: self.one_of(SENTENCES), SHORTEST, LONGEST)
 
     def long_sentence(self) -> Pair:
         """Several statements in one sentence, with their translation."""
         number = self.rng.randint(2, 4)
-        return self.drawn(lambda: self.statements(number), LONGEST + 1, LONGEST_LONG)
+        return self.sampled(lambda: self.statements(number), LONGEST + 1, LONGEST_LONG)
 
-    def drawn(self, draw: Callable[[], Pair], shortest: int, longest: int) -> Pair:
+    def sampled(self, sample: Callable[[], Pair], shortest: int, longest: int) -> Pair:
         """Sample until a sentence is natural, unambiguous and of the right length; as it is
         written."""
         while True:
             self.mentioned, self.resumed, self.used = [], [], set()
             try:
-                words = draw()
+                words = sample()
             except Unfit:
                 continue
             english, translation = (" ".join(text.split()) for text in words)

@@ -35,7 +35,7 @@ from spacy_rnn.text_files import COMPRESSED, DAMAGES, decode, open_bytes
 
 PARTS = ("train", "dev", "test")
 EXTENSION = "regression"
-#: what reading a damaged file or archive raises
+#: errors of damaged files and archives
 DAMAGE = (*DAMAGES, zipfile.BadZipFile, tarfile.TarError)
 #: in the order of their numbers in GoEmotions
 EMOTIONS = """admiration amusement anger annoyance approval caring confusion curiosity desire

@@ -90,7 +90,7 @@ def test_no_earlier_verb_tells_the_number(distances):
     others = {}
     for each in tenses:
         others |= distances.other_numbers(each.lexicon)
-    stream = grammar.draws(tenses, 5)
+    stream = grammar.sample_sentences(tenses, 5)
     found = left_out = 0
     for _ in range(400):
         tokens = next(stream)

@@ -138,7 +138,7 @@ def test_wikigold(write, read, packing):
 )
 @pytest.mark.parametrize("name", ["wnut17", "wikigold"])
 def test_a_malformed_line_is_an_error_that_names_it(write, read, name, line, problem):
-    sep, other, kind = ("\t", " ", "tab") if name == "wnut17" else (" ", "\t", "blank")
+    sep, other, kind = ("\t", " ", "tab") if name == "wnut17" else (" ", "\t", "space")
     file = "emerging.dev.conll" if name == "wnut17" else "wikigold.conll.txt"
     text = f"a{sep}O\n\n" + line.format(sep=sep, other=other) + f"\nb{sep}O\n"
     with pytest.raises(ValueError) as error:
