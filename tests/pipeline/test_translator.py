@@ -12,7 +12,7 @@ from sentencepiece import SentencePieceTrainer
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from spacy_rnn.architectures.translator import RNNDecoder
+from spacy_rnn.config.decoder import RNNDecoder
 from spacy_rnn.config.search import Search
 from spacy_rnn.features.subwords import SubwordModel
 
