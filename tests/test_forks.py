@@ -159,5 +159,5 @@ def test_all_locks_are_made_in_one_place():
         "Lock": {"forks.py"},
         "Condition": {"forks.py"},
         "local": {"forks.py"},
-        "Thread": {"pieces.py"},
+        "Thread": {"subwords.py"},
     }

@@ -164,7 +164,7 @@ class LanguageModelArchitecture(Architecture):
                         for parts in ([row[:-1] for row in rows], [row[1:] for row in rows])
                     )
                     sizes = lengths_of(rows) - 1
-                    output = network(read, torch.from_numpy(sizes), state, longest=True)
+                    output = network(read, torch.from_numpy(sizes), state, only_longest=True)
                     log_p = network.output.log_probabilities(output.states, targets).cpu().numpy()
                     state = output.final
                 for i, part in zip(batch, np.split(log_p, np.cumsum(sizes)[:-1]), strict=True):

@@ -99,7 +99,7 @@ class StreamTrainer:
                 torch.from_numpy(units).to(device) for units in (window.inputs, window.targets)
             )
             # Only rows as long as the window continue in the next one.
-            output = network(inputs, torch.from_numpy(window.lengths), state, longest=True)
+            output = network(inputs, torch.from_numpy(window.lengths), state, only_longest=True)
             self.states[name] = output.final.detach().to(state.dtype)
             losses.append(
                 language_loss(

@@ -23,7 +23,7 @@ class Search:
         none.
     min_ratio, max_ratio (float): The minimum and the maximum number of pieces of a translation per
         piece of its source; ten more are allowed.
-    block_ngrams (int): No n-gram of pieces of this size occurs twice; 0 allows all.
+    no_repeat_ngram_size (int): No n-gram of pieces of this size occurs twice; 0 allows all.
     replace_unknown (bool): Replace an unknown piece of the translation by the piece of the source
         with the most attention.
     sample (bool): Sample as many translations as `beam` says and take the best, instead of
@@ -39,7 +39,7 @@ class Search:
     coverage_penalty: float = 0.0
     min_ratio: float = 0.0
     max_ratio: float = 2.0
-    block_ngrams: int = 0
+    no_repeat_ngram_size: int = 0
     replace_unknown: bool = False
     sample: bool = False
     temperature: float = 1.0
@@ -49,7 +49,9 @@ class Search:
 
     def __post_init__(self) -> None:
         at_least(1, beam=self.beam)
-        at_least(0, block_ngrams=self.block_ngrams, top_k=self.top_k, seed=self.seed)
+        at_least(
+            0, no_repeat_ngram_size=self.no_repeat_ngram_size, top_k=self.top_k, seed=self.seed
+        )
         number_at_least(
             0,
             length_penalty=self.length_penalty,
@@ -77,7 +79,7 @@ class Search:
             attention=attention or self.replace_unknown,
             length_penalty=self.length_penalty,
             coverage_penalty=self.coverage_penalty,
-            block_ngrams=self.block_ngrams,
+            no_repeat_ngram_size=self.no_repeat_ngram_size,
             temperature=self.temperature,
             top_k=self.top_k,
             top_p=self.top_p,

@@ -9,7 +9,7 @@ from torch import Tensor
 BLOCK = 64
 
 
-def block_ngrams(scores: Tensor, pieces: Tensor, n: int) -> None:
+def mask_repeated_ngrams(scores: Tensor, pieces: Tensor, n: int) -> None:
     """Set scores (B, K, V) to -inf for pieces that would end an n-gram a second time, after those
     before (B, K, T)."""
     n_pieces = pieces.shape[2]

@@ -174,18 +174,18 @@ class LanguageModel(nn.Module):
         units: Tensor,
         lengths: Tensor,
         state: Tensor,
-        longest: bool = False,
+        only_longest: bool = False,
     ) -> EncoderOutput:
         """Read rows of units.
 
         units (Tensor): The units of all rows, concatenated, (N,).
         lengths (Tensor): Units per row, int64 (B,) on the CPU.
         state (Tensor): The state before the rows (S, depth, B, H).
-        longest (bool): See `Encoder.forward_stateful`.
+        only_longest (bool): See `Encoder.forward_stateful`.
         RETURNS (EncoderOutput): The states after the units.
         """
         states, final = self.encoder.forward_stateful(
-            self.embedding_matrix(), lengths, units, state, longest
+            self.embedding_matrix(), lengths, units, state, only_longest
         )
         return EncoderOutput(self._to_output(states), final)
 

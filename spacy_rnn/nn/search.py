@@ -15,7 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .candidates import block_ngrams, mask_forbidden, most_probable, sample, sampling_distribution
+from .candidates import (
+    mask_forbidden,
+    mask_repeated_ngrams,
+    most_probable,
+    sample,
+    sampling_distribution,
+)
 
 T = TypeVar("T")
 
@@ -60,7 +66,7 @@ class SearchOptions:
     length_penalty (float): Alpha of Wu et al. 2016, equation 14; 0 for none.
     coverage_penalty (float): Beta of the same equation: lower scores where source tokens got little
         attention.
-    block_ngrams (int): No n-gram of this size occurs twice; 0 allows all.
+    no_repeat_ngram_size (int): No n-gram of this size occurs twice; 0 allows all.
     temperature (float): Of sampling; below 1 it sharpens the distribution, above 1 it flattens it.
     top_k (int): Sample from the k most probable pieces; 0 for all.
     top_p (float): Sample from the most probable pieces that make up the probability p (Holtzman et
@@ -73,7 +79,7 @@ class SearchOptions:
     attention: bool = False
     length_penalty: float = 0.0
     coverage_penalty: float = 0.0
-    block_ngrams: int = 0
+    no_repeat_ngram_size: int = 0
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
@@ -167,7 +173,7 @@ def search(
     last = begin.unsqueeze(1).expand(n_sources, n_rows)
     # The pieces of the hypotheses (B, K, T) and the attention that each part of the source got
     # (B, K, S), where an option needs them.
-    history = last.new_zeros((n_sources, n_rows, 0)) if options.block_ngrams else None
+    history = last.new_zeros((n_sources, n_rows, 0)) if options.no_repeat_ngram_size else None
     coverage: Optional[Tensor] = None
     steps: list[_Step] = []
     while len(sources):
@@ -180,7 +186,7 @@ def search(
         # In place, for they are more than a processor's cache holds.
         torch.log_softmax(scores, dim=2, out=scores)
         if history is not None:
-            block_ngrams(scores, history, options.block_ngrams)
+            mask_repeated_ngrams(scores, history, options.no_repeat_ngram_size)
         mask_forbidden(scores, n_pieces, min_length, max_length, end, forbidden_pieces)
         if uniforms is None:
             # Twice as many as the beam, for half of them may be ends.

@@ -275,7 +275,7 @@ class RNNLanguageModel(RNNPipe):
         temperature: float = 1.0,
         top_k: int = 0,
         top_p: float = 1.0,
-        block_ngrams: int = 0,
+        no_repeat_ngram_size: int = 0,
         seed: int = 0,
         stop: Sequence[str] = (),
         condition: Optional[Condition] = None,
@@ -291,7 +291,7 @@ class RNNLanguageModel(RNNPipe):
         top_k (int): Sample from the k most probable units; 0 for all.
         top_p (float): Sample from the most probable units that make up the probability p (Holtzman
             et al. 2020).
-        block_ngrams (int): No n-gram of units of this size occurs twice; 0 allows all.
+        no_repeat_ngram_size (int): No n-gram of units of this size occurs twice; 0 allows all.
         seed (int): Of sampling. The same one gives the same continuation of a prompt, whatever the
             other prompts are. Equal prompts get different continuations.
         stop (Sequence[str]): A continuation ends before the first of these strings.
@@ -312,7 +312,7 @@ class RNNLanguageModel(RNNPipe):
             temperature=temperature,
             top_k=top_k,
             top_p=top_p,
-            block_ngrams=block_ngrams,
+            no_repeat_ngram_size=no_repeat_ngram_size,
             seed=seed,
         )
         if not prompts:

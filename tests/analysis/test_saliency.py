@@ -407,7 +407,7 @@ def test_a_token_inside_a_unit_has_no_probability_of_its_own():
     train(nlp, make_examples(nlp), steps=1)
     # The last two are the piece "he".
     doc = Doc(nlp.vocab, words=["S", "h", "e"], spaces=[False, False, False])
-    with pytest.raises(ValueError, match="token 1, 'h', has no unit of its own"):
+    with pytest.raises(ValueError, match="Token 1, 'h', has no unit of its own"):
         saliency(only_pipe(nlp), doc, token=1)
     assert saliency(only_pipe(nlp), doc, token=2).tokens == ["▁", "S"]
 

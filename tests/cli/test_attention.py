@@ -102,7 +102,7 @@ def test_named_component(work):
                              f"Its components: sentencizer, {NAME}."),
         ("one", ["-c", "sentencizer"], "no rnn_translator 'sentencizer'."),
         ("none", ["-c", "x"], "has no rnn_translator."),
-        ("without", [], "no attention to show"),
+        ("without", [], "has no attention. Train"),
         ("missing", ["-o", "map.pdf"], "'map.pdf' does not end in one of .html, .svg, .png."),
         ("missing", ["-o", "map"], "'map' does not end in one of .html, .svg, .png."),
         ("one", [""], "nothing to translate in text 2"),

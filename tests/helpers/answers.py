@@ -91,13 +91,13 @@ def _piece_log_probability(pipe, doc, place, pieces):
     """By the network as it is trained: of all pieces at once."""
     features = pipe.shim.features
     ids = np.array([features.target.pieces.index(piece) for piece in pieces])
-    inputs, after = features.decoder_arrays([ids])
-    read = {name: torch.from_numpy(array) for name, array in inputs.items()}
+    arrays = features.decoder_arrays([ids])
+    decoder_input, valid_positions, _ = map(torch.from_numpy, arrays)
     (source,) = features.source.encode([doc.text.strip()])
     sources = SourceBatch(torch.from_numpy(source), torch.tensor([len(source)]))
     with torch.no_grad():
-        logits = pipe.shim.module(sources, **read).logits()
-    return float(logits.log_softmax(1)[place, after[place]])
+        logits = pipe.shim.module(sources, decoder_input, valid_positions).logits()
+    return float(logits.log_softmax(1)[place, arrays.decoder_target[place]])
 
 
 def scaled(pipe, doc, asked, label, factors):

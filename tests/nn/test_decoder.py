@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_rnn.architectures.translator import RNNDecoder
+from spacy_rnn.config.decoder import RNNDecoder
 from spacy_rnn.nn import dropout
 from spacy_rnn.nn.attention import DecoderAttention
 from spacy_rnn.nn.decoder import DecoderState

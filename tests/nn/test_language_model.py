@@ -120,9 +120,9 @@ def oracle_log_p(model, inputs, targets, states=None):
     ])  # fmt: skip
 
 
-def loss_of(model, inputs, targets, state, longest=False, **options):
+def loss_of(model, inputs, targets, state, only_longest=False, **options):
     lengths = torch.tensor([len(row) for row in inputs])
-    read = model(flat(inputs), lengths, state, longest)
+    read = model(flat(inputs), lengths, state, only_longest)
     loss = language_loss(model, read.states, flat(targets), lengths.numpy(), **options)
     return loss, read
 
@@ -229,12 +229,12 @@ def test_a_row_is_read_alone_as_in_any_batch(lengths, data):
     model = make("gru")
     inputs, targets = random_rows(lengths)
     states = torch.randn(model.encoder.state_size(len(lengths)), dtype=torch.float64)
-    longest = data.draw(st.booleans())
-    _, read = loss_of(model, inputs, targets, states, longest)
+    only_longest = data.draw(st.booleans())
+    _, read = loss_of(model, inputs, targets, states, only_longest)
     for i, found in enumerate(read.states.split(lengths)):
         _, alone = loss_of(model, [inputs[i]], [targets[i]], states[:, :, i : i + 1])
         assert_close(found, alone.states)
-        if not longest or lengths[i] == max(lengths):
+        if not only_longest or lengths[i] == max(lengths):
             assert_close(read.final[:, :, i : i + 1], alone.final)
 
 
@@ -321,7 +321,7 @@ def test_half_precision_has_its_loss_in_full(output):
     inputs, targets = random_rows([5, 5, 2])
     expected = -oracle_log_p(copy.deepcopy(model).double(), inputs, targets)
     with torch.autocast("cpu", torch.bfloat16):
-        loss, read = loss_of(model, inputs, targets, model.initial_state(3), longest=True)
+        loss, read = loss_of(model, inputs, targets, model.initial_state(3), only_longest=True)
         log_p = model.output.log_probabilities(read.states, flat(targets))
         again, _ = loss_of(model, inputs, targets, read.final)
     assert read.final.dtype == loss.dtype == log_p.dtype == torch.float32

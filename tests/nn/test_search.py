@@ -278,7 +278,8 @@ def test_no_ngram_twice(n):
     for seed in range(20):
         toy = Toy(seed, 1, n_pieces=3, scale=0.1)
         for beam in (1, 3):
-            (hypotheses,) = toy.search([3], min_length=3, beam=beam, n_best=beam, block_ngrams=n)
+            options = {"beam": beam, "n_best": beam, "no_repeat_ngram_size": n}
+            (hypotheses,) = toy.search([3], min_length=3, **options)
             for pieces in pieces_of(hypotheses):
                 ngrams = [pieces[i : i + n] for i in range(len(pieces) - n + 1)]
                 assert len(set(ngrams)) == len(ngrams)

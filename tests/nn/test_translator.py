@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from spacy_rnn.architectures.translator import RNNDecoder
+from spacy_rnn.config.decoder import RNNDecoder
 from spacy_rnn.config.encoder import RNNEncoder
 from spacy_rnn.nn.dropout import set_dropout_rate
 from spacy_rnn.nn.search import SearchOptions, search

@@ -375,7 +375,7 @@ def test_a_prompt_of_a_million_characters(unit):
         ({"beam": 1.5}, "'beam' must be a whole number of at least 1, got 1.5"),
         ({"max_length": 1.5}, "'max_length' must be a whole number of at least 1"),
         ({"top_k": 1.5}, "'top_k' must be a whole number of at least 0"),
-        ({"block_ngrams": 1.5}, "'block_ngrams' must be a whole number"),
+        ({"no_repeat_ngram_size": 1.5}, "'no_repeat_ngram_size' must be a whole number"),
         ({"seed": 1.5}, "'seed' must be a whole number"),
     ],
 )

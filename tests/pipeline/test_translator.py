@@ -12,7 +12,7 @@ from sentencepiece import SentencePieceTrainer
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from spacy_rnn.architectures.translator import RNNDecoder
+from spacy_rnn.config.decoder import RNNDecoder
 from spacy_rnn.config.search import Search
 from spacy_rnn.features.subwords import SubwordModel
 
@@ -350,7 +350,7 @@ def test_batches_change_nothing():
         ("coverage_penalty", -1.0),
         ("min_ratio", -0.5),
         ("max_ratio", -2.0),
-        ("block_ngrams", -1),
+        ("no_repeat_ngram_size", -1),
         ("top_k", -1),
         ("seed", -1),
         ("temperature", 0.0),
@@ -394,7 +394,7 @@ def test_search_is_changed_after_training(tmp_path):
 
 def test_search_keeps_its_promises():
     long = pipe_of(make_trained(search={"min_ratio": 3.0, "max_ratio": 3.0}))
-    no_repeats = pipe_of(make_trained(search={"block_ngrams": 1}))
+    no_repeats = pipe_of(make_trained(search={"no_repeat_ngram_size": 1}))
     lengths = [len(pieces) for pieces in features_of(shared()).source.encode(SOURCES)]
     for length, found in zip(lengths, long.translate(SOURCES), strict=True):
         assert 3 * length <= len(found[0].pieces) <= 3 * length + 10

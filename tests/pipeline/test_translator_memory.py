@@ -2,7 +2,7 @@
 
 import pytest
 
-from spacy_rnn.nn.translator import Translator
+from spacy_rnn.nn.search import search
 
 from ..helpers.translators import SOURCES, make_trained, pipe_of
 
@@ -12,14 +12,13 @@ LIMIT = 64
 @pytest.mark.parametrize("beam, n_best", [(1, 1), (4, 1), (2, 4)])
 def test_hypotheses_count_as_sources(beam, n_best, monkeypatch):
     """The pieces of a batch, once for each hypothesis, are as many as `batch_tokens` allows."""
-    translate, sizes = Translator.translate, []
+    sizes = []
 
-    def watched(self, sources, bounds, options, **settings):
-        n = len(sources.lengths)
-        sizes.append((n, n * int(sources.lengths.max()) * options.beam))
-        return translate(self, sources, bounds, options, **settings)
+    def watched(network, source, state, length_bounds, options, **arguments):
+        sizes.append((len(source.mask), source.mask.numel() * options.beam))
+        return search(network, source, state, length_bounds, options, **arguments)
 
-    monkeypatch.setattr(Translator, "translate", watched)
+    monkeypatch.setattr("spacy_rnn.architectures.translator.search", watched)
     pipe = pipe_of(make_trained(model={"batch_tokens": LIMIT}, search={"beam": beam}))
     pipe.translate(SOURCES * 10, n_best)
     assert sum(n for n, _ in sizes) >= len(SOURCES * 10)

@@ -231,9 +231,10 @@ def test_a_text_has_the_probability_of_its_segmentations(with_segmentations):
     sources = SourceBatch(torch.from_numpy(ids), torch.tensor([len(ids)]))
     log_p = {}
     for pieces in (features.target.encode(TARGETS[:1])[0], spelled(features.target, TARGETS[0])):
-        inputs, after = features.decoder_arrays([pieces])
-        scores = pipe.shim.module(sources, **{k: torch.from_numpy(v) for k, v in inputs.items()})
-        loss = translation_loss(scores, {"pieces": torch.from_numpy(after)})
+        arrays = map(torch.from_numpy, features.decoder_arrays([pieces]))
+        decoder_input, valid_positions, decoder_target = arrays
+        scores = pipe.shim.module(sources, decoder_input, valid_positions)
+        loss = translation_loss(scores, {"pieces": decoder_target})
         log_p[tuple(features.target.pieces[i] for i in pieces)] = -float(loss)
     ((best, *_),) = pipe.translate(SOURCES[:1], 5)
     assert best.text == TARGETS[0] and log_p[tuple(best.pieces)] == max(log_p.values())

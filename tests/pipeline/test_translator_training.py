@@ -66,21 +66,21 @@ def test_schedules_without_steps(make_schedule, settings):
         make_schedule(**settings)
 
 
-def owns(nlp, n):
-    """The share of own guesses that each of n steps reads."""
+def predicted(nlp, n):
+    """The share of predictions that each of n steps reads."""
     pipe, found = pipe_of(nlp), []
     examples = make_examples(nlp)
     for _ in range(n):
-        gold = pipe.get_targets(examples)
-        found.append(gold.inputs["own"].mean() if "own" in gold.inputs else 0.0)
+        inputs = pipe.get_targets(examples).inputs
+        found.append(inputs["use_prediction"].mean() if "use_prediction" in inputs else 0.0)
     return found
 
 
 def test_teacher_forcing_by_a_number():
-    assert owns(load(make(), shared().to_bytes()), 2) == [0.0, 0.0]
-    (share,) = owns(load(make(teacher_forcing=0.5), shared().to_bytes()), 1)
+    assert predicted(load(make(), shared().to_bytes()), 2) == [0.0, 0.0]
+    (share,) = predicted(load(make(teacher_forcing=0.5), shared().to_bytes()), 1)
     assert 0.3 < share < 0.7
-    assert owns(load(make(teacher_forcing=0.0), shared().to_bytes()), 1) == [1.0]
+    assert predicted(load(make(teacher_forcing=0.0), shared().to_bytes()), 1) == [1.0]
 
 
 @pytest.mark.parametrize(
@@ -95,11 +95,11 @@ def test_teacher_forcing_by_a_number():
     ],
 )
 def test_teacher_forcing_by_a_schedule(schedule, expected):
-    found = owns(load(make(teacher_forcing=schedule), shared().to_bytes()), 3)
+    found = predicted(load(make(teacher_forcing=schedule), shared().to_bytes()), 3)
     assert found == pytest.approx(expected, abs=0.15)
 
 
-def test_learns_from_own_guesses():
+def test_learns_from_predictions():
     nlp = make(
         teacher_forcing={
             "@schedules": "spacy_rnn.linear.v1",
@@ -115,14 +115,14 @@ def test_learns_from_own_guesses():
 @pytest.mark.parametrize("share", [-0.1, 1.5])
 def test_teacher_forcing_out_of_range(share):
     nlp = load(make(teacher_forcing=share), shared().to_bytes())
-    with pytest.raises(ValueError, match="'teacher_forcing' of 'rnn_translator' is a share"):
+    with pytest.raises(ValueError, match="'teacher_forcing' of 'rnn_translator' must be a share"):
         nlp.update(make_examples(nlp))
 
 
 # Scores
 
 
-def test_how_well_translations_are_foretold():
+def test_how_well_translations_are_predicted():
     """Against the probability and the ranks of one target at a time."""
     nlp = shared()
     examples = [
