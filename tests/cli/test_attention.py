@@ -37,7 +37,7 @@ def work(nlp, tmp_path_factory):
     two = spacy.load(folder / "one")
     two.add_pipe(NAME, name="other", source=nlp)
     two.to_disk(folder / "two")
-    spacy.blank("en").to_disk(folder / "none")
+    spacy.blank("xx").to_disk(folder / "none")
     without = make_pipeline(NAME, {"decoder": {"attention": None}})
     train(without, make_examples(without), steps=1)
     without.to_disk(folder / "without")
