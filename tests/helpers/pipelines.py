@@ -1,5 +1,7 @@
 """Small pipelines and the examples that they learn from."""
 
+import functools
+
 import spacy
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -165,6 +167,22 @@ def train(nlp, examples, steps=40, optimizer=None):
     for _ in range(steps):
         losses = nlp.update(examples, sgd=optimizer)
     return losses
+
+
+@functools.cache
+def _trained_bytes(factory, steps):
+    nlp = make_pipeline(factory)
+    train(nlp, make_examples(nlp), steps)
+    return nlp.to_bytes(exclude=["tokenizer"])
+
+
+def make_trained(factory, steps=40, **config):
+    """A pipeline that has learned the examples, trained once in a process.
+
+    config: Settings of the component, which hold after that training.
+    """
+    data = _trained_bytes(factory, steps)
+    return make_pipeline(factory, **config).from_bytes(data, exclude=["tokenizer"])
 
 
 def tags(docs):
