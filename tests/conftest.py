@@ -10,7 +10,7 @@ import torch
 from thinc.api import use_ops
 
 from .helpers.paths import ROOT
-from .helpers.pipelines import make_examples, make_tagger, train
+from .helpers.pipelines import make_trained
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # `datasets` reports to the Hub that it reads a file, a local one too, and waits where it can't.
@@ -30,17 +30,9 @@ def device(request):
         spacy.require_cpu()
 
 
-@pytest.fixture(scope="session")
-def trained_bytes():
-    """The bytes of a small trained pipeline; load them with `load`."""
-    nlp = make_tagger()
-    train(nlp, make_examples(nlp))
-    return nlp.to_bytes()
-
-
 @pytest.fixture
-def trained(trained_bytes):
-    return make_tagger().from_bytes(trained_bytes)
+def trained():
+    return make_trained("rnn_tagger")
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def work(tmp_path_factory):
     """A folder with data as .spacy files and a pipeline trained on them by ``spacy train``."""
     folder = tmp_path_factory.mktemp("cli")
     conllu = corpora_module("conllu")
-    vocab = spacy.blank("en").vocab
+    vocab = spacy.blank("xx").vocab
     for part in ("train", "dev"):
         docs = list(conllu.to_docs(ROOT / "corpora" / "agreement" / f"{part}.conllu", vocab))
         DocBin(docs=docs[:300]).to_disk(folder / f"{part}.spacy")
@@ -127,7 +127,7 @@ def test_assemble(work):
 def test_apply_benchmark_and_find_threshold(work):
     (work / "texts.jsonl").write_text('{"text": "The cat was asleep."}\n{"text": "It saw us."}\n')
     run("apply", work / "run/model-best", work / "texts.jsonl", work / "applied.spacy")
-    docs = list(DocBin().from_disk(work / "applied.spacy").get_docs(spacy.blank("en").vocab))
+    docs = list(DocBin().from_disk(work / "applied.spacy").get_docs(spacy.blank("xx").vocab))
     assert [doc[0].tag_ for doc in docs] == ["DT", "PRP"]
     printed = run(
         "benchmark",
@@ -248,7 +248,7 @@ def articles(tmp_path_factory):
     plain = corpora_module("plain")
     for part in ("train", "dev"):
         source = ROOT / "corpora" / "agreement" / f"{part}.conllu"
-        docs = list(plain.sentences(source, spacy.blank("en").vocab))
+        docs = list(plain.sentences(source, spacy.blank("xx").vocab))
         DocBin(docs=docs[:40]).to_disk(folder / f"{part}.spacy")
     return folder
 

@@ -416,7 +416,7 @@ def test_components_that_are_not_trained_or_not_ours():
     nlp = make_pipeline("rnn_textcat")
     with pytest.raises(ValueError, match="no weights yet"):
         saliency(only_pipe(nlp), nlp.make_doc(TEXT))
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     stock = nlp.add_pipe("tagger")
     for other in (stock, nlp, None):
         with pytest.raises(ValueError, match="no component of spacy-rnn"):

@@ -76,7 +76,7 @@ def test_says_what_is_wrong(folder):
     def fails(*arguments):
         return " ".join(run("rnn", "agreement", *arguments, code=1).split())
 
-    spacy.blank("en").to_disk(folder / "blank")
+    spacy.blank("xx").to_disk(folder / "blank")
     assert "Its components: none" in fails(folder / "blank", data)
     assert "does not end in one of .json" in fails(folder / "lm", data, "-o", "figures.txt")
     assert "No such file" in fails(folder / "lm", folder / "none.jsonl")

@@ -13,7 +13,7 @@ from spacy_rnn.display.table import table
 
 from ..helpers.cli import run, shown
 from ..helpers.markup import texts
-from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, train
+from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, make_trained, train
 
 NAME = "rnn_translator"
 TEXT = " ".join(sentence[0] for sentence in SENTENCES[2:])  # They like blue ham Eggs !
@@ -23,8 +23,7 @@ TWO = f"{SENTENCES[1][0]} {TEXT}"
 @pytest.fixture(scope="module")
 def nlp():
     """A trained pipeline that translates sentence by sentence."""
-    nlp = make_pipeline(NAME)
-    train(nlp, make_examples(nlp))
+    nlp = make_trained(NAME)
     nlp.add_pipe("sentencizer", first=True)
     return nlp
 
@@ -37,7 +36,7 @@ def work(nlp, tmp_path_factory):
     two = spacy.load(folder / "one")
     two.add_pipe(NAME, name="other", source=nlp)
     two.to_disk(folder / "two")
-    spacy.blank("en").to_disk(folder / "none")
+    spacy.blank("xx").to_disk(folder / "none")
     without = make_pipeline(NAME, {"decoder": {"attention": None}})
     train(without, make_examples(without), steps=1)
     without.to_disk(folder / "without")

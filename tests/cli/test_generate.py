@@ -53,6 +53,6 @@ def test_suggest(model):
 
 
 def test_a_pipeline_without_a_language_model(tmp_path):
-    spacy.blank("en").to_disk(tmp_path)
+    spacy.blank("xx").to_disk(tmp_path)
     for command in ("generate", "suggest"):
         assert "has no rnn_lm" in run("rnn", command, tmp_path, "I", code=1)

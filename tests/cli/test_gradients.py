@@ -24,7 +24,7 @@ def models(tmp_path_factory):
         nlp = make_pipeline("rnn_tagger", {"encoder": {"cell": cell}})
         nlp.initialize(lambda nlp=nlp: make_examples(nlp))
         nlp.to_disk(folder / cell)
-    spacy.blank("en").to_disk(folder / "blank")
+    spacy.blank("xx").to_disk(folder / "blank")
     none = make_pipeline("rnn_tagger", {"encoder": {"cell": "none"}})
     none.initialize(lambda: make_examples(none))
     none.to_disk(folder / "none")

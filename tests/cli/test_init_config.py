@@ -23,7 +23,7 @@ FEW = {
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
     """A file with annotation of every kind."""
-    vocab = spacy.blank("en").vocab
+    vocab = spacy.blank("xx").vocab
     docs = [make_doc(vocab, *sentence) for sentence in SENTENCES * 5]
     path = tmp_path_factory.mktemp("corpus") / "all.spacy"
     DocBin(docs=docs, store_user_data=True).to_disk(path)

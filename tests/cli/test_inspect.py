@@ -25,7 +25,7 @@ def write(path, docs):
 def work(tmp_path_factory):
     """A folder with corpora, and a config for each task."""
     folder = tmp_path_factory.mktemp("inspect")
-    vocab = spacy.blank("en").vocab
+    vocab = spacy.blank("xx").vocab
     docs = [make_doc(vocab, *sentence) for sentence in SENTENCES]
     write(folder / "train.spacy", docs[:3])
     write(folder / "dev.spacy", docs[2:])
@@ -85,7 +85,7 @@ def test_tables(work):
 
 
 def test_many_labels(work, tmp_path):
-    vocab = spacy.blank("en").vocab
+    vocab = spacy.blank("xx").vocab
     docs = [Doc(vocab, words=["a"] * n, tags=[f"T{n:02}"] * n) for n in range(1, 31)]
     write(tmp_path / "train.spacy", docs)
     printed = shown(
@@ -98,7 +98,7 @@ def test_many_labels(work, tmp_path):
 
 
 def test_nothing_to_warn_of(tmp_path):
-    vocab = spacy.blank("en").vocab
+    vocab = spacy.blank("xx").vocab
     for part, word in (("train", "a"), ("dev", "b")):
         docs = [Doc(vocab, words=[word, "b"] * n, tags=["X", "Y"] * n) for n in range(2, 103)]
         write(tmp_path / f"{part}.spacy", docs)

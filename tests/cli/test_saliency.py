@@ -42,8 +42,8 @@ def work(nlp, tmp_path_factory):
     folder = tmp_path_factory.mktemp("saliency")
     nlp.to_disk(folder / "two")
     trained(TEXTCAT).to_disk(folder / "one")
-    spacy.blank("en").to_disk(folder / "none")
-    stock = spacy.blank("en")
+    spacy.blank("xx").to_disk(folder / "none")
+    stock = spacy.blank("xx")
     stock.add_pipe("sentencizer")
     stock.to_disk(folder / "stock")
     return folder

@@ -1,6 +1,5 @@
 """Small networks of every component, and what they say of a text when its vectors are changed."""
 
-import functools
 import math
 
 import numpy as np
@@ -8,7 +7,7 @@ import torch
 
 from spacy_rnn.nn.translator import SourceBatch
 
-from .pipelines import SENTENCES, make_doc, make_examples, make_pipeline, train
+from .pipelines import SENTENCES, make_doc, make_trained
 
 TEXT = SENTENCES[1][0]  # She eats one ham .
 #: of each component the prediction that is explained
@@ -23,16 +22,9 @@ ASKED = {
 }
 
 
-@functools.cache
-def _trained_bytes(factory, steps):
-    nlp = make_pipeline(factory)
-    train(nlp, make_examples(nlp), steps=steps)
-    return nlp.to_bytes()
-
-
 def trained(factory, steps=10):
     """A pipeline that has learned a little."""
-    return make_pipeline(factory).from_bytes(_trained_bytes(factory, steps))
+    return make_trained(factory, steps)
 
 
 def only_pipe(nlp):

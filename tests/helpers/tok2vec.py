@@ -27,7 +27,7 @@ LISTENER = {"@architectures": "spacy.Tok2VecListener.v1", "width": WIDTH}
 
 def config_of(factory, tok2vec):
     """The default config of a component with this tok2vec."""
-    meta = spacy.blank("en").get_factory_meta(factory)
+    meta = spacy.blank("xx").get_factory_meta(factory)
     model = Config(meta.default_config["model"]).copy()
     if factory == "textcat":
         model = {

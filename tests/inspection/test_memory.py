@@ -197,7 +197,7 @@ from spacy.training import Example
 from spacy_rnn.inspection.memory import MOST_TOKENS, estimate
 
 torch.set_num_threads(1)
-nlp = spacy.blank("en")
+nlp = spacy.blank("xx")
 pipe = nlp.add_pipe("rnn_textcat")
 words = np.random.default_rng(0).zipf(1.3, size=(400, 40)) % 2000
 

@@ -26,7 +26,7 @@ CONFIGS = [path.stem for path in sorted((ROOT / "configs").glob("*.cfg"))]
 def paths(tmp_path_factory):
     """Three documents for training, and for development two, the first of which is a copy."""
     folder = tmp_path_factory.mktemp("corpora")
-    vocab = spacy.blank("en").vocab
+    vocab = spacy.blank("xx").vocab
     for part, sentences in (("train", SENTENCES[:3]), ("dev", SENTENCES[2:])):
         docs = [make_doc(vocab, *sentence) for sentence in sentences]
         DocBin(docs=docs, store_user_data=True).to_disk(folder / f"{part}.spacy")
@@ -107,7 +107,7 @@ def test_by_hand(inspected):
 
 
 def test_a_label_that_nothing_has(paths, tmp_path):
-    vocab = spacy.blank("en").vocab
+    vocab = spacy.blank("xx").vocab
     docs = [make_doc(vocab, *sentence) for sentence in SENTENCES]
     for doc in docs:
         doc.cats = {"EAT": 1.0, "LIKE": 0.0}
@@ -127,7 +127,7 @@ def test_labels_that_no_document_lacks(paths, tmp_path):
     config = configured(paths, "textcat")
     config["components"]["textcat"]["factory"] = "rnn_textcat_multilabel"
     config["components"]["textcat"]["threshold"] = 0.5
-    vocab = spacy.blank("en").vocab
+    vocab = spacy.blank("xx").vocab
     docs = [make_doc(vocab, *sentence) for sentence in SENTENCES[2:]]
     for doc in docs:
         del doc.cats["LIKE"]
@@ -193,7 +193,7 @@ def split_paths(tmp_path_factory):
     """Two texts of one sentence, of 3 and 5 tokens; one of two, of 3 and 4; and one of 6 tokens
     without sentence starts. For development the first and the third."""
     folder = tmp_path_factory.mktemp("split")
-    vocab = spacy.blank("en").vocab
+    vocab = spacy.blank("xx").vocab
     docs = [
         make_doc(vocab, words, category=category, rating=1.0)
         for words, category in (

@@ -40,7 +40,7 @@ EXTENSION_KINDS = ["rnn_regressor", "rnn_translator"]
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     """Three texts of one sentence and one of two, seven tokens long."""
-    vocab = spacy.blank("en").vocab
+    vocab = spacy.blank("xx").vocab
     first, second, third, last = SENTENCES
     # Each column of a sentence of five tokens and of one of two.
     both = [f"{one} {other}" for one, other in zip(second[:4], last[:4], strict=True)]
@@ -147,7 +147,7 @@ def test_one_of_several_targets_is_enough(caplog):
 )
 def test_values_of_extensions(value, there):
     set_doc_extension("some_value")
-    doc = spacy.blank("en").make_doc("a")
+    doc = spacy.blank("xx").make_doc("a")
     doc._.some_value = value
     assert has_annotation(doc, "doc._.some_value") == there
     assert not has_annotation(doc, "doc._.no_such_extension")

@@ -70,7 +70,7 @@ def tagger(source):
     return nlp
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(texts)
 def test_states_are_those_of_the_language_model(source, tagger, words):
     torch.testing.assert_close(states_of(tagger, words), oracle(lm_of_once(source), words))

@@ -19,6 +19,7 @@ from spacy_rnn.runtime.batching import Limits
 
 from ..helpers.kinds import CHOICE, KINDS
 from ..helpers.pipelines import SENTENCES, make_doc, make_examples, make_pipeline, train
+from ..helpers.slow import slow_but
 
 NAME = "rnn_lm"
 UNITS = {
@@ -230,7 +231,7 @@ def test_learns_with_all_units(units):
     assert scores["lm_perplexity"] == pytest.approx(1 / scores["lm_token_probability"])
 
 
-@pytest.mark.parametrize("way", ["bytes", "disk", "pickle", "deepcopy"])
+@pytest.mark.parametrize("way", slow_but(["disk"], ["bytes", "disk", "pickle", "deepcopy"]))
 @every_unit
 def test_stored_units_read_the_same(units, way, tmp_path):
     """Whatever the training texts held."""
@@ -364,7 +365,7 @@ def test_both_directions_share_no_weights():
     assert all(p.grad is not None and p.grad.any() for p in module.parameters())
 
 
-@pytest.mark.parametrize("cell", ["rnn_tanh", "gru", "lstm"])
+@pytest.mark.parametrize("cell", slow_but(["lstm"], ["rnn_tanh", "gru", "lstm"]))
 @pytest.mark.parametrize("direction", ["backward", "both"])
 def test_learns_in_every_direction(direction, cell):
     """The last words of the sentences differ, as the first ones do."""

@@ -38,11 +38,12 @@ def pipe_of(nlp):
 def trained_bytes(scheme="biluo", decoder="crf"):
     nlp = make(scheme, decoder)
     train(nlp, make_examples(nlp))
-    return nlp.to_bytes()
+    return nlp.to_bytes(exclude=["tokenizer"])
 
 
 def make_trained(scheme="biluo", decoder="crf", **config):
-    return make(scheme, decoder, **config).from_bytes(trained_bytes(scheme, decoder))
+    data = trained_bytes(scheme, decoder)
+    return make(scheme, decoder, **config).from_bytes(data, exclude=["tokenizer"])
 
 
 @functools.cache

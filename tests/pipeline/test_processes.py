@@ -122,7 +122,7 @@ def pipelines():
 
 @pytest.fixture(scope="module")
 def all_in_one(pipelines):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     for factory, source in pipelines.items():
         nlp.add_pipe(factory, source=source)
     return nlp

@@ -1,7 +1,5 @@
 """Components that rehearse what they had learned."""
 
-import functools
-
 import numpy as np
 import pytest
 import torch
@@ -12,7 +10,7 @@ from thinc.api import Adam
 from spacy_rnn.runtime.optimizer import make_adamw
 
 from ..helpers.kinds import FEW_KINDS, KINDS
-from ..helpers.pipelines import make_doc, make_examples, make_pipeline, train
+from ..helpers.pipelines import make_doc, make_examples, make_pipeline, make_trained, train
 from ..helpers.slow import slow_but
 
 REHEARSING = ["rnn_tagger", "rnn_ner", "rnn_textcat", "rnn_textcat_multilabel"]
@@ -21,16 +19,9 @@ OTHERS = [name for name in KINDS if name not in REHEARSING]
 over_rehearsing = pytest.mark.parametrize("name", slow_but(FEW_KINDS, REHEARSING))
 
 
-@functools.cache
-def trained_bytes(name):
-    nlp = make_pipeline(name)
-    train(nlp, make_examples(nlp))
-    return nlp.to_bytes()
-
-
 def resumed(name):
     """A trained pipeline that is about to go on, its examples, and them without annotation."""
-    nlp = make_pipeline(name).from_bytes(trained_bytes(name))
+    nlp = make_trained(name)
     examples = make_examples(nlp)
     optimizer = nlp.resume_training(sgd=make_adamw(0.03))
     raw = [Example(eg.x.copy(), Doc(nlp.vocab, words=[t.text for t in eg.x])) for eg in examples]

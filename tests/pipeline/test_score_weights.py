@@ -17,7 +17,7 @@ SPACYS = [
 
 @functools.cache
 def own_weights(factory):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe(factory)
     return nlp.get_factory_meta(factory).default_score_weights
 
@@ -37,7 +37,7 @@ def test_no_component_takes_the_weights_of_another(factory, other):
 
 
 def test_a_tagger_beside_spacys():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     for factory in ("tagger", "morphologizer", "rnn_tagger"):
         nlp.add_pipe(factory)
     weights = nlp.config["training"]["score_weights"]

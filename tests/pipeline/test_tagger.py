@@ -10,7 +10,15 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from ..helpers.pipelines import SENTENCES, make_doc, make_examples, make_tagger, tags, train
+from ..helpers.pipelines import (
+    SENTENCES,
+    make_doc,
+    make_examples,
+    make_tagger,
+    make_trained,
+    tags,
+    train,
+)
 
 ATTRIBUTES = {"tag": "tag_", "pos": "pos_", "morph": "morph"}
 
@@ -181,9 +189,9 @@ def test_gold_is_aligned_to_other_tokens(trained):
     assert named == expected and named[:2] == ["PRP", "VBZ"]
 
 
-def test_label_smoothing_and_class_weights_change_the_loss(trained_bytes):
+def test_label_smoothing_and_class_weights_change_the_loss():
     def loss(**config):
-        nlp = make_tagger(**config).from_bytes(trained_bytes)
+        nlp = make_trained("rnn_tagger", **config)
         return nlp.update(make_examples(nlp), sgd=False)["rnn_tagger"]
 
     plain = loss()
@@ -218,8 +226,8 @@ def test_threshold_leaves_doubtful_tokens_untagged(trained):
     assert tagged == (probability >= threshold).tolist()
 
 
-def test_probabilities_on_request(trained_bytes):
-    nlp = make_tagger(probabilities_attr="tag_probabilities").from_bytes(trained_bytes)
+def test_probabilities_on_request():
+    nlp = make_trained("rnn_tagger", probabilities_attr="tag_probabilities")
     texts = ["I like green eggs", "", "She eats ham"]
     for doc in nlp.pipe(texts):
         labels = nlp.get_pipe("rnn_tagger").labels_of("tag")

@@ -10,7 +10,15 @@ import spacy
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from ..helpers.pipelines import CATEGORIES, SENTENCES, make_doc, make_examples, make_pipeline, train
+from ..helpers.pipelines import (
+    CATEGORIES,
+    SENTENCES,
+    make_doc,
+    make_examples,
+    make_pipeline,
+    make_trained,
+    train,
+)
 
 FACTORIES = ["rnn_textcat", "rnn_textcat_multilabel"]
 ATTENTION = {"pooling": {"ways": ["attention", "last"]}}
@@ -70,9 +78,8 @@ def test_a_category_that_is_no_label_is_an_error(factory):
 
 @pytest.mark.parametrize("factory", FACTORIES)
 def test_a_category_that_is_no_label_is_no_error_in_evaluation(factory):
-    nlp = make_pipeline(factory)
+    nlp = make_trained(factory)
     examples = make_examples(nlp)
-    train(nlp, examples)
     unseen = example(nlp, "I like green eggs", {"LIKE": 1.0, "EAT": 0.0, "DRINK": 0.0})
     assert nlp.evaluate([*examples, unseen])["cats_micro_f"] == 1.0
 
@@ -103,8 +110,7 @@ def test_labels_with_odd_characters(factory, tmp_path):
 
 @pytest.mark.parametrize("factory", FACTORIES)
 def test_cats_of_other_components_stay(factory):
-    nlp = make_pipeline(factory)
-    train(nlp, make_examples(nlp), steps=1)
+    nlp = make_trained(factory)
     doc = make_doc(nlp.vocab, "I like eggs")
     doc.cats["OTHER"] = 0.25
     assert set(nlp(doc).cats) == {"OTHER", *CATEGORIES} and doc.cats["OTHER"] == 0.25
@@ -128,10 +134,8 @@ def test_label_smoothing_and_class_weights_change_the_loss(factory):
 
 @pytest.mark.parametrize("factory", FACTORIES)
 def test_scores_are_reported_for_each_label(factory):
-    nlp = make_pipeline(factory)
-    examples = make_examples(nlp)
-    train(nlp, examples)
-    scores = nlp.evaluate(examples)
+    nlp = make_trained(factory)
+    scores = nlp.evaluate(make_examples(nlp))
     assert scores["cats_macro_f"] == 1.0
     assert {label: f["f"] for label, f in scores["cats_f_per_type"].items()} == {
         "EAT": 1.0,
@@ -248,9 +252,8 @@ def test_one_label_that_holds_or_not():
 
 
 def test_threshold_counts_in_the_scores():
-    nlp = make_pipeline("rnn_textcat_multilabel", threshold=1.0)
+    nlp = make_trained("rnn_textcat_multilabel", threshold=1.0)
     examples = make_examples(nlp)
-    train(nlp, examples)
     assert nlp.evaluate(examples)["cats_micro_r"] == 0.0
     nlp.get_pipe("rnn_textcat_multilabel").cfg["threshold"] = 0.5
     assert nlp.evaluate(examples)["cats_micro_r"] == 1.0

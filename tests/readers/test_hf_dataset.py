@@ -41,7 +41,7 @@ def _cache(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def nlp():
-    return spacy.blank("en")
+    return spacy.blank("xx")
 
 
 def read(nlp, path, **settings):

@@ -22,7 +22,7 @@ def _cache(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def nlp():
-    return spacy.blank("en")
+    return spacy.blank("xx")
 
 
 def write(path, values, name="labels"):
@@ -324,7 +324,7 @@ def test_the_labels_of_a_dev_corpus_are_those_of_training(nlp, tmp_path, labels)
 def test_a_label_that_dev_lacks_counts_in_the_scores(nlp, tmp_path):
     """Both labels are predicted for a text that has one: half of them are right."""
     found = corpora(tmp_path, "labels = ${{corpora.train}}")
-    scored = spacy.blank("en")
+    scored = spacy.blank("xx")
     textcat = scored.add_pipe("rnn_textcat_multilabel", config={"threshold": 0.0})
     scored.initialize(lambda: found["train"](scored))
     assert textcat.labels == ("x", "y")

@@ -31,7 +31,7 @@ def _cache(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def nlp():
-    return spacy.blank("en")
+    return spacy.blank("xx")
 
 
 def write(path, text, encoding="utf-8"):

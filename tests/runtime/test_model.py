@@ -6,7 +6,12 @@ import pytest
 from spacy_rnn.config.search import Search
 
 from ..helpers.kinds import KINDS
-from ..helpers.pipelines import make_examples, make_pipeline, train
+from ..helpers.pipelines import (
+    make_examples,
+    make_pipeline,
+    make_trained,
+    train,
+)
 
 TEXTS = ["I like green eggs", "They like blue ham", "", "x"]
 
@@ -41,8 +46,7 @@ SCORES = (lambda pipe, found: pipe.to_scores(found), lambda pipe, docs: pipe.pre
 
 @pytest.fixture(scope="module", params=KINDS)
 def trained(request):
-    nlp = make_pipeline(request.param)
-    train(nlp, make_examples(nlp))
+    nlp = make_trained(request.param)
     return nlp.get_pipe(request.param), [nlp.make_doc(text) for text in TEXTS]
 
 

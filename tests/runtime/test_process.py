@@ -32,7 +32,7 @@ for found in pkgutil.walk_packages(spacy_rnn.__path__, "spacy_rnn."):
     importlib.import_module(found.name)
 """
 BUILD = """
-nlp = spacy.blank("en")
+nlp = spacy.blank("xx")
 nlp.add_pipe("rnn_tagger")
 show()
 doc = spacy.tokens.Doc(nlp.vocab, words=["Cats"], tags=["NNS"])
