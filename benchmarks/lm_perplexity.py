@@ -1,5 +1,5 @@
-"""How well the language model foretells WikiText-2: configs/lm.cfg trained by `spacy train` on one
-core, beside the same network in a bare torch loop (benchmarks/bare_lm.py), which reads the same
+"""The perplexity of the language model on WikiText-2: configs/lm.cfg, trained by `spacy train` on
+one core, beside the same network in a bare torch loop (benchmarks/bare_lm.py), which reads the same
 windows of the same articles in the same order, with the same steps, dropout and averages of
 weights. Both keep the averages that are best on valid.
 

@@ -297,7 +297,7 @@ def test_the_default_translation_scorer_is_made_without_sacrebleu():
     assert done.stdout.strip() == "False"
 
 
-def foretold(*texts, attr="log_probability"):
+def predicted(*texts, attr="log_probability"):
     """Examples from words and the probabilities of each token and of the end."""
     set_token_extension(attr, total, n_ends=1)
     examples = []
@@ -324,7 +324,7 @@ def foretold(*texts, attr="log_probability"):
     ],
 )
 def test_worked_values_of_a_language_model(texts, probability, bits):
-    scores = language_model_score(foretold(*texts))
+    scores = language_model_score(predicted(*texts))
     assert scores == {
         "lm_perplexity": pytest.approx(1 / probability),
         "lm_token_probability": pytest.approx(probability),
@@ -335,20 +335,20 @@ def test_worked_values_of_a_language_model(texts, probability, bits):
 
 def test_texts_that_were_not_read_do_not_count():
     read = [(["ab"], [1 / 4, 1 / 9]), (["c"], [1 / 2, 1 / 8])]
-    scores = language_model_score(foretold(*read))
-    assert language_model_score(foretold(read[0], (["xyz"], None), read[1])) == scores
+    scores = language_model_score(predicted(*read))
+    assert language_model_score(predicted(read[0], (["xyz"], None), read[1])) == scores
 
 
 @pytest.mark.parametrize("texts", [[], [(["a"], None)], [(["a"], None), ([], None)]])
 def test_without_log_probabilities_there_are_no_scores(texts):
-    scores = language_model_score(foretold(*texts))
+    scores = language_model_score(predicted(*texts))
     assert scores == dict.fromkeys(
         ("lm_perplexity", "lm_token_probability", "lm_bits_per_character")
     )
 
 
 def test_texts_that_are_all_but_impossible_have_finite_scores():
-    (example,) = foretold((["a"], [1.0, 1.0]))
+    (example,) = predicted((["a"], [1.0, 1.0]))
     example.predicted._.log_probability = [-1e4, -1e4]
     scores = language_model_score([example])
     assert scores["lm_token_probability"] == 0.0
@@ -358,7 +358,7 @@ def test_texts_that_are_all_but_impossible_have_finite_scores():
 
 def test_the_registered_scorer_of_language_models_takes_what_a_component_gives():
     """Its settings beside the attr, and examples that come once."""
-    examples = foretold((["ab"], [1 / 4, 1 / 9]), attr="log_p")
+    examples = predicted((["ab"], [1 / 4, 1 / 9]), attr="log_p")
     scorer = pickle.loads(pickle.dumps(make_language_model_scorer()))
     scores = scorer(iter(examples), attr="log_p", perplexity_attr="perplexity", labels=(), window=7)
     assert scores["lm_perplexity"] == pytest.approx(6.0)

@@ -18,4 +18,5 @@ def overlap_matrix(
     first = np.maximum(starts[:, None], other_starts)
     last = np.minimum(ends[:, None], other_ends)
     common = np.maximum(last - first, 0).astype("float32")
-    return common / np.maximum(common.sum(axis=1, keepdims=True), 1)
+    overlap: np.ndarray = common / np.maximum(common.sum(axis=1, keepdims=True), 1)
+    return overlap

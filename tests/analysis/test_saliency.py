@@ -160,11 +160,11 @@ def test_every_token_of_every_language_model(units, direction):
     nlp = make_pipeline("rnn_lm", {"units": units, "encoder": {"direction": direction}})
     train(nlp, make_examples(nlp), steps=3)
     pipe, doc = only_pipe(nlp), doc_of(nlp)
-    foretold = pipe.predict([doc])[0]
+    log_probs = pipe.predict([doc])[0]
     n_read = []
     for token in range(len(doc) + 1):
         found = saliency(pipe, doc, token=token, steps=30)
-        assert found.value == pytest.approx(foretold[token], abs=1e-4)
+        assert found.value == pytest.approx(log_probs[token], abs=1e-4)
         n_read.append(len(found.tokens))
         if direction == "backward":
             assert TEXT.replace(" ", "").endswith("".join(found.tokens).replace("▁", ""))

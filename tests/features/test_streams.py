@@ -1,4 +1,4 @@
-"""Streams of documents: every unit is foretold once, from the units and the document before it."""
+"""Streams of documents: every unit is predicted once, from the units and the document before it."""
 
 import copy
 from collections import Counter
@@ -39,7 +39,7 @@ def document(unit):
 
 
 def targets_of_streams(windows, n):
-    """What is foretold on each stream, from window to window."""
+    """What is predicted on each stream, from window to window."""
     found = [[] for _ in range(n)]
     for window in windows:
         for stream, (_, targets) in zip(found, rows_of(window), strict=True):
@@ -48,7 +48,7 @@ def targets_of_streams(windows, n):
 
 
 def dealt(docs, n):
-    """What each stream ought to foretell: a document joins the first of the shortest ones."""
+    """What each stream ought to predict: a document joins the first of the shortest ones."""
     found = [[] for _ in range(n)]
     for units in docs:
         min(found, key=len).extend(units[1:].tolist())
@@ -63,7 +63,7 @@ def dealt(docs, n):
     seed=st.none() | st.integers(0, 9),
 )
 @some
-def test_each_unit_is_foretold_once_and_in_order(sizes, n, window, carry, seed):
+def test_each_unit_is_predicted_once_and_in_order(sizes, n, window, carry, seed):
     """What is missing at the end waits, and only because some stream lacks units."""
     docs = documents(sizes)
     rng = None if seed is None else np.random.default_rng(seed)
@@ -83,7 +83,7 @@ def test_each_unit_is_foretold_once_and_in_order(sizes, n, window, carry, seed):
 @given(sizes=doc_sizes, n=n_streams, window=window_sizes, carry=st.booleans())
 @some
 def test_the_input_is_the_unit_before_the_target(sizes, n, window, carry):
-    """Of the same document: what stands before a document is read, not foretold."""
+    """Of the same document: what stands before a document is read, not predicted."""
     for read_window in read(BPTTStreams(n, window, carry), documents(sizes)):
         assert (read_window.inputs + 1 == read_window.targets).all()
         for inputs, targets in rows_of(read_window):

@@ -78,7 +78,7 @@ def _characters(doc):
     return np.array([ord(character) for character in doc._.translation], dtype="float64")
 
 
-def _foretold(pipe, docs):
+def _log_probabilities(pipe, docs):
     return pipe.predict(docs)
 
 
@@ -86,7 +86,7 @@ def _token_log_probabilities(doc):
     return np.array(doc._.log_probability)
 
 
-#: No language model knows which of the sentences comes: the first words cannot be foretold better
+#: No language model knows which of the sentences comes: the first words cannot be predicted better
 #: than by 1/4 each. All other tokens can, and so can the ends, which count as tokens.
 CHOICE = len(SENTENCES) * math.log(len(SENTENCES))
 N_TOKENS = sum(len(sentence[0].split()) + 1 for sentence in SENTENCES)
@@ -103,7 +103,7 @@ KINDS = {
         Kind(
             "rnn_lm",
             "lm_token_probability",
-            _foretold,
+            _log_probabilities,
             _token_log_probabilities,
             best=math.exp(-CHOICE / N_TOKENS),
             floor=CHOICE,
