@@ -22,29 +22,15 @@ def with_fields_of(settings: type) -> Callable[[Callable[..., Result]], Callable
     settings (type): A dataclass.
     RETURNS (Callable): The decorator. A function without a docstring gets that of the dataclass.
     """
-    hints = get_type_hints(settings)
     names = [field.name for field in fields(settings)]
+    hints = get_type_hints(settings)
     encoders = [name for name in names if hints[name] is RNNEncoder]
 
     def decorate(function: Callable[..., Result]) -> Callable[..., Result]:
-        own = inspect.signature(function).parameters
-        own_hints = get_type_hints(function)
-        (replaced,) = (name for name in own if own_hints[name] is settings)
-        annotations = {**own_hints, **hints, **dict.fromkeys(encoders, Model)}
-        parameters: List[inspect.Parameter] = []
-        for name, parameter in own.items():
-            if name == replaced:
-                parameters.extend(inspect.signature(settings).parameters.values())
-            else:
-                parameters.append(parameter)
-        signature = inspect.Signature(
-            [
-                p.replace(annotation=annotations[p.name], default=as_in_config(p.default))
-                # Parameters by keyword come last, those of a dataclass too.
-                for p in sorted(parameters, key=lambda p: p.kind)
-            ],
-            return_annotation=annotations["return"],
-        )
+        signature = inspect.signature(function)
+        own_hints = dict(function.__annotations__)
+        (replaced,) = (name for name in signature.parameters if own_hints.get(name) is settings)
+        signature = signature.replace(parameters=_replaced(signature, replaced, settings))
 
         @wraps(function)
         def with_fields(*args: Any, **kwargs: Any) -> Result:
@@ -54,22 +40,44 @@ def with_fields_of(settings: type) -> Callable[[Callable[..., Result]], Callable
                 values[name] = settings_of(values[name])
             return function(**{replaced: settings(**values)}, **given)
 
-        with_fields.__signature__ = signature  # type: ignore[attr-defined]
-        with_fields.__annotations__ = {name: annotations[name] for name in signature.parameters}
+        del own_hints[replaced]
+        with_fields.__annotations__ = {**own_hints, **hints, **dict.fromkeys(encoders, Model)}
+        with_fields.__signature__ = signature.replace(  # type: ignore[attr-defined]
+            parameters=[
+                p.replace(annotation=with_fields.__annotations__.get(name, p.annotation))
+                for name, p in signature.parameters.items()
+            ]
+        )
         with_fields.__doc__ = function.__doc__ or settings.__doc__
         return with_fields
 
     return decorate
 
 
-def defaults_of(settings: type) -> Dict[str, Any]:
-    """Return the defaults of a dataclass's fields, by name, as a config has them.
+def _replaced(
+    signature: inspect.Signature, replaced: str, settings: type
+) -> List[inspect.Parameter]:
+    """The parameters of a function, the fields of a dataclass in place of one of them."""
+    parameters = []
+    for name, parameter in signature.parameters.items():
+        if name != replaced:
+            parameters.append(parameter)
+            continue
+        for field in inspect.signature(settings).parameters.values():
+            kind, default = max(parameter.kind, field.kind), as_in_config(field.default)
+            parameters.append(field.replace(kind=kind, default=default))
+    # Those by keyword come last, as fields can be among them.
+    return sorted(parameters, key=lambda parameter: parameter.kind)
 
-    settings (type): A dataclass whose fields all have a default.
+
+def to_config(settings: Any) -> Dict[str, Any]:
+    """Return the fields of a dataclass, by name, as a config has them.
+
+    settings (Any): An instance.
     """
-    return {name: as_in_config(value) for name, value in vars(settings()).items()}
+    return {name: as_in_config(value) for name, value in vars(settings).items()}
 
 
 def as_in_config(value: Any) -> Any:
-    """Return a default as a config has it, which knows no tuples."""
+    """Return a value as a config has it, which knows no tuples."""
     return list(value) if isinstance(value, tuple) else value

@@ -16,10 +16,10 @@ from spacy.vocab import Vocab
 from srsly.msgpack import UnpackException
 from thinc.api import Model, Optimizer, set_dropout_rate
 
+from ..config.signature import to_config
 from ..runtime.attribution import EncoderInput, Question, input_of_doc
 from ..runtime.model import Gold, begin_update
 from ..runtime.shim import TorchShim, shim_of
-from ..validation import rate
 from .annotation import LOST_BY_READERS, annotation_of, has_annotation
 
 logger = logging.getLogger("spacy_rnn")
@@ -88,8 +88,9 @@ class RNNPipe(TrainablePipe):
     vocab (Vocab): The shared vocabulary.
     model (Model): The thinc model of the network.
     name (str): The component's name in the pipeline.
+    settings (Any): The component's settings, a dataclass.
     scorer (Optional[Callable]): The scoring method.
-    **cfg: The entries of `cfg`.
+    **state: Initial values of what belongs to the weights.
     """
 
     #: the keys of `cfg` that are saved and loaded with the weights
@@ -98,15 +99,20 @@ class RNNPipe(TrainablePipe):
     _warned_of_missing = False
 
     def __init__(
-        self, vocab: Vocab, model: Model, name: str, *, scorer: Optional[Callable], **cfg: Any
+        self,
+        vocab: Vocab,
+        model: Model,
+        name: str,
+        settings: Any,
+        scorer: Optional[Callable],
+        **state: Any,
     ):
         self.vocab = vocab
         self.model = model
         self.name = name
         self.scorer = scorer
-        self.cfg: Dict[str, Any] = cfg
+        self.cfg: Dict[str, Any] = {**to_config(settings), **state}
         self.register_extensions()
-        rate(label_smoothing=cfg.get("label_smoothing", 0.0))
 
     @property
     def shim(self) -> TorchShim:

@@ -1,14 +1,13 @@
 """Base of the components that predict numbers for a document."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional
 
 import numpy as np
 from spacy.tokens import Doc
 from spacy.training import Example
-from spacy.vocab import Vocab
-from thinc.api import Config, Model
+from thinc.api import Config
 from torch import Tensor
 
 from ..architectures.many_to_one import output_score, predict_attention
@@ -24,45 +23,34 @@ DEFAULT_MODEL = Config().from_str(
     """
     [model]
     @architectures = "spacy_rnn.ManyToOne.v1"
-    tok2vec = null
-    sentences = null
-    max_length = 0
-    keep = "head"
-    mixed_precision = "none"
-    batch_tokens = 4096
-    window = 5000
-    overlap = 200
 
     [model.embedding]
     @architectures = "spacy_rnn.TokenEmbedding.v1"
-    characters = null
-    affixes = null
-    vectors = null
 
     [model.embedding.words]
     @architectures = "spacy_rnn.WordEmbedding.v1"
-    width = 100
-    min_freq = 2
-    lowercase = true
-    unknown_dropout = 0.1
 
     [model.encoder]
     @architectures = "spacy_rnn.RNNEncoder.v1"
-    cell = "lstm"
-    direction = "both"
     hidden_size = 100
     depth = 1
-    recurrent_dropout = 0.0
-    residual = false
-    layer_norm = false
-    chrono_length = 0
 
     [model.pooling]
     @architectures = "spacy_rnn.Pooling.v1"
     ways = ["max", "mean"]
-    attention_size = 64
     """
 )["model"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DocumentSettings:
+    """Settings of all components that predict numbers for a document.
+
+    attention_attr (Optional[str]): Name of a Doc and Token extension for the attention on each
+        token: a list of numbers. The model must pool by attention.
+    """
+
+    attention_attr: Optional[str] = None
 
 
 class DocumentPrediction(NamedTuple):
@@ -89,18 +77,6 @@ class DocumentPipe(LabelPipe):
 
     #: the name of `explained_score`, for a label
     EXPLAINED_SCORE = "log-odds of {}"
-
-    def __init__(
-        self,
-        vocab: Vocab,
-        model: Model,
-        name: str,
-        *,
-        attention_attr: Optional[str],
-        scorer: Optional[Callable],
-        **cfg: Any,
-    ):
-        super().__init__(vocab, model, name, scorer=scorer, attention_attr=attention_attr, **cfg)
 
     def register_extensions(self) -> None:
         """Register the extension of the setting `attention_attr`."""

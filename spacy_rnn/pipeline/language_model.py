@@ -1,6 +1,6 @@
 """The language model component."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from ..architectures.language_model_attribution import attribution_target, encod
 from ..architectures.stream_trainer import StreamTrainer
 from ..architectures.suggestions import Session, Suggestion
 from ..config.search import Search
+from ..config.signature import to_config, with_fields_of
 from ..extensions import set_doc_extension, set_probability_extensions
 from ..features.normalization import required_texts
 from ..runtime.attribution import EncoderInput, Question
@@ -27,45 +28,58 @@ DEFAULT_MODEL = Config().from_str(
     """
     [model]
     @architectures = "spacy_rnn.LanguageModel.v1"
-    embedding_size = 128
-    tied = true
-    cutoffs = []
-    embedding_dropout = 0.0
-    activation_regularization = 0.0
-    temporal_regularization = 0.0
-    mixed_precision = "none"
-    batch_tokens = 4096
-    window = 512
 
     [model.units]
     @architectures = "spacy_rnn.CharacterUnits.v1"
-    min_freq = 2
 
     [model.encoder]
     @architectures = "spacy_rnn.RNNEncoder.v1"
-    cell = "lstm"
     direction = "forward"
     hidden_size = 256
     depth = 1
-    recurrent_dropout = 0.0
-    residual = false
-    layer_norm = false
-    chrono_length = 0
     """
 )["model"]
+
+
+@dataclass(frozen=True)
+class LanguageModelSettings:
+    """Settings of "rnn_lm".
+
+    streams (int): How many documents are read at once in training.
+    window (int): Units of each after which the gradient is cut off (truncated back-propagation
+        through time).
+    random_windows (bool): Sample the size of each window around `window`.
+    carry (bool): Read a training document from the state after the one before it on its stream,
+        not from the beginning.
+    condition (Optional[str]): What is known of a document before its first unit: "cats", its
+        labels, or the name of a Doc extension with a vector; None for nothing. The state starts
+        from it.
+    attr (str): Name of the Doc and Token extensions of log-probabilities.
+    perplexity_attr (str): Name of the Doc and Span extensions of perplexities.
+    """
+
+    streams: int = 20
+    window: int = 70
+    random_windows: bool = False
+    carry: bool = False
+    condition: Optional[str] = None
+    attr: str = "log_probability"
+    perplexity_attr: str = "perplexity"
+
+    def __post_init__(self) -> None:
+        at_least(1, streams=self.streams, window=self.window)
+        if self.carry and self.condition is not None:
+            raise ValueError(
+                "A document can start from the one before it (carry) or from its own labels "
+                "(condition), not from both. Set carry to false or condition to null."
+            )
 
 
 @Language.factory(
     "rnn_lm",
     default_config={
         "model": DEFAULT_MODEL,
-        "streams": 20,
-        "window": 70,
-        "random_windows": False,
-        "carry": False,
-        "condition": None,
-        "attr": "log_probability",
-        "perplexity_attr": "perplexity",
+        **to_config(LanguageModelSettings()),
         "scorer": {"@scorers": "spacy_rnn.language_model_scorer.v1"},
     },
     default_score_weights={
@@ -74,34 +88,17 @@ DEFAULT_MODEL = Config().from_str(
         "lm_bits_per_character": None,
     },
 )
+@with_fields_of(LanguageModelSettings)
 def make_lm(
     nlp: Language,
     name: str,
     model: Model,
-    streams: int,
-    window: int,
-    random_windows: bool,
-    carry: bool,
-    condition: Optional[str],
-    attr: str,
-    perplexity_attr: str,
+    *,
+    settings: LanguageModelSettings,
     scorer: Optional[Callable],
 ) -> "RNNLanguageModel":
     """Make an RNN language model; see `RNNLanguageModel`."""
-    return RNNLanguageModel(
-        nlp.vocab,
-        model,
-        name,
-        nlp=nlp,
-        streams=streams,
-        window=window,
-        random_windows=random_windows,
-        carry=carry,
-        condition=condition,
-        attr=attr,
-        perplexity_attr=perplexity_attr,
-        scorer=scorer,
-    )
+    return RNNLanguageModel(nlp.vocab, model, name, nlp=nlp, **vars(settings), scorer=scorer)
 
 
 class RNNLanguageModel(RNNPipe):
@@ -117,20 +114,18 @@ class RNNLanguageModel(RNNPipe):
     ``doc._.perplexity`` and ``span._.perplexity``, per token; that of a span is given all that
     stands before it, or after it by a backward model. They stay right where tokens are merged.
 
-    nlp (Language): The pipeline, whose tokenizer reads prompts; needed where words are the units.
-    streams (int): How many documents are read at once in training.
-    window (int): Units of each after which the gradient is cut off (truncated back-propagation
-        through time).
-    random_windows (bool): Draw the size of each window around `window`.
-    carry (bool): Read a training document from the state after the one before it on its stream,
-        not from the beginning.
-    condition (str): What is known of a document before its first unit: "cats", its labels, or the
-        name of a Doc extension with a vector; None for nothing. The state starts from it.
-    attr (str), perplexity_attr (str): Names of the extensions.
+    vocab (Vocab): The shared vocabulary.
+    model (Model): The thinc model, spacy_rnn.LanguageModel.v1.
+    name (str): The component's name in the pipeline.
+    nlp (Optional[Language]): The pipeline, whose tokenizer reads prompts; needed if the units are
+        words.
+    settings (LanguageModelSettings): Its fields are arguments by keyword.
+    scorer (Optional[Callable]): The scoring method.
     """
 
     PERSISTED_CFG = ("labels", "condition_size")
 
+    @with_fields_of(LanguageModelSettings)
     def __init__(
         self,
         vocab: Vocab,
@@ -138,36 +133,10 @@ class RNNLanguageModel(RNNPipe):
         name: str = "rnn_lm",
         *,
         nlp: Optional[Language] = None,
-        streams: int = 20,
-        window: int = 70,
-        random_windows: bool = False,
-        carry: bool = False,
-        condition: Optional[str] = None,
-        attr: str = "log_probability",
-        perplexity_attr: str = "perplexity",
+        settings: LanguageModelSettings,
         scorer: Optional[Callable] = None,
     ):
-        at_least(1, streams=streams, window=window)
-        if carry and condition is not None:
-            raise ValueError(
-                "A document can start from the one before it (carry) or from its own labels "
-                "(condition), not from both. Set carry to false or condition to null."
-            )
-        super().__init__(
-            vocab,
-            model,
-            name,
-            scorer=scorer,
-            labels=[],
-            condition_size=0,
-            streams=streams,
-            window=window,
-            random_windows=random_windows,
-            carry=carry,
-            condition=condition,
-            attr=attr,
-            perplexity_attr=perplexity_attr,
-        )
+        super().__init__(vocab, model, name, settings, scorer, labels=[], condition_size=0)
         self.nlp = nlp
         #: the state of training between two updates; made at the first one
         self.stream_trainer: Optional[StreamTrainer] = None

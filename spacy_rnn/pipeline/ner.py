@@ -1,5 +1,6 @@
 """The entity recognizer component."""
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Literal, NamedTuple, Optional, Tuple
 
@@ -22,6 +23,7 @@ from ..architectures.entities import (
     predict_readings,
     tag_score,
 )
+from ..config.signature import to_config, with_fields_of
 from ..extensions import only, set_span_extension, set_token_extension
 from ..features.tag_scheme import Scheme
 from ..nn.losses import MISSING
@@ -55,14 +57,29 @@ class Reading(NamedTuple):
     entities: Tuple[Span, ...]
 
 
+@dataclass(frozen=True)
+class EntityRecognizerSettings:
+    """Settings of "rnn_ner".
+
+    scheme (str): How entities become tags: "biluo" distinguishes first, inner and last tokens and
+        entities of one token; "bio" only first and other tokens.
+    confidence_attr (Optional[str]): Name of a Span extension that receives the probability of each
+        predicted entity: that exactly these tokens are an entity of this label, given the text.
+    probabilities_attr (Optional[str]): Name of a Doc and Token extension for the probability of
+        each tag at each token: a list for each token, in the order of `tags`.
+    """
+
+    scheme: Literal["bio", "biluo"] = "biluo"
+    confidence_attr: Optional[str] = None
+    probabilities_attr: Optional[str] = None
+
+
 @Language.factory(
     "rnn_ner",
     assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
     default_config={
         "model": DEFAULT_MODEL,
-        "scheme": "biluo",
-        "confidence_attr": None,
-        "probabilities_attr": None,
+        **to_config(EntityRecognizerSettings()),
         "scorer": {"@scorers": "spacy.ner_scorer.v1"},
     },
     default_score_weights={
@@ -72,25 +89,17 @@ class Reading(NamedTuple):
         "ents_per_type": None,
     },
 )
+@with_fields_of(EntityRecognizerSettings)
 def make_ner(
     nlp: Language,
     name: str,
     model: Model,
-    scheme: Literal["bio", "biluo"],
-    confidence_attr: Optional[str],
-    probabilities_attr: Optional[str],
+    *,
+    settings: EntityRecognizerSettings,
     scorer: Optional[Callable],
 ) -> "RNNEntityRecognizer":
     """Make an RNN entity recognizer; see `RNNEntityRecognizer`."""
-    return RNNEntityRecognizer(
-        nlp.vocab,
-        model,
-        name,
-        scheme=scheme,
-        confidence_attr=confidence_attr,
-        probabilities_attr=probabilities_attr,
-        scorer=scorer,
-    )
+    return RNNEntityRecognizer(nlp.vocab, model, name, **vars(settings), scorer=scorer)
 
 
 class RNNEntityRecognizer(RehearsingPipe):
@@ -101,38 +110,26 @@ class RNNEntityRecognizer(RehearsingPipe):
     blocked tokens, none crosses the start of a sentence, and none begins or ends with white space
     (with "bio", none has any).
 
-    scheme (str): How entities become tags: "biluo" tells first, inner and last tokens and entities
-        of one token apart; "bio" only first and other tokens.
-    confidence_attr (Optional[str]): Name of a Span extension that receives the probability of each
-        predicted entity: that just these tokens are an entity of this label, given the text.
-    probabilities_attr (Optional[str]): Name of a Doc and Token extension for the probability of
-        each tag at each token: a list for each token, in the order of `tags`.
+    vocab (Vocab): The shared vocabulary.
+    model (Model): The thinc model, spacy_rnn.Tagger.v1.
+    name (str): The component's name in the pipeline.
+    settings (EntityRecognizerSettings): Its fields are arguments by keyword.
+    scorer (Optional[Callable]): The scoring method.
     """
 
     PERSISTED_CFG = ("labels", "scheme", "temperature")
 
+    @with_fields_of(EntityRecognizerSettings)
     def __init__(
         self,
         vocab: Vocab,
         model: Model,
         name: str = "rnn_ner",
         *,
-        scheme: Literal["bio", "biluo"] = "biluo",
-        confidence_attr: Optional[str] = None,
-        probabilities_attr: Optional[str] = None,
+        settings: EntityRecognizerSettings,
         scorer: Optional[Callable] = None,
     ):
-        super().__init__(
-            vocab,
-            model,
-            name,
-            scorer=scorer,
-            labels=[],
-            scheme=scheme,
-            temperature=1.0,
-            confidence_attr=confidence_attr,
-            probabilities_attr=probabilities_attr,
-        )
+        super().__init__(vocab, model, name, settings, scorer, labels=[], temperature=1.0)
 
     def register_extensions(self) -> None:
         """Register the extensions of the settings `confidence_attr` and `probabilities_attr`."""

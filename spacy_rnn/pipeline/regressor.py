@@ -1,6 +1,7 @@
 """The regressor component."""
 
 import math
+from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
 import numpy as np
@@ -11,12 +12,24 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 from torch import Tensor
 
+from ..config.signature import to_config, with_fields_of
 from ..extensions import set_doc_extension
 from ..nn.losses import squared_error
 from ..runtime.attribution import Question
 from ..runtime.model import Gold
 from .base import ExampleStats
-from .document import DEFAULT_MODEL, DocumentPipe, excerpt
+from .document import DEFAULT_MODEL, DocumentPipe, DocumentSettings, excerpt
+
+
+@dataclass(frozen=True)
+class RegressorSettings(DocumentSettings):
+    """Settings of "rnn_regressor".
+
+    attr (str): Name of the Doc extension of the numbers, gold and predicted.
+    attention_attr: See `DocumentSettings`.
+    """
+
+    attr: str = "regression"
 
 
 @Language.factory(
@@ -24,8 +37,7 @@ from .document import DEFAULT_MODEL, DocumentPipe, excerpt
     assigns=["doc._.regression"],
     default_config={
         "model": DEFAULT_MODEL,
-        "attr": "regression",
-        "attention_attr": None,
+        **to_config(RegressorSettings()),
         "scorer": {"@scorers": "spacy_rnn.regression_scorer.v1"},
     },
     default_score_weights={
@@ -36,18 +48,17 @@ from .document import DEFAULT_MODEL, DocumentPipe, excerpt
         "regression_per_target": None,
     },
 )
+@with_fields_of(RegressorSettings)
 def make_regressor(
     nlp: Language,
     name: str,
     model: Model,
-    attr: str,
-    attention_attr: Optional[str],
+    *,
+    settings: RegressorSettings,
     scorer: Optional[Callable],
 ) -> "RNNRegressor":
     """Make an RNN regressor; see `RNNRegressor`."""
-    return RNNRegressor(
-        nlp.vocab, model, name, attr=attr, attention_attr=attention_attr, scorer=scorer
-    )
+    return RNNRegressor(nlp.vocab, model, name, **vars(settings), scorer=scorer)
 
 
 class RNNRegressor(DocumentPipe):
@@ -58,26 +69,26 @@ class RNNRegressor(DocumentPipe):
     Inside, each target is standardized by its mean and standard deviation in the training data,
     which are stored with the component; the loss is of standardized values.
 
-    attr (str): Name of the extension.
-    attention_attr (Optional[str]): Name of a Doc and Token extension for how much each token
-        counts: a list of numbers. The model must pool by attention.
+    vocab (Vocab): The shared vocabulary.
+    model (Model): The thinc model, spacy_rnn.ManyToOne.v1.
+    name (str): The component's name in the pipeline.
+    settings (RegressorSettings): Its fields are arguments by keyword.
+    scorer (Optional[Callable]): The scoring method.
     """
 
     EXPLAINED_SCORE = "{}"
 
+    @with_fields_of(RegressorSettings)
     def __init__(
         self,
         vocab: Vocab,
         model: Model,
         name: str = "rnn_regressor",
         *,
-        attr: str = "regression",
-        attention_attr: Optional[str] = None,
+        settings: RegressorSettings,
         scorer: Optional[Callable] = None,
     ):
-        super().__init__(
-            vocab, model, name, labels={}, attr=attr, attention_attr=attention_attr, scorer=scorer
-        )
+        super().__init__(vocab, model, name, settings, scorer, labels={})
 
     def register_extensions(self) -> None:
         """Register the extensions of the settings `attr` and `attention_attr`."""

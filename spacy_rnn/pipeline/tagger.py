@@ -1,7 +1,8 @@
 """The tagger component."""
 
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Callable, Dict, Iterable, List, Literal, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, Literal, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from spacy.attrs import IS_SPACE
@@ -12,11 +13,13 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
 from ..architectures.tagger import decoder_of, label_score, predict_probabilities
+from ..config.signature import to_config, with_fields_of
 from ..extensions import only, set_token_extension
 from ..nn.losses import MISSING
 from ..nn.tagger import tagging_divergence, tagging_loss
 from ..runtime.attribution import Question, check_place, number_of
 from ..runtime.model import Gold
+from ..validation import rate
 from .annotation import aligned_values, attribute_labels, label_indices
 from .base import ExampleStats
 from .rehearsal import RehearsingPipe
@@ -30,96 +33,29 @@ DEFAULT_MODEL = Config().from_str(
     """
     [model]
     @architectures = "spacy_rnn.Tagger.v1"
-    decoder = "softmax"
-    tok2vec = null
-    mixed_precision = "none"
-    batch_tokens = 4096
-    window = 5000
-    overlap = 200
 
     [model.embedding]
     @architectures = "spacy_rnn.TokenEmbedding.v1"
-    affixes = null
-    vectors = null
 
     [model.embedding.words]
     @architectures = "spacy_rnn.WordEmbedding.v1"
-    width = 100
-    min_freq = 2
-    lowercase = true
-    unknown_dropout = 0.1
 
     [model.embedding.characters]
     @architectures = "spacy_rnn.CharacterRNN.v1"
-    width = 50
-    hidden_size = 25
-    cell = "lstm"
-    max_length = 24
 
     [model.encoder]
     @architectures = "spacy_rnn.RNNEncoder.v1"
-    cell = "lstm"
-    direction = "both"
-    hidden_size = 200
-    depth = 2
-    recurrent_dropout = 0.0
-    residual = false
-    layer_norm = false
-    chrono_length = 0
     """
 )["model"]
 
 
-@Language.factory(
-    "rnn_tagger",
-    assigns=["token.tag", "token.pos", "token.morph"],
-    default_config={
-        "model": DEFAULT_MODEL,
-        "targets": ["tag"],
-        "overwrite": False,
-        "label_smoothing": 0.0,
-        "class_weights": None,
-        "threshold": 0.0,
-        "probabilities_attr": None,
-        "scorer": {"@scorers": "spacy_rnn.tagger_scorer.v1"},
-    },
-    # The accuracies of single targets are scores of spaCy's tagger and morphologizer too, whose
-    # weights would be replaced by any that stands here.
-    default_score_weights={"label_acc": 1.0},
-)
-def make_tagger(
-    nlp: Language,
-    name: str,
-    model: Model,
-    targets: List[Target],
-    overwrite: bool,
-    label_smoothing: float,
-    class_weights: Optional[Dict[str, float]],
-    threshold: float,
-    probabilities_attr: Optional[str],
-    scorer: Optional[Callable],
-) -> "RNNTagger":
-    """Make an RNN tagger; see `RNNTagger`."""
-    return RNNTagger(
-        nlp.vocab,
-        model,
-        name,
-        targets=targets,
-        overwrite=overwrite,
-        label_smoothing=label_smoothing,
-        class_weights=class_weights,
-        threshold=threshold,
-        probabilities_attr=probabilities_attr,
-        scorer=scorer,
-    )
+@dataclass(frozen=True)
+class TaggerSettings:
+    """Settings of "rnn_tagger".
 
-
-class RNNTagger(RehearsingPipe):
-    """Label each token with a recurrent network.
-
-    targets (List[str]): What is predicted: "tag" (`token.tag`), "pos" (`token.pos`), "morph"
+    targets (Sequence[str]): What is predicted: "tag" (`token.tag`), "pos" (`token.pos`), "morph"
         (`token.morph`); several share one encoder.
-    overwrite (bool): Whether annotation that is already on a token is replaced.
+    overwrite (bool): Replace annotation that is already on a token.
     label_smoothing (float): Share of the probability spread over all labels in training.
     class_weights (Optional[Dict[str, float]]): Factors on the loss of labels; 1 for others.
     threshold (float): Labels less probable than this are not set.
@@ -128,47 +64,77 @@ class RNNTagger(RehearsingPipe):
         `labels_of(target)`.
     """
 
+    targets: Sequence[Target] = ("tag",)
+    overwrite: bool = False
+    label_smoothing: float = 0.0
+    class_weights: Optional[Dict[str, float]] = None
+    threshold: float = 0.0
+    probabilities_attr: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        targets = list(self.targets)
+        if not targets or len(set(targets)) < len(targets) or not set(targets) <= set(ATTRIBUTES):
+            raise ValueError(
+                f"'targets' must be one or more of {list(ATTRIBUTES)}, each once; got {targets}."
+            )
+        rate(label_smoothing=self.label_smoothing)
+
+
+@Language.factory(
+    "rnn_tagger",
+    assigns=["token.tag", "token.pos", "token.morph"],
+    default_config={
+        "model": DEFAULT_MODEL,
+        **to_config(TaggerSettings()),
+        "scorer": {"@scorers": "spacy_rnn.tagger_scorer.v1"},
+    },
+    # The accuracies of single targets are scores of spaCy's tagger and morphologizer too, whose
+    # weights would be replaced by any that stands here.
+    default_score_weights={"label_acc": 1.0},
+)
+@with_fields_of(TaggerSettings)
+def make_tagger(
+    nlp: Language,
+    name: str,
+    model: Model,
+    *,
+    settings: TaggerSettings,
+    scorer: Optional[Callable],
+) -> "RNNTagger":
+    """Make an RNN tagger; see `RNNTagger`."""
+    return RNNTagger(nlp.vocab, model, name, **vars(settings), scorer=scorer)
+
+
+class RNNTagger(RehearsingPipe):
+    """Label each token with a recurrent network.
+
+    vocab (Vocab): The shared vocabulary.
+    model (Model): The thinc model, spacy_rnn.Tagger.v1.
+    name (str): The component's name in the pipeline.
+    settings (TaggerSettings): Its fields are arguments by keyword.
+    scorer (Optional[Callable]): The scoring method.
+    """
+
     PERSISTED_CFG = ("labels", "targets")
 
+    @with_fields_of(TaggerSettings)
     def __init__(
         self,
         vocab: Vocab,
         model: Model,
         name: str = "rnn_tagger",
         *,
-        targets: Iterable[Target] = ("tag",),
-        overwrite: bool = False,
-        label_smoothing: float = 0.0,
-        class_weights: Optional[Dict[str, float]] = None,
-        threshold: float = 0.0,
-        probabilities_attr: Optional[str] = None,
+        settings: TaggerSettings,
         scorer: Optional[Callable] = None,
     ):
-        targets = list(targets)
-        if not targets or len(set(targets)) < len(targets) or not set(targets) <= set(ATTRIBUTES):
-            raise ValueError(
-                f"'targets' of '{name}' must be one or more of {list(ATTRIBUTES)}, each once; got "
-                f"{targets}."
-            )
-        if decoder_of(model) == "crf" and (label_smoothing or class_weights):
+        if decoder_of(model) == "crf" and (settings.label_smoothing or settings.class_weights):
             raise ValueError(
                 f"'label_smoothing' and 'class_weights' of '{name}' change the loss of single "
                 f"tokens; a CRF has one of whole sequences. Leave them at 0.0 and null, or set "
                 f'[components.{name}.model] decoder to "softmax".'
             )
-        super().__init__(
-            vocab,
-            model,
-            name,
-            scorer=scorer,
-            targets=targets,
-            labels={target: [] for target in targets},
-            overwrite=overwrite,
-            label_smoothing=label_smoothing,
-            class_weights=class_weights,
-            threshold=threshold,
-            probabilities_attr=probabilities_attr,
-        )
+        labels: Dict[str, List[str]] = {target: [] for target in settings.targets}
+        super().__init__(vocab, model, name, settings, scorer, labels=labels)
 
     def register_extensions(self) -> None:
         """Register the extension of the setting `probabilities_attr`."""

@@ -1,5 +1,6 @@
 """The text classifier for exclusive classes, and the base of both text classifiers."""
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
@@ -12,6 +13,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 from torch import Tensor
 
+from ..config.signature import to_config, with_fields_of
 from ..nn.losses import (
     MISSING,
     exclusive_divergence,
@@ -19,8 +21,9 @@ from ..nn.losses import (
     log_odds,
 )
 from ..runtime.model import Gold
+from ..validation import rate
 from .base import ExampleStats
-from .document import DEFAULT_MODEL, TARGET, DocumentPipe, excerpt
+from .document import DEFAULT_MODEL, TARGET, DocumentPipe, DocumentSettings, excerpt
 from .rehearsal import RehearsingPipe
 
 SCORE_WEIGHTS = {
@@ -37,65 +40,47 @@ SCORE_WEIGHTS = {
 }
 
 
+@dataclass(frozen=True)
+class TextCategorizerSettings(DocumentSettings):
+    """Settings of "rnn_textcat".
+
+    label_smoothing (float): Share of the probability spread over all classes in training.
+    class_weights (Optional[Dict[str, float]]): Factors on the loss of classes; 1 for others.
+    attention_attr: See `DocumentSettings`.
+    """
+
+    label_smoothing: float = 0.0
+    class_weights: Optional[Dict[str, float]] = None
+
+    def __post_init__(self) -> None:
+        rate(label_smoothing=self.label_smoothing)
+
+
 @Language.factory(
     "rnn_textcat",
     assigns=["doc.cats"],
     default_config={
         "model": DEFAULT_MODEL,
-        "label_smoothing": 0.0,
-        "class_weights": None,
-        "attention_attr": None,
+        **to_config(TextCategorizerSettings()),
         "scorer": {"@scorers": "spacy.textcat_scorer.v2"},
     },
     default_score_weights=SCORE_WEIGHTS,
 )
+@with_fields_of(TextCategorizerSettings)
 def make_textcat(
     nlp: Language,
     name: str,
     model: Model,
-    label_smoothing: float,
-    class_weights: Optional[Dict[str, float]],
-    attention_attr: Optional[str],
+    *,
+    settings: TextCategorizerSettings,
     scorer: Optional[Callable],
 ) -> "RNNTextCategorizer":
     """Make an RNN text classifier for exclusive classes; see `RNNTextCategorizer`."""
-    return RNNTextCategorizer(
-        nlp.vocab,
-        model,
-        name,
-        label_smoothing=label_smoothing,
-        class_weights=class_weights,
-        attention_attr=attention_attr,
-        scorer=scorer,
-    )
+    return RNNTextCategorizer(nlp.vocab, model, name, **vars(settings), scorer=scorer)
 
 
 class TextCategorizerPipe(RehearsingPipe, DocumentPipe):
     """Base of both text classifiers: labels and annotation in `doc.cats`."""
-
-    def __init__(
-        self,
-        vocab: Vocab,
-        model: Model,
-        name: str,
-        *,
-        label_smoothing: float = 0.0,
-        class_weights: Optional[Dict[str, float]] = None,
-        attention_attr: Optional[str] = None,
-        scorer: Optional[Callable] = None,
-        **cfg: Any,
-    ):
-        super().__init__(
-            vocab,
-            model,
-            name,
-            labels=[],
-            label_smoothing=label_smoothing,
-            class_weights=class_weights,
-            attention_attr=attention_attr,
-            scorer=scorer,
-            **cfg,
-        )
 
     @property
     def gold_annotation(self) -> Tuple[str, ...]:
@@ -159,16 +144,26 @@ class RNNTextCategorizer(TextCategorizerPipe):
     The probabilities of the classes, which sum to 1, are set in `doc.cats`. A text learned from may
     name its class, or only classes that it does not belong to (0 in `doc.cats`).
 
-    label_smoothing (float): Share of the probability spread over all classes in training.
-    class_weights (Optional[Dict[str, float]]): Factors on the loss of classes; 1 for others.
-    attention_attr (Optional[str]): Name of a Doc and Token extension for how much each token
-        counts: a list of numbers. The model must pool by attention.
+    vocab (Vocab): The shared vocabulary.
+    model (Model): The thinc model, spacy_rnn.ManyToOne.v1.
+    name (str): The component's name in the pipeline.
+    settings (TextCategorizerSettings): Its fields are arguments by keyword.
+    scorer (Optional[Callable]): The scoring method.
     """
 
     PERSISTED_CFG = ("labels", "positive_label")
 
-    def __init__(self, vocab: Vocab, model: Model, name: str = "rnn_textcat", **settings: Any):
-        super().__init__(vocab, model, name, positive_label=None, **settings)
+    @with_fields_of(TextCategorizerSettings)
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model,
+        name: str = "rnn_textcat",
+        *,
+        settings: TextCategorizerSettings,
+        scorer: Optional[Callable] = None,
+    ):
+        super().__init__(vocab, model, name, settings, scorer, labels=[], positive_label=None)
 
     def initialize(
         self,

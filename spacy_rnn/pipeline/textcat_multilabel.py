@@ -1,6 +1,7 @@
 """The text classifier for any number of labels."""
 
 import logging
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Optional
 
@@ -12,6 +13,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 from torch import Tensor
 
+from ..config.signature import to_config, with_fields_of
 from ..nn.losses import (
     multilabel_divergence,
     multilabel_loss,
@@ -19,9 +21,23 @@ from ..nn.losses import (
 from ..runtime.model import Gold
 from .annotation import ZERO_FOR_OTHERS
 from .document import DEFAULT_MODEL
-from .textcat import SCORE_WEIGHTS, TextCategorizerPipe
+from .textcat import SCORE_WEIGHTS, TextCategorizerPipe, TextCategorizerSettings
 
 logger = logging.getLogger("spacy_rnn")
+
+
+@dataclass(frozen=True)
+class MultiLabelTextCategorizerSettings(TextCategorizerSettings):
+    """Settings of "rnn_textcat_multilabel".
+
+    label_smoothing (float): Share of each label's 0 or 1 that is split between both in training.
+    class_weights (Optional[Dict[str, float]]): Factors on the loss of labels in texts where they
+        hold, 1 for others; more than 1 finds more of a rare label.
+    threshold (float): Labels at least so probable count as found in the scores.
+    attention_attr: See `DocumentSettings`.
+    """
+
+    threshold: float = 0.5
 
 
 @Language.factory(
@@ -29,35 +45,22 @@ logger = logging.getLogger("spacy_rnn")
     assigns=["doc.cats"],
     default_config={
         "model": DEFAULT_MODEL,
-        "threshold": 0.5,
-        "label_smoothing": 0.0,
-        "class_weights": None,
-        "attention_attr": None,
+        **to_config(MultiLabelTextCategorizerSettings()),
         "scorer": {"@scorers": "spacy.textcat_multilabel_scorer.v2"},
     },
     default_score_weights=SCORE_WEIGHTS,
 )
+@with_fields_of(MultiLabelTextCategorizerSettings)
 def make_textcat_multilabel(
     nlp: Language,
     name: str,
     model: Model,
-    threshold: float,
-    label_smoothing: float,
-    class_weights: Optional[Dict[str, float]],
-    attention_attr: Optional[str],
+    *,
+    settings: MultiLabelTextCategorizerSettings,
     scorer: Optional[Callable],
 ) -> "RNNMultiLabelTextCategorizer":
     """Make an RNN text classifier for any number of labels; see `RNNMultiLabelTextCategorizer`."""
-    return RNNMultiLabelTextCategorizer(
-        nlp.vocab,
-        model,
-        name,
-        threshold=threshold,
-        label_smoothing=label_smoothing,
-        class_weights=class_weights,
-        attention_attr=attention_attr,
-        scorer=scorer,
-    )
+    return RNNMultiLabelTextCategorizer(nlp.vocab, model, name, **vars(settings), scorer=scorer)
 
 
 class RNNMultiLabelTextCategorizer(TextCategorizerPipe):
@@ -66,27 +69,27 @@ class RNNMultiLabelTextCategorizer(TextCategorizerPipe):
     The probability of each label is set in `doc.cats`. Labels missing in the `doc.cats` of a text
     learned from are unknown, not 0.
 
-    threshold (float): Labels at least so probable count as found in the scores.
-    label_smoothing (float): Share of each label's 0 or 1 that is split between both in training.
-    class_weights (Optional[Dict[str, float]]): Factors on the loss of labels in texts where they
-        hold, 1 for others; more than 1 finds more of a rare label.
-    attention_attr (Optional[str]): Name of a Doc and Token extension for how much each token
-        counts: a list of numbers. The model must pool by attention.
+    vocab (Vocab): The shared vocabulary.
+    model (Model): The thinc model, spacy_rnn.ManyToOne.v1.
+    name (str): The component's name in the pipeline.
+    settings (MultiLabelTextCategorizerSettings): Its fields are arguments by keyword.
+    scorer (Optional[Callable]): The scoring method.
     """
 
     #: True after scoring has warned of labels without negative examples
     _warned_of_scores = False
 
+    @with_fields_of(MultiLabelTextCategorizerSettings)
     def __init__(
         self,
         vocab: Vocab,
         model: Model,
         name: str = "rnn_textcat_multilabel",
         *,
-        threshold: float = 0.5,
-        **settings: Any,
+        settings: MultiLabelTextCategorizerSettings,
+        scorer: Optional[Callable] = None,
     ):
-        super().__init__(vocab, model, name, threshold=threshold, **settings)
+        super().__init__(vocab, model, name, settings, scorer, labels=[])
 
     def initialize(
         self,

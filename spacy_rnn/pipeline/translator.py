@@ -1,5 +1,6 @@
 """The translator component."""
 
+from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, Union
 
 from spacy.language import Language
@@ -17,85 +18,72 @@ from ..architectures.translator import (
 )
 from ..architectures.translator_attribution import attribution_target, encoder_input
 from ..config.search import Search
+from ..config.signature import to_config, with_fields_of
 from ..extensions import set_doc_extension
 from ..features.normalization import required_texts
 from ..runtime.attribution import EncoderInput, Question, check_place
 from ..runtime.model import Gold
-from ..validation import at_least
+from ..validation import at_least, rate
 from .alignment import Alignment, align
 from .base import ExampleStats, ReadLimits, RNNPipe
 from .sentences import Sentence, gaps_of, sentences_of
 
-DEFAULT_CONFIG = Config().from_str(
+DEFAULT_MODEL = Config().from_str(
     """
     [model]
     @architectures = "spacy_rnn.Translator.v1"
-    embedding_size = 256
-    tied = true
-    nfc = true
-    mixed_precision = "none"
-    batch_tokens = 4096
     target_pieces = null
 
     [model.source_pieces]
     @architectures = "spacy_rnn.SentencePieces.v1"
-    vocab_size = 8000
-    model_type = "unigram"
-    character_coverage = 1.0
-    byte_fallback = false
-    alpha = null
-    path = null
 
     [model.encoder]
     @architectures = "spacy_rnn.RNNEncoder.v1"
-    cell = "lstm"
-    direction = "both"
     hidden_size = 256
     depth = 1
-    recurrent_dropout = 0.0
-    residual = false
-    layer_norm = false
-    chrono_length = 0
 
     [model.decoder]
     @architectures = "spacy_rnn.RNNDecoder.v1"
-    cell = "lstm"
-    hidden_size = 256
-    depth = 1
-    attention = "general"
-    input_feeding = false
-    recurrent_dropout = 0.0
-    residual = false
-    layer_norm = false
-
-    [search]
-    @misc = "spacy_rnn.Search.v1"
-    beam = 5
-    length_penalty = 0.6
-    coverage_penalty = 0.0
-    min_ratio = 0.0
-    max_ratio = 2.0
-    no_repeat_ngram_size = 0
-    replace_unknown = false
-    sample = false
-    temperature = 1.0
-    top_k = 0
-    top_p = 1.0
-    seed = 0
     """
-)
+)["model"]
+
+
+@dataclass(frozen=True)
+class TranslatorSettings:
+    """Settings of "rnn_translator".
+
+    search (Search): How translations are searched.
+    attr (str): Name of the Doc extension of translations, gold and predicted.
+    label_smoothing (float): Share of the probability spread over all pieces in training.
+    teacher_forcing (Union[float, Generator]): Share of the pieces of a translation that the decoder
+        reads in training; for the others, sampled anew in each step, it reads its own best guesses
+        (scheduled sampling, Bengio et al. 2015). A number or a schedule by training step.
+    split_sentences (bool): Find the sentences of texts without sentence starts by the rules of
+        spaCy's sentencizer. Without it such a text is one sentence.
+    max_length (int): Sentences of more tokens than this, or of more than ten times as many
+        characters, are cut into parts, with a warning; 0 for no limit.
+    progress_bar (bool): Show one while texts are translated.
+    """
+
+    search: Search = Search()
+    attr: str = "translation"
+    label_smoothing: float = 0.1
+    teacher_forcing: Union[float, Generator] = 1.0
+    split_sentences: bool = True
+    max_length: int = 100
+    progress_bar: bool = False
+
+    def __post_init__(self) -> None:
+        rate(label_smoothing=self.label_smoothing)
+        at_least(0, max_length=self.max_length)
 
 
 @Language.factory(
     "rnn_translator",
     default_config={
-        **DEFAULT_CONFIG,
-        "attr": "translation",
-        "label_smoothing": 0.1,
-        "teacher_forcing": 1.0,
-        "split_sentences": True,
-        "max_length": 100,
-        "progress_bar": False,
+        "model": DEFAULT_MODEL,
+        **to_config(TranslatorSettings()),
+        "search": {"@misc": "spacy_rnn.Search.v1"},
         "scorer": {"@scorers": "spacy_rnn.translation_scorer.v1"},
     },
     default_score_weights={
@@ -105,34 +93,17 @@ DEFAULT_CONFIG = Config().from_str(
         "translation_perplexity": None,
     },
 )
+@with_fields_of(TranslatorSettings)
 def make_translator(
     nlp: Language,
     name: str,
     model: Model,
-    search: Search,
-    attr: str,
-    label_smoothing: float,
-    teacher_forcing: Union[float, Generator],
-    split_sentences: bool,
-    max_length: int,
-    progress_bar: bool,
+    *,
+    settings: TranslatorSettings,
     scorer: Optional[Callable],
 ) -> "RNNTranslator":
     """Make an RNN translator; see `RNNTranslator`."""
-    return RNNTranslator(
-        nlp.vocab,
-        model,
-        name,
-        nlp=nlp,
-        search=search,
-        attr=attr,
-        label_smoothing=label_smoothing,
-        teacher_forcing=teacher_forcing,
-        split_sentences=split_sentences,
-        max_length=max_length,
-        progress_bar=progress_bar,
-        scorer=scorer,
-    )
+    return RNNTranslator(nlp.vocab, model, name, nlp=nlp, **vars(settings), scorer=scorer)
 
 
 class RNNTranslator(RNNPipe):
@@ -142,18 +113,12 @@ class RNNTranslator(RNNPipe):
     learned from as a whole. Tokens only say where sentences start: the network reads the text
     itself, normalized (see `spacy_rnn.features.normalization.normalize`).
 
+    vocab (Vocab): The shared vocabulary.
+    model (Model): The thinc model, spacy_rnn.Translator.v1.
+    name (str): The component's name in the pipeline.
     nlp (Language): The pipeline, whose tokenizer reads the texts of `translate`.
-    search (Search): How translations are searched.
-    attr (str): Name of the Doc extension of translations, gold and predicted.
-    label_smoothing (float): Share of the probability spread over all pieces in training.
-    teacher_forcing (Union[float, Generator]): Share of the pieces of a translation that the decoder
-        reads in training; for the others, drawn anew in each step, it reads its own best guesses
-        (scheduled sampling, Bengio et al. 2015). A number or a schedule by training step.
-    split_sentences (bool): Find the sentences of texts without sentence starts by the rules of
-        spaCy's sentencizer. Without it such a text is one sentence.
-    max_length (int): Sentences of more tokens than this, or of more than ten times as many
-        characters, are cut into parts, with a warning; 0 for no limit.
-    progress_bar (bool): Show one while texts are translated.
+    settings (TranslatorSettings): Its fields are arguments by keyword.
+    scorer (Optional[Callable]): The scoring method.
     """
 
     PERSISTED_CFG = ()
@@ -161,6 +126,7 @@ class RNNTranslator(RNNPipe):
     #: spacy_rnn.decode_every.v1.
     decodes = True
 
+    @with_fields_of(TranslatorSettings)
     def __init__(
         self,
         vocab: Vocab,
@@ -168,30 +134,14 @@ class RNNTranslator(RNNPipe):
         name: str = "rnn_translator",
         *,
         nlp: Language,
-        search: Search,
-        attr: str = "translation",
-        label_smoothing: float = 0.1,
-        teacher_forcing: Union[float, Generator] = 1.0,
-        split_sentences: bool = True,
-        max_length: int = 100,
-        progress_bar: bool = False,
+        settings: TranslatorSettings,
         scorer: Optional[Callable] = None,
     ):
-        super().__init__(
-            vocab,
-            model,
-            name,
-            scorer=scorer,
-            attr=attr,
-            label_smoothing=label_smoothing,
-            split_sentences=split_sentences,
-            max_length=max_length,
-            progress_bar=progress_bar,
-        )
-        at_least(0, max_length=max_length)
+        super().__init__(vocab, model, name, settings, scorer)
         self.nlp = nlp
-        self.search = search
-        self.teacher_forcing = teacher_forcing
+        # `cfg` is saved as JSON, which these are not.
+        self.search: Search = self.cfg.pop("search")
+        self.teacher_forcing: Union[float, Generator] = self.cfg.pop("teacher_forcing")
 
     def register_extensions(self) -> None:
         set_doc_extension(self.cfg["attr"])
