@@ -35,8 +35,7 @@ def agreement_cli(
         Option("--output", "-o", help="Write the figures as .json, or a plot as .png or .svg"),
     ] = None,
 ) -> None:
-    """
-    Show how often verbs have the number of their subjects, by the words and the nouns of the other
+    """Show how often verbs have the number of their subjects, by the words and the nouns of the other
     number between the two. Of a language model it is the verb's form that has, of a tagger the
     Number in token.morph.
     """

@@ -26,8 +26,7 @@ def attention_cli(
         Option("--component", "-c", help="Name of the translator, if there are several"),
     ] = None,
 ) -> None:
-    """
-    Show what a translator looks at: for each sentence a table of percentages or a heat map, with a
+    """Show what a translator looks at: for each sentence a table of percentages or a heat map, with a
     row for each piece of the translation and a column for each token.
     """
     from ..pipeline.translator import RNNTranslator

@@ -36,8 +36,7 @@ def generate_cli(
         Option("--component", "-c", help="Name of the language model, if there are several"),
     ] = None,
 ) -> None:
-    """
-    Continue texts with a language model.
+    """Continue texts with a language model.
     """
     from ..pipeline.language_model import RNNLanguageModel
 

@@ -38,8 +38,7 @@ def gradients_cli(
         Option("--component", "-c", help="Name of the component, if there are several"),
     ] = None,
 ) -> None:
-    """
-    Show whether gradients vanish: for each layer and direction of an encoder, the norm of the
+    """Show whether gradients vanish: for each layer and direction of an encoder, the norm of the
     gradient of the last state's loss with respect to the input k steps back.
     """
     check_ending(output, ENDINGS)

@@ -40,8 +40,7 @@ def init_config_cli(
         bool, Option("--force", "-F", help="Overwrite the file if it is there")
     ] = False,
 ) -> None:
-    """
-    Make a complete config for 'spacy train': a pipeline of one component, with sizes and a schedule
+    """Make a complete config for 'spacy train': a pipeline of one component, with sizes and a schedule
     that suit a corpus of ordinary size.
     """
     is_stdout = str(output_file) == "-"

@@ -32,8 +32,7 @@ def inspect_cli(
     ] = None,
     gpu_id: Annotated[int, Option("--gpu-id", "-g", help="GPU, or -1 for the CPU")] = -1,
 ) -> None:
-    """
-    Say what a config makes of its corpora, before a long training starts: unknown words, coverage
+    """Say what a config makes of its corpora, before a long training starts: unknown words, coverage
     of vectors, pieces, lengths, labels and the memory it will take. Vocabularies are made as in
     training; nothing is trained. Settings of the config are overridden as for 'spacy train', as
     with --paths.train ./train.spacy.

@@ -59,8 +59,7 @@ def memory_cli(
     ] = None,
     gpu_id: Annotated[int, Option("--gpu-id", "-g", help="GPU ID or -1 for CPU")] = -1,
 ) -> None:
-    """
-    Train networks on a task that needs memory, and show at which length each stops learning it.
+    """Train networks on a task that needs memory, and show at which length each stops learning it.
     """
     import torch
 

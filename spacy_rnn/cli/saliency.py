@@ -52,8 +52,7 @@ def saliency_cli(
         Option("--component", "-c", help="Name of the component, if there are several"),
     ] = None,
 ) -> None:
-    """
-    Show which tokens moved a prediction: for each text a table of scores, above 0 where a token
+    """Show which tokens moved a prediction: for each text a table of scores, above 0 where a token
     raised that of the prediction, or a page with shaded texts.
     """
     from ..analysis.saliency import saliency

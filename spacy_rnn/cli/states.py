@@ -40,8 +40,7 @@ def states_cli(
         Option("--component", "-c", help="Name of the component, if there are several"),
     ] = None,
 ) -> None:
-    """
-    Show the activations of hidden units over texts: for each text a table of percentages or a heat
+    """Show the activations of hidden units over texts: for each text a table of percentages or a heat
     map, with a row for each unit and a column for each token.
     """
     from ..analysis.states import states

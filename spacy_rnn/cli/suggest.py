@@ -21,8 +21,7 @@ def suggest_cli(
         Option("--component", "-c", help="Name of the language model, if there are several"),
     ] = None,
 ) -> None:
-    """
-    Suggest the next word of a text, or how its last word goes on, with probabilities.
+    """Suggest the next word of a text, or how its last word goes on, with probabilities.
     """
     from ..pipeline.language_model import RNNLanguageModel
 
