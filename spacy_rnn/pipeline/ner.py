@@ -22,7 +22,7 @@ from ..architectures.entities import (
     predict_readings,
     tag_score,
 )
-from ..extensions import only, set_span_extension, set_token_extension
+from ..extensions import set_span_extension, set_token_extension, single_value
 from ..features.tag_scheme import Scheme
 from ..nn.losses import MISSING
 from ..runtime.attribution import Question, check_place, number_of
@@ -139,7 +139,7 @@ class RNNEntityRecognizer(RehearsingPipe):
         if self.cfg["confidence_attr"] is not None:
             set_span_extension(self.cfg["confidence_attr"])
         if self.cfg["probabilities_attr"] is not None:
-            set_token_extension(self.cfg["probabilities_attr"], only)
+            set_token_extension(self.cfg["probabilities_attr"], single_value)
 
     # Labels
 
