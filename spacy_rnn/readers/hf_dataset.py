@@ -140,8 +140,8 @@ class HFDataset(LabelSource):
         self._name = str(self.path)
         self._format = TableFormat(self.delimiter, self.header, self.quotes, self.encoding)
         self._is_described = False
-        cure = "Check the path, the split, and the column that is read as the text."
-        self._drops = DropCounter(self._name, "rows", cure)
+        advice = "Check the path, the split, and the column that is read as the text."
+        self._drops = DropCounter(self._name, "rows", advice)
         self._entity_tags = EntityTags(self._name)
 
     def __call__(self, nlp: Language) -> Iterator[Example]:

@@ -106,12 +106,12 @@ class LabelReader:
         if unknown:
             if len(found) > 1 and FLAGS.issuperset(name.lower() for name in found):
                 raise self._not_a_set(value)
-            cure = "If the string contains several labels, set separator to their separator."
+            advice = "If the string contains several labels, set separator to their separator."
             if self._by_position and NUMBER.fullmatch(unknown[0]):
-                cure = NAMES_FOR_NUMBERS
+                advice = NAMES_FOR_NUMBERS
             raise ValueError(
                 f"the label {unknown[0]!r} in the column '{self.column}' is not in labels, "
-                f"{list(self.names)}. Correct it, or write labels as they are in the data. {cure}"
+                f"{list(self.names)}. Correct it, or write labels as they are in the data. {advice}"
             )
         return {name: float(name in found) for name in self.names}
 

@@ -103,12 +103,12 @@ class ParallelCorpus:
         self._path = Path(self.path)
         self._target_path = None if self.target_path is None else Path(self.target_path)
         self._format = TableFormat(self.delimiter, self.header, self.quotes, self.encoding)
-        cure = (
+        advice = (
             "Check the columns or names of source and translation, and the limits of the corpus. "
             "Docs keep their translations only if they are saved with "
             "DocBin(store_user_data=True)."
         )
-        self._drops = DropCounter(self._path, "pairs", cure)
+        self._drops = DropCounter(self._path, "pairs", advice)
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
         """Yield examples from the data: the tokenized source without and with its translation.

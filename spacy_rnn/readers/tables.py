@@ -127,11 +127,11 @@ def _read_quoted(path: Path, form: TableFormat) -> Iterator[Tuple[int, List[str]
         except csv.Error as error:
             raise ValueError(
                 f"The row that begins in line {start} of {path} has unpaired quotes ({error}). "
-                f"{_cure_of_quotes(next(same_lines), form)}"
+                f"{_advice_on_quotes(next(same_lines), form)}"
             ) from error
 
 
-def _cure_of_quotes(line: str, form: TableFormat) -> str:
+def _advice_on_quotes(line: str, form: TableFormat) -> str:
     """The advice for a line with unpaired quotes."""
     if (form.delimiter or "") not in line:
         for other in (*DELIMITERS, " "):
@@ -236,27 +236,27 @@ def _uneven(
     )
     is_in_all = form.header and counts[n_fields] == n_rows
     if is_in_all and n_fields == n_columns - 1 and not first[-1]:
-        cure = "Remove the delimiter at the end of the header"
+        advice = "Remove the delimiter at the end of the header"
     elif n_fields < n_columns:
-        cure = "Write an empty field if one is missing, and line breaks only in quoted fields"
+        advice = "Write an empty field if one is missing, and line breaks only in quoted fields"
         if not form.quotes:
-            cure += "; set quotes to true if fields are quoted"
+            advice += "; set quotes to true if fields are quoted"
     elif n_ends == differing:
-        cure = "The last field is empty: remove the delimiter at the end of these lines"
+        advice = "The last field is empty: remove the delimiter at the end of these lines"
     else:
         if form.quotes:
-            cure = (
+            advice = (
                 "Quote fields that contain a delimiter, without a space before the quote, or set "
                 "another delimiter"
             )
         else:
-            cure = (
+            advice = (
                 "Remove the delimiters in fields, or set quotes to true if these fields are quoted"
             )
         if is_in_all and n_fields == n_columns + 1:
-            cure += (
+            advice += (
                 f". If the first column has row names, as written by R, leave it out (in R, "
                 f"row.names = FALSE) or name it in the header. If '{', '.join(first)}' is not the "
                 f"header, remove its line"
             )
-    return ValueError(f"{found}. {cure}.")
+    return ValueError(f"{found}. {advice}.")

@@ -21,13 +21,13 @@ class DropCounter:
 
     source (Any): The path or name of the data.
     items (str): The name of the items, such as "pairs".
-    cure (str): The advice if no item is left.
+    advice (str): The advice if no item is left.
     """
 
-    def __init__(self, source: Any, items: str, cure: str) -> None:
+    def __init__(self, source: Any, items: str, advice: str) -> None:
         self.source = source
         self.items = items
-        self.cure = cure
+        self.advice = advice
         self._reported: Counter[str] = Counter()
 
     def report(self, kept: int, dropped: Counter[str]) -> None:
@@ -43,7 +43,7 @@ class DropCounter:
             raise ValueError(
                 f"{self.source} has no {self.items} to learn from: {n_items} were read"
                 + (f", all of them dropped: {reasons}. " if reasons else ". ")
-                + self.cure
+                + self.advice
             )
         if dropped:
             level = logging.INFO if dropped == self._reported else logging.WARNING

@@ -490,7 +490,7 @@ def test_missing_files_are_errors(nlp, tmp_path):
     message = error(nlp, tmp_path / "empty", FileNotFoundError)
     assert f"No dataset was found at {tmp_path / 'empty'}" in message
     (tmp_path / "a.doc").write_text("x")
-    assert "does not tell its format" in error(nlp, tmp_path / "a.doc")
+    assert "is unknown. It must be one of" in error(nlp, tmp_path / "a.doc")
 
 
 def test_a_name_on_the_hub_without_internet_is_an_error(nlp, monkeypatch):
