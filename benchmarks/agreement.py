@@ -4,11 +4,11 @@ forward.
 
     python benchmarks/agreement.py [--quick] [--plots DIR]
 
-All learn from the same sentences of `corpora/grammar.py`, each read once, and are judged by cases
-of `corpora/distances.py`, drawn with another seed: the words up to the verb decide its number, and
-no earlier verb tells it. Of language models it is the form of a verb with two forms that must be
-right, of taggers the Number of a verb with one form. `python -m spacy rnn agreement` does the same
-for any pipeline.
+All learn from the same sentences of `corpora/grammar.py`, each read once. They are evaluated on
+cases of `corpora/distances.py`, sampled with another seed: the words up to the verb decide its
+number, and no earlier verb tells it. Of language models it is the form of a verb with two forms
+that must be right, of taggers the Number of a verb with one form. `python -m spacy rnn agreement`
+does the same for any pipeline.
 """
 
 import time
@@ -28,13 +28,13 @@ from spacy.vocab import Vocab
 from writing import forms
 
 from spacy_rnn.analysis.agreement import (
-    Case,
-    Judged,
-    Key,
-    judge_language_model,
-    judge_tagger,
-    plot,
-    summarize,
+    AgreementCase,
+    AgreementResult,
+    GroupBy,
+    evaluate_language_model,
+    evaluate_tagger,
+    group_cases,
+    plot_agreement,
 )
 
 #: the learn rate of each cell
@@ -77,7 +77,7 @@ TAGGER = {
 
 
 class Kind(NamedTuple):
-    """A component that is judged.
+    """A component that is evaluated.
 
     key: how its figures begin. one_form: whether its cases have verbs of one form.
     """
@@ -86,7 +86,7 @@ class Kind(NamedTuple):
     config: dict[str, Any]
     key: str
     one_form: bool
-    judge: Callable[[Language, list[Case]], Judged]
+    evaluate: Callable[[Language, list[AgreementCase]], AgreementResult]
 
 
 KINDS = {
@@ -95,9 +95,9 @@ KINDS = {
         LANGUAGE_MODEL,
         "agreement",
         False,
-        lambda nlp, cases: judge_language_model(nlp.get_pipe("rnn_lm"), cases),
+        lambda nlp, cases: evaluate_language_model(nlp.get_pipe("rnn_lm"), cases),
     ),
-    "tagger": Kind("rnn_tagger", TAGGER, "agreement_tagger", True, judge_tagger),
+    "tagger": Kind("rnn_tagger", TAGGER, "agreement_tagger", True, evaluate_tagger),
 }
 
 
@@ -148,14 +148,14 @@ def train(kind: Kind, cell: str, sentences: Sequence[Sentence]) -> Language:
     return nlp
 
 
-def show(title: str, judged: dict[str, Judged], key: Key) -> None:
+def show(title: str, results: dict[str, AgreementResult], key: GroupBy) -> None:
     """A row for each distance or number of attractors, a column for each cell."""
-    columns = [summarize(each, key) for each in judged.values()]
+    columns = [group_cases(each, key) for each in results.values()]
     rows = [
         [str(row[0].value), str(row[0].cases), *(f"{each.accuracy:.3f}" for each in row)]
         for row in zip(*columns, strict=True)
     ]
-    common.show(title, [key, "cases", *judged], rows)
+    common.show(title, [key, "cases", *results], rows)
 
 
 def main() -> None:
@@ -169,18 +169,18 @@ def main() -> None:
     result: dict[str, float] = {}
     for name, kind in KINDS.items():
         made = distances.cases(TEST_SEED, size.cases, size.distances, kind.one_form)
-        cases = [Case(**case) for case in made]
+        cases = [AgreementCase(**case) for case in made]
         learned = sentences[: size.sentences[name]]
-        judged = {cell: kind.judge(train(kind, cell, learned), cases) for cell in CELLS}
+        results = {cell: kind.evaluate(train(kind, cell, learned), cases) for cell in CELLS}
         for key in ("distance", "attractors"):
-            show(f"{name}: share of right verbs", judged, key)
-        found = {cell: summarize(each, "distance") for cell, each in judged.items()}
+            show(f"{name}: share of right verbs", results, key)
+        found = {cell: group_cases(each, "distance") for cell, each in results.items()}
         for cell, summaries in found.items():
             (far,) = (each for each in summaries if each.value == FAR)
             result[f"{kind.key}_{cell}"] = round(far.accuracy, 4)
         if options.plots is not None:
             options.plots.mkdir(parents=True, exist_ok=True)
-            plot(options.plots / f"{kind.key}.svg", found)
+            plot_agreement(options.plots / f"{kind.key}.svg", found)
     result["cpu_minutes"] = round(time.process_time() / 60, 1)
     common.finish(result)
 

@@ -17,7 +17,14 @@ import torch
 from common import show
 
 from spacy_rnn.analysis.gradients import gradient_norms
-from spacy_rnn.analysis.memory import Settings, Summary, Variant, measure, plot, summarize
+from spacy_rnn.analysis.memory import (
+    RunSummary,
+    TrainingSettings,
+    Variant,
+    plot_memory,
+    summarize_runs,
+    train_all,
+)
 from spacy_rnn.config.encoder import RNNEncoder
 
 CPU = torch.device("cpu")
@@ -28,15 +35,15 @@ LENGTHS = {"adding": (50, 100, 200), "recall": (25, 50, 100, 200)}
 WIDTH, STEPS_BACK, GRADIENT_SEEDS = 64, 50, 5
 
 
-def cell(summary: Summary) -> str:
+def cell(summary: RunSummary) -> str:
     if summary.step is None:
         return f"✗ {summary.score:.3f}"
     return f"{summary.step:.0f} ({summary.solved}/{summary.seeds})"
 
 
 def compare(task: str, lengths: Sequence[int], variants: list[Variant], seeds: list[int]) -> dict:
-    runs = list(measure(task, variants, lengths, seeds, Settings(), CPU))
-    found = summarize(runs)
+    runs = list(train_all(task, variants, lengths, seeds, TrainingSettings(), CPU))
+    found = summarize_runs(runs)
     rows = [[str(variant), *map(cell, summaries)] for variant, summaries in found.items()]
     show(f"{task}: median step that solved it (seeds), or mean score", ["", *lengths], rows)
     return found
@@ -88,7 +95,7 @@ def main() -> None:
                     result[key] = each.step if each.step else round(each.score, 3)
             if options.plots is not None:
                 options.plots.mkdir(parents=True, exist_ok=True)
-                plot(options.plots / f"memory-{task}.svg", task, found)
+                plot_memory(options.plots / f"memory-{task}.svg", task, found)
     digits = {k: float(f"{v:.3g}") if isinstance(v, float) else v for k, v in result.items()}
     common.finish(digits)
 

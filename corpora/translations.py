@@ -15,12 +15,12 @@ from pathlib import Path
 import spacy
 from spacy.tokens import DocBin
 
-from spacy_rnn.readers.parallel import make_parallel_corpus
+from spacy_rnn.readers.parallel import ParallelCorpus
 
 
 def convert(source: Path, target: Path, lang: str = "en") -> int:
     """Convert a corpus. RETURNS (int): The number of texts."""
-    examples = make_parallel_corpus(source)(spacy.blank(lang))
+    examples = ParallelCorpus(source)(spacy.blank(lang))
     docs = DocBin(docs=[example.reference for example in examples], store_user_data=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     docs.to_disk(target)

@@ -1,4 +1,4 @@
-"""Docs as datasets of Hugging Face's library `datasets`."""
+"""Conversion of docs to datasets of Hugging Face's library `datasets`."""
 
 from typing import TYPE_CHECKING, Any, Dict, Iterable
 
@@ -10,24 +10,34 @@ from .optional import optional_import
 if TYPE_CHECKING:
     from datasets import Dataset
 
-#: the columns, in their order; roles that the reader knows
-NAMES = ("text", "tokens", "tags", "pos", "morph", "entities", "cats", "regression", "translation")
+#: the columns in their order, which are roles of the reader
+COLUMNS = (
+    "text",
+    "tokens",
+    "tags",
+    "pos",
+    "morph",
+    "entities",
+    "cats",
+    "regression",
+    "translation",
+)
 
 
 def to_dataset(docs: Iterable[Doc]) -> "Dataset":
-    """Write docs, with what is annotated or predicted in them, as a dataset. Its `to_parquet`,
-    `save_to_disk` or `push_to_hub` saves it, and spacy_rnn.HFDataset.v1 reads it, without
-    settings, as it was.
+    """Convert docs, with their gold or predicted annotation, to a dataset. Save it with its methods
+    `to_parquet`, `save_to_disk` or `push_to_hub`; spacy_rnn.HFDataset.v1 reads it without further
+    settings.
 
-    Each doc is a row. Columns, of which those are left out that no doc has:
+    Each doc is a row. Columns without a value in any doc are left out:
 
-    * text (string), null where blanks between tokens are not known, and tokens (list of strings);
-    * tags, pos, morph, entities (lists of strings, one for each token, empty where it has none):
-      `token.tag_`, `token.pos_`, `token.morph`, and `doc.ents` as BIO tags such as B-PERSON;
-    * cats, regression (structs of numbers): `doc.cats` and `doc._.regression`;
+    * text (string), null if spaces between tokens are unknown, and tokens (list of strings).
+    * tags, pos, morph, entities (lists of strings, one for each token, empty if missing):
+      `token.tag_`, `token.pos_`, `token.morph`, and `doc.ents` as BIO tags such as B-PERSON.
+    * cats, regression (structs of numbers): `doc.cats` and `doc._.regression`.
     * translation (string): `doc._.translation`.
 
-    docs (Iterable[Doc]): The docs, such as those of `nlp.pipe`; they may come one by one.
+    docs (Iterable[Doc]): The docs, such as those of `nlp.pipe`.
     RETURNS (datasets.Dataset): The dataset, in memory.
     """
     with optional_import("datasets", "to_dataset"):
@@ -38,7 +48,7 @@ def to_dataset(docs: Iterable[Doc]) -> "Dataset":
     rows = [_row(doc) for doc in docs]
     columns = {
         name: [row.get(name) for row in rows]
-        for name in NAMES
+        for name in COLUMNS
         if name == "tokens" or any(row.get(name) for row in rows)
     }
     string, number = Value("string"), Value("float64")
@@ -51,7 +61,7 @@ def to_dataset(docs: Iterable[Doc]) -> "Dataset":
 
 
 def _row(doc: Doc) -> Dict[str, Any]:
-    """What a doc has, by the names of the columns."""
+    """The values of a doc by name of the column."""
     row: Dict[str, Any] = {"tokens": [token.text for token in doc]}
     if not doc.has_unknown_spaces:
         row["text"] = doc.text
@@ -73,7 +83,7 @@ def _row(doc: Doc) -> Dict[str, Any]:
 
 
 def _entity_tag(token: Token) -> str:
-    """The BIO tag of a token, "" where none is known. Blocked tokens are in no entity."""
+    """The BIO tag of a token, "" if unknown. Blocked tokens are not in an entity."""
     if token.ent_type_:
         return f"{token.ent_iob_}-{token.ent_type_}"
     return "O" if token.ent_iob_ else ""

@@ -1,7 +1,7 @@
-"""What makes a fork safe while other threads work.
+"""Locks that make forks safe while other threads work.
 
-A forked child has only the thread that forked. A lock that another thread held at that moment is
-never released there, be it ours or one inside of torch.
+A forked child has only the thread that forked. A lock held by another thread at that moment, of
+this package or inside of torch, is never released there.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import threading
 from typing import Any
 from weakref import WeakSet
 
-#: seconds that a fork waits at most for threads that compute
+#: the maximum number of seconds that a fork waits for threads that compute
 PATIENCE = 30.0
 _locks: WeakSet[ForkSafeLock] = WeakSet()
 
 
 class ForkSafeLock:
-    """A lock for `with`, which is free in a forked child. What it protects must be usable at any
-    moment of a change: the child finds it as it was."""
+    """A context manager like `threading.Lock` that is released in a forked child. The protected
+    object must be usable at any time during a change, because the child gets a copy of it."""
 
     def __init__(self) -> None:
         self._renew()
@@ -35,14 +35,14 @@ class ForkSafeLock:
 
 
 class _Depth(threading.local):
-    """How often a thread is inside."""
+    """The number of nested entries of a thread."""
 
     value = 0
 
 
 class Gate:
-    """For `with`, around computations that a fork must not cut in two: it waits until no other
-    thread is inside, and threads that come meanwhile wait until it is over."""
+    """A context manager for computations that a fork must not interrupt. The fork waits until no
+    other thread is inside, and threads that enter in the meantime wait for the fork."""
 
     def __init__(self) -> None:
         self._depth = _Depth()
@@ -73,6 +73,7 @@ class Gate:
                     self._changed.notify_all()
 
     def before_fork(self) -> None:
+        """Wait for other threads inside, and stop threads that enter."""
         own = min(self._depth.value, 1)
         with self._lock:
             self._changed.wait_for(lambda: not self._forking)
@@ -80,15 +81,17 @@ class Gate:
             self._changed.wait_for(lambda: self._n_inside <= own, PATIENCE)
 
     def after_fork_in_parent(self) -> None:
+        """Let waiting threads enter."""
         with self._lock:
             self._forking = False
             self._changed.notify_all()
 
     def after_fork_in_child(self) -> None:
+        """Open the gate for the only thread."""
         self._open(min(self._depth.value, 1))
 
 
-#: for all that torch computes
+#: the gate for all computations of torch
 computing = Gate()
 
 
@@ -98,7 +101,7 @@ def _renew_locks() -> None:
 
 
 def make_safe() -> None:
-    """Let all forks from now on wait for the gate and renew the locks."""
+    """Register handlers so that forks wait for the gate and renew the locks."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(
             before=computing.before_fork,

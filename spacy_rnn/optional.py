@@ -1,9 +1,9 @@
-"""Libraries that only some uses need. They are imported at the moment of use."""
+"""Optional libraries, which are imported when they are used."""
 
 from contextlib import contextmanager
 from typing import Iterator
 
-#: the extra of this package that installs a library
+#: the extra of this package that installs each library
 EXTRAS = {
     "backports.zstd": "zstd",
     "datasets": "datasets",
@@ -15,16 +15,16 @@ EXTRAS = {
 
 @contextmanager
 def optional_import(library: str, use: str, otherwise: str = "") -> Iterator[None]:
-    """Say how to install a library if the imports in this context fail.
+    """Raise an error with installation instructions if an import in this context fails.
 
-    library (str): One of `EXTRAS`.
-    use (str): What needs it, the subject of the error's sentence.
-    otherwise (str): What to do without it, which ends the sentence.
+    library (str): The library, a key of `EXTRAS`.
+    use (str): The use that needs it; the subject of the message.
+    otherwise (str): An alternative; the end of the message.
     RAISES (ImportError): If the library is not installed or does not load.
     """
     try:
         yield
-    except (ImportError, OSError) as error:  # An OSError if a shared library does not load.
+    except (ImportError, OSError) as error:  # OSError: a shared library does not load.
         raise ImportError(
             f"{use} needs the library {library}, which is not installed or does not load "
             f'({error}): install it with pip install "spacy-rnn[{EXTRAS[library]}]"{otherwise}.'

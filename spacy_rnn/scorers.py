@@ -1,4 +1,4 @@
-"""Registered scorers. Accuracies, BLEU and chrF lie in [0, 1]."""
+"""Registered scorers. Accuracies, BLEU and chrF are in [0, 1]."""
 
 import logging
 import math
@@ -24,9 +24,16 @@ def _morph_key(token: Token, attribute: str) -> int:
 def tagger_score(
     examples: Iterable[Example], *, targets: Sequence[str] = ("tag",), **cfg: Any
 ) -> Dict[str, Any]:
-    """Accuracy of each target (``tag_acc``, ``pos_acc``, ``morph_acc``, and of the morphology each
-    feature, ``morph_per_feat``), and ``label_acc``, their mean. Tokens without annotation do not
-    count."""
+    """Score the targets of a tagger. Tokens without annotation are not counted.
+
+    The scores are ``tag_acc``, ``pos_acc`` and ``morph_acc``, the accuracy of each target;
+    ``morph_per_feat``, the scores of each morphological feature; and ``label_acc``, the mean of the
+    accuracies.
+
+    examples (Iterable[Example]): The examples.
+    targets (Sequence[str]): The targets: "tag", "pos" and "morph".
+    RETURNS (Dict[str, Any]): The scores.
+    """
     examples = list(examples)
     scores: Dict[str, Any] = {}
     for target in targets:
@@ -53,15 +60,20 @@ def make_tagger_scorer() -> Callable[..., Dict[str, Any]]:
 def regression_score(
     examples: Iterable[Example], *, attr: str = "regression", labels: Iterable[str] = (), **cfg: Any
 ) -> Dict[str, Any]:
-    """How near the numbers in ``doc._.ATTR`` come to the gold ones: means over the targets of
+    """Score the numbers of a regressor in ``doc._.ATTR``, averaged over targets.
 
-    * ``regression_mae`` and ``regression_rmse``, mean absolute and root mean squared error, in the
-      targets' own units;
-    * ``regression_pearson`` and ``regression_spearman``, the correlation of the values and of their
-      ranks, -1 to 1; 0 where one side is constant.
+    * ``regression_mae`` and ``regression_rmse``: mean absolute error and root mean squared error,
+      in the units of the targets.
+    * ``regression_pearson`` and ``regression_spearman``: the correlations of values and of ranks,
+      from -1 to 1; 0 if the predictions or the gold values are constant.
+    * ``regression_per_target``: these four scores for each target.
 
-    ``regression_per_target`` has the four of each target. Texts without a gold value do not count;
-    a prediction that is missing is an error of the gold value's size, as if it were 0.
+    Texts without a gold value are not counted. A missing prediction counts as 0.
+
+    examples (Iterable[Example]): The examples.
+    attr (str): The name of the Doc extension.
+    labels (Iterable[str]): The names of the targets.
+    RETURNS (Dict[str, Any]): The scores.
     """
     pairs: Dict[str, List[Tuple[float, float]]] = {label: [] for label in labels}
     for eg in examples:
@@ -86,15 +98,18 @@ def make_regression_scorer() -> Callable[..., Dict[str, Any]]:
 def language_model_score(
     examples: Iterable[Example], *, attr: str = "log_probability", **cfg: Any
 ) -> Dict[str, Any]:
-    """How well a language model foretells texts, from the log-probabilities in ``doc._.ATTR``, over
-    all texts together; the end of a text counts as a token:
+    """Score the log-probabilities of a language model in ``doc._.ATTR``, over all texts together.
+    The end of a text counts as a token.
 
-    * ``lm_perplexity``, exp of the mean negative log-probability of a token;
-    * ``lm_token_probability``, its inverse, the geometric mean of the probabilities of tokens: what
-      training maximizes;
-    * ``lm_bits_per_character``, the negative log-probability to base 2 of a character.
+    * ``lm_perplexity``: exp of the mean negative log-probability per token.
+    * ``lm_token_probability``: its inverse, the geometric mean of the probabilities of tokens.
+    * ``lm_bits_per_character``: the mean negative log-probability per character, to base 2.
 
-    Texts without log-probabilities do not count.
+    Texts without log-probabilities are not counted.
+
+    examples (Iterable[Example]): The examples.
+    attr (str): The name of the Doc extension.
+    RETURNS (Dict[str, Any]): The scores.
     """
     total, n_tokens, n_characters = 0.0, 0, 0
     for eg in examples:
@@ -125,18 +140,20 @@ def translation_score(
     tokenize: str = "13a",
     **cfg: Any,
 ) -> Dict[str, Any]:
-    """How near the translations in ``doc._.ATTR`` come to the gold ones, by sacrebleu, over all
-    texts together:
+    """Score the translations in ``doc._.ATTR`` with sacrebleu, over all texts together.
 
-    * ``translation_bleu``, words in common, in runs of up to four (Papineni et al. 2002);
-    * ``translation_chrf``, characters in common, in runs of up to six (Popović 2015).
+    * ``translation_bleu``: BLEU, matching word n-grams of up to four words (Papineni et al. 2002).
+    * ``translation_chrf``: chrF, matching character n-grams of up to six characters (Popović 2015).
 
-    Texts without a gold translation do not count; a prediction that is missing is an empty one. The
-    signatures, with which scores are comparable, are logged once each.
+    Texts without a gold translation are not counted. A missing prediction counts as an empty one.
+    The signatures of the scores, which make them comparable, are logged once each.
 
-    tokenize (str): How sacrebleu finds the words for BLEU: "13a" for most languages, "zh",
-        "ja-mecab" and "ko-mecab" for theirs, "char" for characters, "flores200" for any, which
-        needs a download.
+    examples (Iterable[Example]): The examples.
+    attr (str): The name of the Doc extension.
+    tokenize (str): The tokenizer for BLEU: "13a" for most languages, "zh", "ja-mecab" and
+        "ko-mecab" for theirs, "char" for characters, "flores200" for any language, which needs a
+        download.
+    RETURNS (Dict[str, Any]): The scores.
     """
     with optional_import("sacrebleu", "Scoring translations"):
         from sacrebleu import BLEU, CHRF
@@ -162,7 +179,7 @@ def translation_score(
 
 def make_translation_scorer(tokenize: str = "13a") -> Callable[..., Dict[str, Any]]:
     """spacy_rnn.translation_scorer.v1: see `translation_score`."""
-    # A pipeline that only predicts is loaded without sacrebleu.
+    # Checked only if sacrebleu is installed: a pipeline that only predicts does not need it.
     if tokenize != "13a" and find_spec("sacrebleu"):
         _check_tokenizer(tokenize)
     return partial(translation_score, tokenize=tokenize)
@@ -199,6 +216,6 @@ def _correlation(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def _ranks(x: np.ndarray) -> np.ndarray:
-    """The rank of each value, equal values sharing the mean of theirs."""
+    """The rank of each value. Equal values have the mean of their ranks."""
     _, place, counts = np.unique(x, return_inverse=True, return_counts=True)
     return (np.cumsum(counts) - (counts - 1) / 2)[place]

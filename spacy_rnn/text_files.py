@@ -1,5 +1,4 @@
-"""Files of text. The package opens all of them here: compressed or not, in any encoding, with or
-without a byte-order mark."""
+"""Reading of text files, compressed or not, in any encoding, with or without a byte-order mark."""
 
 import bz2
 import codecs
@@ -15,8 +14,8 @@ from typing import Any, BinaryIO, Callable, Dict, Iterator, TextIO, Tuple
 from .optional import optional_import
 
 UTF8 = "utf-8"
-#: byte-order marks, and the encodings that read what follows, without the mark. The mark of UTF-32
-#: begins with that of UTF-16.
+#: byte-order marks, and the encodings that skip them. UTF-32 comes first, because its mark begins
+#: with that of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -24,13 +23,13 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-#: bytes that show whether there is a mark, or text of another encoding
+#: the number of bytes that are checked for a mark or zero bytes
 _START = 4096
 _CHUNK = 1 << 20
 
 
 class _ZstFile(io.RawIOBase):
-    """A file compressed by Zstandard, of which a damage is an OSError as of the other kinds."""
+    """A file compressed by Zstandard, which raises an OSError if it is damaged."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -60,20 +59,23 @@ def _open_zst(path: Path, mode: str) -> BinaryIO:
     return io.BufferedReader(_ZstFile(path))
 
 
-#: what opens a compressed file, by the end of its name
+#: the functions that open compressed files, by ending
 COMPRESSED: Dict[str, Callable[..., Any]] = {
     ".gz": gzip.open,
     ".xz": lzma.open,
     ".bz2": bz2.open,
     ".zst": _open_zst,
 }
-#: what reading a damaged file raises
+#: the errors of reading a damaged file
 DAMAGES = (OSError, EOFError, lzma.LZMAError, zlib.error)
 
 
 def ending_of(path: Path) -> str:
-    """The end of a file's name that tells its format, in lower case: without that of a
-    compression."""
+    """Get the ending of a file's name that determines its format, without that of compression.
+
+    path (Path): The file.
+    RETURNS (str): The ending in lower case, such as ".csv".
+    """
     name = path.name.lower()
     for ending in COMPRESSED:
         name = name.removesuffix(ending)
@@ -81,20 +83,30 @@ def ending_of(path: Path) -> str:
 
 
 def open_bytes(path: Path) -> BinaryIO:
-    """Open a file, decompressed by the end of its name."""
+    """Open a file, which may be compressed.
+
+    path (Path): The file. Its ending determines the compression.
+    RETURNS (BinaryIO): The decompressed file.
+    """
     return COMPRESSED.get(path.suffix.lower(), open)(path, "rb")
 
 
 def mark_of(start: bytes) -> Tuple[bytes, str]:
-    """The byte-order mark with which a file begins, and the encoding that it tells; both are empty
-    where there is none."""
+    """Find the byte-order mark at the beginning of a file.
+
+    start (bytes): The first bytes of the file.
+    RETURNS (Tuple[bytes, str]): The mark and its encoding; both are empty if there is none.
+    """
     return next((known for known in _MARKS if start.startswith(known[0])), (b"", ""))
 
 
 def encoding_of(path: Path, encoding: str = UTF8) -> str:
-    """The encoding of a text file: that of its byte-order mark, or else the given one.
+    """Get the encoding of a text file.
 
-    RAISES (ValueError): If the file has zero bytes, as UTF-16 has them, but no mark.
+    path (Path): The file.
+    encoding (str): The encoding if there is no byte-order mark.
+    RETURNS (str): The encoding.
+    RAISES (ValueError): If the file has zero bytes, like UTF-16, but no mark.
     """
     with open_bytes(path) as file:
         try:
@@ -108,7 +120,7 @@ def _without_mark(start: bytes, encoding: str, name: Any) -> str:
     if b"\0" in start and "\0" in start.decode(encoding, "ignore"):
         raise ValueError(
             f"{name} has zero bytes: it is not text, or text in an encoding such as UTF-16 without "
-            f"a byte-order mark. Convert it to UTF-8, as by iconv -f UTF-16LE -t UTF-8."
+            f"a byte-order mark. Convert it to UTF-8, such as with iconv -f UTF-16LE -t UTF-8."
         )
     return encoding
 
@@ -118,8 +130,9 @@ def open_text(path: Path, encoding: str = UTF8, newline: str = "\n") -> Iterator
     """Open a text file, without its byte-order mark.
 
     path (Path): The file, which may be compressed.
-    encoding (str): Its encoding, unless a byte-order mark tells another one.
-    newline (str): What ends a line, as for `open`.
+    encoding (str): The encoding if there is no byte-order mark.
+    newline (str): The line end, see `open`.
+    YIELDS (TextIO): The file.
     RAISES (ValueError): If it is damaged, or a line is not in its encoding.
     """
     encoding = encoding_of(path, encoding)
@@ -134,10 +147,13 @@ def open_text(path: Path, encoding: str = UTF8, newline: str = "\n") -> Iterator
 
 
 def read_lines(path: Path, encoding: str = UTF8) -> Iterator[str]:
-    """The lines of a text file, without their ends. A line feed ends a line, with or without a
-    carriage return before it; no other character does.
+    """Read the lines of a text file. Line ends are line feeds, optionally preceded by a carriage
+    return, and no other characters.
 
-    RAISES (ValueError): As `open_text`, and for any other carriage return, which may end a line.
+    path (Path): The file, which may be compressed.
+    encoding (str): The encoding if there is no byte-order mark.
+    YIELDS (str): The lines, without line ends.
+    RAISES (ValueError): As `open_text`, and for other carriage returns, which may be line ends.
     """
     with open_text(path, encoding) as file:
         for number, line in enumerate(file, start=1):
@@ -148,18 +164,25 @@ def read_lines(path: Path, encoding: str = UTF8) -> Iterator[str]:
 
 
 def stray_return(number: int, name: Any) -> ValueError:
-    """The error for a carriage return in a line that no line feed follows."""
+    """Make the error for a carriage return without a line feed.
+
+    number (int): The number of the line.
+    name (Any): The name of the file.
+    RETURNS (ValueError): The error.
+    """
     return ValueError(
-        f"Line {number} of {name} has a carriage return without a line feed after it. If it ends a "
-        f"line, as in files of old Macs, convert the line ends, as by tr '\\r' '\\n'; if it is a "
-        f"part of a text, replace it by a blank."
+        f"Line {number} of {name} has a carriage return without a line feed after it. If it is a "
+        f"line end, as in files of old Macs, convert the line ends, such as with "
+        f"tr '\\r' '\\n'; if it is a part of a text, replace it by a space."
     )
 
 
 def decode(data: bytes, name: str) -> str:
-    """The text of a file that is in memory, UTF-8 or what its byte-order mark tells.
+    """Decode the contents of a text file, in UTF-8 or the encoding of its byte-order mark.
 
+    data (bytes): The contents.
     name (str): The name of the file, for messages.
+    RETURNS (str): The text.
     RAISES (ValueError): If it is in another encoding.
     """
     encoding = mark_of(data)[1] or _without_mark(data[:_START], UTF8, name)
@@ -171,9 +194,12 @@ def decode(data: bytes, name: str) -> str:
 
 
 def read_json(path: Path, encoding: str = UTF8) -> Iterator[Tuple[str, Any]]:
-    """The values of a JSON file, each with its place, for messages: one on each line; in a .json
-    file also those of one list, or one object on several lines.
+    """Read the values of a JSON file: one on each line, or, in a .json file, the items of a list or
+    one object on several lines.
 
+    path (Path): The file, which may be compressed.
+    encoding (str): The encoding if there is no byte-order mark.
+    YIELDS (Tuple[str, Any]): The place of each value, for messages, and the value.
     RAISES (ValueError): As `read_lines`, and if a line is not valid JSON.
     """
     lines = read_lines(path, encoding)
@@ -182,7 +208,7 @@ def read_json(path: Path, encoding: str = UTF8) -> Iterator[Tuple[str, Any]]:
         if not line.strip():
             continue
         if not begun and ending_of(path) == ".json" and not _is_object(line):
-            # With the lines before it, so that an error names the line.
+            # Preceded by empty lines, so that an error has the number of the line.
             whole = _parse_json("\n".join(["\n" * (number - 1) + line, *lines]), str(path))
             values = whole if isinstance(whole, list) else [whole]
             yield from ((f"Item {i} of {path}", value) for i, value in enumerate(values, start=1))
@@ -232,9 +258,9 @@ def _undecoded_line(path: Path, encoding: str) -> int:
 def _not_decoded(number: int, name: Any, encoding: str, error: UnicodeDecodeError) -> ValueError:
     encoding = encoding.removesuffix("-sig").upper()
     return ValueError(
-        f"Line {number} of {name} is not {encoding} ({error.reason}). Convert the file, as by "
-        f"iconv -f CP1252 -t UTF-8, with the encoding that it has; in the block of a reader you "
-        f'can set the encoding instead, as encoding = "cp1252".'
+        f"Line {number} of {name} is not {encoding} ({error.reason}). Convert the file from its "
+        f"encoding, such as with iconv -f CP1252 -t UTF-8, or set the encoding in the block of the "
+        f'reader, such as encoding = "cp1252".'
     )
 
 

@@ -1,4 +1,4 @@
-"""What networks do, shown as displaCy shows annotation: markup, or pictures in Jupyter."""
+"""Visualizers of attention, saliency and hidden states, in the style of displaCy."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Dict, Optional, Union
@@ -6,12 +6,10 @@ from typing import Any, Dict, Optional, Union
 import numpy as np
 from spacy.tokens import Doc
 
-from .analysis.saliency import Method, Saliency
-from .analysis.saliency import saliency as explain
-from .analysis.states import States
-from .analysis.states import states as explore
+from .analysis.saliency import Method, Saliency, compute_saliency
+from .analysis.states import States, compute_states
 from .display import heatmap, render
-from .display.shading import shading
+from .display.shading import render_shading
 from .pipeline.base import RNNPipe
 from .pipeline.translator import Alignment, RNNTranslator
 from .validation import at_least
@@ -24,23 +22,28 @@ def attention(
     page: bool = False,
     jupyter: Optional[bool] = None,
 ) -> str:
-    """Show what a translator looks at: for each sentence a heat map, with a row for each piece of
-    its translation and a column for each of its tokens.
+    """Visualize the attention of a translator: for each sentence a heat map with a row for each
+    piece of its translation and a column for each token of the source.
 
-    docs (Union[Iterable[Doc], Doc]): Docs with sentence starts, as the translator gets them.
-    translator (RNNTranslator): Translates them anew.
+    docs (Union[Iterable[Doc], Doc]): Docs with sentence starts. They are translated again.
+    translator (RNNTranslator): The translator.
     page (bool): Render a whole HTML page.
-    jupyter (bool): Override the detection of Jupyter.
-    RETURNS (str): The markup, SVG or HTML; None in Jupyter, where it is shown.
+    jupyter (Optional[bool]): Override the detection of Jupyter.
+    RETURNS (str): The markup, SVG or HTML; None in Jupyter, which displays it.
     """
     docs = [docs] if isinstance(docs, Doc) else docs
     alignments = (alignment for of_doc in translator.align(docs) for alignment in of_doc)
-    svgs = [heatmap.heatmap(**attention_matrix(alignment)) for alignment in alignments]
+    svgs = [heatmap.render_heatmap(**attention_matrix(alignment)) for alignment in alignments]
     return render(svgs, page=page, jupyter=jupyter)
 
 
 def attention_matrix(alignment: Alignment) -> Dict[str, Any]:
-    """The attention of a translation, as arguments of `heatmap`, `save_png` and `table`."""
+    """Convert the attention of a translation to the arguments of `render_heatmap`, `save_png` and
+    `render_table`.
+
+    alignment (Alignment): The translation with its attention.
+    RETURNS (Dict[str, Any]): The arguments.
+    """
     return {
         "matrix": alignment.weights,
         "rows": alignment.pieces,
@@ -61,21 +64,33 @@ def saliency(
     page: bool = False,
     jupyter: Optional[bool] = None,
 ) -> str:
-    """Show which tokens moved a component's prediction for each text: blue ones raised its score,
-    orange ones lowered it.
+    """Visualize the contribution of each token to a component's prediction: blue tokens raised its
+    score, orange tokens lowered it.
 
-    docs, pipe, token, label, target, method, steps: see `spacy_rnn.analysis.saliency.saliency`.
-    page, jupyter, RETURNS: see `attention`.
+    docs (Union[Iterable[Doc], Doc]): The texts.
+    pipe, token, label, target, method, steps: see `spacy_rnn.analysis.saliency.compute_saliency`.
+    page, jupyter: see `attention`.
+    RETURNS (str): The HTML markup; None in Jupyter, which displays it.
     """
     docs = [docs] if isinstance(docs, Doc) else docs
-    names: Any = {"token": token, "label": label, "target": target}
-    found = (explain(pipe, doc, **names, method=method, steps=steps) for doc in docs)
-    texts = [shading(**saliency_text(each)) for each in found]
+    options: Any = {
+        "token": token,
+        "label": label,
+        "target": target,
+        "method": method,
+        "steps": steps,
+    }
+    found = (compute_saliency(pipe, doc, **options) for doc in docs)
+    texts = [render_shading(**saliency_text(each)) for each in found]
     return render(texts, page=page, jupyter=jupyter)
 
 
 def saliency_text(found: Saliency) -> Dict[str, Any]:
-    """What moved a prediction, as arguments of `shading`."""
+    """Convert the saliency of a prediction to the arguments of `render_shading`.
+
+    found (Saliency): The saliency.
+    RETURNS (Dict[str, Any]): The arguments.
+    """
     title = f"{found.prediction}: {found.value:.3f}"
     return {"tokens": found.tokens, "scores": found.scores, "title": title}
 
@@ -92,17 +107,19 @@ def states(
     page: bool = False,
     jupyter: Optional[bool] = None,
 ) -> str:
-    """Show the activations of a component's hidden units over each text: a heat map with a row for
-    each unit and a column for each token.
+    """Visualize the activations of a component's hidden units: for each text a heat map with a row
+    for each unit and a column for each token.
 
-    docs, pipe, layer: see `spacy_rnn.analysis.states.states`.
+    docs (Union[Iterable[Doc], Doc]): The texts.
+    pipe, layer: see `spacy_rnn.analysis.states.compute_states`.
     units, top, start, end: see `states_matrix`.
-    page, jupyter, RETURNS: see `attention`.
+    page, jupyter: see `attention`.
+    RETURNS (str): The markup, SVG or HTML; None in Jupyter, which displays it.
     """
     docs = [docs] if isinstance(docs, Doc) else docs
-    found = (explore(pipe, doc, layer) for doc in docs)
+    found = (compute_states(pipe, doc, layer) for doc in docs)
     matrices = (states_matrix(each, units, top, start, end) for each in found)
-    return render([heatmap.heatmap(**m) for m in matrices], page=page, jupyter=jupyter)
+    return render([heatmap.render_heatmap(**m) for m in matrices], page=page, jupyter=jupyter)
 
 
 def states_matrix(
@@ -112,14 +129,17 @@ def states_matrix(
     start: int = 0,
     end: Optional[int] = None,
 ) -> Dict[str, Any]:
-    """The activations of some units as arguments of `heatmap`, `save_png` and `table`. Those that
-    leave [-1, 1] are divided by the largest, which the title then says.
+    """Convert the activations of some units to the arguments of `render_heatmap`, `save_png` and
+    `render_table`. If some are not in [-1, 1], all are divided by the largest absolute value, which
+    is added to the title.
 
-    units: the names of the units; by default those that vary most over the text, most first.
-    top: how many those are.
-    start, end: the first token that is shown, and the one after the last.
-    RAISES (ValueError): If there is no unit of a name, or more is to be shown than can be read, or
-        nothing.
+    found (States): The activations.
+    units (Optional[Sequence[str]]): The names of the units; None for those with the highest
+        variance over the text.
+    top (int): The number of units if `units` is None.
+    start (int), end (Optional[int]): The first token to show, and the one after the last.
+    RETURNS (Dict[str, Any]): The arguments.
+    RAISES (ValueError): If there is no unit with a given name, or too many units or tokens.
     """
     at_least(1, top=top)
     if units is None:
@@ -130,20 +150,21 @@ def states_matrix(
         unknown = [unit for unit in units if unit not in found.units]
         if unknown:
             raise ValueError(
-                f"There is no unit {unknown[0]!r} in layer {found.layer}: its "
-                f"{len(found.units)} units are {found.units[0]!r} to {found.units[-1]!r}."
+                f"Layer {found.layer} has no unit {unknown[0]!r}. Its {len(found.units)} units are "
+                f"{found.units[0]!r} to {found.units[-1]!r}."
             )
         chosen = [found.units.index(unit) for unit in units]
     tokens = found.tokens[start:end]
     if max(len(tokens), len(chosen)) > heatmap.LARGEST:
         raise ValueError(
-            f"{len(chosen)} units of {len(tokens)} tokens are too many to read. Choose at most "
-            f"{heatmap.LARGEST} tokens by 'start' and 'end', and as many units by 'units' or 'top'."
+            f"A heat map of {len(chosen)} units and {len(tokens)} tokens is too large to read. "
+            f"Choose at most {heatmap.LARGEST} tokens with 'start' and 'end', and as many units "
+            f"with 'units' or 'top'."
         )
     matrix = found.activations[start:end, chosen].T
-    most = np.abs(matrix).max(initial=0.0)
+    largest = np.abs(matrix).max(initial=0.0)
     title = f"Layer {found.layer}"
-    if most > 1.0:
-        matrix, title = matrix / most, f"{title}, divided by {most:.2f}"
+    if largest > 1.0:
+        matrix, title = matrix / largest, f"{title}, divided by {largest:.2f}"
     rows = [found.units[i] for i in chosen]
     return {"matrix": matrix, "rows": rows, "columns": tokens, "title": title}

@@ -11,8 +11,8 @@ from packaging.requirements import Requirement
 
 from spacy_rnn.datasets import to_dataset
 from spacy_rnn.optional import EXTRAS, optional_import
-from spacy_rnn.readers.hf_dataset import make_hf_dataset
-from spacy_rnn.readers.parallel import make_parallel_corpus
+from spacy_rnn.readers.hf_dataset import HFDataset
+from spacy_rnn.readers.parallel import ParallelCorpus
 from spacy_rnn.scorers import make_translation_scorer, translation_score
 
 from .helpers.paths import ROOT
@@ -107,7 +107,7 @@ def test_reading_a_dataset_without_the_library(name, tmp_path, hide):
     )
     hide("datasets")
     path = tmp_path / name if "hub" not in name else name
-    reader = make_hf_dataset(path)
+    reader = HFDataset(path)
     with pytest.raises(ImportError, match=rf"Reading .*{name} needs .*spacy-rnn\[datasets\]"):
         next(iter(reader(make_pipeline("rnn_textcat"))))
 
@@ -119,9 +119,9 @@ def test_translations_are_read_without_the_library_unless_they_are_a_dataset(tmp
     (tmp_path / "a.jsonl").write_text('{"source": "Go!", "target": "Va !"}\n')
     hide("datasets")
     for name in ("a.tsv", "a.jsonl"):
-        assert len(list(make_parallel_corpus(tmp_path / name)(nlp))) == 1
+        assert len(list(ParallelCorpus(tmp_path / name)(nlp))) == 1
     with pytest.raises(ImportError, match=r"Reading .*saved needs .*spacy-rnn\[datasets\]"):
-        list(make_parallel_corpus(tmp_path / "saved")(nlp))
+        list(ParallelCorpus(tmp_path / "saved")(nlp))
 
 
 def test_writing_a_dataset_without_the_library(hide):

@@ -12,12 +12,12 @@ from spacy.tokens.underscore import Underscore
 from spacy.vocab import Vocab
 
 from spacy_rnn.extensions import (
-    only,
     set_doc_extension,
     set_probability_extensions,
     set_span_extension,
     set_token_extension,
-    total,
+    single_value,
+    sum_values,
     values_as_read,
 )
 from spacy_rnn.scorers import language_model_score
@@ -31,8 +31,8 @@ SUM, ONLY, LOGP, PERPLEXITY = NAMES
 
 @pytest.fixture(autouse=True)
 def extensions():
-    set_token_extension(SUM, total)
-    set_token_extension(ONLY, only)
+    set_token_extension(SUM, sum_values)
+    set_token_extension(ONLY, single_value)
     set_probability_extensions(LOGP, PERPLEXITY)
     yield
     for owner in (Doc, Span, Token):
@@ -135,8 +135,8 @@ def test_values_that_do_not_fit_the_tokens():
         (LOGP, [1.0] * 5, "each of 5 tokens and for the end, but got 5"),
         (ONLY, {"a": [1.0] * 5, "b": []}, "but got 0"),
         # Values of a regressor and of a translator.
-        (SUM, {"rating": 1.0}, "got no list of values.*another name"),
-        (SUM, "Salut", "got no list of values.*another name"),
+        (SUM, {"rating": 1.0}, "got no list.*another name"),
+        (SUM, "Salut", "got no list.*another name"),
     ]:
         with pytest.raises(ValueError, match=message):
             doc._.set(name, values)
@@ -201,7 +201,7 @@ def test_an_extension_that_users_set_to_read_stored_docs():
         *((owner, PERPLEXITY) for owner in (Doc, Span)),
     ]:
         owner.set_extension(name, default=None, force=True)
-    set_token_extension(SUM, total)
+    set_token_extension(SUM, sum_values)
     set_probability_extensions(LOGP, PERPLEXITY)
     doc = merge(make_doc(), (0, 2))
     assert doc._.get(SUM) == [3.0, 4.0, 8.0, 16.0] and agree(doc, SUM, LOGP)
@@ -212,8 +212,8 @@ def test_an_extension_that_users_set_to_read_stored_docs():
 @pytest.mark.parametrize(
     "owner, name, register",
     [
-        (Doc, SUM, lambda: set_token_extension(SUM, total)),
-        (Token, SUM, lambda: set_token_extension(SUM, total)),
+        (Doc, SUM, lambda: set_token_extension(SUM, sum_values)),
+        (Token, SUM, lambda: set_token_extension(SUM, sum_values)),
         (Doc, PERPLEXITY, lambda: set_probability_extensions(LOGP, PERPLEXITY)),
         (Span, PERPLEXITY, lambda: set_probability_extensions(LOGP, PERPLEXITY)),
         (Doc, SUM, lambda: set_doc_extension(SUM)),
@@ -242,8 +242,8 @@ def test_extensions_are_registered_again():
     state = pickle.loads(pickle.dumps(Underscore.get_state()))
     Underscore.load_state(state)
     for _ in range(2):
-        set_token_extension(SUM, total)
-        set_token_extension(ONLY, only)
+        set_token_extension(SUM, sum_values)
+        set_token_extension(ONLY, single_value)
         set_probability_extensions(LOGP, PERPLEXITY)
     assert agree(make_doc(), SUM, LOGP)
 

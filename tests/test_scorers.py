@@ -18,7 +18,7 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 
 from spacy_rnn import scorers
-from spacy_rnn.extensions import set_doc_extension, set_token_extension, total
+from spacy_rnn.extensions import set_doc_extension, set_token_extension, sum_values
 from spacy_rnn.scorers import (
     language_model_score,
     make_language_model_scorer,
@@ -299,7 +299,7 @@ def test_the_default_translation_scorer_is_made_without_sacrebleu():
 
 def predicted(*texts, attr="log_probability"):
     """Examples from words and the probabilities of each token and of the end."""
-    set_token_extension(attr, total, n_ends=1)
+    set_token_extension(attr, sum_values, n_ends=1)
     examples = []
     for words, probabilities in texts:
         docs = [Doc(VOCAB, words=words, spaces=[False] * len(words)) for _ in range(2)]

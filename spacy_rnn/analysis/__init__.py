@@ -1,1 +1,1 @@
-"""What recurrent networks remember, and why they answer as they do."""
+"""Analyses of trained networks: memory, gradients, agreement, saliency and hidden states."""

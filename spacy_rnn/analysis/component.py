@@ -1,4 +1,4 @@
-"""What the tools have in common."""
+"""Access to the network of a component."""
 
 from typing import Any
 
@@ -6,11 +6,15 @@ from ..pipeline.base import RNNPipe
 
 
 def module_of(pipe: Any) -> Any:
-    """The torch module of a component. Raises a ValueError if the component is none of spacy-rnn,
-    or has no weights yet."""
+    """Get the torch module of a component.
+
+    pipe (RNNPipe): A component of spacy-rnn.
+    RETURNS (nn.Module): Its module.
+    RAISES (ValueError): If it is not a component of spacy-rnn, or is not initialized.
+    """
     if not isinstance(pipe, RNNPipe):
         raise ValueError(
-            f"'{getattr(pipe, 'name', pipe)}' is no component of spacy-rnn. Give one of the "
-            f"pipeline, such as nlp.get_pipe('rnn_tagger')."
+            f"'{getattr(pipe, 'name', pipe)}' is not a spacy-rnn component. Pass one, such as "
+            f"nlp.get_pipe('rnn_tagger')."
         )
     return pipe.shim.module

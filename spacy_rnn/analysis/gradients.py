@@ -1,4 +1,4 @@
-"""How much of a gradient arrives steps back: whether it vanishes, lasts or explodes."""
+"""Norms of gradients over time steps, which show if they vanish or explode."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Optional
@@ -15,18 +15,19 @@ from ..nn.rnn import REVERSED, Encoder
 from ..pipeline.base import RNNPipe
 from .component import module_of
 
-#: tokens of a sequence; of longer ones the graph of gradients would not fit into memory
+#: tokens of a sequence: the graph of a longer one might not fit into memory
 LONGEST = 5000
-#: width of the random input of an encoder that is not trained
+#: the size of the random inputs of an untrained encoder
 WIDTH = 64
 
 
 class LayerGradients(NamedTuple):
-    """One direction of one layer.
+    """The gradients of one direction of one layer.
 
-    layer: its number, the lowest being 0.
-    norms: float64 (T,), that of the gradient with respect to the layer's input k steps before the
-        last one that this direction reads, for k from 0.
+    layer (int): The index of the layer; 0 is the lowest.
+    direction (str): "forward" or "backward".
+    norms (ndarray): float64 (T,). Entry k is the norm of the gradient with respect to the layer's
+        input k steps before the last one that this direction reads.
     """
 
     layer: int
@@ -35,18 +36,21 @@ class LayerGradients(NamedTuple):
 
     @property
     def name(self) -> str:
+        """The layer and the direction, as text."""
         return f"layer {self.layer}, {self.direction}"
 
 
-def gradients(pipe: RNNPipe, docs: Iterable[Doc]) -> list[LayerGradients]:
-    """See `gradient_norms`: the mean over texts, k steps back over those that have as many.
+def compute_gradients(pipe: RNNPipe, docs: Iterable[Doc]) -> list[LayerGradients]:
+    """Compute the `gradient_norms` of a component's encoder, averaged over texts. The mean at k
+    steps back is over the texts that have as many steps.
 
-    pipe (RNNPipe): Any component of spacy-rnn, trained. Of a translator it is the encoder, of a
-        language model each direction, of a network that reads by sentences what reads each.
-    docs (Iterable[Doc]): The texts, with what components before this one have set.
+    pipe (RNNPipe): Any trained component of spacy-rnn. The gradients are those of the encoder
+        (translator), of both directions (language model), or of the encoder that reads each
+        sentence (networks that read sentence by sentence).
+    docs (Iterable[Doc]): The texts, with the annotation of the components that run before this one.
     RETURNS (List[LayerGradients]): One for each layer and direction.
-    RAISES (ValueError): If the component is untrained or none of spacy-rnn, has nothing recurrent,
-        or the texts have no token or too many.
+    RAISES (ValueError): If it is not a trained spacy-rnn component, has no recurrent layer, or the
+        texts have no tokens or too many.
     """
     module = module_of(pipe)
     found = []
@@ -54,7 +58,7 @@ def gradients(pipe: RNNPipe, docs: Iterable[Doc]) -> list[LayerGradients]:
         for rows in pipe.encoder_inputs(doc):
             encoder = rows.encoder(module)
             for x in filter(len, rows.vectors.split(rows.lengths.tolist())):
-                # Out of inference mode, where gradients could not go through them.
+                # Cloned, because gradients cannot flow through tensors of inference mode.
                 start = None if rows.start is None else rows.start.clone()
                 norms = gradient_norms(encoder, x.clone(), start)
                 if rows.backward:
@@ -63,11 +67,16 @@ def gradients(pipe: RNNPipe, docs: Iterable[Doc]) -> list[LayerGradients]:
     return mean_gradients(found)
 
 
-def fresh_gradients(
+def initial_gradients(
     settings: RNNEncoder, lengths: Sequence[int], seed: int = 0
 ) -> list[LayerGradients]:
-    """The mean of `gradient_norms` of an encoder as it starts, over random input of these
-    lengths."""
+    """Compute the `gradient_norms` of a newly initialized encoder, averaged over random inputs.
+
+    settings (RNNEncoder): The settings of the encoder.
+    lengths (Sequence[int]): The lengths of the inputs.
+    seed (int): The random seed of the weights and the inputs.
+    RETURNS (List[LayerGradients]): One for each layer and direction.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder = settings.module(WIDTH).eval()
@@ -76,13 +85,17 @@ def fresh_gradients(
 
 
 def mean_gradients(found: Sequence[Sequence[LayerGradients]]) -> list[LayerGradients]:
-    """The mean over sequences of those of each layer and direction."""
+    """Average the gradients of each layer and direction over sequences.
+
+    found (Sequence[Sequence[LayerGradients]]): For each sequence its gradients.
+    RETURNS (List[LayerGradients]): One for each layer and direction.
+    """
     groups: dict[tuple[int, str], list[np.ndarray]] = {}
     for of_sequence in found:
         for each in of_sequence:
             groups.setdefault((each.layer, each.direction), []).append(each.norms)
     if not groups:
-        raise ValueError("There are no tokens, and so no steps to look at.")
+        raise ValueError("The texts have no tokens. Pass at least one that is not empty.")
     means = []
     for (layer, direction), norms in groups.items():
         longest = max(map(len, norms))
@@ -96,26 +109,28 @@ def mean_gradients(found: Sequence[Sequence[LayerGradients]]) -> list[LayerGradi
 def gradient_norms(
     encoder: Encoder, x: Tensor, start: Optional[Tensor] = None
 ) -> list[LayerGradients]:
-    """For each layer and direction the norm of the gradient of the last state's loss, half the
-    square of its length, with respect to each of the layer's inputs (Pascanu et al. 2013, section
-    2: a product of one Jacobian a step).
+    """Compute, for each layer and direction, the norm of the gradient of a loss with respect to
+    each of the layer's inputs (Pascanu et al. 2013, section 2: a product of one Jacobian per step).
+    The loss is half the squared norm of the last state.
 
-    Each layer is looked at by itself: it reads what the layers below make of x, and the gradient
-    goes through its own recurrence only.
+    Each layer is examined separately: its input is the output of the layers below, and the gradient
+    flows through its own recurrence only.
 
-    x: (T, input_size), on the encoder's device.
-    start: the state before it, see `Encoder.forward_stateful`; None for zeros.
-    RAISES (ValueError): If there is no token, too many of them, or nothing recurrent.
+    encoder (Encoder): The encoder.
+    x (Tensor): The inputs (T, input_size), on the encoder's device.
+    start (Optional[Tensor]): The initial state, see `Encoder.forward_stateful`; None for zeros.
+    RETURNS (List[LayerGradients]): One for each layer and direction.
+    RAISES (ValueError): If there are no tokens, too many of them, or no recurrent layer.
     """
     if not encoder.is_recurrent:
         raise ValueError(
-            f"The encoder has no recurrent layer (cell = {encoder.cell!r}): no step depends on the "
-            f"one before it."
+            f"The encoder has no recurrent layer (cell = {encoder.cell!r}), so it has no gradients "
+            f"over steps."
         )
     if not 0 < len(x) <= LONGEST:
         raise ValueError(
-            f"Gradients are shown of 1 to {LONGEST:,} tokens, but there are {len(x):,}. Give a "
-            f"part of the text."
+            f"Gradients can be computed for 1 to {LONGEST:,} tokens, got {len(x):,}. Pass a part "
+            f"of the text."
         )
     found = []
     for k, layer in enumerate(encoder.layers):
@@ -143,9 +158,9 @@ def _input_of_layer(encoder: Encoder, k: int, x: Tensor, start: Optional[Tensor]
 def _last_states(
     encoder: Encoder, layer: Any, x: Tensor, state: Optional[Tensor]
 ) -> dict[str, Tensor]:
-    """Of each direction of a layer the state after the whole sequence, (H,).
+    """The state of each direction of a layer after the whole sequence, (H,).
 
-    state: the one before it, (S, 1, H).
+    state: the initial state, (S, 1, H).
     """
     cell = CELLS[encoder.cell]
     assert cell.kernel is not None
@@ -155,7 +170,7 @@ def _last_states(
     found = {}
     for reverse, weights in zip(REVERSED[encoder.direction], layer.all_weights, strict=True):
         source = (x.flip(0) if reverse else x).unsqueeze(1)
-        # cuDNN gives no gradients outside of training.
+        # cuDNN computes no gradients in evaluation mode.
         with torch.backends.cudnn.flags(enabled=False):
             states, _ = cell.kernel(Together(1), source, initial, weights)
         found["backward" if reverse else "forward"] = states[-1, 0]

@@ -1,4 +1,4 @@
-"""How far back recurrent networks remember: cells compared on tasks that need it."""
+"""Experiments that compare recurrent networks on tasks that require memory."""
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,9 +17,9 @@ from ..nn.cells import CELLS, check_cell
 from ..nn.linear import Linear
 from ..nn.rnn import REVERSED, Direction
 from ..validation import at_least, number_at_least
-from .tasks import TASKS, Name, Task
+from .tasks import TASKS, Task, TaskName
 
-#: steps over which a score is averaged to say that a task is solved, and that it is not
+#: steps over which the score is averaged: of a solved task, and at the end of an unsolved one
 WINDOW, END = 20, 50
 
 
@@ -27,9 +27,12 @@ WINDOW, END = 20, 50
 class Variant:
     """A network to compare.
 
-    chrono: start with memories of 1 to as many steps as the task has (see
+    cell (str): The cell of the encoder.
+    direction (str): The direction of the encoder.
+    depth (int): The number of layers.
+    chrono (bool): Initialize the gates for memories of 1 up to as many steps as the task has (see
         `spacy_rnn.nn.init.init_recurrent`).
-    clip: the largest norm of the gradient; 0 for no clipping.
+    clip (float): The maximum norm of the gradient; 0 for no clipping.
     """
 
     cell: str
@@ -58,10 +61,13 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How networks are trained.
+class TrainingSettings:
+    """Settings of training that all networks share.
 
-    steps: at most so many; a training ends where the task is solved.
+    hidden_size (int): The size of the hidden state.
+    batch_size (int): The number of sequences in each step.
+    steps (int): The maximum number of steps; training stops when the task is solved.
+    learn_rate (float): The learning rate of Adam.
     """
 
     hidden_size: int = 64
@@ -74,12 +80,15 @@ class Settings:
 
 
 class Run(NamedTuple):
-    """One training.
+    """The result of training a network once.
 
-    length: steps to remember.
-    solved_at: the step at which the mean score of 20 steps solved the task; None for never.
-    score: that mean, else the one of the last 50 steps: a squared error or the share of right
-        symbols; not a number where a gradient was not finite.
+    variant (Variant): The network.
+    length (int): The number of steps to remember.
+    seed (int): The random seed.
+    solved_at (Optional[int]): The step at which the mean score of 20 steps solved the task; None if
+        it was not solved.
+    score (float): That mean if solved, else the mean of the last 50 steps: a squared error or an
+        accuracy; NaN if a gradient was not finite.
     """
 
     variant: Variant
@@ -90,7 +99,13 @@ class Run(NamedTuple):
 
 
 class Learner(nn.Module):
-    """An encoder and a linear layer that tells something at the last steps."""
+    """An encoder with a linear output layer at the last steps.
+
+    task (Task): The task, which determines the sizes of input and output.
+    variant (Variant): The network.
+    length (int): The number of steps to remember.
+    hidden_size (int): The size of the hidden state.
+    """
 
     def __init__(self, task: Task, variant: Variant, length: int, hidden_size: int):
         super().__init__()
@@ -101,51 +116,74 @@ class Learner(nn.Module):
             depth=variant.depth,
             chrono_length=length if variant.chrono else 0,
         ).module(task.input_size)
-        self.output = Linear(self.encoder.output_size, task.outputs)
+        self.output = Linear(self.encoder.output_size, task.output_size)
 
     def forward(self, x: Tensor, last: int) -> Tensor:
-        """(B, T, input_size) -> (B, last, outputs)."""
+        """Compute the outputs at the last steps: (B, T, input_size) -> (B, last, output_size)."""
         n, length, _ = x.shape
         states = self.encoder(x.flatten(0, 1), torch.full((n,), length))
         return self.output(states.view(n, length, -1)[:, length - last :])
 
 
-def variants(
+def make_variants(
     cells: Sequence[str],
     directions: Sequence[Direction] = ("forward",),
     depths: Sequence[int] = (1,),
     chrono: Sequence[bool] = (False,),
     clips: Sequence[float] = (1.0,),
 ) -> list[Variant]:
-    """Every combination; a plain cell has no gates that chrono initialization would set."""
+    """Combine all settings. Chrono initialization applies to cells with gates only.
+
+    cells (Sequence[str]), directions (Sequence[str]), depths (Sequence[int]), chrono
+        (Sequence[bool]), clips (Sequence[float]): The values of each field of `Variant`.
+    RETURNS (List[Variant]): All combinations.
+    """
     combined = (Variant(*parts) for parts in product(cells, directions, depths, chrono, clips))
     return [each for each in combined if not each.chrono or CELLS[each.cell].keep_gate]
 
 
-def measure(
-    task: Name,
-    compared: Sequence[Variant],
+def train_all(
+    task: TaskName,
+    variants: Sequence[Variant],
     lengths: Sequence[int],
     seeds: Sequence[int],
-    settings: Settings,
+    settings: TrainingSettings,
     device: torch.device,
 ) -> Iterator[Run]:
-    """Train every variant at every length with every seed."""
-    for length, variant, seed in product(lengths, compared, seeds):
+    """Train every variant with every length and seed.
+
+    task (str): The name of the task.
+    variants (Sequence[Variant]): The networks.
+    lengths (Sequence[int]): The numbers of steps to remember.
+    seeds (Sequence[int]): The random seeds.
+    settings (TrainingSettings): The settings of training.
+    device (torch.device): The device to train on.
+    YIELDS (Run): The result of each training.
+    """
+    for length, variant, seed in product(lengths, variants, seeds):
         yield train(task, variant, length, seed, settings, device)
 
 
 def train(
-    name: Name,
+    name: TaskName,
     variant: Variant,
     length: int,
     seed: int,
-    settings: Settings,
+    settings: TrainingSettings,
     device: torch.device,
 ) -> Run:
-    """One training, which a gradient that is not finite ends."""
+    """Train a network on a task. Training stops at a gradient that is not finite.
+
+    name (str): The name of the task.
+    variant (Variant): The network.
+    length (int): The number of steps to remember, at least 2.
+    seed (int): The random seed of the weights and the sequences.
+    settings (TrainingSettings): The settings of training.
+    device (torch.device): The device to train on.
+    RETURNS (Run): The result.
+    """
     if length < 2:
-        raise ValueError(f"There is nothing to remember in {length} step: take 2 or more.")
+        raise ValueError(f"The number of steps to remember must be at least 2, got {length}.")
     task = TASKS[name]
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
@@ -155,7 +193,7 @@ def train(
     learner.train()
     scores: deque[float] = deque(maxlen=END)
     for step in range(1, settings.steps + 1):
-        batch = task.draw(settings.batch_size, length, generator)
+        batch = task.sample(settings.batch_size, length, generator)
         y = batch.y.to(device)
         outputs = learner(batch.x.to(device), task.last or length)
         optimizer.zero_grad()
@@ -172,11 +210,16 @@ def train(
     return Run(variant, length, seed, None, float(np.mean(scores)))
 
 
-class Summary(NamedTuple):
-    """The runs of a variant at a length.
+class RunSummary(NamedTuple):
+    """The runs of a variant with the same length.
 
-    solved: how many of the seeds solved the task. step: the median of those at which they did.
-    score: the mean. low, high: the seeds' lowest and highest.
+    variant (Variant): The network.
+    length (int): The number of steps to remember.
+    seeds (int): The number of runs.
+    solved (int): The number of runs that solved the task.
+    step (Optional[float]): The median step at which they solved it; None if none did.
+    score (float): The mean score.
+    low (float), high (float): The lowest and the highest score.
     """
 
     variant: Variant
@@ -189,31 +232,37 @@ class Summary(NamedTuple):
     high: float
 
 
-def summarize(runs: Sequence[Run]) -> dict[Variant, list[Summary]]:
-    """What the seeds of each variant and length have in common, lengths rising."""
+def summarize_runs(runs: Sequence[Run]) -> dict[Variant, list[RunSummary]]:
+    """Summarize the runs of each variant and length over seeds.
+
+    runs (Sequence[Run]): The runs, in any order.
+    RETURNS (Dict[Variant, List[RunSummary]]): For each variant the summaries by increasing length.
+    """
     groups: dict[tuple[Variant, int], list[Run]] = {}
     for run in runs:
         groups.setdefault((run.variant, run.length), []).append(run)
-    found: dict[Variant, list[Summary]] = {}
+    found: dict[Variant, list[RunSummary]] = {}
     for (variant, length), group in sorted(groups.items(), key=lambda item: item[0][1]):
         steps = [run.solved_at for run in group if run.solved_at is not None]
         scores = [run.score for run in group]
         step = float(np.median(steps)) if steps else None
         bounds = float(np.mean(scores)), min(scores), max(scores)
-        summary = Summary(variant, length, len(group), len(steps), step, *bounds)
+        summary = RunSummary(variant, length, len(group), len(steps), step, *bounds)
         found.setdefault(variant, []).append(summary)
     return found
 
 
-def stops_at(summaries: Sequence[Summary]) -> Optional[int]:
-    """The first length that no more than half of the seeds solved; None if there is none."""
+def first_unsolved_length(summaries: Sequence[RunSummary]) -> Optional[int]:
+    """Return the first length that at most half of the seeds solved, None if there is none."""
     return next((each.length for each in summaries if 2 * each.solved <= each.seeds), None)
 
 
-def plot(path: Path, task: Name, found: Mapping[Variant, Sequence[Summary]]) -> None:
-    """Draw the mean scores against the steps to remember, with the spread over the seeds, as a
-    picture of the kind that the suffix names.
+def plot_memory(path: Path, task: TaskName, found: Mapping[Variant, Sequence[RunSummary]]) -> None:
+    """Plot mean scores against the number of steps to remember, with the spread over seeds.
 
+    path (Path): The picture to write; its suffix determines the format.
+    task (str): The name of the task.
+    found (Mapping[Variant, Sequence[RunSummary]]): The result of `summarize_runs`.
     RAISES (ImportError): If matplotlib is not installed.
     """
     lengths = [summary.length for summary in next(iter(found.values()))]
@@ -222,7 +271,7 @@ def plot(path: Path, task: Name, found: Mapping[Variant, Sequence[Summary]]) -> 
         str(v): np.array([[each.low for each in group], [each.high for each in group]])
         for v, group in found.items()
     }
-    what = "share of right symbols" if TASKS[task].symbols else "mean squared error"
+    metric = "share of right symbols" if TASKS[task].symbols else "mean squared error"
     chance = np.full(len(lengths), TASKS[task].chance)
-    panel = Panel(f"{task}: {what}", {**means, "chance": chance}, spreads=spreads)
+    panel = Panel(f"{task}: {metric}", {**means, "chance": chance}, spreads=spreads)
     save_curves(path, lengths, [panel], x="steps to remember")

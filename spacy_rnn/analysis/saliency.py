@@ -1,4 +1,4 @@
-"""Saliency: which tokens moved a prediction."""
+"""Saliency: the contribution of each token to a prediction."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ from .component import module_of
 Method = Literal["integrated_gradients", "occlusion"]
 METHODS = get_args(Method)
 
-#: of vectors of tokens (B, N, D), (B,), differentiable
+#: a differentiable function of token vectors: (B, N, D) -> (B,)
 Score = Callable[[Tensor], Tensor]
 
 
 class Saliency(NamedTuple):
-    """How much each token counted for a prediction.
+    """The contribution of each token to a prediction.
 
-    tokens: what the encoder read: tokens, of a translator pieces of the source, of a language model
-        the units before, in the order of the text.
-    scores: float32 (tokens,), above 0 where a token raised the prediction's score.
-    prediction: in words, what was explained.
-    value: the prediction's score. baseline: the same where all vectors of tokens are zeros.
-    gap: of integrated gradients, by how much the sum of the scores misses value - baseline, which
-        more steps make smaller; None of occlusion, which promises no sum.
+    tokens (List[str]): The inputs of the encoder in the order of the text: tokens, pieces of the
+        source (translator) or the preceding units (language model).
+    scores (ndarray): float32 (tokens,), positive if a token raised the score of the prediction.
+    prediction (str): A description of the explained prediction.
+    value (float): The score of the prediction.
+    baseline (float): The score if the vectors of all tokens are zeros.
+    gap (Optional[float]): For integrated gradients, value - baseline minus the sum of the scores,
+        which approaches 0 with more steps; None for occlusion, whose scores have no given sum.
     """
 
     tokens: List[str]
@@ -42,7 +43,7 @@ class Saliency(NamedTuple):
     gap: Optional[float]
 
 
-def saliency(
+def compute_saliency(
     pipe: RNNPipe,
     doc: Doc,
     *,
@@ -52,24 +53,24 @@ def saliency(
     method: Method = "integrated_gradients",
     steps: int = 50,
 ) -> Saliency:
-    """Say which tokens moved a component's prediction for a text, by the vectors of tokens that its
-    encoder reads. Computed in full precision, of the whole text at once.
+    """Compute the contribution of each token to a component's prediction for a text, with respect
+    to the token vectors that its encoder reads. Runs in full precision on the whole text at once.
 
-    pipe (RNNPipe): Any component of spacy-rnn, trained.
-    doc (Doc): The text, with what components before this one have set.
-    token (Optional[int]): Of taggers and entity recognizers, the index of the token whose label is
-        explained; of language models, of the token that is foretold; of translators, the number of
-        the piece of the translation.
-    label (Optional[str]): The label, of entity recognizers the tag, instead of the predicted one.
-    target (Optional[str]): Of taggers with several, the one whose label it is.
+    pipe (RNNPipe): Any trained component of spacy-rnn.
+    doc (Doc): The text, with the annotation of the components that run before this one.
+    token (Optional[int]): The index of the token whose label is explained (taggers, entity
+        recognizers), of the predicted token (language models), or of the piece of the translation
+        (translators).
+    label (Optional[str]): The label to explain (for entity recognizers the tag); None for the
+        predicted one.
+    target (Optional[str]): The target whose label is explained, for taggers with several targets.
     method (str): "integrated_gradients", from a baseline of zeros (Sundararajan et al. 2017,
-        "Axiomatic attribution for deep networks", equation 1), or "occlusion": by how much the
-        score falls where a token's vector is zeros (Zeiler and Fergus 2014, section 4.2; Li et al.
-        2016, "Understanding neural networks through representation erasure").
-    steps (int): Points at which gradients are taken; more make `gap` smaller.
+        "Axiomatic attribution for deep networks", equation 1), or "occlusion": the decrease of the
+        score if a token's vector is replaced by zeros (Zeiler and Fergus 2014, section 4.2; Li et
+        al. 2016, "Understanding neural networks through representation erasure").
+    steps (int): The number of points at which gradients are computed; more make `gap` smaller.
     RETURNS (Saliency): A score for each token.
-    RAISES (ValueError): If the component is untrained or none of spacy-rnn, or predicts nothing of
-        that name.
+    RAISES (ValueError): If it is not a trained spacy-rnn component, or has no such prediction.
     """
     if method not in METHODS:
         raise ValueError(f"'method' must be one of {', '.join(METHODS)}; got '{method}'.")
@@ -77,7 +78,7 @@ def saliency(
     module = module_of(pipe)
     question = _ask(pipe, doc, token=token, label=label, target=target)
     rows = question.rows
-    # Out of inference mode, where gradients could not go through them.
+    # Cloned, because gradients cannot flow through tensors of inference mode.
     vectors = rows.vectors.float().clone()
 
     def score(points: Tensor) -> Tensor:
@@ -88,8 +89,8 @@ def saliency(
     value, baseline = ends.tolist()
     if not np.isfinite(value):
         raise ValueError(
-            f"There is nothing to explain: the {question.prediction} is {value}, whatever the "
-            f"network says of the tokens."
+            f"There is nothing to explain: the {question.prediction} is {value}, regardless of the "
+            f"tokens."
         )
     at_once = max(1, pipe.model.attrs["limits"].batch_tokens // max(1, len(vectors)))
     gap = None
@@ -105,21 +106,24 @@ def saliency(
 
 
 def integrated_gradients(score: Score, x: Tensor, steps: int, at_once: int) -> Tensor:
-    """x times the mean gradient of the score on the way from zeros to x, summed over each token's
-    vector: (N, D) -> (N,). The mean is taken by the Gauss-Legendre rule.
+    """Multiply x by the mean gradient of the score on the line from zeros to x, and sum over each
+    token's vector: (N, D) -> (N,). The mean is computed by the Gauss-Legendre rule.
 
-    steps: points of the rule.
-    at_once: how many points the score is computed of together.
+    score (Score): The function to explain.
+    x (Tensor): The token vectors (N, D).
+    steps (int): The number of points of the rule.
+    at_once (int): The number of points that are computed in one batch.
+    RETURNS (Tensor): A score for each token (N,).
     """
     mean = torch.zeros_like(x)
     if not len(x):
         return mean.sum(dim=1)
-    # The integral from 0 to 1, which the rule knows from -1 to 1.
-    places, weights = (
+    # The rule is defined on [-1, 1]; the integral is over [0, 1].
+    nodes, weights = (
         torch.tensor(numbers, dtype=x.dtype, device=x.device).view(-1, 1, 1)
         for numbers in np.polynomial.legendre.leggauss(steps)
     )
-    for some, weight in zip(places.split(at_once), weights.split(at_once), strict=True):
+    for some, weight in zip(nodes.split(at_once), weights.split(at_once), strict=True):
         with torch.enable_grad():
             points = ((some + 1.0) / 2.0 * x).requires_grad_()
             (gradients,) = torch.autograd.grad(score(points).sum(), points)
@@ -129,9 +133,11 @@ def integrated_gradients(score: Score, x: Tensor, steps: int, at_once: int) -> T
 
 @torch.no_grad()
 def occlusion(score: Score, x: Tensor, at_once: int) -> Tensor:
-    """By how much the score falls where a token's vector is zeros: (N, D) -> (N,).
+    """Compute the decrease of the score if a token's vector is replaced by zeros:
+    (N, D) -> (N,).
 
-    at_once: see `integrated_gradients`.
+    score, x, at_once: see `integrated_gradients`.
+    RETURNS (Tensor): A score for each token (N,).
     """
     if not len(x):
         return x.new_zeros(0)
@@ -149,11 +155,11 @@ def _ask(pipe: RNNPipe, doc: Doc, **names: object) -> Question:
     except TypeError as error:
         if "token" in takes.parameters and "token" not in given:
             raise ValueError(
-                f"Which prediction of '{pipe.name}' is to be explained? Add --token N, the number "
-                f"of the token, or of the piece of a translation, from 0 (in Python: token=N)."
+                f"'{pipe.name}' has a prediction for each token. Specify one with --token N, the "
+                f"index of the token, or of the piece of a translation (in Python: token=N)."
             ) from error
         options = ", ".join(f"'{name}'" for name in takes.parameters if name != "doc")
         raise ValueError(
-            f"A prediction of '{pipe.name}' is chosen by {options}: {error}."
+            f"The options for a prediction of '{pipe.name}' are {options}: {error}."
         ) from error
     return pipe.attribution_target(doc, **given)

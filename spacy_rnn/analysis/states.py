@@ -1,4 +1,4 @@
-"""States: the activations of hidden units over a text."""
+"""Activations of hidden units over a text."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from .component import module_of
 
 
 class States(NamedTuple):
-    """What a layer of an encoder makes of a text.
+    """The output of a layer of an encoder for a text.
 
-    tokens: what the encoder reads: tokens, of a translator pieces, of a language model units.
-    units: names of the hidden units, such as "forward 3" and "backward 3"; "unit 3" without
-        recurrence.
-    activations: float32 (tokens, units), each after its token has been read.
-    layer: its number, the lowest being 0.
+    tokens (List[str]): The inputs of the encoder: tokens, pieces (translator) or units (language
+        model).
+    units (List[str]): Names of the hidden units, such as "forward 3" and "backward 3"; "unit 3"
+        without recurrence.
+    activations (ndarray): float32 (tokens, units), each after its token has been read.
+    layer (int): The index of the layer; 0 is the lowest.
     """
 
     tokens: List[str]
@@ -31,26 +32,25 @@ class States(NamedTuple):
     layer: int
 
 
-def states(pipe: RNNPipe, doc: Doc, layer: int = -1) -> States:
-    """The output of a layer of a component's encoder for each token of a text, as what is above it
-    reads it: with layer norm and residual connections where the encoder has them. The text is read
-    at once, however long it is.
+def compute_states(pipe: RNNPipe, doc: Doc, layer: int = -1) -> States:
+    """Compute the output of a layer of a component's encoder for each token of a text, with layer
+    normalization and residual connections if the encoder has them. The whole text is read at once.
 
-    pipe (RNNPipe): Any component of spacy-rnn, trained. Of a translator the states are those of its
-        encoder, of a language model those of each direction, of a network that reads by sentences
-        those over the tokens of each sentence.
-    doc (Doc): The text, with what components before this one have set.
-    layer (int): The lowest is 0; -1 is the highest, -2 the one below it.
+    pipe (RNNPipe): Any trained component of spacy-rnn. The states are those of the encoder
+        (translator), of both directions (language model), or of the tokens of each sentence
+        (networks that read sentence by sentence).
+    doc (Doc): The text, with the annotation of the components that run before this one.
+    layer (int): The index of the layer: 0 is the lowest, -1 the highest, -2 the one below it.
     RETURNS (States): An activation for each token and unit.
-    RAISES (ValueError): If the component is untrained or none of spacy-rnn, or has no such layer.
+    RAISES (ValueError): If it is not a trained spacy-rnn component, or has no such layer.
     """
     module = module_of(pipe)
     inputs = pipe.encoder_inputs(doc)
     depth = len(inputs[0].encoder(module).layers)
     if not -depth <= layer < depth:
         raise ValueError(
-            f"The encoder of '{pipe.name}' has no layer {layer}: it has {depth}, from 0, the "
-            f"lowest, to {depth - 1}, which is also -1."
+            f"Layer {layer} of the encoder of '{pipe.name}' is out of range: it must be from "
+            f"{-depth} to {depth - 1}. 0 is the lowest layer, -1 the highest."
         )
     layer %= depth
     units, activations = [], []
@@ -72,7 +72,7 @@ def _encode(module: Any, rows: EncoderInput, layer: int) -> Tensor:
 
 
 def _units(encoder: Encoder, backward: bool) -> List[str]:
-    """The names of an encoder's units. backward: it reads texts in reverse."""
+    """The names of an encoder's units. backward: True if it reads texts in reverse."""
     if not encoder.is_recurrent:
         return [f"unit {i}" for i in range(encoder.output_size)]
     directions = ["forward", "backward"]

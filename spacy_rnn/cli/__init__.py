@@ -1,7 +1,7 @@
-"""The commands of ``python -m spacy rnn``, a module each.
+"""The commands of ``python -m spacy rnn``, one module for each.
 
-spaCy imports this for each of its own commands too: what takes long to import is imported where it
-is used.
+spaCy imports this package for its own commands too. Modules that are slow to import are therefore
+imported where they are used.
 """
 
 import typer
@@ -19,14 +19,14 @@ from .states import states_cli
 from .suggest import suggest_cli
 
 rnn_cli = typer.Typer(
-    name="rnn", help="Make configs for spacy-rnn; look into its networks.", no_args_is_help=True
+    name="rnn", help="Create configs for spacy-rnn and inspect its models.", no_args_is_help=True
 )
 rnn_cli.command("agreement")(agreement_cli)
 rnn_cli.command("attention")(attention_cli)
 rnn_cli.command("generate")(generate_cli)
 rnn_cli.command("gradients")(gradients_cli)
 rnn_cli.command("init-config")(init_config_cli)
-# What is no option of its own overrides a setting of the config.
+# Options that the command does not have override settings of the config.
 rnn_cli.command(
     "inspect", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
 )(inspect_cli)

@@ -1,99 +1,100 @@
-"""python -m spacy rnn agreement: whether verbs agree with subjects that stand far away."""
+"""python -m spacy rnn agreement: long-distance subject-verb agreement."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional, Sequence
 
 from typer import Argument, Option
 from wasabi import msg, table
 
-from .io import check_ending, component, fail, load
+from .io import (
+    PLOT_ENDINGS,
+    PLOT_OUTPUT,
+    check_ending,
+    fail,
+    get_component,
+    load,
+    model_argument,
+    output_option,
+    write,
+)
 
 if TYPE_CHECKING:
-    from ..analysis.agreement import Judged, Summary
-
-ENDINGS = (".json", ".png", ".svg")
+    from ..analysis.agreement import AgreementGroup, AgreementResult
 
 
 def agreement_cli(
-    model: Annotated[
-        str,
-        Argument(help="Pipeline with a language model or a tagger: path or name of a package"),
-    ],
-    data: Annotated[Path, Argument(help="Cases, JSON lines")],
+    model: Annotated[str, model_argument("a language model or a tagger")],
+    data: Annotated[Path, Argument(help="Test cases, JSON lines")],
     name: Annotated[
         Optional[str],
         Option(
             "--component",
-            "-c",
-            help="Name of the language model, if there are several, or of a tagger, if there is a "
-            "language model too",
+            help="Name of the language model, if the pipeline has several, or of the tagger, if it "
+            "has a language model too",
         ),
     ] = None,
-    output: Annotated[
-        Optional[Path],
-        Option("--output", "-o", help="Write the figures as .json, or a plot as .png or .svg"),
-    ] = None,
+    output: Annotated[Optional[Path], output_option(PLOT_OUTPUT)] = None,
 ) -> None:
+    """Evaluate long-distance subject-verb agreement.
+
+    Prints accuracy by the number of words and by the number of attractors (nouns with another
+    number) between subject and verb. A language model must prefer the correct form of the verb; a
+    tagger must predict its Number in token.morph.
     """
-    Show how often verbs have the number of their subjects, by the words and the nouns of the other
-    number between the two. Of a language model it is the verb's form that has, of a tagger the
-    Number in token.morph.
-    """
-    from ..analysis.agreement import judge_language_model, judge_tagger, read_cases, summarize
+    from ..analysis.agreement import (
+        evaluate_language_model,
+        evaluate_tagger,
+        group_cases,
+        plot_agreement,
+        read_cases,
+    )
     from ..pipeline.language_model import RNNLanguageModel
 
-    check_ending(output, ENDINGS)
+    check_ending(output, PLOT_ENDINGS)
     nlp = load(model)
     language_models = [n for n, pipe in nlp.components if isinstance(pipe, RNNLanguageModel)]
-    # Any other component may have a part in what the pipeline says of a token.
+    # The prediction for a token may come from any of the other components.
     others = set(nlp.pipe_names).difference(language_models)
     try:
         cases = read_cases(data)
         if name in others or (name is None and not language_models):
-            judged = judge_tagger(nlp, cases)
+            result = evaluate_tagger(nlp, cases)
         else:
-            pipe = component(nlp, RNNLanguageModel, "rnn_lm", name)
-            judged = judge_language_model(pipe, cases)
-        by_distance = summarize(judged, "distance")
-        by_attractors = summarize(judged, "attractors")
-        _print(judged, by_distance, by_attractors)
+            pipe = get_component(nlp, RNNLanguageModel, "rnn_lm", name)
+            result = evaluate_language_model(pipe, cases)
+        by_distance = group_cases(result, "distance")
+        by_attractors = group_cases(result, "attractors")
+        _print(result, by_distance, by_attractors)
         if output is not None:
-            _write(output, judged, by_distance, by_attractors)
-            msg.good(f"Wrote {output}")
+            data_of_groups = _data(result, by_distance, by_attractors)
+            write(output, data_of_groups, lambda p: plot_agreement(p, {"all cases": by_distance}))
     except (ImportError, OSError, ValueError) as error:
         fail(str(error))
 
 
 def _print(
-    judged: "Judged", by_distance: Sequence["Summary"], by_attractors: Sequence["Summary"]
+    result: "AgreementResult",
+    by_distance: Sequence["AgreementGroup"],
+    by_attractors: Sequence["AgreementGroup"],
 ) -> None:
-    for header, summaries in (("words between", by_distance), ("attractors", by_attractors)):
-        rows = [(each.value, each.cases, f"{each.accuracy:.3f}") for each in summaries]
+    for header, groups in (("words between", by_distance), ("attractors", by_attractors)):
+        rows = [(group.value, group.cases, f"{group.accuracy:.3f}") for group in groups]
         aligns: Any = ("r", "r", "r")
-        print(table(rows, header=(header, "cases", "right"), divider=True, aligns=aligns))
-    print(f"{judged.accuracy:.3f} of {len(judged.cases)} cases")
-    for reason, n in judged.left_out.items():
-        msg.warn(f"{n} cases {reason} are left out")
+        print(table(rows, header=(header, "cases", "accuracy"), divider=True, aligns=aligns))
+    print(f"Accuracy of {len(result.cases)} cases: {result.accuracy:.3f}")
+    for reason, n in result.excluded.items():
+        msg.warn(f"{n} cases {reason} are excluded")
 
 
-def _write(
-    path: Path,
-    judged: "Judged",
-    by_distance: Sequence["Summary"],
-    by_attractors: Sequence["Summary"],
-) -> None:
-    from ..analysis.agreement import plot
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix.lower() != ".json":
-        plot(path, {"all cases": by_distance})
-        return
-    found = {
-        "accuracy": judged.accuracy,
-        "cases": len(judged.cases),
-        "left_out": dict(judged.left_out),
-        "distance": [each._asdict() for each in by_distance],
-        "attractors": [each._asdict() for each in by_attractors],
+def _data(
+    result: "AgreementResult",
+    by_distance: Sequence["AgreementGroup"],
+    by_attractors: Sequence["AgreementGroup"],
+) -> Any:
+    return {
+        "accuracy": result.accuracy,
+        "cases": len(result.cases),
+        "excluded": dict(result.excluded),
+        "distance": [group._asdict() for group in by_distance],
+        "attractors": [group._asdict() for group in by_attractors],
     }
-    path.write_text(json.dumps(found, indent=2), encoding="utf8")

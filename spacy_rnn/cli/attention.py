@@ -1,45 +1,46 @@
-"""python -m spacy rnn attention: what a translator looks at."""
+"""python -m spacy rnn attention: the attention of a translator."""
 
 from pathlib import Path
 from typing import Annotated, List, Optional
 
-from typer import Argument, Option
+from typer import Argument
 
 from .. import viz
-from .io import PICTURES, check_ending, component, fail, load, show_heatmaps
+from .io import (
+    HEATMAP_ENDINGS,
+    HEATMAP_OUTPUT,
+    check_ending,
+    component_option,
+    fail,
+    get_component,
+    load,
+    model_argument,
+    output_option,
+    show_heatmaps,
+)
 
 
 def attention_cli(
-    model: Annotated[str, Argument(help="Pipeline with a translator: path or name of a package")],
+    model: Annotated[str, model_argument("a translator")],
     texts: Annotated[List[str], Argument(help="Texts to translate")],
-    output: Annotated[
-        Optional[Path],
-        Option(
-            "--output",
-            "-o",
-            help="Write a file instead: .html with all sentences; .svg or .png, where several "
-            "sentences have a numbered file each",
-        ),
-    ] = None,
-    name: Annotated[
-        Optional[str],
-        Option("--component", "-c", help="Name of the translator, if there are several"),
-    ] = None,
+    output: Annotated[Optional[Path], output_option(HEATMAP_OUTPUT)] = None,
+    name: Annotated[Optional[str], component_option("translator")] = None,
 ) -> None:
-    """
-    Show what a translator looks at: for each sentence a table of percentages or a heat map, with a
-    row for each piece of the translation and a column for each token.
+    """Show the attention of a translator.
+
+    Prints a table of percentages for each sentence, or writes heat maps, with a row for each piece
+    of the translation and a column for each token.
     """
     from ..pipeline.translator import RNNTranslator
 
-    check_ending(output, PICTURES)
+    check_ending(output, HEATMAP_ENDINGS)
     nlp = load(model)
-    translator = component(nlp, RNNTranslator, "rnn_translator", name)
+    translator = get_component(nlp, RNNTranslator, "rnn_translator", name)
     try:
         found = translator.align(nlp.pipe(texts))
         for number, alignments in enumerate(found, 1):
             if not alignments:
-                fail(f"There is nothing to translate in text {number}.")
+                fail(f"Text {number} has nothing to translate.")
         matrices = [viz.attention_matrix(each) for alignments in found for each in alignments]
         show_heatmaps(matrices, output)
     except (ImportError, OSError, ValueError) as error:

@@ -4,44 +4,39 @@ from typing import Annotated, List, Optional
 
 from typer import Argument, Option
 
-from .io import component, fail, load
+from .io import component_option, fail, get_component, load, model_argument
 
 
 def generate_cli(
-    model: Annotated[
-        str, Argument(help="Pipeline with a language model: path or name of a package")
-    ],
-    prompts: Annotated[List[str], Argument(help="How texts begin; '' begins a document")],
+    model: Annotated[str, model_argument("a language model")],
+    prompts: Annotated[List[str], Argument(help="Texts to continue; '' for a new document")],
     max_length: Annotated[
-        int,
-        Option("--max-length", "-m", help="Characters, pieces or words that are added at most"),
+        int, Option("--max-length", help="Maximum number of characters, pieces or words to add")
     ] = 100,
     beam: Annotated[
-        Optional[int],
-        Option("--beam", "-b", help="Search with so many hypotheses instead of drawing; 1: greedy"),
+        Optional[int], Option("--beam", help="Beam size (1 = greedy); omit to sample")
     ] = None,
     temperature: Annotated[
         float,
-        Option("--temperature", "-t", help="Below 1 for probable texts, above for surprising ones"),
+        Option(
+            "--temperature",
+            help="Sampling temperature: lower for more likely texts, higher for more varied ones",
+        ),
     ] = 1.0,
     top_k: Annotated[
-        int, Option("--top-k", help="Draw among so many most probable units; 0: all")
+        int, Option("--top-k", help="Sample from the k most probable units; 0 for all")
     ] = 0,
     top_p: Annotated[
-        float, Option("--top-p", help="Draw among the units that make up this probability")
+        float,
+        Option("--top-p", help="Sample from the most probable units with this total probability"),
     ] = 1.0,
-    seed: Annotated[int, Option("--seed", "-s", help="The same one draws the same texts")] = 0,
-    name: Annotated[
-        Optional[str],
-        Option("--component", "-c", help="Name of the language model, if there are several"),
-    ] = None,
+    seed: Annotated[int, Option("--seed", help="Random seed")] = 0,
+    name: Annotated[Optional[str], component_option("language model")] = None,
 ) -> None:
-    """
-    Continue texts with a language model.
-    """
+    """Continue texts with a language model."""
     from ..pipeline.language_model import RNNLanguageModel
 
-    pipe = component(load(model), RNNLanguageModel, "rnn_lm", name)
+    pipe = get_component(load(model), RNNLanguageModel, "rnn_lm", name)
     try:
         texts = pipe.generate(
             prompts,

@@ -1,78 +1,89 @@
-"""python -m spacy rnn gradients: how much of a gradient arrives steps back."""
+"""python -m spacy rnn gradients: norms of gradients over time steps."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 from spacy.util import load_config, load_model_from_config
 from typer import Argument, Option
-from wasabi import msg, table
+from wasabi import table
 
-from .io import check_ending, component, fail, load
+from .io import (
+    PLOT_ENDINGS,
+    PLOT_OUTPUT,
+    check_ending,
+    component_option,
+    fail,
+    get_component,
+    load,
+    output_option,
+    write,
+)
 
 if TYPE_CHECKING:
     from ..analysis.gradients import LayerGradients
 
-ENDINGS = (".json", ".png", ".svg")
 #: steps back that have a row
 STEPS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 
 
 def gradients_cli(
-    models: Annotated[
+    model: Annotated[
         str,
         Argument(
-            help="Pipelines, paths or names of packages, or configs (.cfg) of encoders as they "
-            "start; several, separated by commas, are shown side by side"
+            help="Pipeline (path or name of a package), or config (.cfg) for an untrained encoder"
         ),
     ],
-    texts: Annotated[List[str], Argument(help="Texts to read; of a config, how many tokens")],
-    output: Annotated[
-        Optional[Path],
-        Option("--output", "-o", help="Write .json with all steps, or a plot as .png or .svg"),
+    texts: Annotated[
+        List[str], Argument(help="Texts to read; with a config, only their lengths matter")
+    ],
+    compare: Annotated[
+        Optional[List[str]],
+        Option(
+            "--compare", help="Another pipeline or config to show side by side; can be repeated"
+        ),
     ] = None,
-    seed: Annotated[int, Option("--seed", "-s", help="Of the weights and input of a config")] = 0,
-    name: Annotated[
-        Optional[str],
-        Option("--component", "-c", help="Name of the component, if there are several"),
-    ] = None,
+    output: Annotated[Optional[Path], output_option(PLOT_OUTPUT)] = None,
+    seed: Annotated[
+        int, Option("--seed", help="Random seed of the weights and inputs of a config")
+    ] = 0,
+    name: Annotated[Optional[str], component_option("component")] = None,
 ) -> None:
+    """Show if gradients vanish or explode.
+
+    Prints, for each layer and direction of an encoder, the norm of the gradient of the last state's
+    loss with respect to the input k steps back.
     """
-    Show whether gradients vanish: for each layer and direction of an encoder, the norm of the
-    gradient of the last state's loss with respect to the input k steps back.
-    """
-    check_ending(output, ENDINGS)
+    check_ending(output, PLOT_ENDINGS)
     try:
-        found: Dict[str, List[LayerGradients]] = {}
-        for model in models.split(","):
-            found[model] = _of_model(model.strip(), texts, seed, name)
+        found = {each: _gradients(each, texts, seed, name) for each in (model, *(compare or ()))}
         curves = {
-            f"{Path(model).stem}, {each.name}" if len(found) > 1 else each.name: each.norms
-            for model, of_model in found.items()
-            for each in of_model
+            f"{Path(each).stem}, {layer.name}" if len(found) > 1 else layer.name: layer.norms
+            for each, layers in found.items()
+            for layer in layers
         }
         print(_table(curves))
         if output is not None:
-            _write(output, curves)
-            msg.good(f"Wrote {output}")
+            data = {title: norms.tolist() for title, norms in curves.items()}
+            write(output, data, lambda path: _plot(path, curves))
     except (ImportError, OSError, ValueError) as error:
         fail(str(error))
 
 
-def _of_model(
+def _gradients(
     model: str, texts: Sequence[str], seed: int, name: Optional[str]
 ) -> List["LayerGradients"]:
-    from ..analysis.gradients import fresh_gradients, gradients
+    from ..analysis.gradients import compute_gradients, initial_gradients
     from ..pipeline.base import RNNPipe
 
     is_config = Path(model).suffix == ".cfg"
     nlp = load_model_from_config(load_config(model), auto_fill=True) if is_config else load(model)
-    pipe = component(nlp, RNNPipe, "component of spacy-rnn", name)
+    pipe = get_component(nlp, RNNPipe, "component of spacy-rnn", name)
     if not is_config:
-        return gradients(pipe, nlp.pipe(texts))
-    network: Any = pipe.shim.architecture
-    return fresh_gradients(network.encoder, [len(nlp.make_doc(text)) for text in texts], seed)
+        return compute_gradients(pipe, nlp.pipe(texts))
+    architecture: Any = pipe.shim.architecture
+    lengths = [len(nlp.make_doc(text)) for text in texts]
+    return initial_gradients(architecture.encoder, lengths, seed)
 
 
 def _table(curves: Mapping[str, np.ndarray]) -> str:
@@ -86,16 +97,11 @@ def _table(curves: Mapping[str, np.ndarray]) -> str:
     return table(rows, header=header, divider=True, aligns=["r"] * len(header), max_col=60)
 
 
-def _write(path: Path, curves: Mapping[str, np.ndarray]) -> None:
+def _plot(path: Path, curves: Mapping[str, np.ndarray]) -> None:
     from ..display.curves import Panel, save_curves
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix.lower() == ".json":
-        data = {name: norms.tolist() for name, norms in curves.items()}
-        path.write_text(json.dumps(data, indent=2), encoding="utf8")
-        return
     longest = max(map(len, curves.values()))
-    padded = {
+    padded: Dict[str, np.ndarray] = {
         name: np.pad(norms, (0, longest - len(norms)), constant_values=np.nan)
         for name, norms in curves.items()
     }

@@ -14,39 +14,38 @@ Task = Enum("Task", {task: task for task, _ in RECIPES}, type=str)  # type: igno
 
 
 def init_config_cli(
-    task: Annotated[Task, Option("--task", "-t", help="What the pipeline learns")],
+    task: Annotated[Task, Option("--task", "-t", help="Task of the pipeline")],
     output_file: Annotated[
         Path,
         Argument(
-            help="File to save the config to, or - for stdout (nothing else is printed then)",
+            help="File to save the config to, or - for stdout (then nothing else is printed)",
             allow_dash=True,
         ),
     ] = Path("-"),
     lang: Annotated[
-        str, Option("--lang", "-l", help="Code of the language, 'xx' for one that spaCy lacks")
+        str,
+        Option("--lang", "-l", help="Language code, or 'xx' for a language that spaCy lacks"),
     ] = "en",
     optimize: Annotated[
         Optimizations,
         Option(
             "--optimize",
-            "-o",
-            help="A small network, fast to train and to use, or a larger and more accurate one",
+            help="Optimize for efficiency (a small, fast network) or for accuracy (a larger one)",
         ),
     ] = Optimizations.efficiency,
     gpu: Annotated[
-        bool, Option("--gpu", "-G", help="For a GPU: half precision and larger batches")
+        bool, Option("--gpu", "-G", help="Config for a GPU: half precision and larger batches")
     ] = False,
-    force: Annotated[
-        bool, Option("--force", "-F", help="Overwrite the file if it is there")
-    ] = False,
+    force: Annotated[bool, Option("--force", "-F", help="Overwrite the file if it exists")] = False,
 ) -> None:
-    """
-    Make a complete config for 'spacy train': a pipeline of one component, with sizes and a schedule
-    that suit a corpus of ordinary size.
+    """Create a complete config for 'spacy train'.
+
+    The pipeline has one component, with network sizes and a learning schedule for a corpus of
+    typical size.
     """
     is_stdout = str(output_file) == "-"
     if not is_stdout and output_file.exists() and not force:
-        fail(f"The file {output_file} exists already. To overwrite it, set --force or -F.")
+        fail(f"The file {output_file} already exists. To overwrite it, set --force or -F.")
     try:
         config = make_config(task.value, lang, optimize.value, gpu)
     except (ImportError, ValueError) as error:

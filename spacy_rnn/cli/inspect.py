@@ -1,42 +1,38 @@
-"""python -m spacy rnn inspect: what training will work with, before it starts."""
+"""python -m spacy rnn inspect: data statistics for a training config."""
 
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Optional
 
-import srsly
 import typer
 from spacy.cli._util import import_code, parse_config_overrides, setup_gpu, show_validation_error
 from spacy.util import load_config
 from typer import Argument, Option
-from wasabi import msg
 
-from .io import fail
+from .io import fail, gpu_option, output_option, write
 from .report import print_report
 
 
 def inspect_cli(
     ctx: typer.Context,  # only to read overrides
     config_path: Annotated[Path, Argument(help="Config file, or - for stdin", allow_dash=True)],
-    output: Annotated[
-        Optional[Path], Option("--output", "-o", help="Write all numbers to this file, as JSON")
-    ] = None,
+    output: Annotated[Optional[Path], output_option("Also write all numbers to this file")] = None,
     code: Annotated[
         Optional[Path],
         Option(
             "--code-path",
             "--code",
             "-c",
-            help="Python file with functions that the config needs, to be imported",
+            help="Python file with registered functions to import",
         ),
     ] = None,
-    gpu_id: Annotated[int, Option("--gpu-id", "-g", help="GPU, or -1 for the CPU")] = -1,
+    gpu_id: Annotated[int, gpu_option()] = -1,
 ) -> None:
-    """
-    Say what a config makes of its corpora, before a long training starts: unknown words, coverage
-    of vectors, pieces, lengths, labels and the memory it will take. Vocabularies are made as in
-    training; nothing is trained. Settings of the config are overridden as for 'spacy train', as
-    with --paths.train ./train.spacy.
+    """Report data statistics for a training config.
+
+    Reports unknown words, coverage of vectors, pieces, lengths, labels and an estimate of the
+    memory for training. Vocabularies are built as in training, but nothing is trained. Settings of
+    the config can be overridden as for 'spacy train', such as --paths.train ./train.spacy.
     """
     from ..inspection.advice import advice
     from ..inspection.report import report
@@ -53,6 +49,4 @@ def inspect_cli(
     warnings = advice(found)
     print_report(found, warnings)
     if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        srsly.write_json(output, {**asdict(found), "warnings": warnings})
-        msg.good(f"Wrote {output}")
+        write(output, {**asdict(found), "warnings": warnings})

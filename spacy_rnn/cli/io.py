@@ -1,7 +1,8 @@
-"""What commands have in common."""
+"""Arguments, options and output that commands share."""
 
+import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Dict, List, NoReturn, Optional, Type, TypeVar
 
@@ -11,72 +12,128 @@ from spacy.util import load_model
 from wasabi import msg
 
 from .. import display
-from ..display.heatmap import heatmap, save_png
-from ..display.table import table
+from ..display.heatmap import render_heatmap, save_png
+from ..display.table import render_table
 
 PipeT = TypeVar("PipeT")
 
-#: endings of files with heat maps
-PICTURES = (".html", ".svg", ".png")
+#: file types of numbers or their plot, and of heat maps
+PLOT_ENDINGS = (".json", ".png", ".svg")
+HEATMAP_ENDINGS = (".html", ".svg", ".png")
+HEATMAP_OUTPUT = (
+    "Write to this file instead: .html with all heat maps, or .svg or .png with one heat map in "
+    "each of several numbered files"
+)
+PLOT_OUTPUT = "Also write to this file: .json with the numbers, or .png or .svg with a plot"
+
+
+def model_argument(contents: str) -> Any:
+    """The argument for a pipeline.
+
+    contents (str): A description of the component that it needs.
+    RETURNS (Any): The argument, for `Annotated[str, ...]`.
+    """
+    return typer.Argument(help=f"Pipeline with {contents}: path or name of a package")
+
+
+def output_option(meaning: str) -> Any:
+    """The option for an output file, for `Annotated[Optional[Path], ...]`."""
+    return typer.Option("--output", "-o", help=meaning)
+
+
+def component_option(kind: str) -> Any:
+    """The option for the name of a component, for `Annotated[Optional[str], ...]`."""
+    return typer.Option("--component", help=f"Name of the {kind}, if the pipeline has several")
+
+
+def gpu_option() -> Any:
+    """The option for a GPU, for `Annotated[int, ...]`."""
+    return typer.Option("--gpu-id", "-g", help="GPU ID or -1 for CPU")
 
 
 def fail(message: str) -> NoReturn:
-    """End a command with what is wrong, without a traceback."""
+    """Print an error message, and exit without a traceback."""
     msg.fail(message)
     raise typer.Exit(1)
 
 
 def load(model: str) -> Language:
-    """A pipeline, by its path or the name of its package."""
+    """Load a pipeline, or exit with an error.
+
+    model (str): The path or the name of a package.
+    RETURNS (Language): The pipeline.
+    """
     try:
         return load_model(model)
     except OSError as error:
         fail(str(error))
 
 
-def component(nlp: Language, kind: Type[PipeT], factory: str, name: Optional[str]) -> PipeT:
-    """A pipeline's component of a kind, the one with this name or the only one."""
+def get_component(nlp: Language, kind: Type[PipeT], factory: str, name: Optional[str]) -> PipeT:
+    """Get a component of a pipeline, or exit with an error.
+
+    nlp (Language): The pipeline.
+    kind (Type[PipeT]): The class of the component.
+    factory (str): A description of the class, for messages.
+    name (Optional[str]): The name of the component; None for the only one.
+    RETURNS (PipeT): The component.
+    """
     found = {other: pipe for other, pipe in nlp.components if isinstance(pipe, kind)}
     if name is None and len(found) == 1:
         return next(iter(found.values()))
     if name in found:
         return found[name]
-    there = f"Its components: {', '.join(nlp.component_names) or 'none'}."
+    available = f"Its components: {', '.join(nlp.component_names) or 'none'}."
     if not found:
-        fail(f"The pipeline has no {factory}. {there}")
+        fail(f"The pipeline has no {factory}. {available}")
     choice = f"Choose one with --component: {', '.join(found)}."
     if name is None:
         fail(f"The pipeline has more than one {factory}. {choice}")
-    fail(f"The pipeline has no {factory} '{name}'. {choice} {there}")
+    fail(f"The pipeline has no {factory} '{name}'. {choice} {available}")
 
 
 def check_ending(output: Optional[Path], endings: Sequence[str]) -> None:
-    """End a command unless a file that it is to write has one of these endings."""
+    """Exit with an error if an output file has none of these endings."""
     if output is not None and output.suffix.lower() not in endings:
         fail(f"'{output}' does not end in one of {', '.join(endings)}.")
 
 
-def show_heatmaps(matrices: Sequence[Dict[str, Any]], output: Optional[Path]) -> None:
-    """Write heat maps to a file, or one for each where a file holds one picture; without one, print
-    them as tables.
+def write(path: Path, data: Any, render: Optional[Callable[[Path], None]] = None) -> None:
+    """Write the result of a command to a file, and print its path.
 
-    matrices: arguments of `heatmap`.
+    path (Path): The file. Its folder is created.
+    data (Any): The result, written as JSON.
+    render (Optional[Callable[[Path], None]]): Writes the result to files that do not end in .json.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if render is None or path.suffix.lower() == ".json":
+        path.write_text(json.dumps(data, indent=2), encoding="utf8")
+    else:
+        render(path)
+    msg.good(f"Wrote {path}")
+
+
+def show_heatmaps(matrices: Sequence[Dict[str, Any]], output: Optional[Path]) -> None:
+    """Print heat maps as tables, or write them to one or more files.
+
+    matrices (Sequence[Dict[str, Any]]): The arguments of `render_heatmap` for each heat map.
+    output (Optional[Path]): The file; None to print tables.
     """
     if output is not None:
-        for path in _write(matrices, output):
+        for path in _write_heatmaps(matrices, output):
             msg.good(f"Wrote {path}")
     else:
         line = shutil.get_terminal_size().columns
-        # Not by wasabi, which would wrap the lines.
-        print("\n\n".join(table(**matrix, line=line) for matrix in matrices))
+        # Not printed by wasabi, which wraps lines.
+        print("\n\n".join(render_table(**matrix, line=line) for matrix in matrices))
 
 
-def _write(matrices: Sequence[Dict[str, Any]], output: Path) -> List[Path]:
-    """Returns the paths."""
+def _write_heatmaps(matrices: Sequence[Dict[str, Any]], output: Path) -> List[Path]:
+    """Write heat maps and return the paths of the files."""
     output.parent.mkdir(parents=True, exist_ok=True)
     ending = output.suffix.lower()
     if ending == ".html":
-        svgs = [heatmap(**matrix) for matrix in matrices]
+        svgs = [render_heatmap(**matrix) for matrix in matrices]
         output.write_text(display.render(svgs, page=True, jupyter=False), encoding="utf8")
         return [output]
     paths = [
@@ -86,7 +143,7 @@ def _write(matrices: Sequence[Dict[str, Any]], output: Path) -> List[Path]:
         paths = [output]
     for path, matrix in zip(paths, matrices, strict=True):
         if ending == ".svg":
-            path.write_text(heatmap(**matrix), encoding="utf8")
+            path.write_text(render_heatmap(**matrix), encoding="utf8")
         else:
             save_png(path, **matrix)
     return paths

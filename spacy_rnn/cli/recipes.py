@@ -1,6 +1,6 @@
-"""Complete configs for training: what tasks need beside the defaults of spaCy and of components.
+"""Complete configs for training: the settings of each task beyond the defaults.
 
-Sizes and schedules are those of the project's configs, which were tuned on public corpora.
+Sizes and schedules are those of the configs of the repository, tuned on public corpora.
 """
 
 from typing import Any, Dict, Mapping, NamedTuple, Tuple
@@ -13,10 +13,10 @@ from spacy.util import (
 )
 from thinc.api import Config
 
-#: on a GPU, how many times as large batches are in training, and in prediction
+#: factors of the batch sizes on a GPU, in training and in prediction
 GPU_TRAINING, GPU_PREDICTION = 2, 4
 
-#: what all configs have
+#: settings of all configs
 COMMON = """
 [paths]
 
@@ -52,12 +52,13 @@ discard_oversize = false
 
 
 class Training(NamedTuple):
-    """How a network learns.
+    """Settings of the [training] block.
 
-    dropout, max_steps, patience, eval_frequency: of [training].
-    size: of its batcher.
-    learn_rate: falls to 0 at the last step, once it has risen for `warmup_steps`; constant
-        without any.
+    dropout (float), max_steps (int), patience (int), eval_frequency (int): As in the block.
+    size (int): The size of the batcher.
+    learn_rate (float): The learning rate, reached after `warmup_steps` and then reduced to 0 at the
+        last step.
+    warmup_steps (int): The number of steps; 0 for a constant learning rate.
     """
 
     dropout: float
@@ -70,7 +71,12 @@ class Training(NamedTuple):
 
 
 class Recipe(NamedTuple):
-    """What differs from the defaults, by dotted names: of the component and of other sections."""
+    """Settings of a task that differ from the defaults.
+
+    training (Training): Settings of the [training] block.
+    component (Mapping[str, Any]): Settings of the component, by dotted name.
+    sections (Mapping[str, Any]): Other settings of the config, by dotted name.
+    """
 
     training: Training
     component: Mapping[str, Any]
@@ -105,7 +111,7 @@ LARGE_TEXTS = {
     "model.embedding.vectors": VECTORS,
 }
 SMOOTH = {"label_smoothing": 0.1}
-#: With exclusive classes, cats_micro_f is the accuracy.
+#: cats_micro_f is the accuracy if classes are mutually exclusive
 ACCURACY = {
     "training.score_weights.cats_score": 0.0,
     "training.score_weights.cats_micro_f": 1.0,
@@ -120,7 +126,7 @@ PAIRS = {
     "training.batcher.buffer": 1024,
     "training.batcher.get_length": {"@misc": "spacy_rnn.pair_length.v1"},
 }
-#: Documents wait on streams: nothing is padded.
+#: documents are concatenated to streams, so nothing is padded
 WORDS = {
     "training.batcher": {
         "@batchers": "spacy.batch_by_words.v1",
@@ -223,14 +229,15 @@ RECIPES: Dict[Tuple[str, str], Recipe] = {
 def make_config(
     task: str, lang: str = "en", optimize: str = "efficiency", gpu: bool = False
 ) -> Config:
-    """A complete config for training a pipeline of one component.
+    """Make a complete config for training a pipeline of one component.
 
-    task, optimize: a key of `RECIPES`. The component is called as the task, and is of the factory
-        ``rnn_TASK``.
-    lang: a language of spaCy.
-    gpu: make it for a GPU: half precision and larger batches.
-    RAISES (ValueError): If spaCy lacks the language. (ImportError): If the language needs a package
-        that is not installed.
+    task (str): The task, which is also the name of the component. Its factory is ``rnn_TASK``.
+    lang (str): The language code.
+    optimize (str): "efficiency" or "accuracy".
+    gpu (bool): Make a config for a GPU: half precision and larger batches.
+    RETURNS (Config): The config.
+    RAISES (ValueError): If spaCy lacks the language.
+    RAISES (ImportError): If the language needs a package that is not installed.
     """
     recipe = RECIPES[task, optimize]
     config = load_config_from_str(COMMON.format(lang=_code(lang), task=task))
@@ -245,13 +252,13 @@ def make_config(
 
 
 def _code(lang: str) -> str:
-    """The code by which spaCy knows a language."""
+    """Get spaCy's code of a language."""
     try:
         found: Any = get_lang_class(lang)
         return found.lang
     except (ImportError, AttributeError) as error:
         raise ValueError(
-            f"spaCy has no language '{lang}'. Give the code of one that it has, such as 'de' "
+            f"spaCy has no language '{lang}'. Use the code of one that it has, such as 'de' "
             f"(https://spacy.io/usage/models#languages), or 'xx' for any other."
         ) from error
 
@@ -260,7 +267,7 @@ def _training(training: Training) -> Dict[str, Any]:
     settings = training._asdict()
     size, rate, warmup = (settings.pop(name) for name in ("size", "learn_rate", "warmup_steps"))
     if warmup:
-        # A variable for total_steps would not do: spaCy also reads this block alone.
+        # Not a variable for total_steps, because spaCy also reads this block on its own.
         rate = {
             "@schedules": "warmup_linear.v1",
             "warmup_steps": warmup,

@@ -1,30 +1,34 @@
-"""What `inspect` found, in tables."""
+"""Tables of the report of ``python -m spacy rnn inspect``."""
 
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Sequence
 
 from wasabi import msg
 
-from ..display.labels import short
+from ..display.strings import shorten
 
 if TYPE_CHECKING:
     from ..inspection.labels import Target
     from ..inspection.report import Component, Report
     from ..inspection.vocabulary import Vocabulary
 
-#: rows of a table of labels
+#: the maximum number of rows in a table of labels
 MOST_LABELS = 20
-#: characters of the longest bar
+#: the length of the longest bar, in characters
 BAR = 24
 
 
 def print_report(report: "Report", warnings: Sequence[str]) -> None:
-    """Print what was found, and warnings at the end."""
+    """Print a report and its warnings.
+
+    report (Report): The report.
+    warnings (Sequence[str]): The warnings.
+    """
     corpora = {"train": report.train, "dev": report.dev}
     msg.divider("Corpora")
     if report.streamed:
-        msg.info("They are streamed: these are the first documents.")
+        msg.info("The corpora are streamed: only the first documents are counted.")
     _table(
-        ("corpus", "documents", "empty", "tokens", "a document", "at most"),
+        ("corpus", "documents", "empty", "tokens", "mean length", "max length"),
         [
             (name, c.documents, c.empty, c.tokens, f"{c.mean:.1f}", c.longest)
             for name, c in corpora.items()
@@ -35,7 +39,7 @@ def print_report(report: "Report", warnings: Sequence[str]) -> None:
         _bars([corpus.lengths for corpus in corpora.values()]),
         aligns="lrlrl",
     )
-    msg.text(f"Documents of dev that are in train too: {report.leaked:,}")
+    msg.text(f"Dev documents also in train (leakage): {report.leaked:,}")
     for name, component in report.components.items():
         msg.divider(f"{name} ({component.factory})")
         _print_component(component)
@@ -52,7 +56,7 @@ def _print_component(component: "Component") -> None:
     for name, target in component.targets.items():
         _print_target(name, target)
     memory = component.memory
-    # What is read on streams is counted in units.
+    # Streams are counted in units.
     units = "tokens" if component.bounds.step is None else "units"
     training = memory.weights + memory.gradients + memory.optimizer + (memory.activations or 0)
     activations = "?" if memory.activations is None else _megabytes(memory.activations)
@@ -60,20 +64,20 @@ def _print_component(component: "Component") -> None:
         ("memory", "MB"),
         [
             (f"weights: {memory.parameters:,} parameters", _megabytes(memory.weights)),
-            (f"gradients: of {memory.trained:,}", _megabytes(memory.gradients)),
+            (f"gradients: {memory.trained:,} trained parameters", _megabytes(memory.gradients)),
             ("optimizer", _megabytes(memory.optimizer)),
-            (f"activations: largest batch, {memory.batch:,} {units}", activations),
-            ("training, together", _megabytes(training)),
+            (f"activations: largest batch of {memory.batch:,} {units}", activations),
+            ("training, total", _megabytes(training)),
             (
-                f"prediction: a batch, {memory.prediction_batch:,} {units}",
+                f"prediction: batch of {memory.prediction_batch:,} {units}",
                 _megabytes(memory.prediction),
             ),
-            ("vectors, of all components", _megabytes(memory.vectors)),
+            ("vectors of all components", _megabytes(memory.vectors)),
         ],
     )
     msg.text(
-        "Activations and prediction are what torch asked for with some documents, reckoned for "
-        "the largest batch. Python, spaCy and the corpora come on top."
+        "Activations and prediction are measured on some documents and extrapolated to the largest "
+        "batch. Python, spaCy and the corpora need additional memory."
     )
 
 
@@ -82,7 +86,6 @@ def _print_vocabularies(side: str, vocabularies: Mapping[str, "Vocabulary"]) -> 
     units: List[Sequence[Any]] = []
     for name, v in vocabularies.items():
         for part, c in (("train", v.train), ("dev", v.dev)):
-            # Of all that is counted the share that is unknown stands beside the number.
             unknown = (c.types, _percent(c.unknown_types), c.tokens, _percent(c.unknown_tokens))
             words.append((name, v.size, part, *unknown))
             if max(v.train.longest, v.dev.longest) > 1:
@@ -94,13 +97,13 @@ def _print_vocabularies(side: str, vocabularies: Mapping[str, "Vocabulary"]) -> 
         )
     if units:
         _table(
-            (f"{side}: units a word", "", "mean", "95 %", "at most", "unknown"),
+            (f"{side}: units per word", "", "mean", "95 %", "max", "unknown"),
             units,
             aligns="llrrrr",
         )
     for name, v in vocabularies.items():
         if v.missing:
-            msg.text(f"Unknown in dev, to {name}: {', '.join(map(short, v.missing))}")
+            msg.text(f"Dev words unknown to {name}: {', '.join(map(shorten, v.missing))}")
 
 
 def _print_target(name: str, target: "Target") -> None:
@@ -119,7 +122,8 @@ def _print_target(name: str, target: "Target") -> None:
     train, dev = target.train, target.dev
     labels = list(dict.fromkeys([*train.counts, *dev.counts]))
     rows: List[Sequence[Any]] = [
-        (short(label), *_share(train.counts, label), *_share(dev.counts, label)) for label in labels
+        (shorten(label), *_share(train.counts, label), *_share(dev.counts, label))
+        for label in labels
     ]
     if len(rows) > MOST_LABELS:
         half = MOST_LABELS // 2
@@ -127,8 +131,8 @@ def _print_target(name: str, target: "Target") -> None:
     _table((f"{name}: {len(labels)} labels", "train", "", "dev", ""), rows)
     for part, counts in (("train", train), ("dev", dev)):
         msg.text(
-            f"{part}: {counts.documents} documents are annotated, with {counts.per_document:.2f} "
-            f"labels each."
+            f"{part}: {counts.documents} annotated documents, with {counts.per_document:.2f} "
+            f"labels on average."
         )
 
 
@@ -139,7 +143,7 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[Any]], aligns: str = "
 
 
 def _bars(histograms: Sequence[Mapping[str, int]]) -> List[Sequence[Any]]:
-    """A row for each range of lengths: for each histogram the number and a bar."""
+    """Make a row for each range of lengths, with the number and a bar for each histogram."""
     ranges = sorted({r for h in histograms for r in h}, key=lambda r: int(r.split("-")[0]))
     most = [max(h.values()) for h in histograms]
     rows: List[Sequence[Any]] = []

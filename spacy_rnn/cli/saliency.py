@@ -1,65 +1,71 @@
-"""python -m spacy rnn saliency: which tokens moved a prediction."""
+"""python -m spacy rnn saliency: the contribution of each token to a prediction."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, List, Optional
 
-import srsly
 from typer import Argument, Option
-from wasabi import msg, table
+from wasabi import table
 
 from .. import display, viz
-from ..display.labels import printable, short
-from ..display.shading import shading
-from .io import check_ending, component, fail, load
+from ..display.shading import render_shading
+from ..display.strings import printable, shorten
+from .io import (
+    check_ending,
+    component_option,
+    fail,
+    get_component,
+    load,
+    model_argument,
+    output_option,
+    write,
+)
 
 if TYPE_CHECKING:
     from ..analysis.saliency import Saliency
 
-FORMATS = (".html", ".json")
+ENDINGS = (".html", ".json")
 
 
 def saliency_cli(
-    model: Annotated[
-        str, Argument(help="Pipeline with a component of spacy-rnn: path or name of a package")
-    ],
-    texts: Annotated[List[str], Argument(help="Texts for which predictions are explained")],
+    model: Annotated[str, model_argument("a component of spacy-rnn")],
+    texts: Annotated[List[str], Argument(help="Texts whose predictions are explained")],
     token: Annotated[
         Optional[int],
         Option(
             "--token",
-            "-t",
-            help="Number, from 0, of the token that is labeled, or foretold by a language model, "
-            "or of the piece of a translation",
+            help="Index of the labeled token, of the token that a language model predicts, or of "
+            "the piece of a translation; 0 is the first",
         ),
     ] = None,
     label: Annotated[
         Optional[str],
-        Option("--label", "-l", help="Label that is explained instead of the predicted one"),
+        Option("--label", help="Label to explain; omit for the predicted one"),
     ] = None,
     target: Annotated[
-        Optional[str], Option("--target", help="Of a tagger with several targets, the label's")
+        Optional[str],
+        Option("--target", help="Target of the label, for a tagger with several targets"),
     ] = None,
     method: Annotated[
-        str, Option("--method", "-m", help="integrated_gradients or occlusion")
+        str, Option("--method", help="integrated_gradients or occlusion")
     ] = "integrated_gradients",
-    steps: Annotated[int, Option("--steps", "-s", help="Points at which gradients are taken")] = 50,
+    steps: Annotated[
+        int, Option("--steps", help="Number of points at which gradients are computed")
+    ] = 50,
     output: Annotated[
         Optional[Path],
-        Option("--output", "-o", help="Write a file instead: .html with all texts, or .json"),
+        output_option("Write to this file instead: .html with shaded texts, or .json"),
     ] = None,
-    name: Annotated[
-        Optional[str],
-        Option("--component", "-c", help="Name of the component, if there are several"),
-    ] = None,
+    name: Annotated[Optional[str], component_option("component")] = None,
 ) -> None:
+    """Show the contribution of each token to a prediction.
+
+    Prints a table of scores for each text, positive where a token raised the score of the
+    prediction, or writes a page with shaded texts.
     """
-    Show which tokens moved a prediction: for each text a table of scores, above 0 where a token
-    raised that of the prediction, or a page with shaded texts.
-    """
-    from ..analysis.saliency import saliency
+    from ..analysis.saliency import compute_saliency
     from ..pipeline.base import RNNPipe
 
-    check_ending(output, FORMATS)
+    check_ending(output, ENDINGS)
     options: Any = {
         "token": token,
         "label": label,
@@ -68,31 +74,26 @@ def saliency_cli(
         "steps": steps,
     }
     nlp = load(model)
-    pipe = component(nlp, RNNPipe, "component of spacy-rnn", name)
+    pipe = get_component(nlp, RNNPipe, "component of spacy-rnn", name)
     try:
-        found = [saliency(pipe, doc, **options) for doc in nlp.pipe(texts)]
+        found = [compute_saliency(pipe, doc, **options) for doc in nlp.pipe(texts)]
         if output is None:
             print("\n".join(map(_table, found)))
         else:
-            _write(found, output)
-            msg.good(f"Wrote {output}")
+            data = [{**each._asdict(), "scores": each.scores.tolist()} for each in found]
+            write(output, data, lambda path: _write_page(path, found))
     except (OSError, ValueError) as error:
         fail(str(error))
 
 
-def _write(found: List["Saliency"], output: Path) -> None:
-    output.parent.mkdir(parents=True, exist_ok=True)
-    if output.suffix.lower() == ".json":
-        numbers = [{**each._asdict(), "scores": each.scores.tolist()} for each in found]
-        srsly.write_json(output, numbers)
-    else:
-        texts = [shading(**viz.saliency_text(each)) for each in found]
-        output.write_text(display.render(texts, page=True, jupyter=False), encoding="utf8")
+def _write_page(path: Path, found: List["Saliency"]) -> None:
+    texts = [render_shading(**viz.saliency_text(each)) for each in found]
+    path.write_text(display.render(texts, page=True, jupyter=False), encoding="utf8")
 
 
 def _table(found: "Saliency") -> str:
     rows = [
-        (short(token), f"{score:+.3f}")
+        (shorten(token), f"{score:+.3f}")
         for token, score in zip(found.tokens, found.scores.tolist(), strict=True)
     ]
     title = f"{printable(found.prediction)}: {found.value:.3f}"

@@ -1,4 +1,4 @@
-"""python -m spacy rnn states: the activations of hidden units over a text."""
+"""python -m spacy rnn states: the activations of hidden units."""
 
 from pathlib import Path
 from typing import Annotated, List, Optional
@@ -6,52 +6,53 @@ from typing import Annotated, List, Optional
 from typer import Argument, Option
 
 from .. import viz
-from .io import PICTURES, check_ending, component, fail, load, show_heatmaps
+from .io import (
+    HEATMAP_ENDINGS,
+    HEATMAP_OUTPUT,
+    check_ending,
+    component_option,
+    fail,
+    get_component,
+    load,
+    model_argument,
+    output_option,
+    show_heatmaps,
+)
 
 
 def states_cli(
-    model: Annotated[
-        str, Argument(help="Pipeline with a component of spacy-rnn: path or name of a package")
-    ],
+    model: Annotated[str, model_argument("a component of spacy-rnn")],
     texts: Annotated[List[str], Argument(help="Texts to read")],
     layer: Annotated[
         int, Option("--layer", help="Layer of the encoder: 0 is the lowest, -1 the highest")
     ] = -1,
     units: Annotated[
         Optional[List[str]],
-        Option("--units", "-u", help="A unit, such as 'forward 3'; once for each of several"),
+        Option("--unit", help="Unit to show, such as 'forward 3'; can be repeated"),
     ] = None,
     top: Annotated[
-        int, Option("--top", "-n", help="Without --units, how many of those that vary most")
+        int, Option("--top", help="Number of units with the highest variance, without --unit")
     ] = 20,
-    start: Annotated[int, Option("--start", help="First token that is shown, from 0")] = 0,
-    end: Annotated[Optional[int], Option("--end", help="The token after the last one")] = None,
-    output: Annotated[
-        Optional[Path],
-        Option(
-            "--output",
-            "-o",
-            help="Write a file instead: .html with all texts; .svg or .png, where several texts "
-            "have a numbered file each",
-        ),
+    start: Annotated[int, Option("--start", help="Index of the first token to show")] = 0,
+    end: Annotated[
+        Optional[int], Option("--end", help="Index after the last token to show")
     ] = None,
-    name: Annotated[
-        Optional[str],
-        Option("--component", "-c", help="Name of the component, if there are several"),
-    ] = None,
+    output: Annotated[Optional[Path], output_option(HEATMAP_OUTPUT)] = None,
+    name: Annotated[Optional[str], component_option("component")] = None,
 ) -> None:
+    """Show the activations of hidden units.
+
+    Prints a table of percentages for each text, or writes heat maps, with a row for each unit and a
+    column for each token.
     """
-    Show the activations of hidden units over texts: for each text a table of percentages or a heat
-    map, with a row for each unit and a column for each token.
-    """
-    from ..analysis.states import states
+    from ..analysis.states import compute_states
     from ..pipeline.base import RNNPipe
 
-    check_ending(output, PICTURES)
+    check_ending(output, HEATMAP_ENDINGS)
     nlp = load(model)
-    pipe = component(nlp, RNNPipe, "component of spacy-rnn", name)
+    pipe = get_component(nlp, RNNPipe, "component of spacy-rnn", name)
     try:
-        found = (states(pipe, doc, layer) for doc in nlp.pipe(texts))
+        found = (compute_states(pipe, doc, layer) for doc in nlp.pipe(texts))
         matrices = [viz.states_matrix(each, units or None, top, start, end) for each in found]
         show_heatmaps(matrices, output)
     except (ImportError, OSError, ValueError) as error:

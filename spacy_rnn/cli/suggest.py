@@ -1,32 +1,23 @@
-"""python -m spacy rnn suggest: how a text goes on."""
+"""python -m spacy rnn suggest: completions of the last word, or next words."""
 
 from typing import Annotated, Optional
 
 from typer import Argument, Option
 from wasabi import msg, table
 
-from .io import component, fail, load
+from .io import component_option, fail, get_component, load, model_argument
 
 
 def suggest_cli(
-    model: Annotated[
-        str, Argument(help="Pipeline with a language model: path or name of a package")
-    ],
-    text: Annotated[
-        str, Argument(help="What was typed; with a blank at its end, the next word is suggested")
-    ],
-    n: Annotated[int, Option("--number", "-n", help="How many words")] = 5,
-    name: Annotated[
-        Optional[str],
-        Option("--component", "-c", help="Name of the language model, if there are several"),
-    ] = None,
+    model: Annotated[str, model_argument("a language model")],
+    text: Annotated[str, Argument(help="Text; if it ends in a space, the next word is suggested")],
+    n: Annotated[int, Option("--number", help="Number of suggestions")] = 5,
+    name: Annotated[Optional[str], component_option("language model")] = None,
 ) -> None:
-    """
-    Suggest the next word of a text, or how its last word goes on, with probabilities.
-    """
+    """Suggest completions of the last word of a text, or its next word, with probabilities."""
     from ..pipeline.language_model import RNNLanguageModel
 
-    pipe = component(load(model), RNNLanguageModel, "rnn_lm", name)
+    pipe = get_component(load(model), RNNLanguageModel, "rnn_lm", name)
     try:
         found = pipe.suggest(text, n)
     except ValueError as error:
@@ -34,4 +25,4 @@ def suggest_cli(
     if found:
         print(table([(s.word, f"{s.probability:.4f}") for s in found]))
     else:
-        msg.warn("No word that the model knows begins so.")
+        msg.warn("The model knows no word that begins with the last word of the text.")

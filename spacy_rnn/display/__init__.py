@@ -1,4 +1,4 @@
-"""Drawing: heat maps, shaded text, curves, tables."""
+"""Heat maps, shaded texts, curves and tables."""
 
 from collections.abc import Iterable
 from typing import Optional
@@ -21,12 +21,12 @@ FIGURE = '<figure style="margin: 0 0 3rem; overflow-x: auto">\n{content}\n</figu
 
 
 def render(svgs: Iterable[str], *, page: bool = False, jupyter: Optional[bool] = None) -> str:
-    """Show pictures, one below the other.
+    """Render pictures, one below the other.
 
     svgs (Iterable[str]): The pictures, SVG or HTML.
     page (bool): Render a whole HTML page.
-    jupyter (bool): Override the detection of Jupyter.
-    RETURNS (str): The markup, SVG or HTML; None in Jupyter, where it is shown.
+    jupyter (Optional[bool]): Override the detection of Jupyter.
+    RETURNS (str): The markup, SVG or HTML; None in Jupyter, which displays it.
     """
     if page:
         figures = "\n".join(FIGURE.format(content=svg) for svg in svgs)
@@ -36,6 +36,6 @@ def render(svgs: Iterable[str], *, page: bool = False, jupyter: Optional[bool] =
     if jupyter or (jupyter is None and is_in_jupyter()):
         from IPython.display import HTML, display
 
-        # Without the class, formulas would be looked for in it, as in displaCy.
+        # As in displaCy: without the class, MathJax would look for formulas.
         return display(HTML(f'<span class="tex2jax_ignore">{markup}</span>'))
     return markup

@@ -1,4 +1,4 @@
-"""Curves over steps, as small multiples: panels, one below the other."""
+"""Plots of curves over steps, in panels one below the other."""
 
 from pathlib import Path
 from typing import Any, Mapping, NamedTuple, Sequence
@@ -11,11 +11,13 @@ WIDTH, HEIGHT = 8.0, 2.2  # of a panel, inches
 
 
 class Panel(NamedTuple):
-    """Curves with one scale.
+    """Curves with a common scale.
 
-    curves: by name, a value for each step; one that is not finite leaves a gap.
-    log: whether the scale is logarithmic.
-    spreads: by name, the lowest and highest values behind those of a curve, (2, steps).
+    title (str): The title of the panel.
+    curves (Mapping[str, ndarray]): By name, a value for each step; values that are not finite leave
+        a gap.
+    log (bool): Use a logarithmic scale.
+    spreads (Mapping[str, ndarray]): By name of a curve, its lower and upper bounds (2, steps).
     """
 
     title: str
@@ -25,8 +27,9 @@ class Panel(NamedTuple):
 
 
 def figure_class() -> Any:
-    """matplotlib's Figure, without pyplot, which keeps figures and may want a screen.
+    """Import matplotlib's Figure, without pyplot, which keeps figures and may need a screen.
 
+    RETURNS (type): The class.
     RAISES (ImportError): If matplotlib is not installed.
     """
     with optional_import("matplotlib", "Drawing curves", ", or write data or a table"):
@@ -35,10 +38,12 @@ def figure_class() -> Any:
 
 
 def save_curves(path: Path, steps: Sequence[int], panels: Sequence[Panel], x: str = "step") -> None:
-    """Write the panels that have curves as a picture, of the kind that the suffix names.
+    """Write a picture of the panels that have curves.
 
-    x: what is counted by `steps`.
-
+    path (Path): The picture; its suffix determines the format.
+    steps (Sequence[int]): The positions on the x-axis.
+    panels (Sequence[Panel]): The panels.
+    x (str): The label of the x-axis.
     RAISES (ImportError): If matplotlib is not installed.
     """
     panels = [panel for panel in panels if panel.curves]
@@ -56,7 +61,7 @@ def save_curves(path: Path, steps: Sequence[int], panels: Sequence[Panel], x: st
         axes.grid(alpha=0.3)
         if log and any((curve > 0).any() for curve in curves.values()):
             axes.set_yscale("log")
-        # Beside the curves, where it hides none. No name is a formula, whatever dollars it has.
+        # Next to the curves, where it hides none. Names with dollar signs are not formulas.
         legend = axes.legend(lines, list(curves), loc="upper left", bbox_to_anchor=(1, 1))
         for text in legend.get_texts():
             text.set_parse_math(False)

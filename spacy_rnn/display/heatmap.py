@@ -1,7 +1,7 @@
-"""A matrix as a picture: a shaded cell for each value, with labels of rows and columns.
+"""Heat maps: a shaded cell for each value of a matrix, with labels of rows and columns.
 
-Values lie in [-1, 1]. Positive ones are blue, negative ones orange, which people with any color
-vision tell apart, the stronger the farther from 0, which is white.
+Values lie in [-1, 1]. Positive values are blue and negative values orange, which people with any
+color vision can distinguish; 0 is white.
 """
 
 import os
@@ -12,15 +12,15 @@ from typing import Optional, Union
 import numpy as np
 
 from ..optional import optional_import
-from .labels import printable, short, width
+from .strings import display_width, printable, shorten
 
 LARGEST = 200  # rows or columns
 BLUE, ORANGE = "#08519c", "#a63603"
 CELL, FONT, GAP = 28, 14, 8  # of an SVG, pixels
 INCH = 0.35  # of a PNG, a cell
 
-# With a direction and colors of its own, it looks the same in any page. A label is laid out by its
-# own direction.
+# The direction and the colors are set so that it looks the same in any page. The direction of a
+# label is that of its text.
 SVG = """\
 <svg xmlns="http://www.w3.org/2000/svg" class="heatmap" width="{width:.0f}" height="{height:.0f}" \
 viewBox="0 0 {width:.0f} {height:.0f}" font-size="{font}" style="max-width: none; \
@@ -36,18 +36,21 @@ RECT = """\
 fill-opacity="{opacity:.3f}" stroke="#dddddd"><title>{text}</title></rect>"""
 
 
-def heatmap(
+def render_heatmap(
     matrix: np.ndarray, rows: Sequence[str], columns: Sequence[str], *, title: Optional[str] = None
 ) -> str:
-    """The picture as SVG. Tooltips tell the values.
+    """Render a heat map as SVG, with the values as tooltips.
 
-    matrix: float (R, C), in [-1, 1].
-    rows, columns: R and C labels; what cannot be seen is escaped, and long ones are cut.
-    title: stands above.
-    RAISES (ValueError): If labels do not match, the matrix is too large or values out of range.
+    matrix (ndarray): The values (R, C), in [-1, 1].
+    rows (Sequence[str]), columns (Sequence[str]): The R and C labels. Characters that cannot be
+        printed are escaped, and long labels are cut.
+    title (Optional[str]): The title above the heat map.
+    RETURNS (str): The SVG markup.
+    RAISES (ValueError): If the number of labels does not match, the matrix is too large, or values
+        are out of range.
     """
     matrix = _checked(matrix, rows, columns)
-    rows, columns = [short(row) for row in rows], [short(column) for column in columns]
+    rows, columns = [shorten(row) for row in rows], [shorten(column) for column in columns]
     # Labels of columns rise to the right.
     slant = max((_length(column) for column in columns), default=0) * 0.71 + FONT
     left = max((_length(row) for row in rows), default=0) + 2 * GAP
@@ -89,33 +92,34 @@ def save_png(
     *,
     title: Optional[str] = None,
 ) -> None:
-    """Write the picture as PNG, drawn by matplotlib with the fonts of its settings (`font.family`),
-    which may lack letters that a browser finds for the SVG.
+    """Write a heat map as PNG by matplotlib. Its fonts (`font.family`) may lack letters that a
+    browser finds for the SVG.
 
-    The others: see `heatmap`.
+    path (Union[str, PathLike]): The file to write.
+    matrix, rows, columns, title: see `render_heatmap`.
     RAISES (ImportError): If matplotlib is not installed.
     """
     with optional_import("matplotlib", "Drawing a PNG", ", or write SVG or HTML"):
         from matplotlib.colors import LinearSegmentedColormap
         from matplotlib.figure import Figure
     matrix = _checked(matrix, rows, columns)
-    # Without pyplot, which keeps figures and may want a screen.
+    # Without pyplot, which keeps figures and may need a screen.
     figure = Figure(figsize=tuple(INCH * max(n, 1) for n in matrix.shape[::-1]))
     axes = figure.add_axes((0, 0, 1, 1))
     colors = LinearSegmentedColormap.from_list("heatmap", [ORANGE, "white", BLUE])
     axes.pcolormesh(matrix, cmap=colors, vmin=-1, vmax=1, edgecolors="#dddddd", linewidth=0.5)
     axes.invert_yaxis()
     axes.xaxis.tick_top()
-    # No label is a formula, whatever dollars it has.
+    # Labels with dollar signs are not formulas.
     axes.set_xticks(
         np.arange(len(columns)) + 0.5,
-        [short(column) for column in columns],
+        [shorten(column) for column in columns],
         rotation=45,
         ha="left",
         rotation_mode="anchor",
         parse_math=False,
     )
-    axes.set_yticks(np.arange(len(rows)) + 0.5, [short(row) for row in rows], parse_math=False)
+    axes.set_yticks(np.arange(len(rows)) + 0.5, [shorten(row) for row in rows], parse_math=False)
     if title is not None:
         axes.set_title(printable(title), loc="left", parse_math=False)
     figure.savefig(path, format="png", dpi=150, bbox_inches="tight")
@@ -125,8 +129,8 @@ def _checked(matrix: np.ndarray, rows: Sequence[str], columns: Sequence[str]) ->
     matrix = np.asarray(matrix, dtype=float)
     if matrix.shape != (len(rows), len(columns)):
         raise ValueError(
-            f"A matrix of shape {matrix.shape} needs a label for each row and each column; there "
-            f"are labels of {len(rows)} rows and {len(columns)} columns."
+            f"A matrix of shape {matrix.shape} needs a label for each row and each column, got "
+            f"{len(rows)} labels of rows and {len(columns)} labels of columns."
         )
     if max(matrix.shape) > LARGEST:
         raise ValueError(
@@ -146,5 +150,5 @@ def _text(kind: str, text: str, x: float, y: float, anchor: str = "start", angle
 
 
 def _length(text: str) -> float:
-    """How long a text may get, in pixels: fonts differ."""
-    return 0.7 * FONT * width(text)
+    """An upper bound of the length of a text in pixels, as fonts differ."""
+    return 0.7 * FONT * display_width(text)

@@ -1,7 +1,6 @@
-"""A text as HTML, with a shade for each token, in the markup of displaCy's entities.
+"""Shaded texts: HTML with a color for each token, in the markup of displaCy's entities.
 
-Positive numbers are blue, negative ones orange, as in `spacy_rnn.display.heatmap`, the stronger the
-farther from 0.
+Positive scores are blue and negative scores orange, as in `spacy_rnn.display.heatmap`.
 """
 
 from collections.abc import Sequence
@@ -10,11 +9,11 @@ from html import escape
 import numpy as np
 
 from .heatmap import BLUE, ORANGE
-from .labels import printable
+from .strings import printable
 
 STRONGEST = 0.6  # opacity under black letters
 
-# With colors of its own, it looks the same in any page. A text is laid out by its own direction.
+# The colors are set so that it looks the same in any page. The direction is that of the text.
 TEXT = """\
 <div class="shading" style="line-height: 2.2; padding: 0.5em; color: #000000; background: #ffffff; \
 font-family: Arial, sans-serif">
@@ -30,18 +29,19 @@ padding: 0.3em 0.25em; border-radius: 0.35em">{text}</mark>"""
 LEGEND = "{raises} raises it, {lowers} lowers it. Both by {most:.3f} at most."
 
 
-def shading(tokens: Sequence[str], scores: np.ndarray, *, title: str) -> str:
-    """The markup. Tooltips tell the numbers.
+def render_shading(tokens: Sequence[str], scores: np.ndarray, *, title: str) -> str:
+    """Render a text as HTML, with the scores as tooltips.
 
-    tokens: what cannot be seen of them is escaped.
-    scores: float (tokens,), of any size.
-    title: stands above.
-    RAISES (ValueError): If there is not one finite number for each token.
+    tokens (Sequence[str]): The tokens. Characters that cannot be printed are escaped.
+    scores (ndarray): The scores (tokens,), on any scale.
+    title (str): The title above the text.
+    RETURNS (str): The HTML markup.
+    RAISES (ValueError): If there is not one finite score for each token.
     """
     scores = np.asarray(scores, dtype=float)
     if scores.shape != (len(tokens),) or not np.isfinite(scores).all():
         raise ValueError(
-            f"Each of {len(tokens)} tokens needs a finite number; got {scores.tolist()}."
+            f"Each of {len(tokens)} tokens needs a finite score, got {scores.tolist()}."
         )
     most = np.abs(scores).max(initial=0.0)
     marks = [

@@ -62,7 +62,9 @@ class ReadLimits:
 
 
 class RNNPipe(TrainablePipe):
-    """Base of the components. A subclass implements, in the order in which they are called:
+    """Base of the components.
+
+    A subclass implements, in the order in which they are called:
 
     register_extensions: Registers the Doc, Token and Span extensions that the settings name, if
         there are any.

@@ -11,7 +11,7 @@ from thinc.api import Config
 from torch import Tensor
 
 from ..architectures.many_to_one import output_score, predict_attention
-from ..extensions import set_token_extension, total
+from ..extensions import set_token_extension, sum_values
 from ..runtime.attribution import Question, number_of
 from .base import ReadLimits
 from .labels import LabelPipe
@@ -81,7 +81,7 @@ class DocumentPipe(LabelPipe):
     def register_extensions(self) -> None:
         """Register the extension of the setting `attention_attr`."""
         if self.cfg["attention_attr"] is not None:
-            set_token_extension(self.cfg["attention_attr"], total)
+            set_token_extension(self.cfg["attention_attr"], sum_values)
 
     @property
     def output_sizes(self) -> Dict[str, int]:

@@ -24,7 +24,7 @@ from ..architectures.entities import (
     tag_score,
 )
 from ..config.signature import to_config, with_fields_of
-from ..extensions import only, set_span_extension, set_token_extension
+from ..extensions import set_span_extension, set_token_extension, single_value
 from ..features.tag_scheme import Scheme
 from ..nn.losses import MISSING
 from ..runtime.attribution import Question, check_place, number_of
@@ -136,7 +136,7 @@ class RNNEntityRecognizer(RehearsingPipe):
         if self.cfg["confidence_attr"] is not None:
             set_span_extension(self.cfg["confidence_attr"])
         if self.cfg["probabilities_attr"] is not None:
-            set_token_extension(self.cfg["probabilities_attr"], only)
+            set_token_extension(self.cfg["probabilities_attr"], single_value)
 
     # Labels
 

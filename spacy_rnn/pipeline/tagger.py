@@ -14,7 +14,7 @@ from thinc.api import Config, Model
 
 from ..architectures.tagger import decoder_of, label_score, predict_probabilities
 from ..config.signature import to_config, with_fields_of
-from ..extensions import only, set_token_extension
+from ..extensions import set_token_extension, single_value
 from ..nn.losses import MISSING
 from ..nn.tagger import tagging_divergence, tagging_loss
 from ..runtime.attribution import Question, check_place, number_of
@@ -139,7 +139,7 @@ class RNNTagger(RehearsingPipe):
     def register_extensions(self) -> None:
         """Register the extension of the setting `probabilities_attr`."""
         if self.cfg["probabilities_attr"] is not None:
-            set_token_extension(self.cfg["probabilities_attr"], only)
+            set_token_extension(self.cfg["probabilities_attr"], single_value)
 
     # Labels
 

@@ -1,1 +1,1 @@
-"""Registered readers: files in, spaCy's examples out."""
+"""Registered readers, which make spaCy's examples from files."""

@@ -1,8 +1,9 @@
-"""Labels and numbers of texts, in the ways that datasets write them."""
+"""Labels and numbers of texts in the formats of datasets."""
 
 import json
 import logging
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
@@ -11,25 +12,34 @@ from .text_io import NAMES_FOR_NUMBERS
 
 logger = logging.getLogger("spacy_rnn")
 
-#: how a list of numbers, one for each label, says that a label holds or does not
+#: the values of a binary label in a list with a value for each label
 FLAGS = frozenset("0 1 -1 0.0 1.0 -1.0 false true no yes n y f t off on".split())
 NUMBER = re.compile(r"[-+]?\d+(\.\d*)?")
-#: what hardly is a part of one label, and what separates labels that are known on their own
+#: separators that are unlikely within a label, and those that count only between known labels
 SEPARATORS = re.compile(r"[;|\t\r\n]|,(?!\s)")
 MAYBE_SEPARATORS = ("/", "+", "&", " ")
 PRINTED_LIST = re.compile(r"""\[.*\]|[({](?:['"]|.*,).*[)}]""", re.DOTALL)
-#: a list as numpy prints it, without commas
+#: a list printed by numpy, without commas
 PRINTED_ARRAY = re.compile(r"""\[([^,]*['"]\s+['"][^,]*|[^,'"]*\S\s+\S[^,'"]*)\]""", re.DOTALL)
 HASHTAGS = re.compile(r"#\S+(,?\s+#\S+)+")
 
 
-class LabelReader:
-    """Reads the labels of texts as `doc.cats`: 1 for those that hold, 0 for all others.
+class LabelSource(ABC):
+    """A corpus whose labels another corpus can use."""
 
-    column (Column): The column that has a label or a list of them.
-    separator (str): What stands between labels in one string; "" where each string is one label.
-    names (Optional[Sequence[str]]): All labels, which are names for the numbers of labels by their
-        position too, if none of them is a number; None where they are not known.
+    @property
+    @abstractmethod
+    def label_names(self) -> List[str]:
+        """The names of all labels in `doc.cats`."""
+
+
+class LabelReader:
+    """Reads the labels of texts as `doc.cats`: 1 for the labels of a text, 0 for all others.
+
+    column (Column): The column with a label or a list of labels.
+    separator (str): The separator of labels in one string; "" if each string is one label.
+    names (Optional[Sequence[str]]): All labels, None if unknown. Unless one of them is a number,
+        labels that are numbers are indices of these names.
     source (Any): The path or name of the dataset, for messages.
     """
 
@@ -42,7 +52,7 @@ class LabelReader:
         self.names: Optional[List[str]] = None
         self._warned = False
         class_names = column.class_names
-        #: whether names stand for numbers by their position
+        #: True if numbers are indices of names
         self._by_position = class_names is None and not any(map(NUMBER.fullmatch, names or ()))
         if names is not None:
             self.names = list(names)
@@ -51,7 +61,10 @@ class LabelReader:
             self._warn_of_joined(self.names)
 
     def collect_names(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Take all labels in the rows as the ones there are."""
+        """Set the names of all labels to those in the rows.
+
+        rows (Iterable[Mapping[str, Any]]): All rows of the dataset.
+        """
         found: Set[str] = set()
         for number, row in enumerate(rows, start=1):
             try:
@@ -61,14 +74,18 @@ class LabelReader:
         self.names = sorted(found)
         if not found:
             logger.warning(
-                "%s: no row has a label in the column '%s'. Check that it is the right one.",
+                "%s: no row has a label in the column '%s'. Check the name of the column.",
                 self.source,
                 self.column,
             )
         self._warn_of_joined(self.names)
 
     def cats(self, row: Mapping[str, Any]) -> Dict[str, float]:
-        """The labels of a row; none where it is not annotated."""
+        """Get the labels of a row.
+
+        row (Mapping[str, Any]): The row.
+        RETURNS (Dict[str, float]): The value of each label; empty if the row is not annotated.
+        """
         value = self.column.value(row)
         found = self._read(value)
         if found is None:
@@ -76,8 +93,8 @@ class LabelReader:
         if self.names is None:
             if self.separator or isinstance(value, list):
                 raise ValueError(
-                    f"'{self.column}' lists the labels that hold, but not those that don't. Set "
-                    f"labels to the names of all labels, or streaming to false, which finds them."
+                    f"'{self.column}' lists the labels of each text, but not all labels there are. "
+                    f"Set labels to the names of all labels, or set streaming to false."
                 )
             self._warn_of_joined(found)
             return dict.fromkeys(found, 1.0)
@@ -89,22 +106,22 @@ class LabelReader:
         if unknown:
             if len(found) > 1 and FLAGS.issuperset(name.lower() for name in found):
                 raise self._not_a_set(value)
-            cure = "If it is several labels in one string, set separator to what stands between."
+            advice = "If the string contains several labels, set separator to their separator."
             if self._by_position and NUMBER.fullmatch(unknown[0]):
-                cure = NAMES_FOR_NUMBERS
+                advice = NAMES_FOR_NUMBERS
             raise ValueError(
-                f"the label {unknown[0]!r} in the column '{self.column}' is none of labels, "
-                f"{list(self.names)}. Correct it, or write labels as they are in the data. {cure}"
+                f"the label {unknown[0]!r} in the column '{self.column}' is not in labels, "
+                f"{list(self.names)}. Correct it, or write labels as they are in the data. {advice}"
             )
         return {name: float(name in found) for name in self.names}
 
     def _read(self, value: Any) -> Optional[List[str]]:
-        """The labels in a value; None if one of them is not known."""
+        """The labels in a value, None if one of them is missing."""
         values = value if isinstance(value, list) else [value]
         if isinstance(value, list) and any(isinstance(each, (bool, float)) for each in value):
             raise self._not_a_set(value)
         if isinstance(value, list):
-            # What is missing fills up a list; a list of nothing else is missing itself.
+            # Missing items are padding. A list without other items is a missing value.
             values = [each for each in value if not is_missing(each)] or value[:1]
         names = [self.column.name(each) for each in values]
         known = [name for name in names if name is not None]
@@ -124,7 +141,7 @@ class LabelReader:
         return [part for name in names for part in split_list(name, self.separator)]
 
     def _name_of_number(self, label: str) -> str:
-        """The name of a label that is a number, which `labels` has at that position."""
+        """The name of a label that is an index of `labels`."""
         names = self.names or []
         if label in names or not (label.isdecimal() and label == str(int(label))):
             return label
@@ -144,7 +161,7 @@ class LabelReader:
         )
 
     def _warn_of_joined(self, names: List[str]) -> None:
-        """Warn once if a label looks like several in one string."""
+        """Warn once if a label looks like several labels in one string."""
         if self.separator or self._warned:
             return
         joined = find_joined(names)
@@ -152,7 +169,7 @@ class LabelReader:
             self._warned = True
             logger.warning(
                 "%s: the label %r in the column '%s' looks like several labels in one string, but "
-                "is read as one. If it is several, set separator = %s.",
+                "is read as one label. If it is several, set separator = %s.",
                 self.source,
                 joined[0],
                 self.column,
@@ -166,12 +183,14 @@ def read_numbers(
     names: Optional[Sequence[str]] = None,
     separator: str = "",
 ) -> Dict[str, float]:
-    """Read the numbers of columns, of the dicts in them, or of lists with a number for each name.
+    """Read numbers from columns of numbers, of dicts, or of lists with a number for each name.
 
-    columns: The columns.
-    row: A row of the dataset.
-    names: The names of the numbers, in the order of lists; None where columns or dicts name them.
-    separator: What stands between the numbers of a list in a string.
+    columns (Iterable[Column]): The columns.
+    row (Mapping[str, Any]): A row of the dataset.
+    names (Optional[Sequence[str]]): The names of the numbers of a list; None for the names of the
+        columns or the keys of the dicts.
+    separator (str): The separator of numbers in a string.
+    RETURNS (Dict[str, float]): The numbers that are not missing, by name.
     """
     found: Dict[str, float] = {}
     for column in columns:
@@ -183,7 +202,7 @@ def read_numbers(
             if texts:
                 raise ValueError(
                     f"the column '{column}' has a list of texts, such as {texts[0]!r}, not of "
-                    f"numbers. If they are the names of labels, map it to 'labels'."
+                    f"numbers. If they are names of labels, map the column to 'labels'."
                 )
             if names is None or len(names) != len(value):
                 raise ValueError(
@@ -201,12 +220,12 @@ def read_numbers(
                 raise ValueError(
                     f"{name} = {number!r} in the column '{column}' is not a number. Correct it, or "
                     f"leave it empty if it is missing. If it is a list of numbers for doc.cats in "
-                    f'a string, set separator to what stands between them, as separator = ",", '
-                    f'and name them, labels = ["NAME", ...].'
+                    f'a string, set separator, such as separator = ",", and the names of the '
+                    f'numbers, labels = ["NAME", ...].'
                 )
             if names is not None and name not in names:
                 raise ValueError(
-                    f"the column '{column}' has a number for {name!r}, which is none of labels, "
+                    f"the column '{column}' has a number for {name!r}, which is not in labels, "
                     f"{list(names)}. Correct it, or add it to labels."
                 )
             found[name] = float(number)
@@ -214,7 +233,7 @@ def read_numbers(
 
 
 def _is_number(value: Any) -> bool:
-    """Check whether a value is a number or missing. The columns of a text file are strings."""
+    """Return True if a value is a number, a string of a number, or missing."""
     try:
         return is_missing(value) or isinstance(float(value), float)
     except (TypeError, ValueError):
@@ -222,8 +241,13 @@ def _is_number(value: Any) -> bool:
 
 
 def split_list(text: str, separator: str) -> List[str]:
-    """Split the items of a list in a string, without white space, the quotes and brackets of a
-    printed list, and empty items."""
+    """Split a list in a string. Whitespace, the quotes and brackets of a printed list, and empty
+    items are removed.
+
+    text (str): The string.
+    separator (str): The separator of items.
+    RETURNS (List[str]): The items.
+    """
     text = text.strip()
     if PRINTED_LIST.fullmatch(text):
         text = text[1:-1]
@@ -233,8 +257,11 @@ def split_list(text: str, separator: str) -> List[str]:
 
 
 def find_joined(labels: Iterable[str]) -> Optional[Tuple[str, str]]:
-    """Find a label that looks like several in one string. Returns it and what separates them; None
-    if there is none."""
+    """Find a label that looks like several labels in one string.
+
+    labels (Iterable[str]): The labels.
+    RETURNS (Optional[Tuple[str, str]]): The label and its separator; None if there is none.
+    """
     labels = list(dict.fromkeys(labels))
     known = set(labels)
     uses = Counter(part for label in labels for part in set(split_list(label, ",")))
@@ -247,7 +274,7 @@ def find_joined(labels: Iterable[str]) -> Optional[Tuple[str, str]]:
         if HASHTAGS.fullmatch(label):
             return label, "," if "," in label else " "
         parts = split_list(label, ",")
-        # Parts of one label, such as "food, drinks", are not in others too.
+        # The parts of a single label, such as "food, drinks", are not parts of other labels.
         if len(parts) > 1 and all(uses[part] > 1 for part in parts):
             return label, ","
         for separator in MAYBE_SEPARATORS:

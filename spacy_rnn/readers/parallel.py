@@ -1,6 +1,7 @@
-"""Pairs of a text and its translation, from the formats that parallel corpora come in."""
+"""A reader of pairs of a text and its translation, in the formats of parallel corpora."""
 
 from collections import Counter
+from dataclasses import KW_ONLY, dataclass
 from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Any, Iterator, Optional, Sequence, Tuple, Union
@@ -10,152 +11,111 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from spacy.training.corpus import walk_corpus
-from spacy.util import ensure_path
 from spacy.vocab import Vocab
 
 from ..extensions import set_doc_extension
-from ..text_files import COMPRESSED, ending_of, read_json, read_lines
+from ..text_files import COMPRESSED, UTF8, ending_of, read_json, read_lines
 from ..validation import at_least, number_at_least
-from .sources import is_saved, load_saved
+from .sources import is_saved_dataset, load_saved_dataset
 from .tables import RULES, TableFormat, check_table, read_rows
-from .text_io import Drops, checked_text
+from .text_io import DropCounter, checked_text
 
 TABLES = (*RULES, ".txt")
 JSON_LINES = (".jsonl", ".json")
 DOCS = ".spacy"
 
 
-def make_parallel_corpus(
-    path: Optional[Path],
-    target_path: Optional[Path] = None,
-    source: str = "source",
-    target: str = "target",
-    source_column: int = 0,
-    target_column: int = 1,
-    attr: str = "translation",
-    max_length: int = 0,
-    max_ratio: float = 0.0,
-    limit: int = 0,
-    delimiter: Optional[str] = None,
-    header: bool = False,
-    quotes: Optional[bool] = None,
-    encoding: str = "utf-8",
-) -> "ParallelCorpus":
-    """spacy_rnn.ParallelCorpus.v1: see `ParallelCorpus`."""
-    if path is None:
-        raise ValueError(Errors.E913)
-    return ParallelCorpus(
-        path,
-        target_path=target_path,
-        source=source,
-        target=target,
-        source_column=source_column,
-        target_column=target_column,
-        attr=attr,
-        max_length=max_length,
-        max_ratio=max_ratio,
-        limit=limit,
-        delimiter=delimiter,
-        header=header,
-        quotes=quotes,
-        encoding=encoding,
-    )
-
-
+@dataclass(eq=False)
 class ParallelCorpus:
-    """Iterate Example objects over texts whose translation stands in a Doc extension, by default
-    `doc._.translation`.
+    """spacy_rnn.ParallelCorpus.v1: iterate Example objects over texts with a translation in a Doc
+    extension, by default `doc._.translation`.
 
-    The format shows in the path:
+    The path determines the format:
 
-    * `.tsv` or `.txt`: a pair a line, its columns separated by a TAB; quotes are text;
-    * `.csv`: a pair a row, its columns separated by a comma and possibly quoted (RFC 4180);
-    * any two files, `path` and `target_path`: line N of one translates line N of the other;
-    * `.jsonl` or `.json`: a JSON object a line, {"source": "...", "target": "..."}, or with the two
-      one level deeper, {"translation": {"en": "...", "fr": "..."}}; `.json` may also be a list of
-      them;
+    * `.tsv` or `.txt`: a pair on each line, with columns separated by a TAB; quotes are text.
+    * `.csv`: a pair in each row, with columns separated by a comma and optional quotes (RFC 4180).
+    * any two files, `path` and `target_path`: line N of one is the translation of line N of the
+      other.
+    * `.jsonl` or `.json`: a JSON object on each line, {"source": "...", "target": "..."}, or with
+      the two texts one level deeper, {"translation": {"en": "...", "fr": "..."}}; `.json` may also
+      be a list of them.
     * `.spacy` files or a folder of them: docs with the extension, saved with
-      DocBin(store_user_data=True);
-    * a folder that `save_to_disk` of the library datasets wrote, with columns as in JSON.
+      DocBin(store_user_data=True).
+    * a folder written by `save_to_disk` of the library datasets, with columns as in JSON.
 
-    Files of text may be compressed (`.gz`, `.xz`, `.bz2`, `.zst`), and are read a line at a time.
-    White space around a text of theirs does not belong to it.
+    Text files may be compressed (`.gz`, `.xz`, `.bz2`, `.zst`) and are read line by line.
+    Whitespace around their texts is removed.
 
-    Pairs that lack a text or exceed a bound are dropped. How many and why is logged at the end of
-    each pass: as a warning, or as information where the pass before dropped the same.
+    Pairs that lack a text or exceed a limit are dropped. Their number and the reasons are logged at
+    the end of each pass: as a warning, or at the level INFO if the previous pass dropped the same.
 
-    path (Union[str, Path]): The file or folder.
-    target_path (Optional[Union[str, Path]]): The file of translations, where they have their own.
+    path (Optional[Union[str, Path]]): The file or folder. None, the value of an empty variable in a
+        config, is an error.
+    target_path (Optional[Union[str, Path]]): The file of translations, if they have their own.
     source (str), target (str): The names of the two texts in JSON, datasets and the header of a
         table.
-    source_column (int), target_column (int): The columns of the two texts in a table without a
-        header, from 0.
-    attr (str): Name of the extension.
-    max_length (int): Pairs are dropped whose source has more tokens or whose translation has more
-        words, as blanks separate them; 0 for no limit.
-    max_ratio (float): Pairs are dropped whose longer side has more than this many times the length
-        of the shorter, in tokens of the source and words of the translation; 0 for no limit. Not
-        for languages that write no blanks between words.
-    limit (int): Stop after this many pairs; 0 for no limit.
-    delimiter (Optional[str]): What separates the columns of a table; None for a comma in .csv and a
-        TAB in others.
-    header (bool): Whether the first row of a table names the columns.
-    quotes (Optional[bool]): Whether the fields of a table may be between double quotes (RFC 4180);
-        if not, quotes are text. None for quotes in .csv only.
-    encoding (str): The encoding of files of text, unless a byte-order mark tells another one.
+    source_column (int), target_column (int): The indices of the columns of the two texts in a table
+        without a header.
+    attr (str): The name of the Doc extension.
+    max_length (int): The maximum number of tokens of the source and of words of the translation,
+        separated by spaces; 0 for no limit.
+    max_ratio (float): The maximum ratio of the longer to the shorter side, in tokens of the source
+        and words of the translation; 0 for no limit. Not for languages without spaces between
+        words.
+    limit (int): The maximum number of pairs; 0 for no limit.
+    delimiter (Optional[str]): The separator of the columns of a table; None for a comma in .csv and
+        a TAB in other files.
+    header (bool): The first row of a table has the names of the columns.
+    quotes (Optional[bool]): The fields of a table may be quoted by double quotes (RFC 4180). If
+        False, quotes are part of the text. None for True in .csv and False in other files.
+    encoding (str): The encoding of text files without a byte-order mark.
+    RAISES (ValueError): If a setting is out of range.
     """
 
-    def __init__(
-        self,
-        path: Union[str, Path],
-        *,
-        target_path: Optional[Union[str, Path]] = None,
-        source: str = "source",
-        target: str = "target",
-        source_column: int = 0,
-        target_column: int = 1,
-        attr: str = "translation",
-        max_length: int = 0,
-        max_ratio: float = 0.0,
-        limit: int = 0,
-        delimiter: Optional[str] = None,
-        header: bool = False,
-        quotes: Optional[bool] = None,
-        encoding: str = "utf-8",
-    ) -> None:
+    path: Optional[Union[str, Path]]
+    _: KW_ONLY
+    target_path: Optional[Union[str, Path]] = None
+    source: str = "source"
+    target: str = "target"
+    source_column: int = 0
+    target_column: int = 1
+    attr: str = "translation"
+    max_length: int = 0
+    max_ratio: float = 0.0
+    limit: int = 0
+    delimiter: Optional[str] = None
+    header: bool = False
+    quotes: Optional[bool] = None
+    encoding: str = UTF8
+
+    def __post_init__(self) -> None:
+        if self.path is None:
+            raise ValueError(Errors.E913)
         at_least(
             0,
-            source_column=source_column,
-            target_column=target_column,
-            max_length=max_length,
-            limit=limit,
+            source_column=self.source_column,
+            target_column=self.target_column,
+            max_length=self.max_length,
+            limit=self.limit,
         )
-        if max_ratio != 0:
-            number_at_least(1, max_ratio=max_ratio)
-        self.path = ensure_path(path)
-        self.target_path = ensure_path(target_path)
-        self.source = source
-        self.target = target
-        self.source_column = source_column
-        self.target_column = target_column
-        self.attr = attr
-        self.max_length = max_length
-        self.max_ratio = max_ratio
-        self.limit = limit
-        self.format = TableFormat(delimiter, header, quotes, encoding)
-        cure = (
-            "Check which texts are read as source and translation, and the bounds of the corpus. "
+        if self.max_ratio != 0:
+            number_at_least(1, max_ratio=self.max_ratio)
+        self._path = Path(self.path)
+        self._target_path = None if self.target_path is None else Path(self.target_path)
+        self._format = TableFormat(self.delimiter, self.header, self.quotes, self.encoding)
+        advice = (
+            "Check the columns or names of source and translation, and the limits of the corpus. "
             "Docs keep their translations only if they are saved with "
             "DocBin(store_user_data=True)."
         )
-        self._drops = Drops(self.path, "pairs", cure)
+        self._drops = DropCounter(self._path, "pairs", advice)
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
-        """Yield examples from the data: the source as nlp tokenizes it, and the same with its
-        translation. Raises a ValueError where the data is malformed or nothing of it is left.
+        """Yield examples from the data: the tokenized source without and with its translation.
 
         nlp (Language): The current nlp object.
         YIELDS (Example): The examples.
+        RAISES (ValueError): If the data is malformed, or no pair is left.
         """
         set_doc_extension(self.attr)
         kept, dropped = 0, Counter[str]()
@@ -179,140 +139,149 @@ class ParallelCorpus:
         self._drops.report(kept, dropped)
 
     def _excess(self, n_tokens: int, n_words: int) -> str:
-        """Which bound a pair exceeds, if any."""
+        """A description of the limit that a pair exceeds, "" if none."""
         shorter, longer = sorted((n_tokens, n_words))
         if 0 < self.max_length < longer:
             return f"longer than max_length = {self.max_length}"
         if 0 < self.max_ratio < longer / shorter:
-            return f"beyond max_ratio = {self.max_ratio:g}"
+            return f"above max_ratio = {self.max_ratio:g}"
         return ""
 
     # Formats
 
     def pairs(self, vocab: Vocab) -> Iterator[Tuple[Union[str, Doc], str]]:
-        """Yield every source with its translation, either of which may be empty."""
-        path = self.path
-        for file in (path, self.target_path):
+        """Yield all pairs, before any is dropped.
+
+        vocab (Vocab): The vocabulary of docs.
+        YIELDS (Tuple[Union[str, Doc], str]): A source and its translation, which may be empty.
+        RAISES (ValueError): If the data is malformed.
+        RAISES (FileNotFoundError): If a file or folder does not exist.
+        """
+        path = self._path
+        for file in (path, self._target_path):
             if file is not None and not file.exists():
-                raise FileNotFoundError(f"There is no file or folder {file}. Check the paths.")
-        ending = ending_of(path)
-        if self.target_path is not None:
-            if path.is_dir() or self.target_path.is_dir() or ending in (DOCS, *JSON_LINES):
-                raise ValueError(
-                    f"With target_path, path must be a file with a text a line, but it is {path}, "
-                    f"and target_path is {self.target_path}. Leave target_path out if path has "
-                    f"both texts."
+                raise FileNotFoundError(
+                    f"The file or folder {file} does not exist. Check the paths."
                 )
-            self.format.check_unused(str(path))
-            return self._read_aligned(self.target_path)
+        ending = ending_of(path)
+        if self._target_path is not None:
+            if path.is_dir() or self._target_path.is_dir() or ending in (DOCS, *JSON_LINES):
+                raise ValueError(
+                    f"With target_path, path must be a file with one text on each line, but it is "
+                    f"{path}, and target_path is {self._target_path}. Leave target_path out if "
+                    f"path has both texts."
+                )
+            self._format.check_unused(str(path))
+            return self._read_aligned(self._target_path)
         if not path.is_dir() and ending in TABLES:
             return self._read_table()
-        self.format.check_unused(str(path))
-        if is_saved(path):
+        self._format.check_unused(str(path))
+        if is_saved_dataset(path):
             return self._read_dataset()
         if path.is_dir() or path.suffix == DOCS:
             return self._read_docs(vocab)
         if ending in JSON_LINES:
             return self._read_json()
         raise ValueError(
-            f"The name of {path} does not tell its format. Files with both texts end in .tsv or "
-            f".txt (a pair a line, separated by a TAB), .csv, .jsonl or .json (an object a line), "
-            f"each also with one of {list(COMPRESSED)} after it, or in .spacy. If it has one text "
-            f"a line, set target_path to the file of their translations."
+            f"The ending of {path} is unknown. Files with both texts end in .tsv or .txt (a pair "
+            f"on each line, separated by a TAB), .csv, .jsonl or .json (an object on each line), "
+            f"optionally followed by one of {list(COMPRESSED)}, or in .spacy. If the file has one "
+            f"text on each line, set target_path to the file of translations."
         )
 
     def _read_aligned(self, target_path: Path) -> Iterator[Tuple[str, str]]:
-        encoding = self.format.encoding
-        pairs = zip_longest(read_lines(self.path, encoding), read_lines(target_path, encoding))
+        encoding = self._format.encoding
+        pairs = zip_longest(read_lines(self._path, encoding), read_lines(target_path, encoding))
         for number, (source, target) in enumerate(pairs, start=1):
             if source is None or target is None:
-                shorter, longer = self.path, target_path
+                shorter, longer = self._path, target_path
                 if target is None:
                     shorter, longer = longer, shorter
                 n_lines = number + sum(1 for _ in pairs)
                 raise ValueError(
                     f"{shorter} has {number - 1} lines, but {longer} has {n_lines}: line {number} "
-                    f"is the first without a partner. Each line of one must translate the same "
-                    f"line of the other; look for lines that were lost, split or joined."
+                    f"is the first without a translation. Each line of one file must be the "
+                    f"translation of the same line of the other; look for lines that were lost, "
+                    f"split or joined."
                 )
             yield source.strip(), target.strip()
 
     def _read_table(self) -> Iterator[Tuple[str, str]]:
-        rows = read_rows(self.path, self.format)
+        rows = read_rows(self._path, self._format)
         head = list(islice(rows, 1))
         if not head:
             return
         first = head[0][1]
         source, target = self._columns(*head[0])
-        if not self.format.header:
+        if not self._format.header:
             rows = chain(head, rows)
         for _, fields in rows:
             if len(fields) == len(first):
                 yield fields[source].strip(), fields[target].strip()
             else:
-                # It says where, and in how many rows.
-                check_table(self.path, self.format)
+                # Its error has the line, and the number of such rows.
+                check_table(self._path, self._format)
 
     def _columns(self, number: int, first: Sequence[str]) -> Tuple[int, int]:
-        """The numbers of the two columns of a table, by its first row."""
-        if self.format.header:
+        """The indices of the two columns of a table, given its first row and its line."""
+        if self._format.header:
             missing = {self.source, self.target}.difference(first)
             if missing:
                 raise ValueError(
-                    f"The header of {self.path} has no column {sorted(missing)}, but {first}. Set "
-                    f"source and target to two of them, delimiter to what separates them, or "
-                    f"header to false if it is none."
+                    f"The header of {self._path} has no column {sorted(missing)}. Its columns: "
+                    f"{first}. Set source and target to two of them, delimiter to the separator of "
+                    f"columns, or header to false if the file has no header."
                 )
             return first.index(self.source), first.index(self.target)
         needed = 1 + max(self.source_column, self.target_column)
         if len(first) < needed:
             raise ValueError(
-                f"Line {number} of {self.path} has too few columns, {len(first)}: source_column = "
+                f"Line {number} of {self._path} has too few columns, {len(first)}: source_column = "
                 f"{self.source_column} and target_column = {self.target_column} need {needed}. "
-                f"Separate them by a TAB in .tsv and .txt or a comma in .csv, set delimiter, or "
-                f"set target_path if the translations have their own file."
+                f"Separate them by a TAB in .tsv and .txt or by a comma in .csv, set delimiter, or "
+                f"set target_path if the translations are in a file of their own."
             )
         return self.source_column, self.target_column
 
     def _read_json(self) -> Iterator[Tuple[str, str]]:
-        for where, record in read_json(self.path, self.format.encoding):
+        for where, record in read_json(self._path, self._format.encoding):
             yield self._texts(record, where)
 
     def _read_dataset(self) -> Iterator[Tuple[str, str]]:
-        splits = self.path / "dataset_dict.json"
+        splits = self._path / "dataset_dict.json"
         if splits.exists():
             names = next(record["splits"] for _, record in read_json(splits))
             raise ValueError(
-                f"{self.path} is a dataset of the splits {names}. Set the path to one of them, as "
-                f"{self.path / names[0]}."
+                f"{self._path} is a dataset with the splits {names}. Set the path to one of them, "
+                f"such as {self._path / names[0]}."
             )
-        dataset = load_saved(self.path).with_format(None)
+        dataset = load_saved_dataset(self._path).with_format(None)
         for number, record in enumerate(dataset, start=1):
-            yield self._texts(record, f"Row {number} of {self.path}")
+            yield self._texts(record, f"Row {number} of {self._path}")
 
     def _texts(self, record: Any, where: str) -> Tuple[str, str]:
-        """The two texts of an object, or of an object in it."""
+        """The two texts of an object, or of an object nested in it."""
         found = record if isinstance(record, dict) else {}
         for texts in (found, *found.values()):
             if isinstance(texts, dict) and self.source in texts and self.target in texts:
                 source, target = texts[self.source], texts[self.target]
                 return checked_text(source, where).strip(), checked_text(target, where).strip()
-        there = {
+        available = {
             name: list(value) if isinstance(value, dict) else type(value).__name__
             for name, value in found.items()
         }
         raise ValueError(
-            f"{where} has no texts of the names '{self.source}' and '{self.target}'; it has "
-            f"{there or type(record).__name__}. Set source and target to the names of the two "
+            f"{where} has no texts with the names '{self.source}' and '{self.target}'; it has "
+            f"{available or type(record).__name__}. Set source and target to the names of the two "
             f"texts."
         )
 
     def _read_docs(self, vocab: Vocab) -> Iterator[Tuple[Doc, str]]:
-        files = walk_corpus(self.path, DOCS)
+        files = walk_corpus(self._path, DOCS)
         if not files:
             raise ValueError(
-                f"The folder {self.path} has neither .spacy files nor a dataset that save_to_disk "
-                f"wrote. Check the path."
+                f"The folder {self._path} has neither .spacy files nor a dataset written by "
+                f"save_to_disk. Check the path."
             )
         for file in files:
             for number, doc in enumerate(DocBin().from_disk(file).get_docs(vocab), start=1):

@@ -1,4 +1,4 @@
-"""Tables in text files: rows of fields, with one rule for each ending."""
+"""Tables in text files, with rules for each ending."""
 
 import csv
 import logging
@@ -14,27 +14,28 @@ from ..text_files import UTF8, ending_of, open_text, read_lines, stray_return
 
 logger = logging.getLogger("spacy_rnn")
 
-#: the delimiter of each ending, and whether its fields may be quoted
+#: the delimiter of each ending, and True if its fields may be quoted
 RULES: Dict[str, Tuple[str, bool]] = {".csv": (",", True), ".tsv": ("\t", False)}
-#: delimiters that files have in place of that of their ending
-OTHERS = (",", ";", "\t", "|")
-#: the first line by which some programs tell Excel the delimiter
+#: delimiters that files may have instead of that of their ending
+DELIMITERS = (",", ";", "\t", "|")
+#: a first line that declares the delimiter to Excel
 _EXCEL_NOTE = re.compile("sep=.", re.IGNORECASE)
-#: the csv module's own limit, 131,072 characters, is too small for a document
+#: the default limit of the csv module, 131,072 characters, is too small for documents
 LONGEST_FIELD = 2**31 - 1
 
 
 @dataclass(frozen=True)
 class TableFormat:
-    """How the text of a file makes a table.
+    """The format of a table in a text file.
 
-    delimiter (Optional[str]): What separates the fields of a row; None for that of the ending:
-        a comma in .csv, a TAB in .tsv.
-    header (bool): Whether the first row has the names of the columns.
-    quotes (Optional[bool]): Whether a field may stand between double quotes and then have
-        delimiters, line breaks and doubled quotes in it (RFC 4180); if not, quotes are text. None
-        for the rule of the ending: quotes in .csv only.
-    encoding (str): The encoding of the file, unless a byte-order mark tells another one.
+    delimiter (Optional[str]): The separator of fields; None for that of the ending: a comma in .csv
+        and a TAB in .tsv.
+    header (bool): The first row has the names of the columns.
+    quotes (Optional[bool]): Fields may be quoted by double quotes, and then contain delimiters,
+        line breaks and doubled quotes (RFC 4180). If False, quotes are part of the text. None for
+        the rule of the ending: True in .csv only.
+    encoding (str): The encoding of files without a byte-order mark.
+    RAISES (ValueError): If the delimiter or the encoding is invalid.
     """
 
     delimiter: Optional[str] = None
@@ -45,20 +46,24 @@ class TableFormat:
     def __post_init__(self) -> None:
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
             raise ValueError(
-                f"'delimiter' must be one character other than a quote or a line end, not "
+                f"'delimiter' must be one character other than a quote or a line end, got "
                 f'{self.delimiter!r}. In a config, a TAB is "\\t".'
             )
         try:
             "".encode(self.encoding)
         except (LookupError, ValueError) as error:
             raise ValueError(
-                f"'encoding' must be one of text that Python knows, such as utf-8 or cp1252, not "
+                f"'encoding' must be a text encoding of Python, such as utf-8 or cp1252, got "
                 f"'{self.encoding}'."
             ) from error
 
     def of(self, path: Path) -> "TableFormat":
-        """With the rule of a file's ending where there is no setting; endings without a rule have
-        that of .tsv."""
+        """Fill in missing settings by the rules of a file's ending. Unknown endings have those of
+        .tsv.
+
+        path (Path): The file.
+        RETURNS (TableFormat): The complete format.
+        """
         delimiter, quotes = RULES.get(ending_of(path), RULES[".tsv"])
         return replace(
             self,
@@ -67,22 +72,27 @@ class TableFormat:
         )
 
     def check_unused(self, path: str) -> None:
-        """Raise a ValueError if there are settings of tables, for a source that is none."""
+        """Raise a ValueError if there are settings of tables for a source that is not a table.
+
+        path (str): The source, for messages.
+        """
         unused = [name for name in ("delimiter", "quotes") if getattr(self, name) is not None]
         if unused:
             raise ValueError(
-                f"The settings {unused} are for files that end in one of {list(RULES)}, but the "
-                f"path is {path}. Leave them out, or correct the path."
+                f"The settings {unused} apply only to files that end in one of {list(RULES)}, but "
+                f"the path is {path}. Leave them out, or correct the path."
             )
 
 
 def read_rows(path: Path, form: TableFormat) -> Iterator[Tuple[int, List[str]]]:
-    """The rows of a table, its header too, each with the number of the line in which it begins.
-    Lines of nothing but blanks and TABs are not rows, as pandas has it.
+    """Read the rows of a table, including the header. Lines that consist of spaces and TABs are
+    skipped, as in pandas.
 
-    form (TableFormat): The format, completed by the rule of the ending.
-    RAISES (ValueError): If the file is damaged, not in its encoding, its quotes are not paired, or
-        it has carriage returns without line feeds outside of quotes.
+    path (Path): The file.
+    form (TableFormat): The format; missing settings are those of the ending.
+    YIELDS (Tuple[int, List[str]]): The number of the line where a row begins, and its fields.
+    RAISES (ValueError): If the file is damaged, not in its encoding, has unpaired quotes, or has
+        carriage returns without line feeds outside of quotes.
     """
     rule = form.of(path)
     rows = (
@@ -93,8 +103,8 @@ def read_rows(path: Path, form: TableFormat) -> Iterator[Tuple[int, List[str]]]:
             note = (rule.delimiter or "").join(fields)
             if _EXCEL_NOTE.fullmatch(note):
                 raise ValueError(
-                    f"Line 1 of {path}, {note!r}, is a note for Excel, not a row. Remove the line, "
-                    f"and set delimiter to {note[-1]!r}."
+                    f"Line 1 of {path}, {note!r}, declares the delimiter to Excel. Remove the "
+                    f"line, and set delimiter to {note[-1]!r}."
                 )
         yield number, fields
 
@@ -110,24 +120,24 @@ def _read_quoted(path: Path, form: TableFormat) -> Iterator[Tuple[int, List[str]
                 *_, line = islice(same_lines, reader.line_num + 1 - start)
                 if line.endswith("\r"):
                     raise stray_return(reader.line_num, path)
-                # An empty field in quotes is a row.
+                # An empty quoted field is a row.
                 if len(fields) > 1 or line.strip(" \t\r\n"):
                     yield start, fields
                 start = reader.line_num + 1
         except csv.Error as error:
             raise ValueError(
-                f"The row that begins in line {start} of {path} has quotes that are not paired "
-                f"({error}). {_cure_of_quotes(next(same_lines), form)}"
+                f"The row that begins in line {start} of {path} has unpaired quotes ({error}). "
+                f"{_advice_on_quotes(next(same_lines), form)}"
             ) from error
 
 
-def _cure_of_quotes(line: str, form: TableFormat) -> str:
-    """What to do about a line with quotes that are not paired."""
+def _advice_on_quotes(line: str, form: TableFormat) -> str:
+    """The advice for a line with unpaired quotes."""
     if (form.delimiter or "") not in line:
-        for other in (*OTHERS, " "):
+        for other in (*DELIMITERS, " "):
             if f'"{other}' in line or f'{other}"' in line:
                 return f"If {other!r} separates the columns, set delimiter to it."
-    return "Write a quote inside a quoted field twice; where quotes are text, set quotes to false."
+    return "Double quotes within a quoted field; if quotes are text, set quotes to false."
 
 
 def _read_literal(path: Path, form: TableFormat, by_rule: bool) -> Iterator[Tuple[int, List[str]]]:
@@ -146,27 +156,30 @@ def _read_literal(path: Path, form: TableFormat, by_rule: bool) -> Iterator[Tupl
 
 
 def _is_quoted(field: str) -> bool:
-    """Whether a field that begins with a quote may be a quoted one."""
+    """Return True if a field that begins with a quote may be quoted."""
     return len(field) > 1 and field[-1] == '"' and '"' not in field[1:-1].replace('""', "")
 
 
 @cache
 def _warn_of_quotes(path: Path, n_fields: int) -> None:
-    """Once for each state of a file, which is read in every epoch."""
+    """Warn once for each file and count, because a file is read in every epoch."""
     logger.warning(
-        "%s: all fields that begin with a quote (%d) end with one too, as if it quoted them. They "
-        "are read as they are, with the quotes. Set quotes to true if the quotes are not part of "
-        "the texts, and to false if they are.",
+        "%s: all fields that begin with a quote (%d) also end with one, like quoted fields. They "
+        "are read with the quotes. Set quotes to true if the quotes are not part of the texts, and "
+        "to false if they are.",
         path,
         n_fields,
     )
 
 
 def check_table(path: Path, form: TableFormat) -> List[str]:
-    """Read a table once to see that each row has as many fields as the first one. Returns those.
+    """Check that all rows of a table have the same number of fields.
 
+    path (Path): The file.
+    form (TableFormat): The format; missing settings are those of the ending.
+    RETURNS (List[str]): The fields of the first row.
     RAISES (ValueError): As `read_rows`, if there are no rows, and if a row has another number of
-        fields; with the line and how many rows are so.
+        fields than the first; with the line and the number of such rows.
     """
     rows = read_rows(path, form)
     first = next(rows, (1, []))[1]
@@ -174,11 +187,11 @@ def check_table(path: Path, form: TableFormat) -> List[str]:
         raise ValueError(f"{path} has no rows. Check the path.")
     if form.header and form.delimiter is None and len(first) == 1:
         own = form.of(path).delimiter
-        for other in OTHERS:
+        for other in DELIMITERS:
             if other in first[0]:
                 raise ValueError(
-                    f"The header of {path} has one column, {first[0]!r}, with {other!r} in it. If "
-                    f"that separates the columns, set delimiter to it; if not, to {own!r}."
+                    f"The header of {path} has one column, {first[0]!r}, which contains {other!r}. "
+                    f"If that separates columns, set delimiter to it; if not, to {own!r}."
                 )
     counts: Counter[int] = Counter()
     lines: Dict[int, int] = {}
@@ -194,7 +207,7 @@ def check_table(path: Path, form: TableFormat) -> List[str]:
         raise _uneven(path, form.of(path), first, counts, lines, n_ends)
     if form.header and not counts:
         raise ValueError(
-            f"{path} has no rows below its header, {', '.join(first)!r}. Check the path, or set "
+            f"{path} has no rows after its header, {', '.join(first)!r}. Check the path, or set "
             f"header to false if that is a row."
         )
     return first
@@ -208,10 +221,10 @@ def _uneven(
     lines: Dict[int, int],
     n_ends: int,
 ) -> ValueError:
-    """The error of a table whose rows differ in their numbers of fields.
+    """The error for a table whose rows have different numbers of fields.
 
-    counts, lines: How many rows have each number of fields, and the first line with it.
-    n_ends: How many rows that differ from the first one end with an empty field.
+    counts, lines: for each number of fields, the number of rows and the first line.
+    n_ends: the number of rows that differ from the first row and end with an empty field.
     """
     n_rows, n_columns = counts.total(), len(first)
     differing = n_rows - counts[n_columns]
@@ -223,27 +236,27 @@ def _uneven(
     )
     is_in_all = form.header and counts[n_fields] == n_rows
     if is_in_all and n_fields == n_columns - 1 and not first[-1]:
-        cure = "Remove the delimiter at the end of the header"
+        advice = "Remove the delimiter at the end of the header"
     elif n_fields < n_columns:
-        cure = "Write an empty field where one is missing, and line breaks only in quoted fields"
+        advice = "Write an empty field if one is missing, and line breaks only in quoted fields"
         if not form.quotes:
-            cure += "; set quotes to true if fields are quoted"
+            advice += "; set quotes to true if fields are quoted"
     elif n_ends == differing:
-        cure = "The last field is empty: remove the delimiter at the end of these lines"
+        advice = "The last field is empty: remove the delimiter at the end of these lines"
     else:
         if form.quotes:
-            cure = (
-                "Quote the fields that have a delimiter in them, without a blank before the quote, "
-                "or set another delimiter"
+            advice = (
+                "Quote fields that contain a delimiter, without a space before the quote, or set "
+                "another delimiter"
             )
         else:
-            cure = (
+            advice = (
                 "Remove the delimiters in fields, or set quotes to true if these fields are quoted"
             )
         if is_in_all and n_fields == n_columns + 1:
-            cure += (
-                f". If the first column has the names of rows, as R writes them, leave it out (in "
-                f"R, row.names = FALSE) or name it in the header. If '{', '.join(first)}' is not "
-                f"the header, remove its line"
+            advice += (
+                f". If the first column has row names, as written by R, leave it out (in R, "
+                f"row.names = FALSE) or name it in the header. If '{', '.join(first)}' is not the "
+                f"header, remove its line"
             )
-    return ValueError(f"{found}. {cure}.")
+    return ValueError(f"{found}. {advice}.")

@@ -1,4 +1,4 @@
-"""What readers have in common."""
+"""Checks of texts and reports of dropped items, shared by readers."""
 
 import logging
 from collections import Counter
@@ -8,37 +8,42 @@ from ..features.normalization import required_text
 
 logger = logging.getLogger("spacy_rnn")
 
-#: what to do where numbers stand for names
+#: the advice for numbers instead of names
 NAMES_FOR_NUMBERS = (
-    "If numbers stand for names, give the column these: in Python, with the library datasets, "
-    "dataset.cast_column(COLUMN, Sequence(ClassLabel(names=[...]))).save_to_disk(FOLDER)."
+    "If numbers stand for names, add the names to the column: in Python, with the library "
+    "datasets, dataset.cast_column(COLUMN, Sequence(ClassLabel(names=[...]))).save_to_disk(FOLDER)."
 )
 
 
-class Drops:
-    """Counts what a reader drops, and reports it at the end of each pass: as a warning, or as
-    information where the pass before dropped the same.
+class DropCounter:
+    """Reports the items that a reader drops, at the end of each pass: as a warning, or at the level
+    INFO if the previous pass dropped the same.
 
     source (Any): The path or name of the data.
-    items (str): What it consists of, such as "pairs".
-    cure (str): What to do if nothing is left.
+    items (str): The name of the items, such as "pairs".
+    advice (str): The advice if no item is left.
     """
 
-    def __init__(self, source: Any, items: str, cure: str) -> None:
+    def __init__(self, source: Any, items: str, advice: str) -> None:
         self.source = source
         self.items = items
-        self.cure = cure
+        self.advice = advice
         self._reported: Counter[str] = Counter()
 
     def report(self, kept: int, dropped: Counter[str]) -> None:
-        """Log how many items a pass dropped, by reason. Raises a ValueError if it kept none."""
+        """Log the number of items that a pass dropped, by reason.
+
+        kept (int): The number of items that were kept.
+        dropped (Counter[str]): The number of items that were dropped, by reason.
+        RAISES (ValueError): If no item was kept.
+        """
         n_items = kept + dropped.total()
         reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.items())
         if not kept:
             raise ValueError(
                 f"{self.source} has no {self.items} to learn from: {n_items} were read"
                 + (f", all of them dropped: {reasons}. " if reasons else ". ")
-                + self.cure
+                + self.advice
             )
         if dropped:
             level = logging.INFO if dropped == self._reported else logging.WARNING
@@ -48,5 +53,11 @@ class Drops:
 
 
 def checked_text(text: Any, where: str) -> str:
-    """A text as `required_text` has it; None is an empty one."""
+    """Check a text, which may be missing.
+
+    text (Any): The text; None for a missing one.
+    where (str): The place of the text, for messages.
+    RETURNS (str): The text, "" if it is missing.
+    RAISES (ValueError): If it is not a valid string.
+    """
     return "" if text is None else required_text(text, where)

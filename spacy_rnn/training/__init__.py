@@ -1,1 +1,1 @@
-"""What `spacy train` calls: schedules, loggers and callbacks."""
+"""Registered functions of `spacy train`: schedules, loggers and callbacks."""

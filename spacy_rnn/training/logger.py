@@ -1,4 +1,4 @@
-"""A logger for spaCy's training loop that writes the curves of a training."""
+"""A logger for spaCy's training loop that writes learning curves."""
 
 import contextlib
 import csv
@@ -42,26 +42,35 @@ def make_curve_logger(
     progress_bar: Optional[str] = None,
     console_output: bool = True,
 ) -> Callable[..., Tuple[LogStep, Callable[[], None]]]:
-    """spacy_rnn.CurveLogger.v1: write a row of numbers at each evaluation, beside spaCy's console
-    table, and draw them. A new training replaces the files of an old one.
+    """spacy_rnn.CurveLogger.v1: write a row of numbers to a file at each evaluation, in addition to
+    spaCy's console table, and plot them. Files of an earlier training are replaced.
 
-    A row has: step, epoch, seconds and score; words_per_second since the last row, with the time of
-    evaluations and of saving; learn_rate of the step; all other scores that are numbers, by their
-    names; loss_NAME of each component, summed since the last row, as spaCy gives it. Of each
-    component of this package: gradient_norm_NAME and gradient_norm_max_NAME, mean and maximum
-    since the last row of the norm of the whole gradient before clipping, over the steps where it
-    is finite; skipped_steps_NAME, so far. The plot shows mean losses of a step.
+    The columns are:
 
-    path: a .csv or .jsonl file.
-    plot: an .svg or .png file, drawn anew at each evaluation by matplotlib; None for none.
-    progress_bar, console_output: as of spacy.ConsoleLogger.v3; without output where that one is
-        chained by spacy.ChainLogger.v1.
+    * step, epoch, seconds and score.
+    * words_per_second: the speed since the last row, including evaluation and saving.
+    * learn_rate: the learning rate of the step.
+    * all other scores that are numbers, by name.
+    * loss_NAME: the loss of each component, summed since the last row as in spaCy. The plot shows
+      the mean loss per step.
+    * gradient_norm_NAME and gradient_norm_max_NAME, for components of this package: the mean and
+      the maximum of the global gradient norm before clipping since the last row, over the steps
+      where it is finite.
+    * skipped_steps_NAME, for components of this package: the total number of skipped steps.
+
+    path (Union[str, Path]): A .csv or .jsonl file.
+    plot (Optional[Union[str, Path]]): An .svg or .png file, plotted by matplotlib at each
+        evaluation; None for no plot.
+    progress_bar (Optional[str]): As in spacy.ConsoleLogger.v3.
+    console_output (bool): As in spacy.ConsoleLogger.v3. Set it to False if that logger is chained
+        by spacy.ChainLogger.v1.
+    RETURNS (Callable): The function that sets up the logger.
     """
     path = _checked("path", path, (".csv", ".jsonl"))
     if plot is not None:
         plot = _checked("plot", plot, (".svg", ".png"))
         figure_class()
-    # Even without output, spaCy's logger would want a loss of each component.
+    # Even without output, spaCy's logger requires a loss for each component.
     console = console_logger_v3(progress_bar) if console_output else _no_console
 
     def setup_logger(
@@ -98,19 +107,19 @@ def _no_console(nlp: Language, stdout: IO, stderr: IO) -> Tuple[LogStep, Callabl
 
 
 class Curves:
-    """Gathers the numbers of a training from what the loop tells a logger, and from the pipeline.
+    """Collects the numbers of a training from the training loop and from the pipeline.
 
-    nlp: without frozen components.
+    nlp (Language): The pipeline, without frozen components.
     """
 
     def __init__(self, nlp: Language):
         config = nlp.config.interpolate()["training"]
-        # The loop's own optimizer is out of reach: this one goes through the same schedules.
+        # The optimizer of the loop is not accessible. This one follows the same schedules.
         self.optimizer = registry.resolve({"optimizer": config["optimizer"]})["optimizer"]
         weights = config["score_weights"]
-        #: what the plot shows: the scores of spaCy's table
+        #: the scores of the plot, which are those of spaCy's table
         self.scores = ["score", *(name for name, weight in weights.items() if weight is not None)]
-        #: names of losses in the order in which they came
+        #: the names of losses, in order of appearance
         self.losses: Dict[str, None] = {}
         self.shims = {name: pipe.shim for name, pipe in nlp.pipeline if isinstance(pipe, RNNPipe)}
         self.norms: Dict[str, List[float]] = {name: [] for name in self.shims}
@@ -118,7 +127,11 @@ class Curves:
         self.time = timer()
 
     def log_step(self, info: Optional[Dict[str, Any]]) -> Optional[Row]:
-        """Take note of a step. Returns the row of an evaluation, at which there is an info."""
+        """Record a step.
+
+        info (Optional[Dict[str, Any]]): The results of an evaluation; None for a step without one.
+        RETURNS (Optional[Dict[str, Any]]): The row of an evaluation.
+        """
         for name, shim in self.shims.items():
             if shim.gradient_norm is not None and math.isfinite(shim.gradient_norm):
                 self.norms[name].append(shim.gradient_norm)
@@ -151,7 +164,11 @@ class Curves:
         return row
 
     def panels(self, rows: Sequence[Row]) -> List[Panel]:
-        """The plot of these rows."""
+        """Make the panels of the plot.
+
+        rows (Sequence[Dict[str, Any]]): All rows so far.
+        RETURNS (List[Panel]): The panels.
+        """
 
         def curves(names: Iterable[str]) -> Dict[str, np.ndarray]:
             return {
@@ -160,12 +177,12 @@ class Curves:
                 if any(name in row for row in rows)
             }
 
-        # Losses add up from row to row; the first row is of step 0 alone.
+        # Losses are summed since the last row. The first row is the sum of step 0 only.
         spans = np.diff([row["step"] for row in rows], prepend=-1)
         losses = {name: loss / spans for name, loss in curves(self.losses).items()}
         norms = [f"gradient_norm_{way}{name}" for name in self.shims for way in ("", "max_")]
         return [
-            Panel("loss, mean of a step", losses),
+            Panel("loss, mean per step", losses),
             Panel("scores", curves(self.scores)),
             Panel("learning rate", curves(["learn_rate"])),
             Panel("norm of the gradient", curves(norms), log=True),
@@ -173,10 +190,12 @@ class Curves:
 
 
 class Rows:
-    """Rows in a file, which has each as soon as it is there; an old file is emptied.
+    """A file of rows, written one at a time. An existing file is replaced.
 
-    Of a CSV file, the columns are those of the first row. If a later row has others, the file is
-    written anew.
+    The columns of a CSV file are those of the first row. If a later row has other columns, the file
+    is written again.
+
+    path (Path): The file, .csv or .jsonl.
     """
 
     def __init__(self, path: Path):
@@ -187,6 +206,7 @@ class Rows:
         path.write_bytes(b"")
 
     def append(self, row: Row) -> None:
+        """Append a row to the file."""
         self.rows.append(row)
         if self.path.suffix == ".jsonl":
             with self.path.open("a", encoding="utf8") as file:
@@ -209,7 +229,7 @@ class Rows:
 
 
 def _finite(row: Row) -> Row:
-    """JSON knows no NaN and no infinity."""
+    """Replace NaN and infinity, which JSON does not have, by None."""
     return {n: x if x is None or math.isfinite(x) else None for n, x in row.items()}
 
 
@@ -217,16 +237,16 @@ def _checked(setting: str, path: Union[str, Path], suffixes: Sequence[str]) -> P
     path = Path(path)
     if path.suffix not in suffixes:
         raise ValueError(
-            f"'{setting}' of [training.logger] is a file whose name ends with "
-            f"{' or '.join(suffixes)}, not '{path}'."
+            f"'{setting}' of [training.logger] must be a file that ends in "
+            f"{' or '.join(suffixes)}, got '{path}'."
         )
     return path
 
 
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    """A file to write that then takes the place of another, so that nobody finds half of it, even
-    after an interruption."""
+    """Yield a temporary path that then replaces another file, so that the file is never incomplete,
+    even after an interruption."""
     written = path.with_name(f".tmp.{path.name}")
     yield written
     os.replace(written, path)
@@ -238,6 +258,6 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OSError(
-            f"Can't write '{path}': {error}. Name a file in [training.logger], in a folder that "
-            f"can be written and has room."
+            f"Can't write '{path}': {error}. Set [training.logger] to a file in a writable folder "
+            f"with free space."
         ) from error

@@ -1,7 +1,7 @@
-"""Schedules of numbers by training step, beside thinc's own.
+"""Schedules by training step, in addition to thinc's.
 
-Those of teacher forcing are of Bengio et al. 2015, section 2.4: `linear`, `inverse_sigmoid`, and
-for an exponential one compounding.v1 of thinc.
+`linear`, `inverse_sigmoid` and, for an exponential schedule, thinc's compounding.v1 are the
+schedules of teacher forcing in Bengio et al. 2015, section 2.4.
 """
 
 import math
@@ -12,8 +12,11 @@ from ..validation import above_zero, at_least
 
 
 class Schedule(Iterator[float]):
-    """The values of a function of the step, from step 0 on. Unlike a generator it can be copied and
-    pickled."""
+    """An iterator over the values of a function of the step. Unlike a generator it can be copied
+    and pickled.
+
+    value (Callable[[int], float]): The function. The first step is 0.
+    """
 
     def __init__(self, value: Callable[[int], float]):
         self.value = value
@@ -25,7 +28,13 @@ class Schedule(Iterator[float]):
 
 
 def make_linear(start: float, stop: float, steps: int) -> Schedule:
-    """spacy_rnn.linear.v1: from `start` to `stop` in so many steps, then `stop`."""
+    """spacy_rnn.linear.v1: linear interpolation from `start` to `stop`, then constant.
+
+    start (float): The first value.
+    stop (float): The last value.
+    steps (int): The number of steps from `start` to `stop`.
+    RETURNS (Schedule): The schedule.
+    """
     at_least(1, steps=steps)
     return Schedule(partial(_linear, start, stop, steps))
 
@@ -35,14 +44,15 @@ def _linear(start: float, stop: float, steps: int, step: int) -> float:
 
 
 def make_inverse_sigmoid(steps: float) -> Schedule:
-    """spacy_rnn.inverse_sigmoid.v1: from 1 to 0 as k / (k + exp(i / k)) at step i.
+    """spacy_rnn.inverse_sigmoid.v1: decay from 1 to 0, k / (k + exp(i / k)) at step i.
 
-    steps: k; at step k ln k half the way is gone.
+    steps (float): k. The value is 1/2 at step k ln k.
+    RETURNS (Schedule): The schedule.
     """
     above_zero(steps=steps)
     return Schedule(partial(_inverse_sigmoid, steps))
 
 
 def _inverse_sigmoid(k: float, step: int) -> float:
-    # exp(i / k) would overflow.
+    # The minimum avoids an overflow of exp.
     return 1.0 / (1.0 + math.exp(min(step / k, 700.0)) / k)

@@ -1,4 +1,4 @@
-"""How many threads torch uses on a CPU."""
+"""The number of threads that torch uses on CPU."""
 
 from typing import Callable, Optional, Type
 
@@ -13,6 +13,9 @@ def set_torch_threads(threads: int = 1) -> Callable[[Type[Language]], Optional[T
 
     For ``[nlp.before_creation]``, so that training and every later load use it. One thread is best
     on a machine that is shared or runs several processes.
+
+    threads (int): The number of threads.
+    RETURNS (Callable): The callback.
     """
     at_least(1, threads=threads)
 

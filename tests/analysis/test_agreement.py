@@ -3,6 +3,7 @@
 import gzip
 import lzma
 import math
+from dataclasses import astuple, fields, replace
 
 import numpy as np
 import pytest
@@ -14,14 +15,14 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from spacy_rnn.analysis.agreement import (
-    Case,
-    Judged,
-    Summary,
-    judge_language_model,
-    judge_tagger,
-    plot,
+    AgreementCase,
+    AgreementGroup,
+    AgreementResult,
+    evaluate_language_model,
+    evaluate_tagger,
+    group_cases,
+    plot_agreement,
     read_cases,
-    summarize,
 )
 
 from ..helpers.agreement import CASES, DOG, DOGS, UNITS, WRONG, line_of, make_model, write
@@ -40,12 +41,12 @@ def test_reads_what_is_documented(tmp_path):
         ' "other": null, "attractors": 0, "spaces": [false, true, false, true], "id": 7}',
     )
     first, second = read_cases(path)
-    assert first == (["The", "dogs", "bark"], 1, 2, "Plur", "barks", None, None)
+    assert astuple(first) == (["The", "dogs", "bark"], 1, 2, "Plur", "barks", None, None)
     assert second.attractors == 0 and second.other is None
     vocab = spacy.blank("xx").vocab
     assert first.doc(vocab).text == "The dogs bark " and second.doc(vocab).text == "She's old. "
     assert first.doc(vocab, "barks").text == "The dogs barks "
-    assert (first.distance, DOG.distance, first._replace(verb=0).distance) == (0, 3, 0)
+    assert (first.distance, DOG.distance, replace(first, verb=0).distance) == (0, 3, 0)
 
 
 words = st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=5), min_size=2)
@@ -56,7 +57,7 @@ def cases(draw):
     sentence = draw(words)
     places = draw(st.permutations(range(len(sentence))))
     other = draw(st.none() | st.text(st.characters(codec="utf-8"), min_size=1))
-    return Case(
+    return AgreementCase(
         sentence,
         places[0],
         places[1],
@@ -83,7 +84,7 @@ anything = st.recursive(
 )
 
 
-@given(st.sampled_from(Case._fields), anything)
+@given(st.sampled_from([field.name for field in fields(AgreementCase)]), anything)
 @settings(max_examples=200, deadline=None)
 def test_anything_is_a_case_or_an_error_with_its_line(tmp_path_factory, name, value):
     path = tmp_path_factory.mktemp("cases") / "cases.jsonl"
@@ -100,21 +101,24 @@ def test_anything_is_a_case_or_an_error_with_its_line(tmp_path_factory, name, va
 @pytest.mark.parametrize(
     "line, message",
     [
-        ("", "is empty. Write a case a line, as {"),
+        ("", "is empty. Write one case on each line, as {"),
         ("The dogs bark", "Line 1 of .* is not valid JSON"),
-        ("[1]", r"Line 1 of .* is no JSON object, but \[1\]"),
+        ("[1]", r"Line 1 of .* is not a JSON object, but \[1\]"),
         ('{"words": ["a", "b"], "verb": 1}', "lacks subject, number, other. Add what is missing"),
-        (line_of(DOG, words="The dog"), "'words' must be a list of strings, not 'The dog'"),
+        (line_of(DOG, words="The dog"), "'words' must be a list of strings, got 'The dog'"),
         (line_of(DOG, words=[]), "'words' must be a list"),
         (line_of(DOG, words=["a", 3]), "3 is not a text"),
-        (line_of(DOG, words=["The", ""]), "is empty. Fill it in"),
-        (line_of(DOG, number=None), "the number or the other form is empty"),
+        (line_of(DOG, words=["The", ""]), "'words' has an empty string. Fill it in"),
+        (line_of(DOG, number=None), "'number' has an empty string"),
         (line_of(DOG, number=1), "1 is not a text"),
-        (line_of(DOG, other="barks"), "is 'barks', as the one in the sentence. Write null"),
-        (line_of(DOG, verb=8), "'verb' must be a place among 8 words, from 0 to 7, not 8"),
-        (line_of(DOG, subject=-1), "'subject' must be a place among 8 words"),
-        (line_of(DOG, subject=True), "'subject' must be a place .* not True"),
-        (line_of(DOG, subject=5), "subject and verb are the same word"),
+        (line_of(DOG, other="barks"), "is 'barks', the same form as in the sentence. Write null"),
+        (
+            line_of(DOG, verb=8),
+            "'verb' must be the index of one of the 8 words, from 0 to 7, got 8",
+        ),
+        (line_of(DOG, subject=-1), "'subject' must be the index of one of the 8 words"),
+        (line_of(DOG, subject=True), "'subject' must be the index .* got True"),
+        (line_of(DOG, subject=5), "'subject' and 'verb' are the same word"),
         (line_of(DOG, attractors=-1), "'attractors' must be a number of nouns, or null"),
         (line_of(DOG, spaces=[True]), "'spaces' must have true or false for each of the 8 words"),
         (line_of(DOG, spaces=[1] * 8), "'spaces' must have true or false"),
@@ -139,10 +143,10 @@ def pipe_of(nlp):
 
 def test_a_model_that_knows_the_sentences(model):
     """Whatever else it holds for probable, the verbs it read are more so."""
-    judged = judge_language_model(pipe_of(model), CASES)
-    assert judged == (CASES, [True, True], {}) and judged.accuracy == 1.0
-    judged = judge_language_model(pipe_of(model), [*WRONG, DOG])
-    assert judged.right == [False, False, True] and judged.accuracy == pytest.approx(1 / 3)
+    result = evaluate_language_model(pipe_of(model), CASES)
+    assert result == (CASES, [True, True], {}) and result.accuracy == 1.0
+    result = evaluate_language_model(pipe_of(model), [*WRONG, DOG])
+    assert result.correct == [False, False, True] and result.accuracy == pytest.approx(1 / 3)
 
 
 @pytest.mark.parametrize("units", UNITS)
@@ -152,9 +156,8 @@ def test_probabilities_are_those_of_the_text_up_to_the_verb(units, direction):
     that has learned little prefers any of the forms."""
     nlp = make_model(units, direction, steps=2)
     pipe = pipe_of(nlp)
-    bare = {"number": "Sing", "other": None}
     turns = [
-        Case(words.split(), 1, 2, **bare)._replace(other=other)
+        AgreementCase(words.split(), 1, 2, "Sing", other)
         for words, other in [
             ("The dog barks", "bark"), ("The cats bark loudly .", "barks"),
             ("cat dogs The loudly", "near"), (". cat near cat", "cats"), ("The The dog", "dogs"),
@@ -172,41 +175,41 @@ def test_probabilities_are_those_of_the_text_up_to_the_verb(units, direction):
             ends = units != "words" and len(heard) == case.verb + 1
             total.append(math.fsum(values if ends else values[:-1]))
         expected.append(total[0] > total[1])
-    judged = judge_language_model(pipe, cases)
-    assert judged.right == expected and 0 < judged.accuracy < 1
-    alone = [judge_language_model(pipe, [case]).right[0] for case in cases]
+    result = evaluate_language_model(pipe, cases)
+    assert result.correct == expected and 0 < result.accuracy < 1
+    alone = [evaluate_language_model(pipe, [case]).correct[0] for case in cases]
     assert alone == expected
 
 
-def test_cases_that_a_model_cannot_judge_are_left_out(model):
+def test_cases_that_a_model_cannot_evaluate_are_excluded(model):
     cases = [
-        DOG._replace(other=None),
-        DOG._replace(other="howl"),
-        DOG._replace(subject=5, verb=1, other="dogs"),
+        replace(DOG, other=None),
+        replace(DOG, other="howl"),
+        replace(DOG, subject=5, verb=1, other="dogs"),
         DOGS,
     ]
-    judged = judge_language_model(pipe_of(model), cases)
-    assert judged.cases == [DOGS] and judged.right == [True]
-    assert judged.left_out == {
+    result = evaluate_language_model(pipe_of(model), cases)
+    assert result.cases == [DOGS] and result.correct == [True]
+    assert result.excluded == {
         "whose verb has one form": 1,
         "whose verb is before its subject": 1,
         "with a form of the verb that the model does not know": 1,
     }
-    with pytest.raises(ValueError, match="Of 3 cases 'rnn_lm' can judge none: 1 whose verb has"):
-        judge_language_model(pipe_of(model), cases[:-1])
+    with pytest.raises(ValueError, match="'rnn_lm' can evaluate none of 3 cases: 1 whose verb has"):
+        evaluate_language_model(pipe_of(model), cases[:-1])
 
 
 def test_what_is_not_told_apart_is_wrong():
     nlp = make_model(steps=1)
     for parameter in pipe_of(nlp).shim.module.parameters():
         parameter.data.zero_()
-    assert judge_language_model(pipe_of(nlp), CASES).right == [False, False]
+    assert evaluate_language_model(pipe_of(nlp), CASES).correct == [False, False]
 
 
 def test_a_model_that_reads_backwards():
     nlp = make_model(direction="backward", steps=1)
     with pytest.raises(ValueError, match='Train one with direction "forward" or "both"'):
-        judge_language_model(pipe_of(nlp), CASES)
+        evaluate_language_model(pipe_of(nlp), CASES)
 
 
 # Taggers
@@ -224,31 +227,31 @@ def number_of_suffix(doc):
 def test_taggers_by_hand():
     nlp = spacy.blank("xx")
     nlp.add_pipe("number_of_suffix")
-    cases = [DOGS, DOG, DOGS._replace(verb=7), DOG._replace(subject=5, verb=1, other=None)]
+    cases = [DOGS, DOG, replace(DOGS, verb=7), replace(DOG, subject=5, verb=1, other=None)]
     # "bark" and "barks" are wrong, "." has none, "dog" is right.
-    assert judge_tagger(nlp, cases) == (cases, [False, False, False, True], {})
+    assert evaluate_tagger(nlp, cases) == (cases, [False, False, False, True], {})
 
 
 def test_a_trained_tagger_tells_the_number_of_a_verb_of_one_form():
     nlp = make_pipeline("rnn_tagger", targets=["morph"])
     cases, examples = [], []
     for noun, number in (("dog", "Sing"), ("dogs", "Plur")):
-        case = Case(["The", noun, "near", "it", "slept", "."], 1, 4, number, None)
+        case = AgreementCase(["The", noun, "near", "it", "slept", "."], 1, 4, number, None)
         gold = case.doc(nlp.vocab)
         for place in (case.subject, case.verb):
             gold[place].set_morph(f"Number={number}")
         examples.append(Example(case.doc(nlp.vocab), gold))
         cases.append(case)
     train(nlp, examples)
-    assert judge_tagger(nlp, cases).right == [True, True]
-    assert judge_tagger(nlp, [cases[0]._replace(number="Plur")]).right == [False]
+    assert evaluate_tagger(nlp, cases).correct == [True, True]
+    assert evaluate_tagger(nlp, [replace(cases[0], number="Plur")]).correct == [False]
 
 
 def test_a_pipeline_without_numbers(model):
     with pytest.raises(ValueError, match="no Number in token.morph of 2 sentences.*: rnn_lm"):
-        judge_tagger(model, CASES)
+        evaluate_tagger(model, CASES)
     with pytest.raises(ValueError, match="Its components: none"):
-        judge_tagger(spacy.blank("xx"), CASES)
+        evaluate_tagger(spacy.blank("xx"), CASES)
 
 
 # Report
@@ -257,16 +260,18 @@ def test_a_pipeline_without_numbers(model):
 def test_summaries_by_hand(tmp_path):
     places = [(1, 3, None), (1, 8, 2), (1, 3, 0), (4, 2, 2), (1, 3, 0)]
     cases = [
-        DOG._replace(words=["w"] * 9, subject=subject, verb=verb, attractors=attractors)
+        replace(DOG, words=["w"] * 9, subject=subject, verb=verb, attractors=attractors)
         for subject, verb, attractors in places
     ]
-    judged = Judged(cases, [True, True, False, False, True], {})
-    assert summarize(judged, "distance") == [(1, 4, 2), (6, 1, 1)]
-    assert summarize(judged, "attractors") == [(0, 2, 1), (2, 2, 1)]
-    assert [each.accuracy for each in summarize(judged, "distance")] == [0.5, 1.0]
-    assert judged.accuracy == 0.6
+    result = AgreementResult(cases, [True, True, False, False, True], {})
+    assert group_cases(result, "distance") == [(1, 4, 2), (6, 1, 1)]
+    assert group_cases(result, "attractors") == [(0, 2, 1), (2, 2, 1)]
+    assert [each.accuracy for each in group_cases(result, "distance")] == [0.5, 1.0]
+    assert result.accuracy == 0.6
     path = tmp_path / "plot.svg"
-    plot(path, {"one": summarize(judged, "distance"), "two": [Summary(12, 2, 1)]})
+    plot_agreement(
+        path, {"one": group_cases(result, "distance"), "two": [AgreementGroup(12, 2, 1)]}
+    )
     drawn = path.read_text(encoding="utf8")
     assert "words between subject and verb" in drawn and "<!-- two -->" in drawn
 
@@ -277,7 +282,13 @@ def test_plot_leaves_gaps(monkeypatch):
         "spacy_rnn.analysis.agreement.save_curves",
         lambda path, steps, panels, x: drawn.update(steps=steps, curves=panels[0].curves),
     )
-    plot("", {"one": [Summary(0, 4, 3), Summary(5, 2, 1)], "two": [Summary(2, 1, 1)]})
+    plot_agreement(
+        "",
+        {
+            "one": [AgreementGroup(0, 4, 3), AgreementGroup(5, 2, 1)],
+            "two": [AgreementGroup(2, 1, 1)],
+        },
+    )
     assert drawn["steps"] == [0, 2, 5]
     np.testing.assert_equal(drawn["curves"]["one"], [0.75, np.nan, 0.5])
     np.testing.assert_equal(drawn["curves"]["two"], [np.nan, 1.0, np.nan])

@@ -7,9 +7,9 @@ import torch
 from spacy_rnn.analysis import gradients as module
 from spacy_rnn.analysis.gradients import (
     LayerGradients,
-    fresh_gradients,
+    compute_gradients,
     gradient_norms,
-    gradients,
+    initial_gradients,
     mean_gradients,
 )
 from spacy_rnn.config.encoder import RNNEncoder
@@ -130,13 +130,13 @@ def test_weights_keep_no_gradient():
 def test_nothing_to_look_at():
     with pytest.raises(ValueError, match="no recurrent layer"):
         gradient_norms(make("none"), inputs())
-    with pytest.raises(ValueError, match="1 to 5,000 tokens, but there are 0"):
+    with pytest.raises(ValueError, match="1 to 5,000 tokens, got 0"):
         gradient_norms(make(), inputs(0))
 
 
 def test_too_many_tokens(monkeypatch):
     monkeypatch.setattr(module, "LONGEST", 5)
-    with pytest.raises(ValueError, match="1 to 5 tokens, but there are 7. Give a part"):
+    with pytest.raises(ValueError, match="1 to 5 tokens, got 7. Pass a part"):
         gradient_norms(make(), inputs())
 
 
@@ -157,13 +157,13 @@ def test_mean_by_hand():
 def test_encoders_as_they_start():
     settings = RNNEncoder(cell="lstm", hidden_size=H, depth=1)
     state = torch.random.get_rng_state()
-    found, again = (fresh_gradients(settings, [5, 0, 3]) for _ in range(2))
+    found, again = (initial_gradients(settings, [5, 0, 3]) for _ in range(2))
     assert [each.name for each in found] == ["layer 0, forward", "layer 0, backward"]
     assert len(found[0].norms) == 5
     np.testing.assert_array_equal(found[0].norms, again[0].norms)
     assert (torch.random.get_rng_state() == state).all()
     with pytest.raises(ValueError, match="no tokens"):
-        fresh_gradients(settings, [0])
+        initial_gradients(settings, [0])
 
 
 @pytest.mark.parametrize("factory", KINDS)
@@ -173,8 +173,8 @@ def test_every_component(factory):
     nlp.initialize(lambda: make_examples(nlp))
     pipe = nlp.get_pipe(factory)
     texts = [sentence[0] for sentence in SENTENCES[:2]]
-    together = gradients(pipe, map(nlp.make_doc, texts))
-    one, other = (gradients(pipe, [nlp.make_doc(text)]) for text in texts)
+    together = compute_gradients(pipe, map(nlp.make_doc, texts))
+    one, other = (compute_gradients(pipe, [nlp.make_doc(text)]) for text in texts)
     directions = {"rnn_lm": ["forward"]}.get(factory, ["forward", "backward"])
     assert [each.direction for each in together] == directions
     for mean, first, second in zip(together, one, other, strict=True):
@@ -185,24 +185,24 @@ def test_every_component(factory):
         assert len(mean.norms) == max(len(first.norms), len(second.norms))
     if factory != "rnn_lm":
         with pytest.raises(ValueError, match="no tokens"):
-            gradients(pipe, [nlp.make_doc("")])
+            compute_gradients(pipe, [nlp.make_doc("")])
 
 
 def test_both_models_of_a_language():
     """The backward one reads the text from its end."""
     nlp = make_pipeline("rnn_lm", {"encoder": {"direction": "both"}})
     nlp.initialize(lambda: make_examples(nlp))
-    found = gradients(nlp.get_pipe("rnn_lm"), [nlp.make_doc(SENTENCES[0][0])])
+    found = compute_gradients(nlp.get_pipe("rnn_lm"), [nlp.make_doc(SENTENCES[0][0])])
     assert [each.name for each in found] == ["layer 0, forward", "layer 0, backward"]
 
 
 def test_what_is_no_network():
     nlp = make_pipeline("rnn_tagger")
     with pytest.raises(ValueError, match="no weights yet"):
-        gradients(nlp.get_pipe("rnn_tagger"), [nlp.make_doc("ham")])
+        compute_gradients(nlp.get_pipe("rnn_tagger"), [nlp.make_doc("ham")])
     nlp.add_pipe("sentencizer")
-    with pytest.raises(ValueError, match="no component of spacy-rnn"):
-        gradients(nlp.get_pipe("sentencizer"), [nlp.make_doc("ham")])
+    with pytest.raises(ValueError, match="not a spacy-rnn component"):
+        compute_gradients(nlp.get_pipe("sentencizer"), [nlp.make_doc("ham")])
 
 
 def test_on_a_device(device):

@@ -9,23 +9,23 @@ from hypothesis import strategies as st
 from spacy_rnn.analysis.memory import (
     Learner,
     Run,
-    Settings,
+    TrainingSettings,
     Variant,
-    measure,
-    plot,
-    stops_at,
-    summarize,
+    first_unsolved_length,
+    make_variants,
+    plot_memory,
+    summarize_runs,
     train,
-    variants,
+    train_all,
 )
 from spacy_rnn.analysis.tasks import COPIED, LETTERS, SYMBOLS, TASKS
 
 CPU = torch.device("cpu")
-SMALL = Settings(hidden_size=16, batch_size=16, steps=200, learn_rate=0.02)
+SMALL = TrainingSettings(hidden_size=16, batch_size=16, steps=200, learn_rate=0.02)
 
 
-def draw(name, n=8, length=7, seed=0):
-    return TASKS[name].draw(n, length, torch.Generator().manual_seed(seed))
+def sample(name, n=8, length=7, seed=0):
+    return TASKS[name].sample(n, length, torch.Generator().manual_seed(seed))
 
 
 # Tasks
@@ -34,7 +34,7 @@ def draw(name, n=8, length=7, seed=0):
 @given(length=st.integers(2, 30), seed=st.integers(0, 99))
 @settings(max_examples=30, deadline=None)
 def test_adding(length, seed):
-    x, y = draw("adding", length=length, seed=seed)
+    x, y = sample("adding", length=length, seed=seed)
     assert x.shape == (8, length, 2) and y.shape == (8, 1)
     for row, total in zip(x.tolist(), y.tolist(), strict=True):
         marked = [i for i, (_, mark) in enumerate(row) if mark]
@@ -45,7 +45,7 @@ def test_adding(length, seed):
 
 def test_chance_of_adding():
     """Who always says 1, the mean, errs by the variance of the sum of two numbers."""
-    _, y = draw("adding", n=20_000)
+    _, y = sample("adding", n=20_000)
     error = TASKS["adding"].score(torch.ones(20_000, 1, 1), y)
     assert error == pytest.approx(TASKS["adding"].chance, rel=0.03)
 
@@ -53,7 +53,7 @@ def test_chance_of_adding():
 @given(length=st.integers(2, 30), seed=st.integers(0, 99))
 @settings(max_examples=30, deadline=None)
 def test_recall(length, seed):
-    x, y = draw("recall", length=length, seed=seed)
+    x, y = sample("recall", length=length, seed=seed)
     assert x.shape == (8, length, 2 * SYMBOLS)
     symbols = x.argmax(dim=2)
     assert (symbols[:, 0] == y[:, 0]).all() and (symbols[:, 0] < SYMBOLS).all()
@@ -63,7 +63,7 @@ def test_recall(length, seed):
 @given(length=st.integers(2, 30), seed=st.integers(0, 99))
 @settings(max_examples=30, deadline=None)
 def test_copy(length, seed):
-    x, y = draw("copy", length=length, seed=seed)
+    x, y = sample("copy", length=length, seed=seed)
     assert x.shape == (8, length + 2 * COPIED, SYMBOLS + 2)
     symbols = x.argmax(dim=2)
     assert (symbols[:, :COPIED] == y).all()
@@ -77,7 +77,7 @@ def test_copy(length, seed):
 @given(length=st.integers(2, 12), seed=st.integers(0, 99))
 @settings(max_examples=30, deadline=None)
 def test_letters(length, seed):
-    x, y = draw("letters", length=length, seed=seed)
+    x, y = sample("letters", length=length, seed=seed)
     assert x.shape == (8, 2 * length, LETTERS)
     letters = x.argmax(dim=2)
     assert (letters[:, :length] == letters[:, length:]).all()
@@ -89,11 +89,11 @@ def test_letters(length, seed):
 def test_chance_of_symbols(name):
     """Who always says the same symbol."""
     task = TASKS[name]
-    _, y = draw(name, n=4000, length=5)
-    outputs = torch.zeros(*y.shape, task.outputs)
+    _, y = sample(name, n=4000, length=5)
+    outputs = torch.zeros(*y.shape, task.output_size)
     outputs[:, :, 0] = 1.0
     assert task.score(outputs, y) == pytest.approx(task.chance, rel=0.1)
-    right = torch.nn.functional.one_hot(y, task.outputs).float()
+    right = torch.nn.functional.one_hot(y, task.output_size).float()
     assert task.score(right, y) == 1.0 and task.is_solved(1.0) and not task.is_solved(0.98)
     expected = -torch.log_softmax(outputs, dim=2).gather(2, y.unsqueeze(2)).mean()
     assert task.loss(outputs, y).item() == pytest.approx(expected.item(), rel=1e-5)
@@ -107,7 +107,7 @@ def test_learner_is_torchs(direction):
     """The last states of torch's own GRU over whole sequences."""
     torch.manual_seed(0)
     learner = Learner(TASKS["recall"], Variant("gru", direction), 6, 5).eval()
-    x, _ = draw("recall", length=6)
+    x, _ = sample("recall", length=6)
     gru = torch.nn.GRU(2 * SYMBOLS, 5, batch_first=True, bidirectional=direction == "both")
     mine = dict(learner.encoder.layers[0].named_parameters())
     for name, parameter in gru.named_parameters():
@@ -133,13 +133,13 @@ def test_learns_a_short_task():
 
 
 def test_does_not_learn_without_recurrence():
-    run = train("recall", Variant("none"), 3, 0, Settings(16, 16, 60, 0.02), CPU)
+    run = train("recall", Variant("none"), 3, 0, TrainingSettings(16, 16, 60, 0.02), CPU)
     assert run.solved_at is None and run.score < 0.3
 
 
 def test_clipping_bounds_a_step():
     """What explodes without it: relu layers of many steps with a large rate."""
-    wild = Settings(hidden_size=16, batch_size=8, steps=40, learn_rate=0.5)
+    wild = TrainingSettings(hidden_size=16, batch_size=8, steps=40, learn_rate=0.5)
     free, clipped = (
         train("adding", Variant("rnn_relu", clip=clip), 60, 0, wild, CPU) for clip in (0.0, 0.1)
     )
@@ -148,7 +148,7 @@ def test_clipping_bounds_a_step():
 
 
 def test_a_seed_gives_the_same_training_again():
-    short = Settings(hidden_size=8, batch_size=4, steps=5)
+    short = TrainingSettings(hidden_size=8, batch_size=4, steps=5)
     state = torch.random.get_rng_state()
     first, again, other = (
         train("adding", Variant("lstm"), 5, seed, short, CPU) for seed in (0, 0, 1)
@@ -158,7 +158,7 @@ def test_a_seed_gives_the_same_training_again():
 
 
 def test_all_combinations():
-    compared = variants(
+    compared = make_variants(
         ["rnn_tanh", "lstm"], ["forward", "both"], [1, 2], [False, True], [1.0, 0.0]
     )
     # The plain cell has no gates.
@@ -168,8 +168,8 @@ def test_all_combinations():
 
 
 def test_every_one_is_trained():
-    short = Settings(hidden_size=4, batch_size=2, steps=1)
-    runs = list(measure("copy", variants(["gru", "lstm"]), [2, 3], [0, 1], short, CPU))
+    short = TrainingSettings(hidden_size=4, batch_size=2, steps=1)
+    runs = list(train_all("copy", make_variants(["gru", "lstm"]), [2, 3], [0, 1], short, CPU))
     assert [(r.length, r.variant.cell, r.seed) for r in runs] == [
         (n, cell, seed) for n in (2, 3) for cell in ("gru", "lstm") for seed in (0, 1)
     ]
@@ -185,19 +185,19 @@ def make_runs():
 
 
 def test_summary_by_hand():
-    found = summarize(make_runs())
+    found = summarize_runs(make_runs())
     short, long = found[Variant("gru")]
     assert (short.length, short.seeds, short.solved, short.step) == (10, 3, 3, 20)
     assert short.score == pytest.approx(0.005) and (short.low, short.high) == (0.001, 0.008)
     assert (long.length, long.seeds, long.solved, long.step) == (20, 3, 1, 40)
-    assert stops_at(found[Variant("gru")]) == 20
-    assert stops_at(found[Variant("lstm")]) is None
+    assert first_unsolved_length(found[Variant("gru")]) == 20
+    assert first_unsolved_length(found[Variant("lstm")]) is None
 
 
 @pytest.mark.parametrize("ending", ["png", "svg"])
 def test_plot(tmp_path, ending):
     path = tmp_path / f"plot.{ending}"
-    plot(path, "adding", summarize(make_runs()[:6]))
+    plot_memory(path, "adding", summarize_runs(make_runs()[:6]))
     assert path.stat().st_size > 1000
     if ending == "svg":
         assert "chance" in path.read_text(encoding="utf8")
@@ -210,8 +210,8 @@ def test_plot(tmp_path, ending):
         (lambda: Variant("gru", "up"), "'direction' must be one of forward, .*, got 'up'"),
         (lambda: Variant("gru", depth=0), "'depth' must be"),
         (lambda: Variant("gru", clip=-1.0), "'clip' must be"),
-        (lambda: Settings(steps=0), "'steps' must be"),
-        (lambda: train("recall", Variant("gru"), 1, 0, SMALL, CPU), "take 2 or more"),
+        (lambda: TrainingSettings(steps=0), "'steps' must be"),
+        (lambda: train("recall", Variant("gru"), 1, 0, SMALL, CPU), "must be at least 2, got 1"),
     ],
 )
 def test_bad_settings(wrong, message):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc
 
-from spacy_rnn.analysis.saliency import METHODS, integrated_gradients, occlusion, saliency
+from spacy_rnn.analysis.saliency import METHODS, compute_saliency, integrated_gradients, occlusion
 from spacy_rnn.features.streams import BACKWARD, FORWARD
 
 from ..helpers.answers import (
@@ -83,7 +83,7 @@ def test_more_steps_close_the_gap():
 def test_what_is_explained_is_what_the_component_predicts(factory, method, device):
     nlp = trained(factory)
     pipe, doc = only_pipe(nlp), doc_of(nlp)
-    found = saliency(pipe, doc, **ASKED[factory], method=method)
+    found = compute_saliency(pipe, doc, **ASKED[factory], method=method)
     if device == "cpu":
         label = predicted(pipe, doc, ASKED[factory])
         assert found.value == pytest.approx(answer(pipe, doc, ASKED[factory], label), abs=1e-4)
@@ -98,11 +98,14 @@ def test_what_is_explained_is_what_the_component_predicts(factory, method, devic
 @every_kind
 def test_integrated_gradients_are_complete(factory, device):
     nlp = trained(factory)
-    found = saliency(only_pipe(nlp), doc_of(nlp), **ASKED[factory], steps=200)
+    found = compute_saliency(only_pipe(nlp), doc_of(nlp), **ASKED[factory], steps=200)
     assert found.scores.sum() + found.gap == pytest.approx(found.value - found.baseline, abs=1e-5)
     assert abs(found.gap) < 5e-3
     assert np.abs(found.scores).max() > 0.05
-    assert saliency(only_pipe(nlp), doc_of(nlp), **ASKED[factory], method="occlusion").gap is None
+    assert (
+        compute_saliency(only_pipe(nlp), doc_of(nlp), **ASKED[factory], method="occlusion").gap
+        is None
+    )
 
 
 @pytest.mark.parametrize("factory", slow_but(FEW_KINDS, HOOKED))
@@ -110,7 +113,7 @@ def test_occlusion_is_what_the_component_says_without_a_token(factory):
     nlp = trained(factory)
     pipe, doc, asked = only_pipe(nlp), doc_of(nlp), ASKED[factory]
     label = predicted(pipe, doc, asked)
-    found = saliency(pipe, doc, **asked, method="occlusion")
+    found = compute_saliency(pipe, doc, **asked, method="occlusion")
     n = len(found.tokens)
     whole = scaled(pipe, doc, asked, label, np.ones(n))
     expected = [whole - scaled(pipe, doc, asked, label, 1.0 - np.eye(n)[i]) for i in range(n)]
@@ -124,7 +127,7 @@ def test_integrated_gradients_by_differences_of_what_the_component_says(factory)
     nlp = trained(factory)
     pipe, doc, asked = only_pipe(nlp), doc_of(nlp), ASKED[factory]
     label = predicted(pipe, doc, asked)
-    found = saliency(pipe, doc, **asked, steps=100)
+    found = compute_saliency(pipe, doc, **asked, steps=100)
     n, points, step = len(found.tokens), 30, 0.01
     for i in (0, n // 2, n - 1):
         slopes = []
@@ -140,7 +143,7 @@ def test_of_a_language_model_the_words_before_count():
     nlp = make_pipeline("rnn_lm", {"tied": False})
     train(nlp, make_examples(nlp), steps=10)
     pipe, doc = only_pipe(nlp), doc_of(nlp)
-    found = saliency(pipe, doc, token=3, method="occlusion")
+    found = compute_saliency(pipe, doc, token=3, method="occlusion")
     assert found.tokens == ["▁She", "▁eats", "▁one"]
     units = pipe.shim.features.encode([doc])[0]
     table = pipe.shim.module[FORWARD].embedding.weight.data
@@ -163,7 +166,7 @@ def test_every_token_of_every_language_model(units, direction):
     log_probs = pipe.predict([doc])[0]
     n_read = []
     for token in range(len(doc) + 1):
-        found = saliency(pipe, doc, token=token, steps=30)
+        found = compute_saliency(pipe, doc, token=token, steps=30)
         assert found.value == pytest.approx(log_probs[token], abs=1e-4)
         n_read.append(len(found.tokens))
         if direction == "backward":
@@ -180,7 +183,7 @@ def test_of_a_backward_language_model_scores_stand_in_the_order_of_the_text():
     nlp = make_pipeline("rnn_lm", {"encoder": {"direction": "backward"}, "tied": False})
     train(nlp, make_examples(nlp), steps=10)
     pipe, doc = only_pipe(nlp), doc_of(nlp)
-    found = saliency(pipe, doc, token=1, method="occlusion")
+    found = compute_saliency(pipe, doc, token=1, method="occlusion")
     assert found.tokens == ["▁one", "▁ham", "▁."]
     table = pipe.shim.module[BACKWARD].embedding.weight.data
     whole = pipe.predict([doc])[0][1]
@@ -194,7 +197,7 @@ def test_a_language_model_with_a_condition():
     pipe = only_pipe(nlp)
     doc, other = doc_of(nlp), doc_of(nlp)
     doc.cats = {"LIKE": 3.0}
-    found = [saliency(pipe, d, token=2) for d in (doc, other)]
+    found = [compute_saliency(pipe, d, token=2) for d in (doc, other)]
     for each, d in zip(found, (doc, other), strict=True):
         assert each.value == pytest.approx(pipe.predict([d])[0][2], abs=1e-5)
     assert found[0].value != found[1].value
@@ -206,7 +209,7 @@ def test_a_label_and_a_target_may_be_chosen():
     pipe, doc = only_pipe(nlp), doc_of(nlp)
     probabilities = pipe.predict_probabilities([doc])[0]
     for target, label in (("tag", "NN"), ("pos", "NOUN")):
-        found = saliency(pipe, doc, token=2, label=label, target=target)
+        found = compute_saliency(pipe, doc, token=2, label=label, target=target)
         p = probabilities[target][2, pipe.labels_of(target).index(label)]
         assert found.value == pytest.approx(np.log(p / (1 - p)), abs=1e-4)
         assert found.prediction == f"log-odds of the {target} {label} of 'one'"
@@ -216,10 +219,10 @@ def test_entities_that_are_set_are_no_answer():
     """Not even where the component has set them itself."""
     nlp = trained("rnn_ner", 40)
     pipe, doc = only_pipe(nlp), doc_of(nlp)
-    before = saliency(pipe, doc, token=3)
+    before = compute_saliency(pipe, doc, token=3)
     done = nlp(doc_of(nlp))
     assert [span.label_ for span in done.ents] == ["PERSON", "FOOD"]
-    after = saliency(pipe, done, token=3)
+    after = compute_saliency(pipe, done, token=3)
     assert after.prediction == before.prediction == "log-odds of the tag U-FOOD of 'ham'"
     np.testing.assert_array_equal(after.scores, before.scores)
     assert [span.label_ for span in done.ents] == ["PERSON", "FOOD"]
@@ -228,9 +231,9 @@ def test_entities_that_are_set_are_no_answer():
 def test_a_calibrated_entity_recognizer():
     nlp = trained("rnn_ner")
     pipe, doc = only_pipe(nlp), doc_of(nlp)
-    before = saliency(pipe, doc, token=3, label="U-FOOD").value
+    before = compute_saliency(pipe, doc, token=3, label="U-FOOD").value
     pipe.cfg["temperature"] = 2.5
-    value = saliency(pipe, doc, token=3, label="U-FOOD").value
+    value = compute_saliency(pipe, doc, token=3, label="U-FOOD").value
     assert value == pytest.approx(answer(pipe, doc, {"token": 3}, "U-FOOD"), abs=1e-4)
     assert abs(value - before) > 0.1
 
@@ -253,7 +256,7 @@ def test_tokens_that_are_not_read_are_not_there(method, by_sentences):
     doc = make_doc(nlp.vocab, "I like ham . She eats . Eggs !")
     nlp.get_pipe("sentencizer")(doc)
     pipe = only_pipe(nlp)
-    found = saliency(pipe, doc, method=method, label="LIKE", steps=200)
+    found = compute_saliency(pipe, doc, method=method, label="LIKE", steps=200)
     assert found.tokens == ["I", "like", "Eggs", "!"]
     assert found.value == pytest.approx(answer(pipe, doc, {}, "LIKE"), abs=1e-4)
     if method == "integrated_gradients":
@@ -266,7 +269,7 @@ def test_the_vectors_of_a_tok2vec_are_part_of_what_is_read(factory):
     nlp.add_pipe("tok2vec", config={"model": TOK2VEC}, first=True)
     train(nlp, make_examples(nlp), steps=5)
     pipe, doc, asked = only_pipe(nlp), nlp.get_pipe("tok2vec")(doc_of(nlp)), ASKED[factory]
-    found = saliency(pipe, doc, **asked, steps=200)
+    found = compute_saliency(pipe, doc, **asked, steps=200)
     expected = answer(pipe, doc, asked, predicted(pipe, doc, asked))
     assert found.value == pytest.approx(expected, abs=1e-4)
     assert abs(found.gap) < 5e-3 and (found.scores != 0).all()
@@ -277,7 +280,7 @@ def test_contextual_strings_are_part_of_what_is_read(factory, tmp_path):
     nlp = with_context(factory, save_lm(tmp_path / "lm"))
     train(nlp, make_examples(nlp), steps=5)
     pipe, doc, asked = only_pipe(nlp), doc_of(nlp), ASKED[factory]
-    found = saliency(pipe, doc, **asked, steps=200)
+    found = compute_saliency(pipe, doc, **asked, steps=200)
     expected = answer(pipe, doc, asked, predicted(pipe, doc, asked))
     assert found.value == pytest.approx(expected, abs=1e-4)
     assert abs(found.gap) < 5e-3 and (found.scores != 0).all()
@@ -289,12 +292,12 @@ def test_sentences_are_translated_one_by_one():
     pipe = only_pipe(nlp)
     doc = Doc(nlp.vocab, words=f"Eggs ! {TEXT}".split(), sent_starts=[1, 0, 1, 0, 0, 0, 0])
     first, second = (best[0].pieces for best in pipe.translate(["Eggs !", TEXT]))
-    found = saliency(pipe, doc, token=len(first) + 1)
+    found = compute_saliency(pipe, doc, token=len(first) + 1)
     assert f"'{second[1]}', piece 1" in found.prediction
     assert "".join(found.tokens).replace("▁", " ").strip() == TEXT
-    assert "".join(saliency(pipe, doc, token=len(first) - 1).tokens).endswith("!")
+    assert "".join(compute_saliency(pipe, doc, token=len(first) - 1).tokens).endswith("!")
     with pytest.raises(ValueError, match=rf"from 0 to {len(first + second) - 1}"):
-        saliency(pipe, doc, token=len(first + second))
+        compute_saliency(pipe, doc, token=len(first + second))
 
 
 @every_kind
@@ -303,9 +306,9 @@ def test_nothing_is_learned_and_batches_do_not_matter(factory):
     pipe, doc, asked = only_pipe(nlp), doc_of(nlp), ASKED[factory]
     before = nlp.to_bytes()
     with torch.no_grad():
-        found = [saliency(pipe, doc, **asked, method=method) for method in METHODS]
+        found = [compute_saliency(pipe, doc, **asked, method=method) for method in METHODS]
     pipe.model.attrs["limits"] = pipe.model.attrs["limits"].__class__(1, 5000, 200)
-    one_by_one = [saliency(pipe, doc, **asked, method=method) for method in METHODS]
+    one_by_one = [compute_saliency(pipe, doc, **asked, method=method) for method in METHODS]
     for each, other in zip(found, one_by_one, strict=True):
         np.testing.assert_allclose(each.scores, other.scores, atol=1e-4)
     assert nlp.to_bytes() == before
@@ -320,7 +323,7 @@ def test_with_every_encoder_and_dropout(cell, device):
     options = {"cell": cell, "depth": 2, "recurrent_dropout": 0.5}
     nlp = make_pipeline("rnn_tagger", {"encoder": options if cell != "none" else {"cell": cell}})
     train(nlp, make_examples(nlp), steps=3)
-    found = saliency(only_pipe(nlp), doc_of(nlp), token=2, steps=300)
+    found = compute_saliency(only_pipe(nlp), doc_of(nlp), token=2, steps=300)
     assert abs(found.gap) < 0.01
 
 
@@ -332,7 +335,7 @@ def test_with_every_encoder_and_dropout(cell, device):
 def test_of_an_empty_text_the_network_has_an_answer_but_no_token(factory, method):
     nlp = trained(factory)
     pipe, doc = only_pipe(nlp), nlp.make_doc("")
-    found = saliency(pipe, doc, method=method)
+    found = compute_saliency(pipe, doc, method=method)
     expected = answer(pipe, doc, {}, predicted(pipe, doc, {}))
     assert found.tokens == [] and found.scores.shape == (0,)
     assert found.value == found.baseline == pytest.approx(expected, abs=1e-4)
@@ -342,9 +345,9 @@ def test_of_an_empty_text_the_network_has_an_answer_but_no_token(factory, method
 @every_method
 def test_before_the_first_token_nothing_was_read(method):
     nlp = trained("rnn_lm")
-    found = saliency(only_pipe(nlp), doc_of(nlp), token=0, method=method)
+    found = compute_saliency(only_pipe(nlp), doc_of(nlp), token=0, method=method)
     assert found.tokens == [] and found.value == found.baseline
-    assert saliency(only_pipe(nlp), nlp.make_doc(""), token=0, method=method).tokens == []
+    assert compute_saliency(only_pipe(nlp), nlp.make_doc(""), token=0, method=method).tokens == []
 
 
 @every_kind
@@ -352,7 +355,7 @@ def test_before_the_first_token_nothing_was_read(method):
 def test_one_token(factory, method):
     nlp = trained(factory)
     asked = {name: 0 for name in ASKED[factory]} | ({"token": 1} if factory == "rnn_lm" else {})
-    found = saliency(only_pipe(nlp), doc_of(nlp, "Eggs"), **asked, method=method)
+    found = compute_saliency(only_pipe(nlp), doc_of(nlp, "Eggs"), **asked, method=method)
     if factory != "rnn_translator":
         assert len(found.tokens) == 1
     assert np.isfinite(found.scores).all()
@@ -361,7 +364,7 @@ def test_one_token(factory, method):
 @pytest.mark.parametrize(
     "factory, text, asked, message",
     [
-        ("rnn_tagger", TEXT, {}, r"'rnn_tagger' is to be .* Add --token N.*token=N"),
+        ("rnn_tagger", TEXT, {}, r"'rnn_tagger' has a prediction for each .* --token N.*token=N"),
         ("rnn_tagger", TEXT, {"token": 5}, "no token 5: they are numbered from 0 to 4"),
         ("rnn_tagger", TEXT, {"token": -1}, "no token -1"),
         ("rnn_tagger", "", {"token": 0}, "no token 0: there are none"),
@@ -371,10 +374,10 @@ def test_one_token(factory, method):
         ("rnn_ner", TEXT, {"token": 0, "label": "I-FOOD"}, "to explain.*I-FOOD of 'She' is -inf"),
         ("rnn_ner", TEXT, {"token": 0, "target": "tag"}, "unexpected keyword argument 'target'"),
         ("rnn_ner", "", {"token": 0}, "there are none"),
-        ("rnn_textcat", TEXT, {"token": 0}, "by 'label': .*keyword argument 'token'"),
+        ("rnn_textcat", TEXT, {"token": 0}, "are 'label': .*keyword argument 'token'"),
         ("rnn_textcat", TEXT, {"label": "X"}, "no label 'X'. Its labels: EAT, LIKE"),
         ("rnn_regressor", TEXT, {"label": "X"}, "no label 'X'. Its labels: rating"),
-        ("rnn_translator", TEXT, {}, "Add --token N"),
+        ("rnn_translator", TEXT, {}, "with --token N"),
         ("rnn_translator", TEXT, {"token": 99}, "no piece of the translation 99"),
         ("rnn_translator", "", {"token": 0}, "there are none"),
         ("rnn_lm", TEXT, {"token": 6}, "no token 6: they are numbered from 0 to 5"),
@@ -386,7 +389,7 @@ def test_one_token(factory, method):
 def test_bad_names(factory, text, asked, message):
     nlp = trained(factory)
     with pytest.raises(ValueError, match=message):
-        saliency(only_pipe(nlp), doc_of(nlp, text), **asked)
+        compute_saliency(only_pipe(nlp), doc_of(nlp, text), **asked)
 
 
 def test_a_regressor_of_several_numbers_is_asked_for_one():
@@ -396,8 +399,8 @@ def test_a_regressor_of_several_numbers_is_asked_for_one():
     randomize(pipe.shim.module)
     doc = doc_of(nlp)
     with pytest.raises(ValueError, match="several numbers.*rating, other"):
-        saliency(pipe, doc)
-    value = saliency(pipe, doc, label="other").value
+        compute_saliency(pipe, doc)
+    value = compute_saliency(pipe, doc, label="other").value
     assert value == pytest.approx(answer(pipe, doc, {}, "other"), abs=1e-4)
 
 
@@ -408,19 +411,19 @@ def test_a_token_inside_a_unit_has_no_probability_of_its_own():
     # The last two are the piece "he".
     doc = Doc(nlp.vocab, words=["S", "h", "e"], spaces=[False, False, False])
     with pytest.raises(ValueError, match="Token 1, 'h', has no unit of its own"):
-        saliency(only_pipe(nlp), doc, token=1)
-    assert saliency(only_pipe(nlp), doc, token=2).tokens == ["▁", "S"]
+        compute_saliency(only_pipe(nlp), doc, token=1)
+    assert compute_saliency(only_pipe(nlp), doc, token=2).tokens == ["▁", "S"]
 
 
 def test_components_that_are_not_trained_or_not_ours():
     nlp = make_pipeline("rnn_textcat")
     with pytest.raises(ValueError, match="no weights yet"):
-        saliency(only_pipe(nlp), nlp.make_doc(TEXT))
+        compute_saliency(only_pipe(nlp), nlp.make_doc(TEXT))
     nlp = spacy.blank("xx")
     stock = nlp.add_pipe("tagger")
     for other in (stock, nlp, None):
-        with pytest.raises(ValueError, match="no component of spacy-rnn"):
-            saliency(other, nlp.make_doc(TEXT), token=0)
+        with pytest.raises(ValueError, match="is not a spacy-rnn component"):
+            compute_saliency(other, nlp.make_doc(TEXT), token=0)
 
 
 def test_what_moved_a_prediction_can_be_trusted():
@@ -429,6 +432,6 @@ def test_what_moved_a_prediction_can_be_trusted():
     pipe = only_pipe(nlp)
     for method in METHODS:
         for text, tags, *_ in SENTENCES:
-            found = saliency(pipe, doc_of(nlp, text), token=1, method=method)
+            found = compute_saliency(pipe, doc_of(nlp, text), token=1, method=method)
             assert tags.split()[1] in found.prediction
             assert found.scores.argmax() == 1

@@ -7,7 +7,7 @@ import torch
 from spacy.tokens import Doc
 from torch import nn
 
-from spacy_rnn.analysis.states import states
+from spacy_rnn.analysis.states import compute_states
 from spacy_rnn.features.streams import BACKWARD, FORWARD
 from spacy_rnn.runtime.tok2vec import Texts
 
@@ -75,7 +75,7 @@ def test_every_layer_is_torchs(cell, direction):
     for layer in range(3):
         expected = torchs_own(encoder, x, layer + 1)
         for number in (layer, layer - 3):
-            found = states(pipe, doc, number)
+            found = compute_states(pipe, doc, number)
             close(found.activations, expected)
             assert found.tokens == TEXT.split() and found.layer == layer
     assert found.activations.dtype == np.float32
@@ -99,9 +99,9 @@ def test_the_highest_layer_is_what_the_component_labels_by(factory, encoder, dev
     seen = []
     head.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0].cpu().numpy()))
     pipe.predict([doc])
-    close(states(pipe, doc).activations, seen[0])
+    close(compute_states(pipe, doc).activations, seen[0])
     if encoder.get("cell") == "none":
-        assert states(pipe, doc).units[3] == "unit 3"
+        assert compute_states(pipe, doc).units[3] == "unit 3"
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
@@ -121,12 +121,12 @@ def test_of_texts_by_sentences_each_starts_anew(cell):
     doc = Doc(nlp.vocab, words=TEXT.split(), sent_starts=[1, 0, 1, 0, 0])
     x, encoder = input_of(pipe, doc), pipe.shim.module.tokens.encoder
     expected = np.concatenate([torchs_own(encoder, part, 1) for part in (x[:2], x[2:])])
-    close(states(pipe, doc).activations, expected)
+    close(compute_states(pipe, doc).activations, expected)
 
 
 def test_tokens_that_are_not_read_have_no_states():
     nlp = make("rnn_textcat", {}, {"max_length": 3, "keep": "tail"})
-    found = states(only_pipe(nlp), doc_of(nlp))
+    found = compute_states(only_pipe(nlp), doc_of(nlp))
     assert found.tokens == ["one", "ham", "."] and found.activations.shape == (3, 16)
 
 
@@ -143,7 +143,7 @@ def test_of_a_translator_the_encoder_is_seen(cell):
                 x = module.source_embedding(torch.from_numpy(ids))
             rows.append(torchs_own(module.encoder, x, layer + 1))
             names += [source.pieces[i] for i in ids]
-        found = states(pipe, doc, layer)
+        found = compute_states(pipe, doc, layer)
         assert found.tokens == names
         close(found.activations, np.concatenate(rows))
 
@@ -170,7 +170,7 @@ def test_of_a_language_model_each_direction_is_seen(cell, direction, condition):
             rows = torchs_own(module.encoder, x, layer + 1, start)[1:]
             columns.append(rows[::-1] if name == BACKWARD else rows)
             units += [f"{NAMES[name]} {i}" for i in range(6)]
-        found = states(pipe, doc, layer)
+        found = compute_states(pipe, doc, layer)
         close(found.activations, np.concatenate(columns, axis=1))
         assert found.units == units
         assert found.tokens == [f"▁{word}" for word in TEXT.split()]
@@ -182,7 +182,7 @@ def test_a_tok2vec_is_read():
     train(nlp, make_examples(nlp), steps=1)
     doc = nlp.get_pipe("tok2vec")(doc_of(nlp))
     expected = torchs_own(only_pipe(nlp).shim.module.encoder, torch.from_numpy(doc.tensor), 1)
-    close(states(only_pipe(nlp), doc).activations, expected)
+    close(compute_states(only_pipe(nlp), doc).activations, expected)
 
 
 def test_a_long_text_is_read_at_once():
@@ -190,14 +190,14 @@ def test_a_long_text_is_read_at_once():
     doc = make_doc(nlp.vocab, " ".join(TEXT.split() * 5))
     pipe = only_pipe(nlp)
     expected = torchs_own(pipe.shim.module.encoder, input_of(pipe, doc), 1)
-    close(states(pipe, doc).activations, expected)
+    close(compute_states(pipe, doc).activations, expected)
 
 
 @every_kind
 def test_nothing_changes(factory, device):
     nlp = trained(factory)
     before = nlp.to_bytes()
-    assert np.isfinite(states(only_pipe(nlp), doc_of(nlp)).activations).all()
+    assert np.isfinite(compute_states(only_pipe(nlp), doc_of(nlp)).activations).all()
     assert nlp.to_bytes() == before
 
 
@@ -205,7 +205,7 @@ def test_nothing_changes(factory, device):
 @pytest.mark.parametrize("n", [0, 1])
 def test_no_token_and_one(factory, n):
     nlp = trained(factory)
-    found = states(only_pipe(nlp), doc_of(nlp, "Eggs" * n))
+    found = compute_states(only_pipe(nlp), doc_of(nlp, "Eggs" * n))
     assert found.activations.shape == (len(found.tokens), 16) and len(found.units) == 16
     assert bool(found.tokens) == bool(n)
 
@@ -214,14 +214,14 @@ def test_no_token_and_one(factory, n):
 @pytest.mark.parametrize("layer", [1, -2, 7])
 def test_a_layer_that_does_not_exist(factory, layer):
     nlp = trained(factory)
-    with pytest.raises(ValueError, match=rf"'{factory}' has no layer {layer}: it has 1, from 0"):
-        states(only_pipe(nlp), doc_of(nlp), layer)
+    with pytest.raises(ValueError, match=rf"Layer {layer} .* '{factory}' .* from -1 to 0"):
+        compute_states(only_pipe(nlp), doc_of(nlp), layer)
 
 
 def test_components_that_are_not_trained_or_not_ours():
     nlp = make_pipeline("rnn_lm")
     with pytest.raises(ValueError, match="no weights yet"):
-        states(only_pipe(nlp), nlp.make_doc(TEXT))
+        compute_states(only_pipe(nlp), nlp.make_doc(TEXT))
     stock = spacy.blank("xx").add_pipe("tagger")
-    with pytest.raises(ValueError, match="'tagger' is no component of spacy-rnn"):
-        states(stock, nlp.make_doc(TEXT))
+    with pytest.raises(ValueError, match="'tagger' is not a spacy-rnn component"):
+        compute_states(stock, nlp.make_doc(TEXT))

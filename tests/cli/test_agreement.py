@@ -1,6 +1,7 @@
 """python -m spacy rnn agreement."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import spacy
@@ -22,7 +23,7 @@ def folder(tmp_path_factory):
     model.add_pipe("rnn_tagger", source=tagger)
     model.add_pipe("rnn_lm", name="second", source=make_model(steps=1))
     model.to_disk(path / "both")
-    unusable = DOG._replace(other=None)
+    unusable = replace(DOG, other=None)
     write(path / "cases.jsonl", *map(line_of, [*CASES, WRONG[1], unusable]))
     return path
 
@@ -40,14 +41,14 @@ def test_language_model(folder):
     printed = run("rnn", "agreement", folder / "lm", folder / "cases.jsonl", "--output", output)
     assert rows(printed, "words between") == [["3", "3", "0.667"]]
     assert rows(printed, "attractors") == [["0", "1", "1.000"], ["1", "2", "0.500"]]
-    assert "0.667 of 3 cases" in printed and "1 cases whose verb has one form" in printed
+    assert "Accuracy of 3 cases: 0.667" in printed and "1 cases whose verb has one form" in printed
     assert json.loads(output.read_text(encoding="utf8")) == {
         "accuracy": pytest.approx(2 / 3),
         "cases": 3,
-        "left_out": {"whose verb has one form": 1},
-        "distance": [{"value": 3, "cases": 3, "right": 2}],
+        "excluded": {"whose verb has one form": 1},
+        "distance": [{"value": 3, "cases": 3, "correct": 2}],
         "attractors": [
-            {"value": 0, "cases": 1, "right": 1}, {"value": 1, "cases": 2, "right": 1},
+            {"value": 0, "cases": 1, "correct": 1}, {"value": 1, "cases": 2, "correct": 1},
         ],
     }  # fmt: skip
 
@@ -55,7 +56,7 @@ def test_language_model(folder):
 def test_tagger_and_plot(folder):
     output = folder / "plot.png"
     printed = run("rnn", "agreement", folder / "tagger", folder / "cases.jsonl", "-o", output)
-    assert "of 4 cases" in printed and "left out" not in printed
+    assert "Accuracy of 4 cases" in printed and "excluded" not in printed
     assert output.stat().st_size > 1000
 
 
@@ -64,8 +65,8 @@ def test_a_component_of_several(folder):
     assert "Choose one with --component: rnn_lm, second" in run(*arguments, code=1).replace(
         "\n", " "
     )
-    assert "0.667 of 3 cases" in run(*arguments, "--component", "rnn_lm")
-    assert "of 4 cases" in run(*arguments, "--component", "rnn_tagger")
+    assert "Accuracy of 3 cases: 0.667" in run(*arguments, "--component", "rnn_lm")
+    assert "Accuracy of 4 cases" in run(*arguments, "--component", "rnn_tagger")
     printed = " ".join(run(*arguments, "--component", "third", code=1).split())
     assert "no rnn_lm 'third'" in printed
 

@@ -9,7 +9,7 @@ from matplotlib.image import imread
 
 from spacy_rnn import viz
 from spacy_rnn.display import heatmap
-from spacy_rnn.display.table import table
+from spacy_rnn.display.table import render_table
 
 from ..helpers.cli import run, shown
 from ..helpers.markup import texts
@@ -53,7 +53,7 @@ def test_table(work, nlp, monkeypatch):
     printed = run("rnn", "attention", work / "one", TWO, TEXT)
     expected = [*matrices(nlp, TWO), *matrices(nlp, TEXT)]
     assert len(expected) == 3 and all(matrix["rows"] for matrix in expected)
-    assert printed == "\n\n".join(table(**matrix, line=50) for matrix in expected) + "\n"
+    assert printed == "\n\n".join(render_table(**matrix, line=50) for matrix in expected) + "\n"
     assert "She eats one ham ." in printed
 
 
@@ -68,7 +68,7 @@ def test_svg(work, nlp):
     run("rnn", "attention", work / "one", TEXT, "--output", work / "map.SVG")
     svg = (work / "map.SVG").read_text(encoding="utf8")
     assert texts(svg, "column") == TEXT.split()
-    assert svg == heatmap.heatmap(**matrices(nlp, TEXT)[0])
+    assert svg == heatmap.render_heatmap(**matrices(nlp, TEXT)[0])
 
 
 @pytest.mark.parametrize("ending", ["svg", "png"])
@@ -97,15 +97,15 @@ def test_named_component(work):
         ("missing", [], "Can't find model"),
         ("none", [], "has no rnn_translator. Its components: none."),
         ("two", [], f"more than one rnn_translator. Choose one with --component: {NAME}, other."),
-        ("one", ["-c", "x"], f"no rnn_translator 'x'. Choose one with --component: {NAME}. "
-                             f"Its components: sentencizer, {NAME}."),
-        ("one", ["-c", "sentencizer"], "no rnn_translator 'sentencizer'."),
-        ("none", ["-c", "x"], "has no rnn_translator."),
+        ("one", ["--component", "x"], "no rnn_translator 'x'. Choose one with --component: "
+                                      f"{NAME}. Its components: sentencizer, {NAME}."),
+        ("one", ["--component", "sentencizer"], "no rnn_translator 'sentencizer'."),
+        ("none", ["--component", "x"], "has no rnn_translator."),
         ("without", [], "has no attention. Train"),
         ("missing", ["-o", "map.pdf"], "'map.pdf' does not end in one of .html, .svg, .png."),
         ("missing", ["-o", "map"], "'map' does not end in one of .html, .svg, .png."),
-        ("one", [""], "nothing to translate in text 2"),
-        ("one", [" \n"], "nothing to translate in text 2"),
+        ("one", [""], "Text 2 has nothing to translate"),
+        ("one", [" \n"], "Text 2 has nothing to translate"),
     ],
 )  # fmt: skip
 def test_errors(work, model, options, message):
@@ -135,7 +135,7 @@ def test_import_is_quick():
         "print(*(m for m in sys.modules if m.startswith(('spacy_rnn.', 'matplotlib'))))"
     )
     output = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "--component", code], capture_output=True, text=True, check=True
     ).stdout
     imported = {module.split(".")[1] for module in output.split()}
     assert imported == {"cli", "display", "optional", "validation"}

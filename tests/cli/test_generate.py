@@ -20,7 +20,7 @@ def model(tmp_path_factory):
 def test_generate(model):
     nlp, path = model
     prompts = ["I like", "She", "", "Zyxdog", "She eats ", "They!"]
-    printed = run("rnn", "generate", path, *prompts, "--beam", "1", "-m", "9")
+    printed = run("rnn", "generate", path, *prompts, "--beam", "1", "--max-length", "9")
     assert printed.splitlines() == nlp.get_pipe("rnn_lm").generate(prompts, beam=1, max_length=9)
     assert printed.splitlines()[:2] == [SENTENCES[0][0], SENTENCES[1][0]]
 
@@ -35,7 +35,7 @@ def test_generate_draws(model):
 
 def test_generate_says_what_is_wrong(model):
     _, path = model
-    printed = run("rnn", "generate", path, "I", "-t", "0", code=1)
+    printed = run("rnn", "generate", path, "I", "--temperature", "0", code=1)
     assert "'temperature' must be a finite number above 0" in " ".join(printed.split())
     # As Python reads arguments that are not UTF-8.
     for command in ("generate", "suggest"):
@@ -45,11 +45,11 @@ def test_generate_says_what_is_wrong(model):
 
 def test_suggest(model):
     nlp, path = model
-    printed = run("rnn", "suggest", path, "I like gr", "-n", "2")
+    printed = run("rnn", "suggest", path, "I like gr", "--number", "2")
     (word, probability), *_ = (line.split() for line in printed.splitlines() if line.strip())
     best = nlp.get_pipe("rnn_lm").suggest("I like gr", 2)[0]
     assert (word, float(probability)) == ("green", pytest.approx(best.probability, abs=1e-4))
-    assert "No word" in run("rnn", "suggest", path, "I like zz")
+    assert "knows no word" in run("rnn", "suggest", path, "I like zz")
 
 
 def test_a_pipeline_without_a_language_model(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import spacy
 
-from spacy_rnn.analysis.gradients import fresh_gradients, gradients
+from spacy_rnn.analysis.gradients import compute_gradients, initial_gradients
 from spacy_rnn.config.encoder import RNNEncoder
 
 from ..helpers.cli import run
@@ -40,7 +40,7 @@ def test_one_model(models, tmp_path):
     # The last step back there is has a row of its own.
     assert [row[0] for row in rows] == ["0", "1", "2", "3"]
     nlp = spacy.load(models / "lstm")
-    found = gradients(nlp.get_pipe("rnn_tagger"), [nlp.make_doc(TEXT)])
+    found = compute_gradients(nlp.get_pipe("rnn_tagger"), [nlp.make_doc(TEXT)])
     data = json.loads((tmp_path / "new" / "g.json").read_text(encoding="utf8"))
     for each in found:
         np.testing.assert_allclose(data[each.name], each.norms, rtol=1e-5)
@@ -49,8 +49,8 @@ def test_one_model(models, tmp_path):
 
 @pytest.mark.parametrize("ending", ["png", "svg"])
 def test_side_by_side(models, tmp_path, ending):
-    both = f"{models / 'gru'},{models / 'lstm'}"
-    printed = run("rnn", "gradients", both, TEXT, "Eggs !", "--output", tmp_path / f"g.{ending}")
+    both = (models / "gru", TEXT, "Eggs !", "--compare", models / "lstm")
+    printed = run("rnn", "gradients", *both, "--output", tmp_path / f"g.{ending}")
     for name in ("gru, layer 0, forward", "lstm, layer 0, backward"):
         assert name in printed
     assert (tmp_path / f"g.{ending}").stat().st_size > 1000
@@ -61,7 +61,7 @@ def test_config():
     nlp = spacy.util.load_config(ROOT / "configs" / "tagger_small.cfg")
     encoder = dict(nlp["components"]["tagger"]["model"]["encoder"])
     del encoder["@architectures"]
-    expected = fresh_gradients(RNNEncoder(**encoder), [4], 3)[0].norms
+    expected = initial_gradients(RNNEncoder(**encoder), [4], 3)[0].norms
     assert f"{expected[2]:.1e}" in printed
 
 
@@ -71,7 +71,7 @@ def test_config():
         ("nowhere", TEXT, (), "Can't find model"),
         ("blank", TEXT, (), "no component of spacy-rnn"),
         ("none", TEXT, (), "no recurrent layer"),
-        ("lstm", "", (), "There are no tokens"),
+        ("lstm", "", (), "The texts have no tokens"),
         ("lstm", TEXT, ("--output", "g.txt"), "does not end in one of .json, .png, .svg"),
         ("lstm", TEXT, ("--component", "ner"), "no component of spacy-rnn 'ner'"),
     ],

@@ -58,10 +58,22 @@ def test_complete_and_trainable(corpus, tmp_path, task):
 
 
 def test_standard_output_is_the_config_alone(tmp_path):
-    run("rnn", "init-config", tmp_path / "ner.cfg", "-t", "ner", "-l", "de", "-o", "accuracy")
-    printed = run("rnn", "init-config", "-t", "ner", "-l", "de", "-o", "accuracy")
+    run(
+        "rnn",
+        "init-config",
+        tmp_path / "ner.cfg",
+        "-t",
+        "ner",
+        "-l",
+        "de",
+        "--optimize",
+        "accuracy",
+    )
+    printed = run("rnn", "init-config", "-t", "ner", "-l", "de", "--optimize", "accuracy")
     assert printed.strip() == (tmp_path / "ner.cfg").read_text().strip()
-    assert run("rnn", "init-config", "-", "-t", "ner", "-l", "de", "-o", "accuracy") == printed
+    assert (
+        run("rnn", "init-config", "-", "-t", "ner", "-l", "de", "--optimize", "accuracy") == printed
+    )
     config = Config().from_str(printed)
     assert config["nlp"]["lang"] == "de" and config["nlp"]["pipeline"] == ["ner"]
     assert config["components"]["ner"]["factory"] == "rnn_ner"
@@ -116,7 +128,7 @@ def test_not_overwritten_unless_forced(tmp_path):
 def test_unknown_language(tmp_path, lang):
     path = tmp_path / "config.cfg"
     printed = run("rnn", "init-config", path, "--task", "ner", "--lang", lang, code=1)
-    assert f"no language '{lang}'. Give the code of one" in shown(printed)
+    assert f"no language '{lang}'. Use the code of one" in shown(printed)
     assert not path.exists()
 
 

@@ -59,12 +59,12 @@ def test_every_task(work, task):
     found = json.loads(path.read_text(encoding="utf8"))
     assert found["train"]["lengths"] == {"4-7": 3} and found["leaked"] == 1
     assert "train 3 0 13 4.3 5 dev 2 0 6 3.0 4" in printed
-    assert "Documents of dev that are in train too: 1" in printed
+    assert "Dev documents also in train (leakage): 1" in printed
     component = found["components"][task]
     memory = component["memory"]
     together = memory["weights"] + memory["gradients"] + memory["optimizer"] + memory["activations"]
     assert f"weights: {memory['parameters']:,} parameters" in printed
-    assert f"training, together {together / 1e6:,.1f}" in printed
+    assert f"training, total {together / 1e6:,.1f}" in printed
     assert found["warnings"]
     for warning in found["warnings"]:
         assert warning in printed
@@ -74,14 +74,14 @@ def test_tables(work):
     printed = inspect(work, "tagger")
     assert "words 2 train 11 81.8 % 13 69.2 %" in printed
     assert "words 2 dev 6 66.7 % 6 66.7 %" in printed
-    assert "Unknown in dev, to words: !, Eggs, They, blue" in printed
+    assert "Dev words unknown to words: !, Eggs, They, blue" in printed
     assert "PRP 3 23.1 % 1 16.7 %" in printed
-    assert "train: 3 documents are annotated, with 4.33 labels each." in printed
+    assert "train: 3 annotated documents, with 4.33 labels on average." in printed
     printed = inspect(work, "regressor")
     assert "train 3 1 1.472 -1 2.5" in printed
     printed = inspect(work, "lm")
-    assert "text: units a word mean 95 % at most unknown" in printed
-    assert "largest batch, 8 units" in printed
+    assert "text: units per word mean 95 % max unknown" in printed
+    assert "largest batch of 8 units" in printed
 
 
 def test_many_labels(work, tmp_path):
@@ -127,7 +127,7 @@ def test_overrides_and_code(work, tmp_path):
 
 def test_streamed(work):
     printed = inspect(work, "textcat", "--training.max_epochs", "-1")
-    assert "streamed: these are the first documents" in printed
+    assert "streamed: only the first documents are counted" in printed
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import spacy
 from matplotlib.image import imread
 
 from spacy_rnn import viz
-from spacy_rnn.analysis.saliency import saliency
-from spacy_rnn.analysis.states import states
+from spacy_rnn.analysis.saliency import compute_saliency
+from spacy_rnn.analysis.states import compute_states
 from spacy_rnn.display import heatmap
-from spacy_rnn.display.table import table
+from spacy_rnn.display.table import render_table
 
 from ..helpers.cli import run, shown
 from ..helpers.markup import texts
@@ -55,8 +55,8 @@ def rows(printed):
 
 
 def test_table(work, nlp):
-    printed = run("rnn", "saliency", work / "two", *TEXTS, "-c", TAGGER, "--token", 1)
-    expected = [saliency(nlp.get_pipe(TAGGER), nlp(text), token=1) for text in TEXTS]
+    printed = run("rnn", "saliency", work / "two", *TEXTS, "--component", TAGGER, "--token", 1)
+    expected = [compute_saliency(nlp.get_pipe(TAGGER), nlp(text), token=1) for text in TEXTS]
     lines = rows(printed)
     assert " ".join(lines[0]) == (
         f"{expected[0].prediction}: {expected[0].value:.3f} (without tokens "
@@ -68,9 +68,9 @@ def test_table(work, nlp):
 
 
 def test_options(work, nlp):
-    command = ["rnn", "saliency", work / "two", TEXTS[0], "--component", TAGGER, "-t", 2]
+    command = ["rnn", "saliency", work / "two", TEXTS[0], "--component", TAGGER, "--token", 2]
     options = ["--label", "NN", "--target", "tag", "--method", "occlusion"]
-    expected = saliency(
+    expected = compute_saliency(
         nlp.get_pipe(TAGGER), nlp(TEXTS[0]), token=2, label="NN", method="occlusion"
     )
     printed = run(*command, *options)
@@ -85,7 +85,7 @@ def test_json(work, nlp):
     assert str(path) in shown(run("rnn", "saliency", work / "one", *TEXTS, "-o", path))
     found = json.loads(path.read_text(encoding="utf8"))
     for each, text in zip(found, TEXTS, strict=True):
-        expected = saliency(nlp.get_pipe(TEXTCAT), nlp(text))._asdict()
+        expected = compute_saliency(nlp.get_pipe(TEXTCAT), nlp(text))._asdict()
         assert list(each) == list(expected)
         np.testing.assert_allclose(each.pop("scores"), expected.pop("scores"), atol=1e-6)
         assert each.pop("tokens") == expected.pop("tokens") == text.split()
@@ -109,13 +109,13 @@ def test_html(work, nlp):
         ("stock", [], "has no component of spacy-rnn. Its components: sentencizer."),
         ("two", [], f"more than one component of spacy-rnn. Choose one with --component: {TAGGER}, "
                     f"{TEXTCAT}."),
-        ("two", ["-c", "sentencizer"], "no component of spacy-rnn 'sentencizer'."),
-        ("two", ["-c", TAGGER], "Add --token N, the number of the token"),
-        ("two", ["-c", TAGGER, "-t", 9], "no token 9: they are numbered from 0 to 4"),
-        ("one", ["-l", "X"], "no label 'X'. Its labels: EAT, LIKE."),
-        ("one", ["-t", 1], "unexpected keyword argument 'token'"),
-        ("one", ["-m", "x"], "integrated_gradients, occlusion; got 'x'"),
-        ("one", ["-s", 0], "'steps' must be"),
+        ("two", ["--component", "sentencizer"], "no component of spacy-rnn 'sentencizer'."),
+        ("two", ["--component", TAGGER], "Specify one with --token N, the index of the token"),
+        ("two", ["--component", TAGGER, "--token", 9], "no token 9: they are numbered from 0 to 4"),
+        ("one", ["--label", "X"], "no label 'X'. Its labels: EAT, LIKE."),
+        ("one", ["--token", 1], "unexpected keyword argument 'token'"),
+        ("one", ["--method", "x"], "integrated_gradients, occlusion; got 'x'"),
+        ("one", ["--steps", 0], "'steps' must be"),
         ("missing", ["-o", "map.svg"], "'map.svg' does not end in one of .html, .json."),
     ],
 )  # fmt: skip
@@ -129,9 +129,9 @@ def test_errors(work, model, options, message):
 
 def test_states_as_a_table(work, nlp, monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
-    printed = run("rnn", "states", work / "two", *TEXTS, "-c", TAGGER, "--top", 3)
-    found = [states(nlp.get_pipe(TAGGER), nlp(text)) for text in TEXTS]
-    expected = [table(**viz.states_matrix(each, top=3), line=60) for each in found]
+    printed = run("rnn", "states", work / "two", *TEXTS, "--component", TAGGER, "--top", 3)
+    found = [compute_states(nlp.get_pipe(TAGGER), nlp(text)) for text in TEXTS]
+    expected = [render_table(**viz.states_matrix(each, top=3), line=60) for each in found]
     assert printed == "\n\n".join(expected) + "\n"
 
 
@@ -142,7 +142,7 @@ def test_states_as_pictures(work, nlp):
     run(*command, "--layer", 0, "-o", work / "new" / "states.html")
     page = (work / "new" / "states.html").read_text(encoding="utf8")
     assert page == viz.states(docs, pipe, layer=0, page=True)
-    options = ["--units", "forward 3", "-u", "backward 0", "--start", 1, "--end", 2]
+    options = ["--unit", "forward 3", "--unit", "backward 0", "--start", 1, "--end", 2]
     run(*command, *options, "-o", work / "states.svg")
     for i, text in enumerate(TEXTS, 1):
         svg = (work / f"states-{i}.svg").read_text(encoding="utf8")
@@ -157,9 +157,9 @@ def test_states_as_pictures(work, nlp):
     [
         ("missing", [], "Can't find model"),
         ("stock", [], "has no component of spacy-rnn. Its components: sentencizer."),
-        ("one", ["--layer", 1], "no layer 1: it has 1, from 0"),
-        ("one", ["-u", "unit 3"], "no unit 'unit 3' in layer 0: its 16 units are 'forward 0' to "
-                                  "'backward 7'."),
+        ("one", ["--layer", 1], "is out of range: it must be from -1 to 0"),
+        ("one", ["--unit", "unit 3"], "Layer 0 has no unit 'unit 3'. Its 16 units are 'forward 0' "
+                                      "to 'backward 7'."),
         ("missing", ["-o", "map.pdf"], "'map.pdf' does not end in one of .html, .svg, .png."),
     ],
 )  # fmt: skip
@@ -170,7 +170,7 @@ def test_errors_of_states(work, model, options, message):
 def test_a_long_text(work, monkeypatch):
     monkeypatch.setattr(heatmap, "LARGEST", 20)
     command = ["rnn", "states", work / "one", " ".join(["ham"] * 21)]
-    assert "20 tokens by 'start' and 'end'" in shown(run(*command, code=1))
+    assert "20 tokens with 'start' and 'end'" in shown(run(*command, code=1))
     assert run(*command, "--start", 5).count("ham") == 16
 
 

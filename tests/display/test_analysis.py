@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from spacy_rnn import viz
-from spacy_rnn.analysis.saliency import saliency
-from spacy_rnn.analysis.states import States, states
+from spacy_rnn.analysis.saliency import compute_saliency
+from spacy_rnn.analysis.states import States, compute_states
 from spacy_rnn.display import heatmap
-from spacy_rnn.display.shading import shading
+from spacy_rnn.display.shading import render_shading
 
 from ..helpers.markup import elements, texts
 from ..helpers.pipelines import make_doc
@@ -33,10 +33,10 @@ def found_of(activations, n_tokens=3):
 
 
 def test_saliency(docs, pipe):
-    expected = [saliency(pipe, doc, token=1, method="occlusion") for doc in docs]
+    expected = [compute_saliency(pipe, doc, token=1, method="occlusion") for doc in docs]
     markup = viz.saliency(docs, pipe, token=1, method="occlusion")
     for text, each in zip(markup.split('<div class="shading"')[1:], expected, strict=True):
-        assert f'<div class="shading"{text}'.strip() == shading(
+        assert f'<div class="shading"{text}'.strip() == render_shading(
             each.tokens, each.scores, title=f"{each.prediction}: {each.value:.3f}"
         )
     assert viz.saliency(docs[0], pipe, token=1) == viz.saliency(iter(docs[:1]), pipe, token=1)
@@ -56,7 +56,7 @@ def test_page_and_jupyter(docs, pipe, shown):
 
 
 def test_states(docs, pipe):
-    found = states(pipe, docs[0])
+    found = compute_states(pipe, docs[0])
     svg = viz.states(docs[0], pipe, units=["backward 3", "forward 0"])
     assert texts(svg, "row") == ["backward 3", "forward 0"]
     assert texts(svg, "column") == TEXTS[0].split()
@@ -86,7 +86,7 @@ def test_what_leaves_the_range_is_scaled_and_said_to_be():
     matrix = viz.states_matrix(found_of(np.array([[4.0, -2.0], [0.0, 1.0], [3.0, 0.5]])), top=2)
     assert matrix["title"] == "Layer 1, divided by 4.00"
     assert sorted(np.abs(matrix["matrix"]).max(axis=1).tolist()) == [0.5, 1.0]
-    heatmap.heatmap(**matrix)
+    heatmap.render_heatmap(**matrix)
     inside = viz.states_matrix(found_of(np.full((3, 1), -1.0)))
     assert inside["title"] == "Layer 1" and (inside["matrix"] == -1.0).all()
 
@@ -96,19 +96,19 @@ def test_no_token_and_one(n_tokens):
     matrix = viz.states_matrix(found_of(np.zeros((n_tokens, 30)), n_tokens))
     assert matrix["matrix"].shape == (20, n_tokens)
     assert matrix["rows"][:2] == ["forward 0", "forward 1"]
-    heatmap.heatmap(**matrix)
+    heatmap.render_heatmap(**matrix)
 
 
 def test_what_cannot_be_shown():
     n = heatmap.LARGEST
     long, wide = found_of(np.zeros((n + 1, 2)), n + 1), found_of(np.zeros((3, n + 1)))
-    with pytest.raises(ValueError, match=f"2 units of {n + 1} tokens are too many.*'start' and"):
+    with pytest.raises(ValueError, match=f"2 units and {n + 1} tokens is too large.*'start' and"):
         viz.states_matrix(long)
-    with pytest.raises(ValueError, match=f"{n + 1} units of 3 tokens are too many.*'top'"):
+    with pytest.raises(ValueError, match=f"{n + 1} units and 3 tokens is too large.*'top'"):
         viz.states_matrix(wide, top=n + 1)
     assert len(viz.states_matrix(long, end=n)["columns"]) == n
     assert len(viz.states_matrix(wide, top=n)["rows"]) == n
-    message = "no unit 'backward 0' in layer 1: its 201 units are 'forward 0' to 'forward 200'"
+    message = "Layer 1 has no unit 'backward 0'. Its 201 units are 'forward 0' to 'forward 200'"
     with pytest.raises(ValueError, match=message):
         viz.states_matrix(wide, ["forward 0", "backward 0"])
     with pytest.raises(ValueError, match="'top'.*at least 1, got 0"):

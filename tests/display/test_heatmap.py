@@ -8,20 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.image import imread
 
-from spacy_rnn.display.heatmap import BLUE, LARGEST, ORANGE, heatmap, save_png
-from spacy_rnn.display.labels import JOINERS, LONGEST, width
-from spacy_rnn.display.table import table
+from spacy_rnn.display.heatmap import BLUE, LARGEST, ORANGE, render_heatmap, save_png
+from spacy_rnn.display.strings import JOINERS, LONGEST, display_width
+from spacy_rnn.display.table import render_table
 
 from ..helpers.markup import ANY_TEXT, elements, texts
 
 MATRIX = np.array([[0.25, 0.75, 0.0], [-1.0, 0.5, -0.5]], dtype=np.float32)
 ROWS = ["▁Les", "chats"]
 COLUMNS = ["The", "cats", "."]
-DRAWN = [heatmap, table]
+RENDERERS = [render_heatmap, render_table]
 
 
 def test_cells_and_labels():
-    svg = heatmap(MATRIX, ROWS, COLUMNS, title="The cats.")
+    svg = render_heatmap(MATRIX, ROWS, COLUMNS, title="The cats.")
     assert texts(svg, "row") == ROWS
     assert texts(svg, "column") == COLUMNS
     assert texts(svg, "title") == ["The cats."]
@@ -38,13 +38,13 @@ def test_cells_and_labels():
 
 
 def test_without_a_title():
-    assert texts(heatmap(MATRIX, ROWS, COLUMNS), "title") == []
+    assert texts(render_heatmap(MATRIX, ROWS, COLUMNS), "title") == []
 
 
 def test_labels_are_escaped():
     odd = ["<b>&amp;", '"', "a\nb", "\x1b[0m", "\x00", "\ud800", "\u202e", "\ufffe", "\xa0"]
     seen = ["<b>&amp;", '"', r"a\nb", r"\x1b[0m", r"\x00", r"\ud800", r"\u202e", r"\ufffe", r"\xa0"]
-    svg = heatmap(np.zeros((1, len(odd))), ["<"], odd, title="a & b")
+    svg = render_heatmap(np.zeros((1, len(odd))), ["<"], odd, title="a & b")
     assert texts(svg, "column") == seen
     assert texts(svg, "title") == ["a & b"]
     assert texts(svg, "cell")[0] == "<, <b>&amp;: 0.000"
@@ -54,7 +54,7 @@ def test_labels_are_escaped():
     "label", ["שלום!", "می\u200cخواهم", "日本語", "👩\u200d👧", "e\u0301", "▁"]
 )
 def test_labels_of_all_scripts_stay(label):
-    svg = heatmap(np.ones((1, 1)), [label], [label])
+    svg = render_heatmap(np.ones((1, 1)), [label], [label])
     assert texts(svg, "row") == texts(svg, "column") == [label]
     root = ElementTree.fromstring(svg)
     # Else "end" would be on the right in a page that is written from right to left.
@@ -63,7 +63,7 @@ def test_labels_of_all_scripts_stay(label):
 
 
 def test_long_labels_are_cut():
-    (label,) = texts(heatmap(np.ones((1, 1)), ["a" * 500], [""]), "row")
+    (label,) = texts(render_heatmap(np.ones((1, 1)), ["a" * 500], [""]), "row")
     assert label == "a" * (LONGEST - 1) + "…"
 
 
@@ -71,7 +71,7 @@ def test_long_labels_are_cut():
 @given(st.lists(ANY_TEXT, max_size=4), st.lists(ANY_TEXT, max_size=4), st.none() | ANY_TEXT)
 def test_any_labels(rows, columns, title):
     matrix = np.linspace(-1, 1, len(rows) * len(columns)).reshape(len(rows), len(columns))
-    svg = heatmap(matrix, rows, columns, title=title)
+    svg = render_heatmap(matrix, rows, columns, title=title)
     root = ElementTree.fromstring(svg.encode("utf8"))
     assert len(texts(svg, "row")) == len(rows) and len(texts(svg, "column")) == len(columns)
     for cell in elements(svg, "cell"):
@@ -80,11 +80,11 @@ def test_any_labels(rows, columns, title):
             for place, size in (("x", "width"), ("y", "height"))
         )
         assert right <= float(root.get("width")) and bottom <= float(root.get("height"))
-    lines = table(matrix, rows, columns, title=title).split("\n")
+    lines = render_table(matrix, rows, columns, title=title).split("\n")
     assert all(c.isprintable() or c in JOINERS for line in lines for c in line)
 
 
-@pytest.mark.parametrize("draw", DRAWN)
+@pytest.mark.parametrize("draw", RENDERERS)
 def test_rounding_is_no_error(draw):
     draw(np.array([[1 + 1e-6, -1 - 1e-6]]), ["a"], ["b", "c"])
 
@@ -92,8 +92,13 @@ def test_rounding_is_no_error(draw):
 @pytest.mark.parametrize(
     "matrix, rows, columns, message",
     [
-        (MATRIX, ROWS, COLUMNS[:2], r"shape \(2, 3\).*label.*2 rows and 2 columns"),
-        (MATRIX, COLUMNS, ROWS, r"shape \(2, 3\).*label.*3 rows and 2 columns"),
+        (
+            MATRIX,
+            ROWS,
+            COLUMNS[:2],
+            r"shape \(2, 3\).*label.*2 labels of rows and 2 labels of columns",
+        ),
+        (MATRIX, COLUMNS, ROWS, r"shape \(2, 3\).*label.*3 labels of rows and 2 labels of columns"),
         (MATRIX[0], ROWS[:1], COLUMNS, r"shape \(3,\).*label"),
         (np.zeros((1, LARGEST + 1)), ["a"], ["b"] * (LARGEST + 1), r"too large.*Show a part"),
         (2 * MATRIX, ROWS, COLUMNS, r"from -2.0 to 1.5.*Scale"),
@@ -102,14 +107,14 @@ def test_rounding_is_no_error(draw):
 )
 def test_what_cannot_be_shown(matrix, rows, columns, message, tmp_path):
     with pytest.raises(ValueError, match=message):
-        heatmap(matrix, rows, columns)
+        render_heatmap(matrix, rows, columns)
     with pytest.raises(ValueError, match=message):
         save_png(tmp_path / "map.png", matrix, rows, columns)
 
 
 def test_the_largest():
     labels = [str(i) for i in range(LARGEST)]
-    svg = heatmap(np.eye(LARGEST), labels, labels)
+    svg = render_heatmap(np.eye(LARGEST), labels, labels)
     assert len(elements(svg, "cell")) == LARGEST**2
 
 
@@ -147,25 +152,25 @@ def test_png_without_matplotlib(tmp_path, hide):
 
 
 def test_table():
-    assert table(MATRIX, ROWS, COLUMNS, title="The cats.") == (
+    assert render_table(MATRIX, ROWS, COLUMNS, title="The cats.") == (
         "The cats.\n\n        The  cats    .\n▁Les     25    75    ·\nchats  -100    50  -50"
     )
 
 
 def test_table_of_small_values():
-    assert table(np.array([[0.004, -0.004, 0.006]]), ["a"], ["b", "c", "d"]) == (
+    assert render_table(np.array([[0.004, -0.004, 0.006]]), ["a"], ["b", "c", "d"]) == (
         "   b  c  d\na  ·  ·  1"
     )
 
 
 def test_wide_characters_stand_in_columns():
-    lines = table(MATRIX, ["日本", "a\u0301"], ["ト", "日本語", "."]).split("\n")
-    assert {width(line) for line in lines} == {4 + 2 + 4 + 2 + 6 + 2 + 3}
+    lines = render_table(MATRIX, ["日本", "a\u0301"], ["ト", "日本語", "."]).split("\n")
+    assert {display_width(line) for line in lines} == {4 + 2 + 4 + 2 + 6 + 2 + 3}
 
 
 def test_a_wide_table_is_continued():
     columns = ["one", "two", "three", "four", "a very long word"]
-    found = table(np.full((1, 5), 0.5), ["row"], columns, line=18)
+    found = render_table(np.full((1, 5), 0.5), ["row"], columns, line=18)
     assert found == (
         "     one  two\nrow   50   50\n\n"
         "     three  four\nrow     50    50\n\n"

@@ -1,20 +1,22 @@
 """Cases of agreement, and language models that know their sentences."""
 
 import json
+from dataclasses import asdict, replace
 
 from spacy.training import Example
 
-from spacy_rnn.analysis.agreement import Case
+from spacy_rnn.analysis.agreement import AgreementCase
 
 from .pipelines import make_pipeline, train
 
 #: words, places, number, other form, attractors
-DOGS = Case("The dogs near the cat bark loudly .".split(), 1, 5, "Plur", "barks", 0)
-DOG = Case("The dog near the cats barks loudly .".split(), 1, 5, "Sing", "bark", 1)
+DOGS = AgreementCase("The dogs near the cat bark loudly .".split(), 1, 5, "Plur", "barks", 0)
+DOG = AgreementCase("The dog near the cats barks loudly .".split(), 1, 5, "Sing", "bark", 1)
 CASES = [DOGS, DOG]
 #: the same with the wrong verb in the sentence
 WRONG = [
-    case._replace(
+    replace(
+        case,
         words=[*case.words[: case.verb], case.other, *case.words[case.verb + 1 :]],
         other=case.words[case.verb],
     )
@@ -28,7 +30,7 @@ UNITS = {
 
 
 def line_of(case, **changes):
-    return json.dumps({**case._asdict(), **changes})
+    return json.dumps({**asdict(case), **changes})
 
 
 def write(path, *lines):

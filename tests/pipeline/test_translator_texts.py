@@ -7,7 +7,7 @@ import torch
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from spacy_rnn.analysis.saliency import saliency
+from spacy_rnn.analysis.saliency import compute_saliency
 from spacy_rnn.features.subwords import SubwordModel
 from spacy_rnn.nn.translator import SourceBatch, translation_loss
 from spacy_rnn.pipeline.sentences import gaps_of, sentences_of
@@ -182,9 +182,9 @@ def test_what_looks_at_tokens_finds_them_in_odd_texts(space):
     texts = [[doc[i].text for i in second.links], [alone.source.doc[i].text for i in alone.links]]
     assert texts[0] == texts[1]
 
-    expected = saliency(pipe, nlp.make_doc(HAM), token=2)
+    expected = compute_saliency(pipe, nlp.make_doc(HAM), token=2)
     n_before = len(pipe.translate([EGGS])[0][0].pieces)
-    found = saliency(pipe, doc, token=n_before + 2)
+    found = compute_saliency(pipe, doc, token=n_before + 2)
     assert found.tokens == expected.tokens and found.prediction == expected.prediction
     np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5)
 

@@ -34,7 +34,7 @@ def test_each_scheme_becomes_bio(tags, expected):
     ["B", "i", "B-", "B_LOC", "I:LOC", "B–LOC", "b/LOC", "LOC-B", "LOC_i", "LOC–B", "_", "--"],
 )
 def test_what_may_have_its_prefix_in_another_place_is_an_error(tag):
-    with pytest.raises(ValueError, match=f"'{tag}' is not a tag of an entity. Write a prefix"):
+    with pytest.raises(ValueError, match=f"'{tag}' is not an entity tag. Write a prefix"):
         EntityTags("a.json").to_bio(["O", tag])
 
 
@@ -52,7 +52,7 @@ def test_tags_with_and_without_a_prefix_are_an_error(texts):
 
 @pytest.mark.parametrize("tag", ["0", "12", "-1", "1.0"])
 def test_numbers_are_an_error_that_says_how_to_name_them(tag):
-    with pytest.raises(ValueError, match=f"'{tag}' is a number, not a tag of .*cast_column"):
+    with pytest.raises(ValueError, match=f"'{tag}' is a number, not an entity tag.*cast_column"):
         EntityTags("a.json").to_bio([tag, "O"])
 
 
@@ -78,7 +78,9 @@ def reported(caplog, *texts):
 
 def test_tags_without_any_token_outside_are_a_warning(caplog):
     (message,) = reported(caplog, "PER OTHER", "OTHER")
-    assert message.startswith("a.json: no token has the tag O") and "such as 'PER'" in message
+    assert (
+        message.startswith("a.json: no token has the entity tag O") and "such as 'PER'" in message
+    )
     assert not reported(caplog, "PER OTHER", "O")
     # An address may have no other tokens.
     assert not reported(caplog, "B-STREET I-STREET B-TOWN")
@@ -86,7 +88,7 @@ def test_tags_without_any_token_outside_are_a_warning(caplog):
 
 def test_entities_that_go_on_without_a_first_token_are_a_warning(caplog):
     (message,) = reported(caplog, "E-MAIL E-MAIL O", "O E-MAIL")
-    assert "3 tags of entities, such as 'E-MAIL', continue or end an entity that" in message
+    assert "3 entity tags, such as 'E-MAIL', continue or end an entity that" in message
     assert "such as 'I-E-MAIL'" in message
     assert not reported(caplog, "I-A I-A E-A O S-A B-A M-A L-A")
 

@@ -15,7 +15,7 @@ from spacy.tokens import Doc, DocBin
 from thinc.api import Config
 
 from spacy_rnn.datasets import to_dataset
-from spacy_rnn.readers.hf_dataset import HFDataset, make_hf_dataset
+from spacy_rnn.readers.hf_dataset import HFDataset
 
 from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, train
 
@@ -46,7 +46,7 @@ def nlp():
 
 def read(nlp, path, **settings):
     """The examples of a dataset."""
-    examples = list(make_hf_dataset(str(path), **settings)(nlp))
+    examples = list(HFDataset(str(path), **settings)(nlp))
     for eg in examples:
         assert eg.predicted is not eg.reference
         assert [t.text for t in eg.predicted] == [t.text for t in eg.reference]
@@ -251,14 +251,16 @@ def test_what_is_not_clear_is_an_error_with_the_cure(nlp, tmp_path, features, pr
 )
 def test_the_cure_names_the_columns_that_there_are(nlp, tmp_path, row, example):
     message = error(nlp, save(tmp_path / "a", {name: [value] for name, value in row.items()}))
-    assert f"columns = {example}; known are text (the text), tokens (its tokens)" in message
+    assert (
+        f"columns = {example}. The known roles are text (the text), tokens (its tokens)" in message
+    )
 
 
 def test_unknown_columns_and_roles_are_errors(nlp, tmp_path):
     path = write(tmp_path / "a.csv", ROWS)
     message = error(nlp, path, columns={"text": "sentence"})
     assert "no column 'sentence'" in message and "['text', 'label']" in message
-    assert "does not know ['ner']" in error(nlp, path, columns={"text": "text", "ner": "label"})
+    assert "unknown roles, ['ner']" in error(nlp, path, columns={"text": "text", "ner": "label"})
     assert "'text' to one column" in error(nlp, path, columns={"text": ["text", "label"]})
     assert "neither a text nor tokens" in error(nlp, path, columns={"label": "label"})
 
@@ -400,14 +402,14 @@ def test_entity_tags_of_each_scheme(nlp, tmp_path, tags, expected):
     ("columns", "problem"),
     [
         ({"tags": [["X"], ["X", "Y"]]}, "it has 1 tokens, but 2 tags"),
-        ({"entities": [["O"], ["B_PERSON"]]}, "'B_PERSON' is not a tag of an entity"),
+        ({"entities": [["O"], ["B_PERSON"]]}, "'B_PERSON' is not an entity tag"),
         ({"morph": [["_"], ["None"]]}, "'None' in the column 'morph' is not a morphology"),
         ({"morph": [["A=b|C[d]=e,f"], ["{'A': 'b'}"]]}, "\"{'A': 'b'}\" in the column 'morph'"),
         ({"morph": [[None], [{"A": "b"}]]}, "\"{'A': 'b'}\" in the column 'morph' is not"),
         ({"morph": [[None], [["A=b"]]]}, "\"['A=b']\" in the column 'morph' is not a morphology"),
         ({"pos": [["X"], ["NN"]]}, "'NN' in the column 'pos' is not a universal part of speech"),
         ({"pos": [[None], [7]]}, "'7' in the column 'pos' is not a universal part of speech"),
-        ({"entities": [[None], [1]]}, "'1' is a number, not a tag of an entity"),
+        ({"entities": [[None], [1]]}, "'1' is a number, not an entity tag"),
         ({"tags": [None, "X"]}, "'X' in the column 'tags' is not a list with an item for each"),
         ({"morph": [None, {"A": "b"}]}, "{'A': 'b'} in the column 'morph' is not a list"),
         ({"tokens": [None, "a b"]}, "'a b' in the column 'tokens' is not a list"),
@@ -433,10 +435,10 @@ def test_an_underscore_is_a_missing_tag(nlp, tmp_path):
 
 def test_doubtful_entity_tags_are_a_warning_after_a_pass(nlp, tmp_path, caplog):
     path = save(tmp_path / "a", {"tokens": [["a", "b"]], "entities": [["PER", "OUT"]]})
-    corpus = make_hf_dataset(path)
+    corpus = HFDataset(path)
     assert list(corpus(nlp)) and list(corpus(nlp))
     (message,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
-    assert message.startswith(f"{path}: no token has the tag O of entities")
+    assert message.startswith(f"{path}: no token has the entity tag O")
 
 
 @pytest.mark.parametrize("role", ["text", "label", "tokens"])
@@ -455,13 +457,13 @@ def test_rows_inside_an_object_are_an_error(nlp, tmp_path):
     path = tmp_path / "a.json"
     path.write_text('{"version": "1", "data": [{"text": "a", "label": "x"}]}')
     message = error(nlp, path)
-    assert "'data' has lists of objects" in message and "one a line" in message
+    assert "'data' has lists of objects" in message and "one on each line" in message
 
 
 def test_numbers_are_no_labels(nlp, tmp_path):
     path = save(tmp_path / "a", {"text": ["a"], "label": [0.5]})
     message = error(nlp, path)
-    assert "0.5 in the column 'label' is neither a text nor" in message
+    assert "0.5 in the column 'label' is not a label, which" in message
     assert "'regression'" in message
 
 
@@ -481,14 +483,14 @@ def test_a_label_out_of_range_is_an_error(nlp, tmp_path):
 
 def test_missing_files_are_errors(nlp, tmp_path):
     with pytest.raises(ValueError, match="E913"):
-        make_hf_dataset(None)
+        HFDataset(None)
     for path in (tmp_path / "b", tmp_path / "b.csv", "no_such_folder/b.jsonl"):
-        assert f"no file or folder {path}" in error(nlp, path, FileNotFoundError)
+        assert f"The file or folder {path}" in error(nlp, path, FileNotFoundError)
     (tmp_path / "empty").mkdir()
     message = error(nlp, tmp_path / "empty", FileNotFoundError)
-    assert f"No dataset is found at {tmp_path / 'empty'}" in message
+    assert f"No dataset was found at {tmp_path / 'empty'}" in message
     (tmp_path / "a.doc").write_text("x")
-    assert "does not tell its format" in error(nlp, tmp_path / "a.doc")
+    assert "is unknown. It must be one of" in error(nlp, tmp_path / "a.doc")
 
 
 def test_a_name_on_the_hub_without_internet_is_an_error(nlp, monkeypatch):
@@ -497,7 +499,10 @@ def test_a_name_on_the_hub_without_internet_is_an_error(nlp, monkeypatch):
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     message = error(nlp, "someone/something", ConnectionError)
-    assert "no file or folder someone/something" in message and "can't be reached" in message
+    assert (
+        "The file or folder someone/something does not exist" in message
+        and "can't be reached" in message
+    )
 
 
 def test_a_damaged_file_is_an_error(nlp, tmp_path):
@@ -509,7 +514,7 @@ def test_a_damaged_file_is_an_error(nlp, tmp_path):
 def test_rows_without_a_text_are_dropped_and_counted(nlp, tmp_path, caplog):
     caplog.set_level(logging.INFO, "spacy_rnn")
     path = save(tmp_path / "a", {"text": ["", "a", None, " \n", "b"]})
-    corpus = make_hf_dataset(path)
+    corpus = HFDataset(path)
     assert [[eg.text for eg in corpus(nlp)] for _ in range(2)] == [["a", "b"]] * 2
     found = [(r.levelname, r.getMessage()) for r in caplog.records if r.name == "spacy_rnn"]
     message = f"{path}: 3 of 5 rows are dropped: 3 without a text."
@@ -522,7 +527,7 @@ def test_the_limit_is_of_rows_with_a_text(nlp, tmp_path):
     path = save(tmp_path / "a", {"text": ["a", "", "b", "c"]})
     assert [eg.text for eg in read(nlp, path, limit=2)] == ["a", "b"]
     with pytest.raises(ValueError, match="'limit' must be a whole number of at least 0"):
-        make_hf_dataset(path, limit=-1)
+        HFDataset(path, limit=-1)
 
 
 @pytest.mark.parametrize("streaming", [False, True])
@@ -536,7 +541,7 @@ def test_a_reader_can_be_used_again_and_pickled(nlp, tmp_path, streaming):
 @pytest.mark.slow
 def test_to_make_a_reader_does_not_import_the_library():
     code = (
-        "import sys; from spacy_rnn.readers.hf_dataset import make_hf_dataset as make; "
+        "import sys; from spacy_rnn.readers.hf_dataset import HFDataset as make; "
         "import spacy_rnn.datasets; make('a.csv'); "
         "print([m for m in sys.modules if m.startswith(('datasets', 'spacy_rnn.pipeline'))])"
     )
@@ -616,7 +621,7 @@ def test_components_learn_from_datasets_and_their_predictions_are_written(tmp_pa
     nlp = make_pipeline(factory)
     path = str(tmp_path / "gold.parquet")
     to_dataset([eg.reference for eg in make_examples(nlp)]).to_parquet(path)
-    corpus = make_hf_dataset(path, columns={role: role for role in roles})
+    corpus = HFDataset(path, columns={role: role for role in roles})
     examples = list(corpus(nlp))
     losses = train(nlp, examples, steps=3)
     assert losses[factory] > 0
@@ -655,7 +660,7 @@ def logged(caplog):
 
 def test_columns_that_are_read_and_ignored_are_logged_once(nlp, tmp_path, caplog):
     path = save(tmp_path / "a", {"id": [1], "q": ["Why?"], "label": ["x"], "url": ["u"]})
-    corpus = make_hf_dataset(path, columns={"text": "q", "label": "label"})
+    corpus = HFDataset(path, columns={"text": "q", "label": "label"})
     message = f"{path}: columns read: text (from q), label; columns ignored: id, url; labels: 1"
     assert list(corpus(nlp)) and list(corpus(nlp)) and logged(caplog) == [("INFO", message)]
 

@@ -15,7 +15,7 @@ import spacy
 from spacy.tokens import Doc, DocBin
 
 from spacy_rnn.extensions import set_doc_extension
-from spacy_rnn.readers.parallel import ParallelCorpus, make_parallel_corpus
+from spacy_rnn.readers.parallel import ParallelCorpus
 
 PAIRS = [
     ("Go.", "Va !"),
@@ -49,7 +49,7 @@ def jsonl(records):
 def read(nlp, path, attr="translation", **settings):
     """The pairs that a corpus yields."""
     found = []
-    for eg in make_parallel_corpus(path, attr=attr, **settings)(nlp):
+    for eg in ParallelCorpus(path, attr=attr, **settings)(nlp):
         assert eg.predicted is not eg.reference
         assert eg.predicted.text == eg.reference.text
         assert eg.predicted._.get(attr) is None
@@ -168,7 +168,7 @@ def test_two_files_of_unequal_length_are_an_error(nlp, tmp_path, shorter):
     message = error(nlp, english, target_path=french)
     short, long = (english, french) if shorter == "en" else (french, english)
     assert f"{short} has 2 lines, but {long} has 5" in message
-    assert "line 3 is the first without a partner" in message
+    assert "line 3 is the first without a translation" in message
 
 
 def test_target_path_goes_with_a_file_of_lines(nlp, tmp_path):
@@ -202,7 +202,7 @@ def test_json_lines_with_names_of_languages(nlp, tmp_path):
     ("line", "expected"),
     [
         ('{"source": "Run!",', "is not valid JSON"),
-        ('{"source": "Run!"}', "no texts of the names 'source' and 'target'; it has {'source'"),
+        ('{"source": "Run!"}', "no texts with the names 'source' and 'target'; it has {'source'"),
         ('{"x": {"en": "a", "fr": "b"}}', "it has {'x': ['en', 'fr']}. Set source and target"),
         ('["Run!", "Cours !"]', "it has list"),
         ('{"source": 3, "target": "trois"}', "3 is not a text"),
@@ -232,7 +232,7 @@ def test_docs_are_tokenized_anew_and_keep_their_annotation(nlp, tmp_path):
     doc._.translation = "N'y va pas."
     doc[1].tag_ = "VB"
     DocBin(docs=[doc], attrs=["TAG"], store_user_data=True).to_disk(tmp_path / "a.spacy")
-    (example,) = make_parallel_corpus(tmp_path / "a.spacy")(nlp)
+    (example,) = ParallelCorpus(tmp_path / "a.spacy")(nlp)
     assert [token.text for token in example.predicted] == ["Do", "n't", "go", "."]
     assert [token.text for token in example.reference] == ["Don't", "go", "."]
     assert example.reference[1].tag_ == "VB" and example.predicted[2].tag_ == ""
@@ -244,7 +244,7 @@ def test_docs_of_words_alone_keep_their_words(nlp, tmp_path):
     assert doc.has_unknown_spaces
     doc._.translation = "N'y va pas."
     DocBin(docs=[doc], store_user_data=True).to_disk(tmp_path / "a.spacy")
-    (example,) = make_parallel_corpus(tmp_path / "a.spacy")(nlp)
+    (example,) = ParallelCorpus(tmp_path / "a.spacy")(nlp)
     assert [token.text for token in example.predicted] == ["Don't", "go"]
 
 
@@ -309,11 +309,12 @@ def test_a_folder_of_other_files_is_an_error(nlp, tmp_path):
 
 def test_missing_files_are_errors(nlp, tmp_path):
     with pytest.raises(ValueError, match="E913"):
-        make_parallel_corpus(None)
+        ParallelCorpus(None)
     there = write(tmp_path / "a.tsv", tsv(PAIRS))
-    for paths in ([tmp_path / "b.tsv"], [tmp_path / "b"], [there, tmp_path / "b.fr"]):
-        with pytest.raises(FileNotFoundError, match=r"no file or folder .*b"):
-            next(make_parallel_corpus(*paths)(nlp))
+    missing = [ParallelCorpus(tmp_path / "b.tsv"), ParallelCorpus(tmp_path / "b")]
+    for corpus in (*missing, ParallelCorpus(there, target_path=tmp_path / "b.fr")):
+        with pytest.raises(FileNotFoundError, match=r"file or folder .*b.* does not exist"):
+            next(corpus(nlp))
 
 
 @pytest.mark.parametrize(
@@ -332,7 +333,7 @@ def test_missing_files_are_errors(nlp, tmp_path):
 def test_numbers_out_of_bounds_are_errors(settings):
     (name,) = settings
     with pytest.raises(ValueError, match=f"'{name}' must be a (whole )?number of at least"):
-        make_parallel_corpus("a.tsv", **settings)
+        ParallelCorpus("a.tsv", **settings)
 
 
 def test_another_extension(nlp, tmp_path):
@@ -343,7 +344,7 @@ def test_another_extension(nlp, tmp_path):
 
 def test_an_extension_that_is_there_is_kept(nlp, tmp_path):
     Doc.set_extension("parallel_test_there", default="nothing", force=True)
-    (example, *_) = make_parallel_corpus(
+    (example, *_) = ParallelCorpus(
         write(tmp_path / "a.tsv", tsv(PAIRS)), attr="parallel_test_there"
     )(nlp)
     assert example.predicted._.parallel_test_there == "nothing"
@@ -361,7 +362,7 @@ def test_a_corpus_can_be_read_again_and_copied(nlp, tmp_path):
 def test_a_fresh_process_needs_no_component(tmp_path):
     path = write(tmp_path / "a.tsv", tsv(PAIRS[:1]))
     code = (
-        "import sys; from spacy_rnn.readers.parallel import make_parallel_corpus as make; "
+        "import sys; from spacy_rnn.readers.parallel import ParallelCorpus as make; "
         "found = [m for m in sys.modules if m.startswith(('datasets', 'spacy_rnn.pipeline'))]; "
         f"import spacy; (eg,) = make({str(path)!r})(spacy.blank('en')); "
         "print(eg.reference._.translation, found)"
@@ -414,7 +415,7 @@ def test_max_ratio_is_of_the_longer_side_to_the_shorter(nlp, tmp_path, caplog):
     pairs = [("a b", "1 2 3"), ("a b c", "1 2"), ("a b", "1 2 3 4"), ("a b c d", "1 2"), ("a", "1")]
     path = write(tmp_path / "a.tsv", tsv(pairs))
     assert read(nlp, path, max_ratio=1.5) == [pairs[0], pairs[1], pairs[4]]
-    assert logged(caplog) == [f"{path}: 2 of 5 pairs are dropped: 2 beyond max_ratio = 1.5."]
+    assert logged(caplog) == [f"{path}: 2 of 5 pairs are dropped: 2 above max_ratio = 1.5."]
     assert read(nlp, path, max_ratio=1) == [pairs[4]]
     assert read(nlp, path, max_ratio=2) == read(nlp, path) == pairs
 
@@ -430,7 +431,7 @@ def test_the_limit_is_of_pairs_that_are_kept(nlp, tmp_path, caplog):
 def test_the_same_drops_are_a_warning_only_once(nlp, tmp_path, caplog):
     caplog.set_level(logging.INFO, "spacy_rnn")
     path = write(tmp_path / "a.tsv", tsv([*PAIRS, ("", "x")]))
-    corpus = make_parallel_corpus(path)
+    corpus = ParallelCorpus(path)
     levels = []
     for extra in ("", "", "\tx\n"):
         with path.open("a", encoding="utf8") as file:
@@ -442,7 +443,7 @@ def test_the_same_drops_are_a_warning_only_once(nlp, tmp_path, caplog):
 
 
 def test_a_pass_that_is_left_early_logs_nothing(nlp, tmp_path, caplog):
-    corpus = make_parallel_corpus(write(tmp_path / "a.tsv", "\t\n" + tsv(PAIRS)))
+    corpus = ParallelCorpus(write(tmp_path / "a.tsv", "\t\n" + tsv(PAIRS)))
     examples = corpus(nlp)
     assert next(examples).text == "Go."
     examples.close()
@@ -457,7 +458,7 @@ def test_it_is_an_error_if_all_is_dropped(nlp, tmp_path):
         "1 without a source",
         "1 without a translation",
         "1 longer than max_length = 3",
-        "1 beyond max_ratio = 2.5",
+        "1 above max_ratio = 2.5",
     ):
         assert reason in message
     assert "0 were read. Check" in error(nlp, write(tmp_path / "empty.tsv", ""))
@@ -478,7 +479,7 @@ def test_tatoeba(nlp, data_dir):
 
 def test_all_lines_of_tatoeba_are_read(data_dir):
     """Without making docs of them."""
-    corpus = make_parallel_corpus(data_dir / "mt-tatoeba-en-fr" / "fra.txt.xz")
+    corpus = ParallelCorpus(data_dir / "mt-tatoeba-en-fr" / "fra.txt.xz")
     pairs = list(corpus.pairs(spacy.blank("en").vocab))
     assert len(pairs) == 142_787 and all(source and target for source, target in pairs)
 
@@ -490,7 +491,7 @@ def test_files_are_read_a_line_at_a_time(nlp, tmp_path, name):
     line = {"a.jsonl": jsonl([{"source": text, "target": text}]), "a.en": text + "\n"}
     path = write(tmp_path / name, line.get(name, tsv([(text, text)])) * 1000)
     target_path = path if name == "a.en" else None
-    corpus = make_parallel_corpus(path, target_path)
+    corpus = ParallelCorpus(path, target_path=target_path)
     tracemalloc.start()
     n_pairs = sum(1 for _ in corpus.pairs(nlp.vocab))
     peak = tracemalloc.get_traced_memory()[1]

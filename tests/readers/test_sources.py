@@ -4,7 +4,7 @@ import pytest
 import spacy
 from datasets import Dataset, DatasetDict
 
-from spacy_rnn.readers.hf_dataset import make_hf_dataset
+from spacy_rnn.readers.hf_dataset import HFDataset
 
 ROW = '{"text": "a", "label": "x"}\n'
 
@@ -22,7 +22,7 @@ def nlp():
 def texts(nlp, path, **options):
     """By HFDataset: streamed and not."""
     found = [
-        [eg.text for eg in make_hf_dataset(path, streaming=streaming, **options)(nlp)]
+        [eg.text for eg in HFDataset(path, streaming=streaming, **options)(nlp)]
         for streaming in (False, True)
     ]
     assert found[0] == found[1]
@@ -33,7 +33,7 @@ def error(nlp, path, **options):
     messages = set()
     for streaming in (False, True):
         with pytest.raises(ValueError) as raised:
-            list(make_hf_dataset(path, streaming=streaming, **options)(nlp))
+            list(HFDataset(path, streaming=streaming, **options)(nlp))
         messages.add(str(raised.value))
     (message,) = messages
     return message
@@ -46,7 +46,7 @@ def error(nlp, path, **options):
 def test_a_split_of_a_dataset_without_splits_is_an_error(nlp, tmp_path, split):
     data = Dataset.from_dict({"text": ["a", "b"]})
     data.save_to_disk(tmp_path / "data")
-    assert f"one dataset without splits, but split is {split!r}" in error(
+    assert f"a dataset without splits, but split is {split!r}" in error(
         nlp, tmp_path / "data", split=split
     )
     assert texts(nlp, tmp_path / "data") == ["a", "b"]
@@ -62,7 +62,7 @@ def test_a_split_that_was_saved_alone(nlp, tmp_path):
 
 def test_a_part_of_a_split(nlp, tmp_path):
     (tmp_path / "a.csv").write_text("text,label\na,x\nb,y\n")
-    corpus = make_hf_dataset(tmp_path / "a.csv", split="train[:50%]")
+    corpus = HFDataset(tmp_path / "a.csv", split="train[:50%]")
     assert [eg.text for eg in corpus(nlp)] == ["a"]
 
 
@@ -172,10 +172,10 @@ def test_a_binary_file_without_rows(nlp, tmp_path):
     path = tmp_path / "a.parquet"
     Dataset.from_dict({"text": ["a"]}).select([]).to_parquet(path)
     with pytest.raises(ValueError, match=f"{path} has no rows"):
-        list(make_hf_dataset(path)(nlp))
+        list(HFDataset(path)(nlp))
 
 
 def test_a_header_that_has_the_number_of_a_column(nlp, tmp_path):
     (tmp_path / "a.csv").write_text("1,,text\na,b,c\n")
     message = error(nlp, tmp_path / "a.csv")
-    assert "['1'] more than once (a column without a name has its number)" in message
+    assert "['1'] more than once (the name of an unnamed column is its index)" in message

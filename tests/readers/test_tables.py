@@ -12,8 +12,8 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_rnn.readers.hf_dataset import make_hf_dataset
-from spacy_rnn.readers.parallel import make_parallel_corpus
+from spacy_rnn.readers.hf_dataset import HFDataset
+from spacy_rnn.readers.parallel import ParallelCorpus
 from spacy_rnn.readers.tables import TableFormat, check_table, read_rows
 
 PACKED = [
@@ -44,7 +44,7 @@ def labels(nlp, path, **options):
     found = [
         [
             (eg.text, next((label for label, value in eg.reference.cats.items() if value), None))
-            for eg in make_hf_dataset(path, streaming=streaming, **options)(nlp)
+            for eg in HFDataset(path, streaming=streaming, **options)(nlp)
         ]
         for streaming in (False, True)
     ]
@@ -54,7 +54,7 @@ def labels(nlp, path, **options):
 
 def pairs(nlp, path, **options):
     """Texts and their translations, by ParallelCorpus."""
-    corpus = make_parallel_corpus(path, **{"header": True, **options})
+    corpus = ParallelCorpus(path, **{"header": True, **options})
     return [(eg.text, eg.reference._.translation) for eg in corpus(nlp)]
 
 
@@ -71,7 +71,7 @@ def error(nlp, path, **options):
     messages = set()
     for streaming in (False, True):
         with pytest.raises(ValueError) as raised:
-            list(make_hf_dataset(path, streaming=streaming, **options)(nlp))
+            list(HFDataset(path, streaming=streaming, **options)(nlp))
         messages.add(str(raised.value))
     with pytest.raises(ValueError) as raised:
         pairs(nlp, path, source="text", target="label", **options)
@@ -221,22 +221,22 @@ def test_settings_of_a_table(nlp, tmp_path):
 def test_the_delimiter_in_a_note_for_excel(nlp, tmp_path, line, options):
     path = write(tmp_path / "a.csv", f"{line}text;label\na;x\n")
     message = error(nlp, path, **options)
-    assert "is a note for Excel" in message and "set delimiter to ';'" in message
+    assert "declares the delimiter to Excel" in message and "set delimiter to ';'" in message
     write(path, "text,label\nsep=;,x\n")
     assert read(nlp, path) == [("sep=;", "x")]
 
 
 @pytest.mark.parametrize("delimiter", ["", "::", '"', "\n"])
 def test_a_delimiter_is_one_character(delimiter):
-    for make in (make_hf_dataset, make_parallel_corpus):
+    for make in (HFDataset, ParallelCorpus):
         with pytest.raises(ValueError, match="'delimiter' must be one character"):
             make("a.csv", delimiter=delimiter)
 
 
 def test_an_encoding_must_be_known():
-    for make in (make_hf_dataset, make_parallel_corpus):
+    for make in (HFDataset, ParallelCorpus):
         for encoding in ("utf-9", "base64", ""):
-            with pytest.raises(ValueError, match="'encoding' must be one of text that Python know"):
+            with pytest.raises(ValueError, match="'encoding' must be a text encoding of Python"):
                 make("a.csv", encoding=encoding)
 
 
@@ -248,16 +248,18 @@ def test_settings_of_tables_for_something_else(nlp, tmp_path, name):
         write(path / "a.jsonl", '{"text": "a"}')
     else:
         write(path, '{"text": "a"}')
-    with pytest.raises(ValueError, match=r"\['delimiter'\] are for files that end in"):
+    with pytest.raises(ValueError, match=r"\['delimiter'\] apply only to files that end in"):
         labels(nlp, path, delimiter=";")
     if name == "a.jsonl":
-        with pytest.raises(ValueError, match=r"\['quotes'\] are for files that end in"):
+        with pytest.raises(ValueError, match=r"\['quotes'\] apply only to files that end in"):
             pairs(nlp, path, quotes=True)
 
 
 def test_names_of_a_header_must_be_there(nlp, tmp_path):
     path = write(tmp_path / "a.csv", "en,fr\na,b\n")
-    with pytest.raises(ValueError, match=r"no column \['source', 'target'\], but \['en', 'fr'\]"):
+    with pytest.raises(
+        ValueError, match=r"no column \['source', 'target'\]. Its columns: \['en', 'fr'\]"
+    ):
         pairs(nlp, path)
     assert pairs(nlp, path, source="fr", target="en") == [("b", "a")]
 
@@ -290,14 +292,18 @@ def test_another_delimiter_between_quotes_is_noticed(nlp, tmp_path):
     [
         (["a,x,", "b,y"], "Line 2 of {} has 3 fields", "remove the delimiter at the end"),
         (["a,x,", "b,y,"], "Line 2 of {} has 3 fields", "remove the delimiter at the end"),
-        (["Well, a,x", "b,y"], "Line 2 of {} has 3 fields", "Quote the fields"),
-        (["a,x", '"b\nb",y', "Well, b,y"], "Line 5 of {} has 3 fields", "Quote the fields"),
-        (["a,x", "b,y", "c", "d"], "Line 4 of {} has 1 field,", "an empty field where"),
-        (["1,a,x", "2,b,y"], "Line 2 of {} has 3 fields", "names of rows"),
-        (["Well, a,x", "Oh, b,y"], "Line 2 of {} has 3 fields", "Quote the fields"),
-        (['x, "a, b"', "b,y"], "Line 2 of {} has 3 fields", "without a blank before the quote"),
-        (["a,x", '""', "b,y"], "Line 3 of {} has 1 field,", "an empty field where"),
-        (["a,x", "\u2028", "b,y"], "Line 3 of {} has 1 field,", "an empty field where"),
+        (["Well, a,x", "b,y"], "Line 2 of {} has 3 fields", "Quote fields that contain"),
+        (
+            ["a,x", '"b\nb",y', "Well, b,y"],
+            "Line 5 of {} has 3 fields",
+            "Quote fields that contain",
+        ),
+        (["a,x", "b,y", "c", "d"], "Line 4 of {} has 1 field,", "an empty field if one"),
+        (["1,a,x", "2,b,y"], "Line 2 of {} has 3 fields", "row names"),
+        (["Well, a,x", "Oh, b,y"], "Line 2 of {} has 3 fields", "Quote fields that contain"),
+        (['x, "a, b"', "b,y"], "Line 2 of {} has 3 fields", "without a space before the quote"),
+        (["a,x", '""', "b,y"], "Line 3 of {} has 1 field,", "an empty field if one"),
+        (["a,x", "\u2028", "b,y"], "Line 3 of {} has 1 field,", "an empty field if one"),
     ],
 )
 def test_rows_of_another_length_than_the_header_are_an_error(
@@ -346,7 +352,7 @@ def test_quotes_that_are_not_paired(nlp, tmp_path):
     for rows in (['"a,x', 'b "c",y'], ['"a" b,x'], [r'"a \"b\" c",x'], ['"a,x', "b,y"]):
         path = write(tmp_path / "a.csv", "\n".join(["text,label", "c,z", *rows]) + "\n")
         message = error(nlp, path)
-        assert f"The row that begins in line 3 of {path} has quotes that are not paired" in message
+        assert f"The row that begins in line 3 of {path} has unpaired quotes" in message
 
 
 def test_long_fields_and_blank_lines(nlp, tmp_path):
@@ -368,13 +374,13 @@ def test_an_empty_file(nlp, tmp_path):
 
 def test_a_tsv_file_that_looks_quoted_is_a_warning(nlp, tmp_path, caplog):
     path = write(tmp_path / "a.tsv", 'text\tlabel\n"a ""b"" c"\tx\n"d, e"\ty\nf\tx\n')
-    corpus = make_parallel_corpus(path, header=True, source="text", target="label")
+    corpus = ParallelCorpus(path, header=True, source="text", target="label")
     assert [eg.text for eg in corpus(nlp)][0] == '"a ""b"" c"'
     assert len(list(corpus(nlp))) == 3
     labels(nlp, path)
     messages = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert len(messages) == 1
-    assert f"{path}: all fields that begin with a quote (2) end with one" in messages[0]
+    assert f"{path}: all fields that begin with a quote (2) also end with one" in messages[0]
     caplog.clear()
     assert read(nlp, path, quotes=True)[0] == ('a "b" c', "x")
     read(nlp, path, quotes=False)
@@ -408,9 +414,7 @@ def test_tatoeba_is_read_alike(nlp, tmp_path, data_dir):
     lines = ["\t".join(row) + "\n" for row in [["text", "label"], *chosen]]
     path = write(tmp_path / "a.tsv", "".join(lines))
     columns = {"text": "text", "translation": "label"}
-    found = [
-        (eg.text, eg.reference._.translation) for eg in make_hf_dataset(path, columns=columns)(nlp)
-    ]
+    found = [(eg.text, eg.reference._.translation) for eg in HFDataset(path, columns=columns)(nlp)]
     assert len(found) == len(chosen) > 190
     assert found == pairs(nlp, path, source="text", target="label")
     assert found == [tuple(row[:2]) for row in chosen]

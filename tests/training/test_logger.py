@@ -276,7 +276,7 @@ def test_svg(tmp_path):
     log(tmp_path / "curves.csv", [(1.0, {"tag_acc": 0.5, "speed": 9e9}), (2.0, {})], path, nlp)
     text = path.read_text(encoding="utf8")
     assert ET.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
-    for shown in ("loss, mean of a step", "scores", "learning rate", "tag_acc", "step"):
+    for shown in ("loss, mean per step", "scores", "learning rate", "tag_acc", "step"):
         assert f"<!-- {shown} -->" in text
     assert "gradient_norm_$\\a$ -->" in text
     assert "speed" not in text
@@ -300,8 +300,8 @@ def test_png_is_drawn_at_each_evaluation(tmp_path):
 @pytest.mark.parametrize(
     "path, plot, message",
     [
-        ("curves.txt", None, "'path' of .training.logger. is a file whose name ends with .csv or"),
-        ("curves", None, "not 'curves'"),
+        ("curves.txt", None, "'path' of .training.logger. must be a file that ends in .csv or"),
+        ("curves", None, "got 'curves'"),
         ("curves.csv", "curves.pdf", "'plot' of .* .svg or .png"),
     ],
 )
@@ -324,7 +324,7 @@ def test_not_writable(path, plot, tmp_path):
     for name in ("folder.csv", "folder.svg"):
         (tmp_path / name).mkdir()
     setup = make_curve_logger(tmp_path / path, plot and tmp_path / plot)
-    with pytest.raises(OSError, match="Can't write .*Name a file in .training.logger"):
+    with pytest.raises(OSError, match="Can't write .*Set .training.logger. to a file"):
         setup(make_tagger(), io.StringIO(), io.StringIO())
 
 
