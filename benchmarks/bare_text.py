@@ -10,11 +10,12 @@ the kernels. The recurrent part takes one of the two ways of benchmarks/bare_tag
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from bare_tagger import BiLSTM, Packed, Padded, Rows
+from spacy.tokens import Doc
 from torch import Tensor, nn
 
+from spacy_rnn.features.tokens import TokenSequences
 from spacy_rnn.pipeline.textcat import RNNTextCategorizer
 
 #: its words and its label
@@ -122,8 +123,8 @@ class Preparation:
 
     def batch(self, texts: Sequence[Text], way: str, device: str) -> Batch:
         ordered = sorted(texts, key=lambda text: -len(text[0]))
-        hashes = [[self.vocab.strings.add(word) for word in words] for words, _ in ordered]
-        arrays = self.features([np.array(row, dtype="uint64") for row in hashes], self.vocab)
+        sequences = TokenSequences([Doc(self.vocab, words=words) for words, _ in ordered])
+        arrays = self.features(sequences)
         words = {
             name: torch.from_numpy(array)
             for name, array in arrays.words.items()
@@ -133,7 +134,7 @@ class Preparation:
             n = words["affixes"].shape[1]
             words["affixes"] += torch.arange(n) * self.model["embedding"]["affixes"]["rows"]
         kind = Padded if way == "padded" else Packed
-        sizes = arrays.lengths.tolist()
+        sizes = sequences.lengths.tolist()
         tokens = kind(torch.from_numpy(arrays.tokens).split(sizes), device)
         # Where each token went, the texts one after the other.
         numbers = kind(torch.arange(sum(sizes)).split(sizes), "cpu")

@@ -23,8 +23,9 @@ import torch  # noqa: E402
 import torchcrf  # noqa: E402
 from torch import Tensor  # noqa: E402
 
-from spacy_rnn.nn.crf import CRF, Chain, crf_loss  # noqa: E402
+from spacy_rnn.nn.crf import CRF, crf_loss  # noqa: E402
 from spacy_rnn.nn.linear_chain import viterbi  # noqa: E402
+from spacy_rnn.nn.tag_scores import TagScores  # noqa: E402
 
 BATCH, LENGTH, TAGS = 32, 30, 20
 REPEATS = 10
@@ -42,12 +43,12 @@ class Ours:
 
     def loss(self) -> list[Tensor]:
         """The loss and its gradients."""
-        loss = crf_loss(Chain(self.scores, self.lengths, self.crf), self.tags)
+        loss = crf_loss(TagScores(self.scores, self.lengths, self.crf), self.tags)
         return [loss, *torch.autograd.grad(loss, self.weights)]
 
     @torch.inference_mode()
     def decode(self) -> list[list[int]]:
-        potentials = Chain(self.scores, self.lengths, self.crf).potentials()
+        potentials = TagScores(self.scores, self.lengths, self.crf).potentials()
         tags = viterbi(potentials, self.scores, self.lengths)
         return [row.tolist() for row in tags.split(self.lengths.tolist())]
 

@@ -1,24 +1,25 @@
-"""Locks that make forks safe while other threads work.
+"""Forks that are safe while other threads work.
 
-A forked child has only the thread that forked. A lock held by another thread at that moment, of
-this package or inside of torch, is never released there.
+A forked child has only the thread that forked. A lock that another thread held at that moment is
+never released there, neither one of ours nor one inside torch.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+import time
 from typing import Any
 from weakref import WeakSet
 
-#: the maximum number of seconds that a fork waits for threads that compute
+#: seconds that a fork waits at most for threads that compute
 PATIENCE = 30.0
 _locks: WeakSet[ForkSafeLock] = WeakSet()
 
 
 class ForkSafeLock:
-    """A context manager like `threading.Lock` that is released in a forked child. The protected
-    object must be usable at any time during a change, because the child gets a copy of it."""
+    """A lock for `with`, which is free in a forked child. What it protects must be usable at any
+    moment of a change: the child finds it as it was."""
 
     def __init__(self) -> None:
         self._renew()
@@ -34,78 +35,61 @@ class ForkSafeLock:
         self._lock.release()
 
 
-class _Depth(threading.local):
-    """The number of nested entries of a thread."""
+class ComputingLocks(threading.local):
+    """A lock for each thread, for `with computing.lock` around computations that a fork must not
+    interrupt: a fork holds the locks of all threads. So it waits until no other thread computes,
+    and threads that want to compute meanwhile wait until it is over.
 
-    value = 0
-
-
-class Gate:
-    """A context manager for computations that a fork must not interrupt. The fork waits until no
-    other thread is inside, and threads that enter in the meantime wait for the fork."""
+    lock (threading.RLock): The calling thread's lock.
+    """
 
     def __init__(self) -> None:
-        self._depth = _Depth()
-        self._open(0)
-
-    def _open(self, n_inside: int) -> None:
-        self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)
-        self._n_inside = n_inside
-        self._forking = False
-
-    def __enter__(self) -> None:
-        depth = self._depth
-        if not depth.value:
-            with self._lock:
-                if self._forking:
-                    self._changed.wait_for(lambda: not self._forking)
-                self._n_inside += 1
-        depth.value += 1
-
-    def __exit__(self, *error: Any) -> None:
-        depth = self._depth
-        depth.value -= 1
-        if not depth.value:
-            with self._lock:
-                self._n_inside -= 1
-                if self._forking:
-                    self._changed.notify_all()
-
-    def before_fork(self) -> None:
-        """Wait for other threads inside, and stop threads that enter."""
-        own = min(self._depth.value, 1)
-        with self._lock:
-            self._changed.wait_for(lambda: not self._forking)
-            self._forking = True
-            self._changed.wait_for(lambda: self._n_inside <= own, PATIENCE)
-
-    def after_fork_in_parent(self) -> None:
-        """Let waiting threads enter."""
-        with self._lock:
-            self._forking = False
-            self._changed.notify_all()
-
-    def after_fork_in_child(self) -> None:
-        """Open the gate for the only thread."""
-        self._open(min(self._depth.value, 1))
+        # Called in each thread once, when it first uses the object.
+        self.lock = threading.RLock()
+        with _registry:
+            _thread_locks.add(self.lock)
 
 
-#: the gate for all computations of torch
-computing = Gate()
+#: held while a thread registers its lock, and during a fork
+_registry = ForkSafeLock()
+_thread_locks: WeakSet[Any] = WeakSet()
+#: locks that the present fork holds
+_held: list[Any] = []
+#: for all that torch computes
+computing = ComputingLocks()
 
 
-def _renew_locks() -> None:
+def _before_fork() -> None:
+    # Registers the lock of this thread, if it has none yet.
+    own = computing.lock
+    _registry.__enter__()
+    end = time.monotonic() + PATIENCE
+    for lock in [own, *_thread_locks]:
+        if lock.acquire(timeout=max(0.0, end - time.monotonic())):
+            _held.append(lock)
+
+
+def _after_fork_in_parent() -> None:
+    while _held:
+        _held.pop().release()
+    _registry.__exit__()
+
+
+def _after_fork_in_child() -> None:
+    while _held:
+        _held.pop().release()
+    # No other thread is left.
+    _thread_locks.clear()
+    _thread_locks.add(computing.lock)
     for lock in _locks:
         lock._renew()
 
 
 def make_safe() -> None:
-    """Register handlers so that forks wait for the gate and renew the locks."""
+    """Let all forks from now on wait for computations, and renew the locks in children."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(
-            before=computing.before_fork,
-            after_in_parent=computing.after_fork_in_parent,
-            after_in_child=computing.after_fork_in_child,
+            before=_before_fork,
+            after_in_parent=_after_fork_in_parent,
+            after_in_child=_after_fork_in_child,
         )
-        os.register_at_fork(after_in_child=_renew_locks)

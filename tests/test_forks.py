@@ -109,7 +109,7 @@ def computing_elsewhere(seconds):
     inside, done = threading.Event(), []
 
     def run():
-        with forks.computing:
+        with forks.computing.lock:
             inside.set()
             time.sleep(seconds)
             done.append(True)
@@ -122,7 +122,7 @@ def computing_elsewhere(seconds):
 
 
 def compute():
-    with forks.computing:
+    with forks.computing.lock:
         pass
 
 
@@ -139,7 +139,7 @@ def test_a_fork_does_not_wait_forever(monkeypatch):
 
 
 def test_a_thread_that_computes_may_fork():
-    with forks.computing:
+    with forks.computing.lock:
         assert ends(compute)
         compute()
     assert ends(compute)
@@ -157,7 +157,7 @@ def test_all_locks_are_made_in_one_place():
                 assert node.module not in ("threading", "multiprocessing", "queue"), path
     assert makers == {
         "Lock": {"forks.py"},
-        "Condition": {"forks.py"},
+        "RLock": {"forks.py"},
         "local": {"forks.py"},
         "Thread": {"subwords.py"},
     }

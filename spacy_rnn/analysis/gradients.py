@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..config.encoder import RNNEncoder
 from ..nn.cells import CELLS
-from ..nn.layout import Together
+from ..nn.layout import UniformBatch
 from ..nn.rnn import REVERSED, Encoder
 from ..pipeline.base import RNNPipe
 from .component import module_of
@@ -172,6 +172,6 @@ def _last_states(
         source = (x.flip(0) if reverse else x).unsqueeze(1)
         # cuDNN computes no gradients in evaluation mode.
         with torch.backends.cudnn.flags(enabled=False):
-            states, _ = cell.kernel(Together(1), source, initial, weights)
+            states, _ = cell.kernel(UniformBatch(1), source, initial, weights)
         found["backward" if reverse else "forward"] = states[-1, 0]
     return found

@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 from torch import Tensor
 
 from ..pipeline.base import RNNPipe
-from ..runtime.attribution import Question
+from ..runtime.attribution import AttributionTarget
 from ..validation import at_least
 from .component import module_of
 
@@ -146,7 +146,7 @@ def occlusion(score: Score, x: Tensor, at_once: int) -> Tensor:
     return score(x.unsqueeze(0)) - found
 
 
-def _ask(pipe: RNNPipe, doc: Doc, **names: object) -> Question:
+def _ask(pipe: RNNPipe, doc: Doc, **names: object) -> AttributionTarget:
     """The component's question about the prediction that is named so, by all that are not None."""
     given = {name: value for name, value in names.items() if value is not None}
     takes = inspect.signature(pipe.attribution_target)

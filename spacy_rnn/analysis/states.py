@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, List, NamedTuple
 
 import numpy as np
@@ -56,7 +55,8 @@ def compute_states(pipe: RNNPipe, doc: Doc, layer: int = -1) -> States:
     units, activations = [], []
     for rows in inputs:
         units += _units(rows.encoder(module), rows.backward)
-        found = pipe.shim.predict(partial(_encode, rows=rows, layer=layer))
+        with pipe.shim.inference() as module:
+            found = _encode(module, rows, layer)
         array = found.float().cpu().numpy()
         activations.append(array[::-1] if rows.backward else array)
     names = inputs[0].names[:: -1 if inputs[0].backward else 1]

@@ -1,22 +1,28 @@
-"""Base of the architectures that read spaCy's tokens."""
+"""The base of the architectures that read spaCy's tokens."""
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Dict, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
+import torch
 from spacy.tokens import Doc
+from thinc.api import Model
 
 from ..config.embedding import TokenEmbedding
-from ..features.tokens import TokenFeatures
+from ..features.tokens import TokenFeatures, TokenSequences
 from ..nn import embedding as nn_embedding
-from ..runtime.batching import Limits
-from ..runtime.model import Architecture, vocabs_of, word_hashes
-from ..runtime.shim import TorchShim
-from ..runtime.tok2vec import Tok2Vec
+from ..nn.embedding import TokenBatch, context_to_device, words_to_device
+from ..nn.rnn import Encoder
+from ..runtime.architecture import Architecture, OutT
+from ..runtime.attribution import EncoderInput
+from ..runtime.batching import MemoryLimits
+from ..runtime.model import doc_batch
+from ..runtime.shim import ModuleT, TorchShim, architecture_of, shim_of
+from ..runtime.tok2vec import DocBatch, Tok2Vec
 from ..validation import at_least
 
 
 @dataclass(frozen=True)
-class TokenArchitecture(Architecture):
+class TokenArchitecture(Architecture[TokenFeatures, ModuleT, OutT]):
     """Base of the architectures that read spaCy's tokens.
 
     embedding (Optional[TokenEmbedding]): spacy_rnn.TokenEmbedding.v1; null if a tok2vec layer is
@@ -38,27 +44,75 @@ class TokenArchitecture(Architecture):
         at_least(0, overlap=self.overlap)
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> MemoryLimits:
         """Bounds on the memory of a prediction."""
-        return Limits(self.batch_tokens, self.window, self.overlap)
+        return MemoryLimits(self.batch_tokens, self.window, self.overlap)
+
+    def token_encoder(self, module: ModuleT) -> Encoder:
+        """The encoder of tokens inside the module."""
+        raise NotImplementedError
+
+    def sequences(self, docs: Sequence[Doc]) -> TokenSequences:
+        """The sequences of tokens that are read of documents."""
+        return TokenSequences(docs)
 
     def features(self) -> TokenFeatures:
         return TokenFeatures([]) if self.embedding is None else self.embedding.features()
 
     def token_embedding(self, features: TokenFeatures) -> nn_embedding.TokenEmbedding:
-        """What makes the vector of a token, for features that are built."""
+        """Make the module that embeds tokens, for features that are built."""
         if self.embedding is None:
             return nn_embedding.TokenEmbedding({}, tok2vec_size=features.tok2vec_size)
         return self.embedding.module(features)
 
-    def initialize(self, shim: TorchShim, X: Sequence[Doc], Y: Dict[str, int]) -> None:
-        """X: the docs. Y: the number of outputs a target."""
-        shim.features.build([word_hashes(doc) for doc in X], vocabs_of(X))
+    def initialize(
+        self, shim: TorchShim[TokenFeatures, ModuleT], X: Sequence[Doc], Y: Dict[str, int]
+    ) -> None:
+        shim.features.build(X)
         shim.build(Y)
+
+    def batch(self, shim: TorchShim[TokenFeatures, ModuleT], docs: DocBatch) -> TokenBatch:
+        sequences, device = self.sequences(docs.docs), shim.device
+        arrays = shim.features(sequences)
+        context, vectors = None, docs.vectors
+        if shim.features.context is not None:
+            strings = shim.features.strings(arrays, sequences.lengths)
+            context = context_to_device(strings, device)
+        if vectors is not None:
+            vectors = vectors.index_select(0, torch.from_numpy(sequences.tokens).to(device))
+        return TokenBatch(
+            words_to_device(arrays.words, device),
+            torch.from_numpy(arrays.tokens).to(device, non_blocking=True),
+            torch.from_numpy(sequences.lengths),
+            None if sequences.counts is None else torch.from_numpy(sequences.counts),
+            context,
+            vectors,
+        )
+
+
+def input_of_doc(model: Model[List[Doc], Any], doc: Doc) -> EncoderInput:
+    """The input of the encoder of tokens for a document.
+
+    model (Model[List[Doc], Any]): A model that reads tokens.
+    doc (Doc): The document.
+    RETURNS (EncoderInput): The vectors of its tokens.
+    """
+    shim = shim_of(model)
+    architecture: TokenArchitecture[Any, Any] = architecture_of(model, TokenArchitecture)
+    docs = doc_batch(model, [doc])
+    batch = architecture.batch(shim, docs)
+    with shim.inference() as module:
+        flat = module.embedding(batch)
+    x = flat.vectors if flat.tokens is None else flat.vectors.index_select(0, flat.tokens)
+    names = [doc[i].text for i in architecture.sequences([doc]).tokens.tolist()]
+    return EncoderInput(architecture.token_encoder, names, x, batch.lengths)
 
 
 def needs_input(embedding: Optional[TokenEmbedding], tok2vec: Optional[Tok2Vec]) -> None:
-    """Raise a ValueError unless there is something to read."""
+    """Check that a model reads something.
+
+    RAISES (ValueError): If it has neither an embedding nor a tok2vec layer.
+    """
     if embedding is None and tok2vec is None:
         raise ValueError(
             "The model has no input: set its 'embedding' to spacy_rnn.TokenEmbedding.v1, or its "

@@ -1,35 +1,42 @@
 """Entities of documents: prediction with a tagger whose labels are the tags of a scheme."""
 
 import math
-from functools import partial
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
 from spacy.tokens import Doc
-from thinc.api import Model
 from torch import Tensor
 
 from ..features.tag_scheme import Scheme
 from ..nn import linear_chain as nn_chain
 from ..nn import tagger as nn_tagger
-from ..nn.crf import Chain, Constraints, crf_loss
-from .tagger import by_doc, predict_chains
+from ..nn.crf import crf_loss
+from ..nn.layout import FlatBatch
+from ..nn.tag_scores import Constraints, TagScores
+from ..runtime.shim import shim_of
+from .tagger import TaggerModel, TaggerShim, predict_scores, score_batches, split_by_doc
 
 #: the network's only target
 TARGET = "ner"
 
 #: the highest temperature; the inverse of the lowest
-HOTTEST = 10.0
+MAX_TEMPERATURE = 10.0
 
 #: sets scores (tokens, tags) of a document to -inf that it rules out
 RuleOut = Callable[[Doc, np.ndarray], None]
 
 
 class Entities(NamedTuple):
-    """The entities of a document: of each the first token, the token after the last, and the
-    number of the label, int64 (E,); where they are asked for, the probability of each entity (E,)
-    and of each tag of each token (tokens, tags)."""
+    """The entities of a document.
+
+    starts (np.ndarray): First token of each entity, int64 (E,).
+    ends (np.ndarray): Token after the last of each entity, int64 (E,).
+    labels (np.ndarray): Index of the label of each entity, int64 (E,).
+    confidences (Optional[np.ndarray]): Probability of each entity, (E,), where it is asked for.
+    probabilities (Optional[np.ndarray]): Probability of each tag of each token, (tokens, tags),
+        where it is asked for.
+    """
 
     starts: np.ndarray
     ends: np.ndarray
@@ -38,16 +45,27 @@ class Entities(NamedTuple):
     probabilities: Optional[np.ndarray] = None
 
 
-def entities_loss(chains: Dict[str, Chain], gold: Dict[str, Tensor]) -> Tensor:
-    """The loss of tags, gold[TARGET] (N,), under the constraints that lie beside them."""
-    return nn_tagger.tagging_loss(chains, gold, constraints=_constraints_in(gold))
+def entities_loss(tag_scores: Dict[str, TagScores], gold: Dict[str, Tensor]) -> Tensor:
+    """The loss of tags.
+
+    tag_scores (Dict[str, TagScores]): The scores of the only target.
+    gold (Dict[str, Tensor]): The tags, (N,), as `TARGET`, and beside them the constraints.
+    RETURNS (Tensor): The loss, summed over sequences.
+    """
+    return nn_tagger.tagging_loss(tag_scores, gold, constraints=_constraints_in(gold))
 
 
 def entities_divergence(
-    chains: Dict[str, Chain], gold: Dict[str, Tensor], teacher: Dict[str, Chain]
+    tag_scores: Dict[str, TagScores], gold: Dict[str, Tensor], teacher: Dict[str, TagScores]
 ) -> Tensor:
-    """The divergence of tags from a teacher's, under the constraints in gold."""
-    return nn_tagger.tagging_divergence(chains, gold, teacher, _constraints_in(gold))
+    """The divergence of tags from a teacher's.
+
+    tag_scores (Dict[str, TagScores]), teacher (Dict[str, TagScores]): The scores of the only
+        target.
+    gold (Dict[str, Tensor]): The constraints.
+    RETURNS (Tensor): The divergence, summed over sequences.
+    """
+    return nn_tagger.tagging_divergence(tag_scores, gold, teacher, _constraints_in(gold))
 
 
 def _constraints_in(gold: Dict[str, Tensor]) -> Constraints:
@@ -55,7 +73,7 @@ def _constraints_in(gold: Dict[str, Tensor]) -> Constraints:
 
 
 def predict_entities(
-    model: Model,
+    model: TaggerModel,
     docs: Sequence[Doc],
     scheme: Scheme,
     temperature: float,
@@ -63,55 +81,88 @@ def predict_entities(
     confidences: bool = False,
     probabilities: bool = False,
 ) -> List[Entities]:
-    """The entities of each doc in its most probable reading."""
-    decode = partial(_decode, scheme, confidences, probabilities)
-    predictions = []
-    for decoded in _predict(model, docs, temperature, rule_out, decode):
-        starts, ends, labels = scheme.decode(decoded["tags"])
-        p = decoded["confidences"][starts] if confidences else None
-        predictions.append(Entities(starts, ends, labels, p, decoded.get("probabilities")))
-    return predictions
+    """Predict the entities of documents in their most probable reading.
+
+    model (TaggerModel): The model.
+    docs (Sequence[Doc]): The documents.
+    scheme (Scheme): The scheme of the tags.
+    temperature (float): Divides the scores; see `TagScores`.
+    rule_out (RuleOut): Rules out tags.
+    confidences (bool), probabilities (bool): See `Entities`.
+    RETURNS (List[Entities]): The entities of each document.
+    """
+    predictions: Dict[int, Entities] = {}
+    shim = shim_of(model)
+    for batch, scores in _batches(model, shim, docs, temperature, rule_out):
+        with shim.inference():
+            decoded = _decode(scheme, scores, confidences, probabilities)
+        for doc, found in zip(batch, split_by_doc(decoded, scores.lengths), strict=True):
+            starts, ends, labels = scheme.decode(found["tags"])
+            p = found["confidences"][starts] if confidences else None
+            predictions[doc] = Entities(starts, ends, labels, p, found.get("probabilities"))
+    return [predictions[doc] for doc in range(len(docs))]
 
 
 def predict_readings(
-    model: Model,
+    model: TaggerModel,
     docs: Sequence[Doc],
     scheme: Scheme,
     temperature: float,
     rule_out: RuleOut,
     n: int,
 ) -> List[List[Tuple[float, Entities]]]:
-    """The n most probable readings of each doc, best first, with their probabilities."""
-    return [
-        [
-            (math.exp(log_p), Entities(*scheme.decode(tags)))
-            for tags, log_p in zip(decoded["tags"].T, decoded["log_p"].tolist(), strict=True)
-            if log_p > -math.inf
-        ]
-        for decoded in _predict(model, docs, temperature, rule_out, partial(_n_best, scheme, n))
-    ]
+    """Predict the most probable readings of documents.
+
+    model (TaggerModel), docs (Sequence[Doc]), scheme (Scheme), temperature (float),
+        rule_out (RuleOut): As of `predict_entities`.
+    n (int): The number of readings.
+    RETURNS (List[List[Tuple[float, Entities]]]): The readings of each document, best first, with
+        their probabilities; fewer where there are not as many.
+    """
+    readings: Dict[int, List[Tuple[float, Entities]]] = {}
+    shim = shim_of(model)
+    for batch, scores in _batches(model, shim, docs, temperature, rule_out):
+        with shim.inference():
+            chain = scores.chain(_constraints(scheme, scores.scores.device))
+            tags, path_scores = nn_chain.n_best(*chain, n)
+            log_p = path_scores - nn_chain.log_partition(*chain).unsqueeze(1)
+        of_docs = split_by_doc({"tags": tags}, scores.lengths)
+        for doc, found, log_ps in zip(batch, of_docs, log_p.tolist(), strict=True):
+            readings[doc] = [
+                (math.exp(log_p), Entities(*scheme.decode(tags)))
+                for tags, log_p in zip(found["tags"].T, log_ps, strict=True)
+                if log_p > -math.inf
+            ]
+    return [readings[doc] for doc in range(len(docs))]
 
 
 def fit_temperature(
-    model: Model, docs: Sequence[Doc], scheme: Scheme, tags: Sequence[np.ndarray]
+    model: TaggerModel, docs: Sequence[Doc], scheme: Scheme, tags: Sequence[np.ndarray]
 ) -> float:
-    """The temperature at which the gold tags of docs, (tokens,) each, are most probable, between
-    1 / `HOTTEST` and `HOTTEST`."""
+    """Find the temperature at which the gold tags of documents are most probable.
+
+    model (TaggerModel): The model.
+    docs (Sequence[Doc]): The documents.
+    scheme (Scheme): The scheme of the tags.
+    tags (Sequence[np.ndarray]): The gold tags of each document, (tokens,).
+    RETURNS (float): The temperature, between 1 / `MAX_TEMPERATURE` and `MAX_TEMPERATURE`.
+    """
+    shim = shim_of(model)
+    constraints = _constraints(scheme, shim.device)
     batches = []
-    found = predict_chains(model, docs, lambda chains: chains[TARGET], lambda doc, scores: None)
-    for places, _, chain in found:
+    scores = predict_scores(model, docs)
+    for places, found in score_batches(shim, scores, model.attrs["limits"]):
         gold = torch.from_numpy(np.concatenate([tags[i] for i in places]))
-        batches.append((chain, gold.to(chain.scores.device)))
-    constraints = _constraints(scheme, batches[0][1].device)
+        batches.append((found[TARGET], gold.to(shim.device)))
 
     @torch.inference_mode()
     def loss(log_temperature: float) -> float:
         temperature = math.exp(log_temperature)
-        tempered = ((chain._replace(temperature=temperature), gold) for chain, gold in batches)
-        return sum(float(crf_loss(chain, gold, constraints)) for chain, gold in tempered)
+        tempered = ((found._replace(temperature=temperature), gold) for found, gold in batches)
+        return sum(float(crf_loss(found, gold, constraints)) for found, gold in tempered)
 
     # It falls and then rises, as the loss is convex in the inverse of the temperature.
-    low, high = -math.log(HOTTEST), math.log(HOTTEST)
+    low, high = -math.log(MAX_TEMPERATURE), math.log(MAX_TEMPERATURE)
     while high - low > 0.01:
         left, right = (2 * low + high) / 3, (low + 2 * high) / 3
         low, high = (low, right) if loss(left) < loss(right) else (left, high)
@@ -119,7 +170,7 @@ def fit_temperature(
 
 
 def tag_score(
-    module: Any,
+    module: nn_tagger.Tagger,
     vectors: Tensor,
     *,
     scheme: Scheme,
@@ -128,34 +179,38 @@ def tag_score(
     token: int,
     tag: int,
 ) -> Tensor:
-    """The log-odds of a tag of a token, (B,), from vectors of the tokens (B, N, D).
+    """The log-odds of a tag of a token.
 
-    ruled_out: the tags that cannot be those of a token, bool (N, tags).
+    module (nn_tagger.Tagger): The module.
+    vectors (Tensor): Vectors of a document's tokens, (B, N, D).
+    scheme (Scheme), temperature (float): As of `predict_entities`.
+    ruled_out (Tensor): The tags that a token cannot have, bool (N, tags).
+    token (int), tag (int): The indices of the token and of the tag.
+    RETURNS (Tensor): The log-odds, (B,).
     """
     n, length, _ = vectors.shape
-    chain = module.read(vectors.flatten(0, 1), torch.full((n,), length))[TARGET]
-    scores = chain.scores.masked_fill(ruled_out.to(vectors.device).repeat(n, 1), -torch.inf)
-    chain = chain._replace(scores=scores, temperature=temperature)
-    return nn_tagger.log_odds(chain, token, tag, _constraints(scheme, vectors.device))
+    batch = FlatBatch(vectors.flatten(0, 1), torch.full((n,), length))
+    found = module.read(batch)[TARGET]
+    scores = found.scores.masked_fill(ruled_out.to(vectors.device).repeat(n, 1), -torch.inf)
+    found = found._replace(scores=scores, temperature=temperature)
+    return found.log_odds(token, tag, _constraints(scheme, vectors.device))
 
 
-def _predict(
-    model: Model,
+def _batches(
+    model: TaggerModel,
+    shim: TaggerShim,
     docs: Sequence[Doc],
     temperature: float,
     rule_out: RuleOut,
-    decode: Callable[[Chain], Dict[str, Any]],
-) -> List[Dict[str, Any]]:
-    """What `decode` makes of each doc."""
+) -> Iterator[Tuple[List[int], TagScores]]:
+    """Yield documents in batches: their indices, and the scores that are not ruled out."""
     if not docs:
-        return []
-    batches = predict_chains(
-        model,
-        docs,
-        lambda chains: decode(chains[TARGET]._replace(temperature=temperature)),
-        lambda doc, scores: rule_out(doc, scores[TARGET]),
-    )
-    return by_doc(len(docs), batches)
+        return
+    scores = predict_scores(model, docs)
+    for doc, of_doc in zip(docs, scores, strict=True):
+        rule_out(doc, of_doc[TARGET])
+    for batch, found in score_batches(shim, scores, model.attrs["limits"]):
+        yield batch.tolist(), found[TARGET]._replace(temperature=temperature)
 
 
 def _constraints(scheme: Scheme, device: torch.device) -> Constraints:
@@ -164,36 +219,23 @@ def _constraints(scheme: Scheme, device: torch.device) -> Constraints:
 
 
 def _decode(
-    scheme: Scheme, confidences: bool, probabilities: bool, chain: Chain
+    scheme: Scheme,
+    scores: TagScores,
+    confidences: bool,
+    probabilities: bool,
 ) -> Dict[str, Tensor]:
     """The best tags (N,); at the first token of each entity its probability (N,); the probability
     of each tag (N, tags)."""
-    device = chain.scores.device
-    constraints = _constraints(scheme, device)
-    tags = nn_tagger.best(chain, constraints)
+    constraints = _constraints(scheme, scores.scores.device)
+    tags = scores.best(constraints)
     decoded = {"tags": tags}
     if confidences:
         found = scheme.decode(tags.cpu().numpy())
-        starts, ends, _ = (torch.from_numpy(array).to(device) for array in found)
+        starts, ends, _ = (torch.from_numpy(array).to(tags.device) for array in found)
         p = nn_chain.span_probabilities(
-            chain.potentials(constraints),
-            chain.emissions,
-            chain.lengths,
-            tags,
-            starts,
-            ends,
-            constraints.continues,
+            *scores.chain(constraints), tags, starts, ends, constraints.continues
         )
         decoded["confidences"] = p.new_zeros(len(tags)).index_copy(0, starts, p)
     if probabilities:
-        decoded["probabilities"] = nn_tagger.probabilities(chain, constraints)
+        decoded["probabilities"] = scores.probabilities(constraints)
     return decoded
-
-
-def _n_best(scheme: Scheme, n: int, chain: Chain) -> Dict[str, Any]:
-    """The n best sequences of tags (N, n), and of each document the logs of their probabilities
-    (n,)."""
-    potentials = chain.potentials(_constraints(scheme, chain.scores.device))
-    tags, scores = nn_chain.n_best(potentials, chain.emissions, chain.lengths, n)
-    log_z = nn_chain.log_partition(potentials, chain.emissions, chain.lengths)
-    return {"tags": tags, "log_p": list((scores - log_z.unsqueeze(1)).cpu().numpy())}

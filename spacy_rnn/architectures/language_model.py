@@ -15,10 +15,11 @@ from ..config.units import UnitsConfig, fit_units, make_units
 from ..features.streams import BACKWARD, FORWARD
 from ..features.units import Units
 from ..nn.language_model import LanguageModel
-from ..runtime.batching import Limits, batches_of, lengths_of
-from ..runtime.model import Architecture, make_model
+from ..runtime.architecture import Architecture
+from ..runtime.batching import MemoryLimits, batches_of, lengths_of
+from ..runtime.model import make_model
 from ..runtime.shim import TorchShim, shim_of
-from ..runtime.tok2vec import Texts
+from ..runtime.tok2vec import DocBatch
 from ..validation import at_least, number_at_least, rate
 
 InT = List[Doc]
@@ -75,9 +76,9 @@ class LanguageModelArchitecture(Architecture):
             raise ValueError(f"'cutoffs' must be ascending numbers of at least 1, got {cutoffs}.")
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> MemoryLimits:
         """Bounds on the memory of a prediction."""
-        return Limits(self.batch_tokens, self.window, overlap=0)
+        return MemoryLimits(self.batch_tokens, self.window, overlap=0)
 
     @property
     def directions(self) -> List[str]:
@@ -121,16 +122,16 @@ class LanguageModelArchitecture(Architecture):
     def predict(
         self,
         shim: TorchShim,
-        texts: Texts,
-        limits: Limits,
+        texts: DocBatch,
+        limits: MemoryLimits,
         conditions: Optional[np.ndarray] = None,
     ) -> List[np.ndarray]:
         """Predict the probabilities of documents by the forward network, or by the backward one if
         it is the only one.
 
         shim (TorchShim): The shim that holds the networks.
-        texts (Texts): The documents.
-        limits (Limits): Bounds on memory.
+        texts (DocBatch): The documents.
+        limits (MemoryLimits): Bounds on memory.
         conditions (Optional[np.ndarray]): The vector of each document, float32 (docs, C); zeros by
             default.
         RETURNS (List[np.ndarray]): For each document, the log-probability of each unit and of the
@@ -207,7 +208,7 @@ def log_probabilities(
 ) -> List[np.ndarray]:
     """Predict the probabilities of documents; see `LanguageModelArchitecture.predict`."""
     limits = model.attrs["limits"]
-    return architecture_of(model).predict(shim_of(model), Texts(docs), limits, conditions)
+    return architecture_of(model).predict(shim_of(model), DocBatch(docs), limits, conditions)
 
 
 def is_backward(model: Model[InT, OutT]) -> bool:

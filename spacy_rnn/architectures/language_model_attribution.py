@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..features.streams import BACKWARD
 from ..nn.rnn import Encoder
-from ..runtime.attribution import EncoderInput, Question, check_place
+from ..runtime.attribution import AttributionTarget, EncoderInput, check_index
 from ..runtime.shim import TorchShim, shim_of
 from .language_model import InT, OutT, architecture_of, networks_of, to_tensor
 
@@ -48,7 +48,7 @@ def attribution_target(
     doc: Doc,
     token: int,
     conditions: Optional[np.ndarray],
-) -> Question:
+) -> AttributionTarget:
     """The prediction of a token from its left context, by the forward network; or from its right
     context, if the only network is a backward one.
 
@@ -57,10 +57,10 @@ def attribution_target(
     token (int): The index of the token; the number of tokens for the end of the document, or for
         its beginning with a backward network.
     conditions (Optional[np.ndarray]): See `encoder_inputs`.
-    RETURNS (Question): The prediction.
+    RETURNS (AttributionTarget): The prediction.
     RAISES (ValueError): If there is no such token, or if it has no unit of its own.
     """
-    check_place(token, len(doc) + 1, "token")
+    check_index(token, len(doc) + 1, "token")
     shim = shim_of(model)
     name = architecture_of(model).directions[0]
     step = -1 if name == BACKWARD else 1
@@ -84,7 +84,7 @@ def attribution_target(
     else:
         what = "the beginning of the text" if name == BACKWARD else "the end of the text"
     rows = _rows(shim, name, ids[: positions[-1]])
-    return Question(rows, f"log-probability of {what}", score)
+    return AttributionTarget(rows, f"log-probability of {what}", score)
 
 
 def _rows(shim: TorchShim, name: str, ids: np.ndarray) -> EncoderInput:

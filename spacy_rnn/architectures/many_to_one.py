@@ -1,7 +1,7 @@
 """The architecture of text classifiers and regressors."""
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Literal, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Literal, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -13,33 +13,32 @@ from torch import Tensor
 from ..config.encoder import RNNEncoder
 from ..config.pooling import Pooling, SentenceEncoder
 from ..config.signature import with_fields_of
-from ..features.tokens import TokenFeatures
-from ..nn.layout import offsets
+from ..features.tokens import TokenFeatures, TokenSequences
+from ..nn.layout import FlatBatch, offsets
 from ..nn.many_to_one import ManyToOne
-from ..nn.pooling import PooledEncoder
+from ..nn.pooling import Attention, PooledEncoder, Summaries
 from ..nn.rnn import Encoder
-from ..nn.token_network import Batch
-from ..runtime.attribution import EncoderInput, input_of_tokens
 from ..runtime.batching import (
-    Limits,
-    Source,
-    VectorSource,
-    WordSource,
+    MemoryLimits,
+    TokenResults,
+    Windows,
     lengths_of,
-    pool_sequences,
-    predict_rows,
+    token_batches,
+    vector_batches,
 )
-from ..runtime.model import collate, make_model, vocabs_of, word_hashes
-from ..runtime.shim import TorchShim, shim_of
-from ..runtime.tok2vec import Texts, Tok2Vec, read_texts
+from ..runtime.model import doc_batch, make_model
+from ..runtime.shim import TorchShim, architecture_of, shim_of
+from ..runtime.tok2vec import DocBatch, Tok2Vec
 from ..validation import at_least
 from .base import TokenArchitecture, needs_input
 
 Keep = Literal["head", "tail", "both"]
+ManyToOneShim = TorchShim[TokenFeatures, ManyToOne]
+ManyToOneModel = Model[List[Doc], np.ndarray]
 
 
 @dataclass(frozen=True)
-class ManyToOneArchitecture(TokenArchitecture):
+class ManyToOneArchitecture(TokenArchitecture[ManyToOne, np.ndarray]):
     """A network that reads a text into one vector, and outputs from it.
 
     embedding, window, overlap, mixed_precision, batch_tokens: See `TokenArchitecture`.
@@ -64,86 +63,90 @@ class ManyToOneArchitecture(TokenArchitecture):
         super().__post_init__()
         at_least(0, max_length=self.max_length)
 
+    def token_encoder(self, module: ManyToOne) -> Encoder:
+        return module.tokens.encoder
+
     def module(self, features: TokenFeatures, outputs: Dict[str, int]) -> ManyToOne:
         embedding = self.token_embedding(features)
         tokens = self.pooling.module(self.encoder.module(embedding.output_size))
         sentences = None if self.sentences is None else self.sentences.module(tokens.output_size)
         return ManyToOne(embedding, tokens, sentences, outputs)
 
-    def batch(self, shim: TorchShim, texts: Texts) -> Batch:
-        sequences, counts = self._sequences(texts.docs)
-        vocabs = vocabs_of(texts.docs, counts.tolist())
-        return collate(shim, sequences, vocabs, counts, self._vectors(texts))
+    def sequences(self, docs: Sequence[Doc]) -> TokenSequences:
+        """The tokens that are read of each document, as one sequence or one for each sentence."""
+        if not self.max_length and self.sentences is None:
+            return TokenSequences(docs)
+        kept = [self._kept(len(doc)) for doc in docs]
+        first = offsets(np.array([len(doc) for doc in docs]))
+        tokens = np.concatenate([some + start for some, start in zip(kept, first, strict=True)])
+        if self.sentences is None:
+            return TokenSequences(docs, tokens, lengths_of(kept))
+        starts = [_sentence_starts(doc, some) for doc, some in zip(docs, kept, strict=True)]
+        lengths = [
+            np.diff(some, prepend=0, append=n)
+            for some, n in zip(starts, lengths_of(kept).tolist(), strict=True)
+        ]
+        return TokenSequences(docs, tokens, np.concatenate(lengths), lengths_of(starts) + 1)
 
-    def predict(self, shim: TorchShim, texts: Texts, limits: Limits) -> np.ndarray:
-        """The outputs for each doc, float32 (docs, outputs), before any softmax or sigmoid."""
-        sequences, counts = self._sequences(texts.docs)
-        source = self._source(shim, sequences, counts, texts)
-        lengths = lengths_of(sequences)
-        vectors = pool_sequences(shim, _tokens, lengths, source, limits)
-        if self.sentences is not None:
-            source = VectorSource(vectors)
-            vectors = pool_sequences(shim, _sentences, counts, source, limits)
-        (outputs,) = shim.predict(lambda module: module.outputs(vectors)).values()
-        return outputs.float().cpu().numpy()
+    def predict(self, shim: ManyToOneShim, docs: DocBatch, limits: MemoryLimits) -> np.ndarray:
+        """Predict for texts of any length.
 
-    def attention(self, shim: TorchShim, texts: Texts, limits: Limits) -> List[np.ndarray]:
-        """The weight of each token of each doc, float32 (tokens,); they sum to 1. By sentences, it
-        is that within the sentence times that of the sentence. Tokens that are not read have 0."""
-        sequences, counts = self._sequences(texts.docs)
-        source = self._source(shim, sequences, counts, texts)
-        lengths = lengths_of(sequences)
-        weights = _attention(shim, _tokens, lengths, source, limits)
-        if self.sentences is not None:
-            vectors = pool_sequences(shim, _tokens, lengths, source, limits)
-            source = VectorSource(vectors)
-            of_sentences = _attention(shim, _sentences, counts, source, limits)
-            factors = np.concatenate(of_sentences)
-            weights = [part * factor for part, factor in zip(weights, factors, strict=True)]
-        found = []
-        for doc, start, n in zip(texts.docs, offsets(counts), counts, strict=True):
-            array = np.zeros(len(doc), dtype="float32")
-            array[self._kept(len(doc))] = np.concatenate(weights[start : start + n])
-            found.append(array)
+        shim (ManyToOneShim): Holds the features and the module.
+        docs (DocBatch): The texts.
+        limits (MemoryLimits): The size of batches and windows.
+        RETURNS (np.ndarray): The outputs for each text, float32 (docs, outputs), before any softmax
+            or sigmoid.
+        """
+        sequences = self.sequences(docs.docs)
+        vectors = _pool_tokens(shim, sequences, docs.vectors, limits)
+        if shim.module.sentences is not None:
+            vectors = _pool_sentences(shim, shim.module.sentences, vectors, sequences, limits)
+        with shim.inference() as module:
+            (outputs,) = module.heads(vectors).values()
+        found: np.ndarray = outputs.float().cpu().numpy()
         return found
 
-    def encoder_input(self, shim: TorchShim, texts: Texts) -> EncoderInput:
-        """What the encoder of tokens reads of one document."""
-        (doc,) = texts.docs
-        sequences, _ = self._sequences([doc])
-        names = [doc[i].text for i in self._kept(len(doc)).tolist()]
-        return input_of_tokens(shim, _encoder, names, sequences, doc, self._vectors(texts))
+    def attention(
+        self, shim: ManyToOneShim, docs: DocBatch, limits: MemoryLimits
+    ) -> List[np.ndarray]:
+        """The attention to the tokens of texts of any length.
 
-    def _source(
-        self, shim: TorchShim, sequences: List[np.ndarray], counts: np.ndarray, texts: Texts
-    ) -> Source:
-        vocabs = vocabs_of(texts.docs, counts.tolist())
-        return WordSource(shim, sequences, vocabs, self._vectors(texts))
-
-    def _vectors(self, texts: Texts) -> Optional[Tensor]:
-        """Of the vectors that tokens come with, those of the tokens that are read."""
-        if texts.vectors is None or not self.max_length:
-            return texts.vectors
-        lengths = np.array([len(doc) for doc in texts.docs])
-        starts = offsets(lengths)
-        kept = [self._kept(n) + start for n, start in zip(lengths, starts, strict=True)]
-        places = torch.from_numpy(np.concatenate(kept))
-        return texts.vectors.index_select(0, places.to(texts.vectors.device))
-
-    def _sequences(self, docs: Sequence[Doc]) -> Tuple[List[np.ndarray], np.ndarray]:
-        """The word hashes of each sequence, and how many sequences each doc has: one, or one a
-        sentence."""
-        sequences: List[np.ndarray] = []
-        counts = []
-        for doc in docs:
-            parts = [word_hashes(doc)]
-            if self.max_length:
-                parts = [parts[0][self._kept(len(doc))]]
-            if self.sentences is not None:
-                parts = np.split(parts[0], _sentence_starts(doc, self._kept(len(doc))))
-            sequences += parts
-            counts.append(len(parts))
-        return sequences, np.array(counts, dtype="int64")
+        shim (ManyToOneShim): Holds the features and the module.
+        docs (DocBatch): The texts.
+        limits (MemoryLimits): The size of batches and windows.
+        RETURNS (List[np.ndarray]): The weight of each token of each text, float32 (tokens,). The
+            weights sum to 1; tokens that are not read have 0. By sentences, a weight is that within
+            the sentence times that of the sentence.
+        RAISES (ValueError): If the network pools without attention.
+        """
+        sequences = self.sequences(docs.docs)
+        tokens, sentences = shim.module.tokens, shim.module.sentences
+        attention = _attention_of(tokens)
+        results = TokenResults(sequences.lengths)
+        for windows, batch in token_batches(
+            shim, sequences, docs.vectors, tokens.encoder.direction, limits
+        ):
+            with shim.inference() as module:
+                states, _ = tokens.states(module.embedding(batch))
+                results.add(windows, {"score": attention.scores(states.float()).float()})
+        weights = _softmaxes(results)
+        if sentences is not None:
+            attention = _attention_of(sentences)
+            vectors = _pool_tokens(shim, sequences, docs.vectors, limits)
+            counts = _counts(sequences)
+            results = TokenResults(counts)
+            for windows, flat in vector_batches(
+                vectors, counts, sentences.encoder.direction, limits
+            ):
+                with shim.inference():
+                    states, _ = sentences.states(flat)
+                    results.add(windows, {"score": attention.scores(states.float()).float()})
+            factors = np.concatenate(_softmaxes(results))
+            weights = [part * factor for part, factor in zip(weights, factors, strict=True)]
+        n_tokens = [len(doc) for doc in docs.docs]
+        found = np.zeros(sum(n_tokens), dtype="float32")
+        found[sequences.tokens] = np.concatenate(weights)
+        return np.split(found, np.cumsum(n_tokens)[:-1])
 
     def _kept(self, n: int) -> np.ndarray:
         """The tokens that are read of a text of n tokens."""
@@ -157,7 +160,7 @@ class ManyToOneArchitecture(TokenArchitecture):
 @with_fields_of(ManyToOneArchitecture)
 def make_many_to_one_model(
     architecture: ManyToOneArchitecture, tok2vec: Optional[Tok2Vec] = None
-) -> Model[List[Doc], np.ndarray]:
+) -> ManyToOneModel:
     """spacy_rnn.ManyToOne.v1: a network that reads a text into one vector, and outputs from it. It
     predicts, for a list of docs, float32 (docs, outputs).
 
@@ -168,72 +171,121 @@ def make_many_to_one_model(
     return make_model("rnn_many_to_one", architecture, tok2vec)
 
 
-def predict_attention(model: Model, docs: Sequence[Doc]) -> List[np.ndarray]:
-    """The attention to each token of each doc, float32 (tokens,), which sums to 1."""
-    shim = shim_of(model)
-    texts, _ = read_texts(model, docs)
-    return shim.architecture.attention(shim, texts, model.attrs["limits"])
+def predict_attention(model: ManyToOneModel, docs: Sequence[Doc]) -> List[np.ndarray]:
+    """The attention to the tokens of texts; see `ManyToOneArchitecture.attention`.
+
+    model (ManyToOneModel): The model.
+    docs (Sequence[Doc]): The texts, at least one.
+    RETURNS (List[np.ndarray]): The weight of each token of each text, float32 (tokens,).
+    """
+    architecture = architecture_of(model, ManyToOneArchitecture)
+    return architecture.attention(shim_of(model), doc_batch(model, docs), model.attrs["limits"])
 
 
 def output_score(
-    module: Any,
+    module: ManyToOne,
     vectors: Tensor,
     *,
     lengths: Tensor,
     to_score: Callable[[Tensor], Tensor],
 ) -> Tensor:
-    """A score of a text, (B,), from vectors of its tokens (B, N, D).
+    """A score of a text.
 
-    lengths: tokens of each of the text's sequences, (S,) on the CPU.
-    to_score: makes the score of the network's outputs (B, outputs).
+    module (ManyToOne): The module.
+    vectors (Tensor): Vectors of the text's tokens, (B, N, D).
+    lengths (Tensor): Tokens of each of the text's sequences, int64 (S,) on the CPU.
+    to_score (Callable[[Tensor], Tensor]): Computes the score from the network's outputs,
+        (B, outputs).
+    RETURNS (Tensor): The score, (B,).
     """
     n = len(vectors)
-    counts = torch.full((n,), len(lengths))
-    (outputs,) = module.read(vectors.flatten(0, 1), lengths.repeat(n), counts).values()
+    batch = FlatBatch(vectors.flatten(0, 1), lengths.repeat(n))
+    (outputs,) = module.read(batch, torch.full((n,), len(lengths))).values()
     return to_score(outputs.float())
 
 
-def _encoder(module: Any) -> Encoder:
-    return module.tokens.encoder
+def _pool_tokens(
+    shim: ManyToOneShim, sequences: TokenSequences, vectors: Optional[Tensor], limits: MemoryLimits
+) -> Tensor:
+    """The vector of each sequence, (S, D), however long it is."""
+    direction = shim.module.tokens.encoder.direction
+    parts = []
+    for windows, batch in token_batches(shim, sequences, vectors, direction, limits):
+        with shim.inference() as module:
+            parts.append((windows, module.summarize(batch)))
+    with shim.inference() as module:
+        return _pool_windows(module.tokens, parts, len(sequences.lengths))
 
 
-def _tokens(module: Any) -> PooledEncoder:
-    return module.tokens
+def _pool_sentences(
+    shim: ManyToOneShim,
+    sentences: PooledEncoder,
+    vectors: Tensor,
+    sequences: TokenSequences,
+    limits: MemoryLimits,
+) -> Tensor:
+    """The vector of each text, (B, D), from those of its sentences."""
+    counts = _counts(sequences)
+    parts = []
+    for windows, batch in vector_batches(vectors, counts, sentences.encoder.direction, limits):
+        with shim.inference():
+            parts.append((windows, sentences.summarize(batch)))
+    with shim.inference():
+        return _pool_windows(sentences, parts, len(counts))
 
 
-def _sentences(module: Any) -> PooledEncoder:
-    return module.sentences
+def _pool_windows(
+    encoder: PooledEncoder, parts: Sequence[Tuple[Windows, Summaries]], n_sequences: int
+) -> Tensor:
+    """The vector of each sequence, (n_sequences, D), from the summaries of its windows."""
+    windows = Windows.concatenate([some for some, _ in parts])
+    order = torch.from_numpy(np.lexsort((windows.start, windows.sequence)))
+    counts = np.bincount(windows.sequence, minlength=n_sequences)
+    first = parts[0][1]
+    summaries = {
+        way: {
+            name: torch.cat([part[way][name] for _, part in parts]).index_select(
+                0, order.to(tensor.device)
+            )
+            for name, tensor in first[way].items()
+        }
+        for way in first
+    }
+    if counts.max() > 1:
+        summaries = encoder.pooling.merge(summaries, torch.from_numpy(counts))
+    return encoder.pooling.finish(summaries)
 
 
-def _attention(
-    shim: TorchShim,
-    level: Callable[[Any], PooledEncoder],
-    lengths: np.ndarray,
-    source: Source,
-    limits: Limits,
-) -> List[np.ndarray]:
-    """The weights within each sequence, float32 (length,)."""
-    if "attention" not in level(shim.module).pooling.ways:
+def _counts(sequences: TokenSequences) -> np.ndarray:
+    assert sequences.counts is not None
+    return sequences.counts
+
+
+def _attention_of(encoder: PooledEncoder) -> Attention:
+    """The attention of a pooling. Raises a ValueError if it has none."""
+    if "attention" not in encoder.pooling.ways:
         raise ValueError(
             'The model pools without attention, so there are no weights to show. Add "attention" '
             "to 'ways' of spacy_rnn.Pooling.v1 and train again, or set attention_attr = null."
         )
+    attention = encoder.pooling.ways["attention"]
+    assert isinstance(attention, Attention)
+    return attention
 
-    def scores(module: Any, states: Tensor) -> Dict[str, Tensor]:
-        attention: Any = level(module).pooling.ways["attention"]
-        return {"score": attention.scores(states.float()).float()}
 
-    rows = predict_rows(shim, lambda module: level(module).encoder, lengths, source, limits, scores)
-    return [_softmax(row["score"][:, 0]) for row in rows]
+def _softmaxes(results: TokenResults) -> List[np.ndarray]:
+    """The weights within each sequence, float32 (length,)."""
+    return [_softmax(found["score"][:, 0]) for found in results.by_sequence()]
 
 
 def _softmax(scores: np.ndarray) -> np.ndarray:
     exponentials = np.exp(scores - scores.max(initial=-np.inf)) if len(scores) else scores
-    return exponentials / max(1.0, exponentials.sum())
+    weights: np.ndarray = exponentials / max(1.0, exponentials.sum())
+    return weights
 
 
 def _sentence_starts(doc: Doc, kept: np.ndarray) -> np.ndarray:
-    """Where, among the tokens that are read, a new sentence starts after the first one."""
+    """The places among the kept tokens at which a sentence starts, but for the first one."""
     if len(doc) > 1 and not doc.has_annotation("SENT_START"):
         raise ValueError(
             "A text is to be read by sentences, but has none. Put a component that sets them, such "

@@ -12,16 +12,17 @@ from torch import Tensor
 from ..config.encoder import LAYER, RNNEncoder
 from ..config.signature import with_fields_of
 from ..nn import rnn
-from ..nn.layout import offsets, spans
-from ..runtime.batching import Limits, VectorSource, read_sequences
+from ..nn.layout import offsets
+from ..runtime.architecture import Architecture
+from ..runtime.batching import MemoryLimits, vector_batches
 from ..runtime.shim import TorchShim, shim_of
 
 #: bounds on the memory of a prediction, as the other architectures' defaults
-LIMITS = Limits(batch_tokens=4096, window=5000, overlap=200)
+LIMITS = MemoryLimits(batch_tokens=4096, window=5000, overlap=200)
 
 
 class NoFeatures:
-    """The layer's input is vectors already."""
+    """The features of a layer whose input is already vectors."""
 
     def to_dict(self) -> Dict[str, Any]:
         return {}
@@ -31,8 +32,11 @@ class NoFeatures:
 
 
 @dataclass(frozen=True)
-class EncoderNetwork:
-    """The one part of the network."""
+class EncoderArchitecture(Architecture[NoFeatures, rnn.Encoder, Tensor]):
+    """An encoder as the only part of a network.
+
+    settings (RNNEncoder): Its settings.
+    """
 
     settings: RNNEncoder
 
@@ -43,38 +47,41 @@ class EncoderNetwork:
         return self.settings.module(outputs["nI"])
 
 
+EncoderModel = Model[List[Floats2d], List[Floats2d]]
+EncoderShim = TorchShim[NoFeatures, rnn.Encoder]
+
+
 @with_fields_of(RNNEncoder)
-def make_rnn_encoder(settings: RNNEncoder) -> Model[List[Floats2d], List[Floats2d]]:
+def make_rnn_encoder(settings: RNNEncoder) -> EncoderModel:
     return Model(
         LAYER,
         forward,
         init=init,
         dims={"nI": None, "nO": settings.output_size},
         attrs={"dropout_rate": 0.0},
-        shims=[TorchShim(EncoderNetwork(settings))],
+        shims=[TorchShim(EncoderArchitecture(settings))],
     )
 
 
-def init(model: Model, X: Optional[List[Floats2d]] = None, Y: Any = None) -> Model:
+def init(model: EncoderModel, X: Optional[List[Floats2d]] = None, Y: Any = None) -> EncoderModel:
     """Make the weights, once the width of the input is known."""
     if X:
         model.set_dim("nI", X[0].shape[1])
     if model.has_dim("nI"):
-        shim = shim_of(model)
-        shim.build({"nI": model.get_dim("nI")})
+        shim_of(model).build({"nI": model.get_dim("nI")})
     return model
 
 
 def forward(
-    model: Model, X: List[Floats2d], is_train: bool
+    model: EncoderModel, X: List[Floats2d], is_train: bool
 ) -> Tuple[List[Floats2d], Callable[[List[Floats2d]], List[Floats2d]]]:
     """(tokens, nI) of each text -> (tokens, nO)."""
-    shim = shim_of(model)
+    shim: EncoderShim = shim_of(model)
     lengths = np.array([len(array) for array in X], dtype="int64")
 
     def to_tensor(arrays: List[Floats2d], requires_grad: bool = False) -> Tensor:
-        together: Any = model.ops.flatten(arrays)
-        return xp2torch(together, requires_grad=requires_grad, device=shim.device)
+        joined: Any = model.ops.flatten(arrays)
+        return xp2torch(joined, requires_grad=requires_grad, device=shim.device)
 
     def to_arrays(tensor: Tensor) -> List[Floats2d]:
         array: Any = torch2xp(tensor.detach(), ops=model.ops)
@@ -91,27 +98,26 @@ def forward(
         return [], lambda d_states: []
     x = to_tensor(X, is_train)
     if is_train:
-        rate = model.attrs["dropout_rate"]
-        states = shim.train(lambda module: module(x, torch.from_numpy(lengths)), rate).float()
+        with shim.training(model.attrs["dropout_rate"]) as encoder:
+            states = encoder(x, torch.from_numpy(lengths)).float()
     else:
         states = predict(shim, x, lengths)
     return to_arrays(states), backprop
 
 
-def predict(shim: TorchShim, x: Tensor, lengths: np.ndarray) -> Tensor:
-    """The states of texts of any length, (N, nI) -> (N, nO)."""
-    module: Any = shim.module
-    states = x.new_empty(len(x), module.output_size)
-    starts = offsets(lengths)
-    batches = read_sequences(
-        shim,
-        lambda module: module,
-        lengths,
-        VectorSource(x),
-        LIMITS,
-        lambda module, states, sizes: states,
-    )
-    for windows, found in batches:
-        places = spans(starts[windows.sequence] + windows.keep_start, windows.kept)
-        states.index_copy_(0, torch.from_numpy(places).to(x.device), found.to(states.dtype))
+def predict(shim: EncoderShim, x: Tensor, lengths: np.ndarray) -> Tensor:
+    """The states of texts of any length.
+
+    shim (EncoderShim): Holds the encoder.
+    x (Tensor): The vectors of all texts, one text after the other, (N, nI).
+    lengths (np.ndarray): Tokens of each text, int64 (B,).
+    RETURNS (Tensor): The states, (N, nO).
+    """
+    encoder = shim.module
+    states = x.new_empty(len(x), encoder.output_size)
+    for windows, batch in vector_batches(x, lengths, encoder.direction, LIMITS):
+        with shim.inference():
+            kept, _ = encoder.read_batch(batch)
+        rows = torch.from_numpy(windows.kept_rows).to(x.device)
+        states.index_copy_(0, rows, kept.to(states.dtype))
     return states

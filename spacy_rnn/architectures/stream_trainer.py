@@ -1,6 +1,5 @@
 """Training of a language model on streams of documents."""
 
-from functools import partial
 from typing import Callable, Dict, Iterator, Optional, Sequence, Tuple
 
 import numpy as np
@@ -78,8 +77,9 @@ class StreamTrainer:
         for windows in zip(*directions, strict=True):
             by_name = dict(zip(self.streams, windows, strict=True))
             n_units = sum(len(window.targets) for window in windows)
-            loss = partial(self._loss, architecture, by_name)
-            yield shim.begin_update(loss, n_units, model.attrs["dropout_rate"])
+            with shim.training(model.attrs["dropout_rate"]) as module:
+                loss = self._loss(architecture, by_name, module)
+            yield shim.begin_update(loss, n_units)
 
     def _loss(
         self,

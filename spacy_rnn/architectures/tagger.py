@@ -1,7 +1,7 @@
 """The architecture of components that label tokens."""
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -11,23 +11,25 @@ from torch import Tensor
 
 from ..config.encoder import RNNEncoder
 from ..config.signature import with_fields_of
-from ..features.tokens import TokenFeatures
+from ..features.tokens import TokenFeatures, TokenSequences
 from ..nn import tagger as nn_tagger
-from ..nn.crf import Chain
+from ..nn.layout import FlatBatch
 from ..nn.rnn import Encoder
-from ..nn.token_network import Batch
-from ..runtime.attribution import EncoderInput, input_of_tokens
-from ..runtime.batching import Limits, Outputs, WordSource, batches_of, lengths_of, predict_rows
-from ..runtime.model import collate, make_model, vocabs_of, word_hashes
-from ..runtime.shim import TorchShim, shim_of
-from ..runtime.tok2vec import Texts, Tok2Vec, read_texts
+from ..nn.tag_scores import TagScores
+from ..runtime.batching import MemoryLimits, Outputs, TokenResults, batches_of, token_batches
+from ..runtime.model import doc_batch, make_model
+from ..runtime.shim import TorchShim, architecture_of, shim_of
+from ..runtime.tok2vec import DocBatch, Tok2Vec
 from .base import TokenArchitecture, needs_input
 
-Decode = Callable[[Dict[str, Chain]], Dict[str, Tensor]]
+TaggerShim = TorchShim[TokenFeatures, nn_tagger.Tagger]
+TaggerModel = Model[List[Doc], List[Outputs]]
+#: from the scores of targets to tensors with one row for each token
+Decode = Callable[[Dict[str, TagScores]], Dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
-class TaggerArchitecture(TokenArchitecture):
+class TaggerArchitecture(TokenArchitecture[nn_tagger.Tagger, List[Outputs]]):
     """A network that labels tokens.
 
     embedding, window, overlap, mixed_precision, batch_tokens: See `TokenArchitecture`.
@@ -40,114 +42,98 @@ class TaggerArchitecture(TokenArchitecture):
     encoder: RNNEncoder
     decoder: nn_tagger.Decoder = "softmax"
 
+    def token_encoder(self, module: nn_tagger.Tagger) -> Encoder:
+        return module.encoder
+
     def module(self, features: TokenFeatures, outputs: Dict[str, int]) -> nn_tagger.Tagger:
         embedding = self.token_embedding(features)
         encoder = self.encoder.module(embedding.output_size)
         return nn_tagger.Tagger(embedding, encoder, outputs, self.decoder)
 
-    def batch(self, shim: TorchShim, texts: Texts) -> Batch:
-        docs = texts.docs
-        sequences = [word_hashes(doc) for doc in docs]
-        return collate(shim, sequences, vocabs_of(docs), vectors=texts.vectors)
-
     def predict(
         self,
-        shim: TorchShim,
-        texts: Texts,
-        limits: Limits,
+        shim: TaggerShim,
+        docs: DocBatch,
+        limits: MemoryLimits,
         decode: Decode = nn_tagger.decode,
     ) -> List[Outputs]:
+        """Predict for documents of any length.
+
+        shim (TaggerShim): Holds the features and the module.
+        docs (DocBatch): The documents.
+        limits (MemoryLimits): The size of batches and windows.
+        decode (Decode): Chooses the labels.
+        RETURNS (List[Outputs]): The tensors of `decode` for each document, as arrays.
+        """
         if self.decoder == "softmax":
-            return self._predict_rows(
-                shim,
-                texts,
-                limits,
-                # Every token is decoded by itself, in whatever window it lies.
-                lambda module, states: decode(
-                    module.chains(module.outputs(states), torch.tensor([len(states)]))
-                ),
-            )
-        scores = self.scores(shim, texts, limits)
-        return by_doc(len(scores), decode_chains(shim, scores, limits, decode))
+            # Every token is decoded by itself, in whatever window it lies.
+            return self._predict_tokens(shim, docs, limits, decode)
+        scores = self.scores(shim, docs, limits)
+        results: List[Outputs] = [{} for _ in scores]
+        for batch, tag_scores in score_batches(shim, scores, limits):
+            with shim.inference():
+                decoded = decode(tag_scores)
+            lengths = next(iter(tag_scores.values())).lengths
+            for doc, found in zip(batch.tolist(), split_by_doc(decoded, lengths), strict=True):
+                results[doc] = found
+        return results
 
-    def encoder_input(self, shim: TorchShim, texts: Texts) -> EncoderInput:
-        """What the encoder reads of one document."""
-        (doc,) = texts.docs
-        names = [token.text for token in doc]
-        return input_of_tokens(shim, _encoder, names, [word_hashes(doc)], doc, texts.vectors)
+    def scores(self, shim: TaggerShim, docs: DocBatch, limits: MemoryLimits) -> List[Outputs]:
+        """The scores of the labels of each document's tokens, for each target float32
+        (tokens, labels)."""
+        return self._predict_tokens(shim, docs, limits, _scores)
 
-    def scores(self, shim: TorchShim, texts: Texts, limits: Limits) -> List[Outputs]:
-        """The scores of the labels of each token, for each target (tokens, labels)."""
-        return self._predict_rows(
-            shim,
-            texts,
-            limits,
-            lambda module, states: {n: x.float() for n, x in module.outputs(states).items()},
-        )
-
-    def _predict_rows(
-        self,
-        shim: TorchShim,
-        texts: Texts,
-        limits: Limits,
-        read: Callable[[Any, Tensor], Dict[str, Tensor]],
+    def _predict_tokens(
+        self, shim: TaggerShim, docs: DocBatch, limits: MemoryLimits, decode: Decode
     ) -> List[Outputs]:
-        sequences = [word_hashes(doc) for doc in texts.docs]
-        return predict_rows(
-            shim,
-            _encoder,
-            lengths_of(sequences),
-            WordSource(shim, sequences, vocabs_of(texts.docs), texts.vectors),
-            limits,
-            read,
-        )
+        sequences, direction = TokenSequences(docs.docs), self.encoder.direction
+        results = TokenResults(sequences.lengths)
+        for windows, batch in token_batches(shim, sequences, docs.vectors, direction, limits):
+            with shim.inference() as module:
+                outputs = decode(module(batch))
+            results.add(windows, outputs)
+        return results.by_sequence()
 
 
-def _encoder(module: Any) -> Encoder:
-    return module.encoder
+def _scores(tag_scores: Dict[str, TagScores]) -> Dict[str, Tensor]:
+    return {name: scores.scores.float() for name, scores in tag_scores.items()}
 
 
-def decode_chains(
-    shim: TorchShim,
-    scores: Sequence[Outputs],
-    limits: Limits,
-    decode: Callable[[Dict[str, Chain]], Any],
-) -> Iterator[Tuple[List[int], List[int], Any]]:
-    """Decode whole documents from the scores of their tokens; yields, batch by batch and in no
-    particular order, which documents, their lengths, and what `decode` makes of their chains."""
-    lengths = np.array([len(next(iter(doc_scores.values()))) for doc_scores in scores])
-    for places in batches_of(lengths, limits.batch_tokens):
-        rows = {
-            name: torch.from_numpy(np.concatenate([scores[i][name] for i in places]))
-            for name in scores[0]
-        }
+def score_batches(
+    shim: TaggerShim, scores: Sequence[Outputs], limits: MemoryLimits
+) -> Iterator[Tuple[np.ndarray, Dict[str, TagScores]]]:
+    """Yield the scores of whole documents in batches, to be decoded.
 
-        def run(module: Any, places=places, rows=rows) -> Any:
-            on_device = {name: x.to(shim.device) for name, x in rows.items()}
-            return decode(module.chains(on_device, torch.from_numpy(lengths[places])))
-
-        yield places.tolist(), lengths[places].tolist(), shim.predict(run)
+    shim (TaggerShim): Holds the module, with the transitions that it has learned.
+    scores (Sequence[Outputs]): Scores of each document's tokens; see `TaggerArchitecture.scores`.
+    limits (MemoryLimits): The size of batches.
+    YIELDS (Tuple[np.ndarray, Dict[str, TagScores]]): The indices of the documents, in no particular
+        order, and the scores of each target on the module's device.
+    """
+    lengths = np.array([len(next(iter(of_doc.values()))) for of_doc in scores])
+    for docs in batches_of(lengths, limits.batch_tokens):
+        joined = {name: np.concatenate([scores[i][name] for i in docs]) for name in scores[0]}
+        device = shim.device
+        on_device = {name: torch.from_numpy(array).to(device) for name, array in joined.items()}
+        yield docs, shim.module.tag_scores(on_device, torch.from_numpy(lengths[docs]))
 
 
-def by_doc(
-    n_docs: int, batches: Iterator[Tuple[List[int], List[int], Dict[str, Any]]]
-) -> List[Dict[str, Any]]:
-    """What `decode_chains` yields, for each doc: its part of the tensors, which have a row a token,
-    and its item of the lists, which have one a doc."""
-    found: List[Dict[str, Any]] = [{} for _ in range(n_docs)]
-    for places, sizes, decoded in batches:
-        for name, values in decoded.items():
-            if isinstance(values, Tensor):
-                values = np.split(values.cpu().numpy(), np.cumsum(sizes)[:-1])
-            for place, value in zip(places, values, strict=True):
-                found[place][name] = value
-    return found
+def split_by_doc(decoded: Dict[str, Tensor], lengths: Tensor) -> List[Outputs]:
+    """Divide the tensors of a batch.
+
+    decoded (Dict[str, Tensor]): Tensors with one row for each token.
+    lengths (Tensor): Tokens of each document, int64 (docs,) on the CPU.
+    RETURNS (List[Outputs]): The arrays of each document.
+    """
+    ends = np.cumsum(lengths.numpy())[:-1]
+    columns = {name: np.split(x.cpu().numpy(), ends) for name, x in decoded.items()}
+    return [{name: columns[name][i] for name in columns} for i in range(len(lengths))]
 
 
 @with_fields_of(TaggerArchitecture)
 def make_tagger_model(
     architecture: TaggerArchitecture, tok2vec: Optional[Tok2Vec] = None
-) -> Model[List[Doc], List[Outputs]]:
+) -> TaggerModel:
     """spacy_rnn.Tagger.v1: a network that labels each token. It predicts, for a list of docs, a
     list of dicts: for each target the label of each token.
 
@@ -160,43 +146,50 @@ def make_tagger_model(
     return make_model("rnn_tagger", architecture, tok2vec)
 
 
-def decoder_of(model: Model) -> nn_tagger.Decoder:
-    """How the model chooses labels."""
-    shim = shim_of(model)
-    return shim.architecture.decoder
+def decoder_of(model: TaggerModel) -> nn_tagger.Decoder:
+    """The decoder by which the model chooses labels: "softmax" or "crf"."""
+    return architecture_of(model, TaggerArchitecture).decoder
 
 
-def predict_probabilities(model: Model, docs: Sequence[Doc]) -> List[Outputs]:
-    """For each doc and target its labels, NAME (tokens,), and the probability of each label,
-    NAME_probabilities, float32 (tokens, labels)."""
-    shim = shim_of(model)
-    texts, _ = read_texts(model, docs)
-    return shim.architecture.predict(
-        shim, texts, model.attrs["limits"], nn_tagger.decode_with_probabilities
+def predict_probabilities(model: TaggerModel, docs: Sequence[Doc]) -> List[Outputs]:
+    """Predict labels with their probabilities.
+
+    model (TaggerModel): The model.
+    docs (Sequence[Doc]): The documents, at least one.
+    RETURNS (List[Outputs]): For each document and target the labels, NAME (tokens,), and the
+        probability of each label, NAME_probabilities, float32 (tokens, labels).
+    """
+    return architecture_of(model, TaggerArchitecture).predict(
+        shim_of(model),
+        doc_batch(model, docs),
+        model.attrs["limits"],
+        nn_tagger.decode_with_probabilities,
     )
 
 
-def label_score(module: Any, vectors: Tensor, *, target: str, token: int, label: int) -> Tensor:
-    """The log-odds of a label of a token, (B,), from vectors of the tokens (B, N, D)."""
-    n, length, _ = vectors.shape
-    chains = module.read(vectors.flatten(0, 1), torch.full((n,), length))
-    return nn_tagger.log_odds(chains[target], token, label)
+def label_score(
+    module: nn_tagger.Tagger, vectors: Tensor, *, target: str, token: int, label: int
+) -> Tensor:
+    """The log-odds of a label of a token.
 
-
-def predict_chains(
-    model: Model,
-    docs: Sequence[Doc],
-    decode: Callable[[Dict[str, Chain]], Any],
-    prepare: Callable[[Doc, Outputs], None],
-) -> Iterator[Tuple[List[int], List[int], Any]]:
-    """Decode documents whole; see `decode_chains`.
-
-    prepare: may change the scores of a document before, as to rule labels out.
+    module (nn_tagger.Tagger): The module.
+    vectors (Tensor): Vectors of a document's tokens, (B, N, D).
+    target (str): The target.
+    token (int), label (int): The indices of the token and of the label.
+    RETURNS (Tensor): The log-odds, (B,).
     """
-    shim = shim_of(model)
-    limits = model.attrs["limits"]
-    texts, _ = read_texts(model, docs)
-    scores = shim.architecture.scores(shim, texts, limits)
-    for doc, doc_scores in zip(docs, scores, strict=True):
-        prepare(doc, doc_scores)
-    return decode_chains(shim, scores, limits, decode)
+    n, length, _ = vectors.shape
+    scores = module.read(FlatBatch(vectors.flatten(0, 1), torch.full((n,), length)))
+    return scores[target].log_odds(token, label)
+
+
+def predict_scores(model: TaggerModel, docs: Sequence[Doc]) -> List[Outputs]:
+    """Predict the scores of labels; see `TaggerArchitecture.scores`.
+
+    model (TaggerModel): The model.
+    docs (Sequence[Doc]): The documents, at least one.
+    RETURNS (List[Outputs]): For each document and target the scores, NAME, float32
+        (tokens, labels).
+    """
+    architecture = architecture_of(model, TaggerArchitecture)
+    return architecture.scores(shim_of(model), doc_batch(model, docs), model.attrs["limits"])

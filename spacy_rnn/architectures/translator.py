@@ -31,10 +31,11 @@ from ..config.signature import with_fields_of
 from ..features.translation import TranslationVocabularies
 from ..nn.search import Hypothesis, SearchOptions, search
 from ..nn.translator import SourceBatch, Translator, n_correct, translation_loss
-from ..runtime.batching import Limits, batches_of, lengths_of
-from ..runtime.model import Architecture, Gold, make_model
+from ..runtime.architecture import Architecture
+from ..runtime.batching import MemoryLimits, batches_of, lengths_of
+from ..runtime.model import Targets, make_model
 from ..runtime.shim import TorchShim, shim_of
-from ..runtime.tok2vec import Texts
+from ..runtime.tok2vec import DocBatch
 from .translation import Translation, translations_of
 
 InT = List[Doc]
@@ -101,7 +102,7 @@ class TranslatorArchitecture(Architecture):
             tied=self.tied,
         )
 
-    def batch(self, shim: TorchShim, texts: Texts) -> SourceBatch:
+    def batch(self, shim: TorchShim, texts: DocBatch) -> SourceBatch:
         """The input of the network in training."""
         sources = shim.features.normalize([doc.text for doc in texts.docs])
         return _collate(shim, self.source_pieces.encode_for_training(shim.features.source, sources))
@@ -111,7 +112,7 @@ class TranslatorArchitecture(Architecture):
         config = self.source_pieces if self.target_pieces is None else self.target_pieces
         return config.encode_for_training(shim.features.target, texts)
 
-    def predict(self, shim: TorchShim, texts: Texts, limits: Limits) -> OutT:
+    def predict(self, shim: TorchShim, texts: DocBatch, limits: MemoryLimits) -> OutT:
         """The best translation of each doc, read as one sentence, in a list; an empty list for a
         doc without pieces."""
         return self.translate(shim, [doc.text for doc in texts.docs], limits, Search())
@@ -120,7 +121,7 @@ class TranslatorArchitecture(Architecture):
         self,
         shim: TorchShim,
         texts: Sequence[str],
-        limits: Limits,
+        limits: MemoryLimits,
         search: Search,
         n_best: int = 1,
         attention: bool = False,
@@ -130,7 +131,7 @@ class TranslatorArchitecture(Architecture):
 
         shim (TorchShim): The shim that holds the network.
         texts (Sequence[str]): The texts, each read as one sentence.
-        limits (Limits): Bounds on memory.
+        limits (MemoryLimits): Bounds on memory.
         search (Search): The settings of the search.
         n_best (int): Maximum number of translations per text.
         attention (bool): Keep their attention.
@@ -158,14 +159,18 @@ class TranslatorArchitecture(Architecture):
         return results
 
     def evaluate(
-        self, shim: TorchShim, texts: Sequence[str], translations: Sequence[str], limits: Limits
+        self,
+        shim: TorchShim,
+        texts: Sequence[str],
+        translations: Sequence[str],
+        limits: MemoryLimits,
     ) -> "TeacherForcedScores":
         """Evaluate the network with teacher forcing.
 
         shim (TorchShim): The shim that holds the network.
         texts (Sequence[str]): The texts, none of them empty.
         translations (Sequence[str]): Their gold translations, none of them empty.
-        limits (Limits): Bounds on memory.
+        limits (MemoryLimits): Bounds on memory.
         RETURNS (TeacherForcedScores): The scores.
         """
         sources = shim.features.source.encode(shim.features.normalize(texts))
@@ -201,7 +206,7 @@ def _search(
     shim: TorchShim,
     pieces: Sequence[np.ndarray],
     indices: np.ndarray,
-    limits: Limits,
+    limits: MemoryLimits,
     settings: Search,
     options: SearchOptions,
 ) -> Iterator[Tuple[int, List[Hypothesis]]]:
@@ -294,7 +299,7 @@ def translation_gold(
     texts: Sequence[str],
     label_smoothing: float,
     teacher_forcing: float = 1.0,
-) -> Gold:
+) -> Targets:
     """Translations as a training step reads and predicts them.
 
     model (Model): The translator.
@@ -302,7 +307,7 @@ def translation_gold(
     label_smoothing (float): Share of the probability spread over all pieces.
     teacher_forcing (float): Share of the pieces that the decoder reads; for the others, sampled for
         each text and piece, it reads its own best prediction.
-    RETURNS (Gold): The targets of the step.
+    RETURNS (Targets): The targets of the step.
     """
     shim = shim_of(model)
     pieces = architecture_of(model).encode_targets(shim, texts)
@@ -316,4 +321,4 @@ def translation_gold(
         inputs["use_prediction"] = np.random.random(shape) >= teacher_forcing
     loss = partial(translation_loss, label_smoothing=label_smoothing)
     target = arrays.decoder_target
-    return Gold({"pieces": target}, len(target), loss, inputs)
+    return Targets({"pieces": target}, len(target), loss, inputs)

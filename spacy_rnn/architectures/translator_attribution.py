@@ -9,7 +9,7 @@ from thinc.api import Model
 from torch import Tensor, nn
 
 from ..nn.rnn import Encoder
-from ..runtime.attribution import EncoderInput, Question
+from ..runtime.attribution import AttributionTarget, EncoderInput
 from ..runtime.batching import lengths_of
 from ..runtime.shim import shim_of
 from .translator import InT, OutT, network_of
@@ -35,14 +35,14 @@ def encoder_input(model: Model[InT, OutT], texts: Sequence[str]) -> EncoderInput
 
 def attribution_target(
     model: Model[InT, OutT], text: str, pieces: Sequence[str], position: int
-) -> Question:
+) -> AttributionTarget:
     """The prediction of a piece of a translation from those before it.
 
     model (Model): The translator.
     text (str): The text that is translated.
     pieces (Sequence[str]): The pieces of its translation.
     position (int): The position of the piece among them.
-    RETURNS (Question): The prediction.
+    RETURNS (AttributionTarget): The prediction.
     """
     shim = shim_of(model)
     target = shim.features.target
@@ -52,7 +52,7 @@ def attribution_target(
         _log_prob, decoder_input=decoder_input.to(shim.device), piece=ids[pieces[position]]
     )
     prediction = f"log-probability of '{pieces[position]}', piece {position} of the translation"
-    return Question(encoder_input(model, [text]), prediction, score)
+    return AttributionTarget(encoder_input(model, [text]), prediction, score)
 
 
 def _encoder(module: nn.Module) -> Encoder:

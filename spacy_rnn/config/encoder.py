@@ -1,6 +1,7 @@
 """The settings of a recurrent encoder."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from thinc.api import Model
 
@@ -70,5 +71,6 @@ def settings_of(encoder: Model) -> RNNEncoder:
             f"of spaCy and thinc are encoders of a spacy.Tok2Vec.v2, which can be the 'tok2vec' of "
             f"spacy_rnn.Tagger.v1 and spacy_rnn.ManyToOne.v1."
         )
-    shim = shim_of(encoder)
-    return shim.architecture.settings
+    architecture: Any = shim_of(encoder).architecture
+    settings: RNNEncoder = architecture.settings
+    return settings

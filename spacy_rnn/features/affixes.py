@@ -43,9 +43,6 @@ class AffixHashes:
         hashes = [[get_string_id(p) % self.rows for p in self._properties(w)] for w in words]
         return {self.name: np.array(hashes, dtype="int64").reshape(len(words), self.n_properties)}
 
-    def finish(self, arrays: dict[str, np.ndarray], vocab: Vocab) -> dict[str, np.ndarray]:
-        return arrays
-
     def to_dict(self) -> dict[str, Any]:
         return {}
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from spacy.vocab import Vocab
 
-from .feature import cut_to_longest, padded, ranked, shortened
+from .feature import padded, ranked, shortened
 
 #: 0 pads
 UNKNOWN = 1
@@ -43,9 +43,6 @@ class CharacterIds:
             for word in words
         ]
         return padded(self.name, spelled, self.max_length)
-
-    def finish(self, arrays: dict[str, np.ndarray], vocab: Vocab) -> dict[str, np.ndarray]:
-        return cut_to_longest(self.name, arrays)
 
     def to_dict(self) -> dict[str, Any]:
         return {"characters": list(self._ids)}

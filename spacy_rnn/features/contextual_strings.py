@@ -62,9 +62,6 @@ class WordCharacters:
         spelled = [self.characters.encode_text(shortened(word, MAX_LENGTH)) for word in words]
         return padded(self.name, spelled, MAX_LENGTH)
 
-    def finish(self, arrays: dict[str, np.ndarray], vocab: Vocab) -> dict[str, np.ndarray]:
-        return arrays
-
     def strings(
         self, arrays: dict[str, np.ndarray], tokens: np.ndarray, lengths: np.ndarray
     ) -> dict[str, Strings]:

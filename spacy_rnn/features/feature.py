@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Protocol, Sequence, TypeVar
+from typing import Any, Protocol, Sequence, TypeVar, runtime_checkable
 
 import numpy as np
 from spacy.vocab import Vocab
@@ -13,10 +13,11 @@ Spelling = TypeVar("Spelling", str, list[int])
 
 
 class Feature(Protocol):
-    """Turns words into arrays with one row a word.
+    """Turns words into arrays with one row for each word.
 
-    A feature has a name, under which its arrays reach the network; arrays named ``*_lengths``
-    stay on the host.
+    name (str): Name of the array, under which it reaches the network. Where ``NAME`` holds ids that
+        are padded with 0, ``NAME_lengths`` says how many each word has: lengths stay on the CPU,
+        and of the padded columns a batch has only those that it needs.
     """
 
     name: str
@@ -28,14 +29,19 @@ class Feature(Protocol):
         """Arrays with one row for each word, which are kept: they depend on the word alone, or on
         the table of vectors of mode floret."""
 
-    def finish(self, arrays: dict[str, np.ndarray], vocab: Vocab) -> dict[str, np.ndarray]:
-        """Last step for the words of one batch: what is cheaper to do each time than to keep."""
-
     def to_dict(self) -> dict[str, Any]:
-        """What was learned, as JSON."""
+        """Return what was learned, as JSON."""
 
     def from_dict(self, state: dict[str, Any]) -> None:
-        """Take up what `to_dict` gave."""
+        """Restore the state returned by `to_dict`."""
+
+
+@runtime_checkable
+class BatchFeature(Feature, Protocol):
+    """A feature with a last step for each batch: what is cheaper to repeat than to keep."""
+
+    def finish(self, arrays: dict[str, np.ndarray], vocab: Vocab) -> dict[str, np.ndarray]:
+        """Complete the arrays of `ids` for the words of one batch."""
 
 
 def ranked(counts: Counter[str], min_freq: int) -> list[str]:
@@ -62,9 +68,3 @@ def padded(
     for row, word in zip(ids, words, strict=True):
         row[: len(word)] = word
     return {name: ids, name + "_lengths": np.array([len(word) for word in words], dtype="int64")}
-
-
-def cut_to_longest(name: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Arrays of `padded` without the columns that no word of a batch needs, but for the first."""
-    longest = max(1, int(arrays[name + "_lengths"].max(initial=1)))
-    return {**arrays, name: arrays[name][:, :longest]}

@@ -1,36 +1,81 @@
-"""From sequences of word hashes to the arrays of one batch."""
+"""Sequences of tokens of documents, and the arrays that a network reads of them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, NamedTuple, Optional, Sequence, Union
+from functools import cached_property
+from typing import Any, NamedTuple, Optional, Sequence
 
 import numpy as np
+from spacy.attrs import ORTH
+from spacy.tokens import Doc
 from spacy.vectors import Mode
 from spacy.vocab import Vocab
 
 from ..forks import ForkSafeLock
 from .contextual_strings import Strings, WordCharacters
-from .feature import Feature
+from .feature import BatchFeature, Feature
 
 #: distinct words whose features are kept; past it the cache starts anew
 MAX_WORDS = 1 << 16
 
-#: the vocabulary that knows the words of all sequences, or a list with that of each
-Vocabs = Union[Vocab, Sequence[Vocab]]
+
+class TokenSequences:
+    """Sequences of tokens of documents, each a document or a part of one.
+
+    docs (Sequence[Doc]): The documents.
+    tokens (Optional[np.ndarray]): The tokens of all sequences, int64 (N,), each counted through all
+        documents; None for all tokens of all documents.
+    lengths (Optional[np.ndarray]): Tokens of each sequence, int64 (S,); None for one sequence for
+        each document.
+    counts (Optional[np.ndarray]): Sequences of each document, int64 (docs,), where they may be
+        several.
+
+    words (np.ndarray): Hash of each token's text, uint64 (N,).
+    """
+
+    def __init__(
+        self,
+        docs: Sequence[Doc],
+        tokens: Optional[np.ndarray] = None,
+        lengths: Optional[np.ndarray] = None,
+        counts: Optional[np.ndarray] = None,
+    ):
+        self.docs = docs
+        n_tokens = np.array([len(doc) for doc in docs], dtype="int64")
+        self.lengths = n_tokens if lengths is None else lengths
+        self.counts = counts
+        hashes = [np.zeros(0, dtype="uint64"), *(doc.to_array(ORTH) for doc in docs)]
+        self.words = np.concatenate(hashes)
+        self.tokens = np.arange(len(self.words)) if tokens is None else tokens
+        if tokens is not None:
+            self.words = self.words[tokens]
+        self._doc_ends = np.cumsum(n_tokens)
+
+    @cached_property
+    def vocabs(self) -> list[Vocab]:
+        """The distinct vocabularies of the documents."""
+        return list({id(doc.vocab): doc.vocab for doc in self.docs}.values())
+
+    def vocab_of(self, rows: np.ndarray) -> np.ndarray:
+        """The number of each row's vocabulary in `vocabs`, int64 (rows,).
+
+        rows (np.ndarray): Rows of the sequences' tokens, int64 (rows,).
+        """
+        numbers = {id(vocab): number for number, vocab in enumerate(self.vocabs)}
+        of_docs = np.array([numbers[id(doc.vocab)] for doc in self.docs], dtype="int64")
+        return of_docs[np.searchsorted(self._doc_ends, self.tokens[rows], side="right")]
 
 
 class TokenArrays(NamedTuple):
-    """A batch of sequences as arrays.
+    """Tokens as arrays.
 
-    words: arrays with one row for each of the U distinct words.
-    tokens: int64 (N,), the distinct word of each token.
-    lengths: int64 (B,), tokens in each sequence.
+    words (dict[str, np.ndarray]): Arrays with one row for each of the U distinct words.
+    tokens (np.ndarray): Distinct word of each token, int64 (N,).
     """
 
     words: dict[str, np.ndarray]
     tokens: np.ndarray
-    lengths: np.ndarray
 
 
 class TokenFeatures:
@@ -40,48 +85,52 @@ class TokenFeatures:
     look-up for each distinct word. Of the vocabulary's vectors nothing is kept, so that any change
     of them is seen, but for the numbers in a table of mode floret: only another table is.
 
-    context: the part by which sequences of words are read as characters.
+    parts (Sequence[Feature]): The features of words.
+    context (Optional[WordCharacters]): The feature by which sequences of words are read as
+        characters.
 
-    tok2vec_size: width of the vectors that tokens come with, from a layer that is none of the
-        network's; 0 without one.
+    tok2vec_size (int): Width of the vectors that tokens come with, from a layer outside the
+        network; 0 without one.
     """
 
     def __init__(self, parts: Sequence[Feature], context: Optional[WordCharacters] = None):
         self.tok2vec_size = 0
         self.context = context
         self.parts = [*parts, *([] if context is None else [context])]
+        self._finished = {part.name: part for part in parts if isinstance(part, BatchFeature)}
         self._cache = _WordCache()
         self._lock = ForkSafeLock()
 
-    def build(self, sequences: Sequence[np.ndarray], vocab: Vocabs) -> None:
-        """Learn from sequences of training words, given as hashes (uint64), and from the vectors of
-        the first vocabulary."""
-        vocabs = [vocab] * len(sequences) if isinstance(vocab, Vocab) else vocab
-        counts: dict[int, Counter[int]] = {id(each): Counter() for each in vocabs}
-        for sequence, each in zip(sequences, vocabs, strict=True):
-            counts[id(each)].update(sequence.tolist())
+    def build(self, docs: Sequence[Doc]) -> None:
+        """Learn from the words of the training documents, and from the vectors of the first one's
+        vocabulary."""
+        counts: dict[int, Counter[int]] = {}
+        for doc in docs:
+            counts.setdefault(id(doc.vocab), Counter()).update(doc.to_array(ORTH).tolist())
         words: Counter[str] = Counter()
-        for each in _distinct(vocabs):
-            for key, n in counts[id(each)].items():
-                words[each.strings[key]] += n
+        for vocab in TokenSequences(docs).vocabs:
+            for key, n in counts[id(vocab)].items():
+                words[vocab.strings[key]] += n
         for part in self.parts:
-            part.build(words, vocabs[0])
+            part.build(words, docs[0].vocab)
         self._cache = _WordCache()
 
-    def __call__(self, sequences: Sequence[np.ndarray], vocab: Vocabs) -> TokenArrays:
-        """sequences: the words' hashes (uint64) of each sequence."""
-        lengths = np.array([len(sequence) for sequence in sequences], dtype="int64")
-        keys = np.concatenate(sequences) if sequences else np.zeros(0, dtype="uint64")
-        if not self.parts:
-            return TokenArrays({}, np.zeros(len(keys), dtype="int64"), lengths)
-        if isinstance(vocab, Vocab):
-            words, tokens = self._read(keys, vocab)
-        else:
-            words, tokens = self._read_by_vocab(keys, lengths, vocab)
-        return TokenArrays(words, tokens, lengths)
+    def __call__(self, sequences: TokenSequences, rows: Optional[np.ndarray] = None) -> TokenArrays:
+        """Arrays of tokens.
 
-    def _read(self, keys: np.ndarray, vocab: Vocab) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """The arrays of distinct words, and the distinct word of each token."""
+        sequences (TokenSequences): The sequences.
+        rows (Optional[np.ndarray]): The rows of their tokens to read, int64 (N,); None for all.
+        RETURNS (TokenArrays): The distinct words, and which of them each token is.
+        """
+        keys = sequences.words if rows is None else sequences.words[rows]
+        if not self.parts:
+            return TokenArrays({}, np.zeros(len(keys), dtype="int64"))
+        if len(sequences.vocabs) == 1:
+            return self._read(keys, sequences.vocabs[0])
+        rows = np.arange(len(keys)) if rows is None else rows
+        return self._read_by_vocab(keys, sequences.vocab_of(rows), sequences.vocabs)
+
+    def _read(self, keys: np.ndarray, vocab: Vocab) -> TokenArrays:
         distinct, tokens = np.unique(keys, return_inverse=True)
         rows, arrays = self._look_up(distinct.tolist(), vocab)
         words: dict[str, np.ndarray] = {}
@@ -89,33 +138,38 @@ class TokenFeatures:
             mine = {
                 name: array[rows] for name, array in arrays.items() if _belongs(name, part.name)
             }
-            words.update(part.finish(mine, vocab))
-        return words, tokens.astype("int64", copy=False)
+            if part.name in self._finished:
+                words.update(self._finished[part.name].finish(mine, vocab))
+            else:
+                words.update(_cut_to_longest(part.name, mine))
+        return TokenArrays(words, tokens.astype("int64", copy=False))
 
     def _read_by_vocab(
-        self, keys: np.ndarray, lengths: np.ndarray, vocabs: Sequence[Vocab]
-    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """As `_read`. A word of two vocabularies is two words, as their vectors may differ."""
-        distinct = _distinct(vocabs)
-        numbers = {id(vocab): number for number, vocab in enumerate(distinct)}
-        # The vocabulary of each token
-        owners = np.repeat([numbers[id(vocab)] for vocab in vocabs], lengths)
+        self, keys: np.ndarray, owners: np.ndarray, vocabs: Sequence[Vocab]
+    ) -> TokenArrays:
+        """As `_read`. A word of two vocabularies is two words, as their vectors may differ.
+
+        owners: the number of each token's vocabulary, int64 (N,).
+        """
         tokens = np.zeros(len(keys), dtype="int64")
         found: list[dict[str, np.ndarray]] = []
         n_words = 0
         for number in np.unique(owners) if len(keys) else [0]:
             mine = owners == number
-            words, tokens_of_vocab = self._read(keys[mine], distinct[number])
-            tokens[mine] = tokens_of_vocab + n_words
-            n_words += len(next(iter(words.values())))
-            found.append(words)
-        return _stacked(found), tokens
+            arrays = self._read(keys[mine], vocabs[number])
+            tokens[mine] = arrays.tokens + n_words
+            n_words += len(next(iter(arrays.words.values())))
+            found.append(arrays.words)
+        return TokenArrays(_stacked(found), tokens)
 
-    def strings(self, arrays: TokenArrays) -> Optional[dict[str, Strings]]:
-        """For each direction in which the context is read, a batch as characters."""
-        if self.context is None:
-            return None
-        return self.context.strings(arrays.words, arrays.tokens, arrays.lengths)
+    def strings(self, arrays: TokenArrays, lengths: np.ndarray) -> dict[str, Strings]:
+        """Sequences as characters, for each direction in which the context is read.
+
+        arrays (TokenArrays): The tokens.
+        lengths (np.ndarray): Tokens of each sequence, int64 (S,).
+        """
+        assert self.context is not None
+        return self.context.strings(arrays.words, arrays.tokens, lengths)
 
     def _look_up(self, keys: list[int], vocab: Vocab) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """The rows of words in the kept arrays, computing those of new words."""
@@ -194,10 +248,6 @@ def _floret_table(vocab: Vocab) -> Any:
     return vectors.data if getattr(vectors, "mode", None) == Mode.floret else None
 
 
-def _distinct(vocabs: Sequence[Vocab]) -> list[Vocab]:
-    return list({id(vocab): vocab for vocab in vocabs}.values())
-
-
 def _stacked(parts: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """The rows of arrays below each other, those with fewer columns padded with 0."""
     stacked = {}
@@ -208,6 +258,14 @@ def _stacked(parts: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
             arrays = [np.pad(a, ((0, 0), (0, columns - a.shape[1]))) for a in arrays]
         stacked[name] = np.concatenate(arrays)
     return stacked
+
+
+def _cut_to_longest(name: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Cut padded ids to the columns that a word of the batch needs, at least one."""
+    if name + "_lengths" not in arrays:
+        return arrays
+    longest = max(1, int(arrays[name + "_lengths"].max(initial=1)))
+    return {**arrays, name: arrays[name][:, :longest]}
 
 
 def _belongs(array: str, part: str) -> bool:

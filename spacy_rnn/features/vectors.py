@@ -18,7 +18,7 @@ from spacy.vocab import Vocab
 from thinc.backends import get_array_ops
 
 from ..log import inform
-from .feature import cut_to_longest, padded, shortened
+from .feature import padded, shortened
 from .lookup import MAX_VARIANTS, SUBWORDS, Coverage, Table, ngrams, variants
 
 logger = logging.getLogger("spacy_rnn")
@@ -251,9 +251,6 @@ class StoredVectors(PretrainedVectors):
     def ids(self, words: list[str], vocab: Vocab) -> dict[str, np.ndarray]:
         found = [self._find(word)[0] for word in words]
         return padded(self.name, found, MAX_NGRAMS if self._by_ngrams else 1)
-
-    def finish(self, arrays: dict[str, np.ndarray], vocab: Vocab) -> dict[str, np.ndarray]:
-        return cut_to_longest(self.name, arrays)
 
     def _find(self, word: str) -> Found:
         if self._by_ngrams:

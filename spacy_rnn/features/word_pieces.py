@@ -8,7 +8,7 @@ from typing import Any, Callable, Sequence
 import numpy as np
 from spacy.vocab import Vocab
 
-from .feature import cut_to_longest, padded, shortened
+from .feature import padded, shortened
 from .subwords import SubwordModel
 
 #: of a word of more pieces the first and the last ones are read
@@ -49,9 +49,6 @@ class WordPieces:
     def ids(self, words: list[str], vocab: Vocab) -> dict[str, np.ndarray]:
         found = [shortened(ids.tolist(), MAX_LENGTH) for ids in self.pieces.encode(words)]
         return padded(self.name, found, MAX_LENGTH)
-
-    def finish(self, arrays: dict[str, np.ndarray], vocab: Vocab) -> dict[str, np.ndarray]:
-        return cut_to_longest(self.name, arrays)
 
     def to_dict(self) -> dict[str, Any]:
         return {"pieces": self.pieces.to_base64()}

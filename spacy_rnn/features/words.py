@@ -40,9 +40,6 @@ class WordIds:
     def ids(self, words: list[str], vocab: Vocab) -> dict[str, np.ndarray]:
         return {self.name: np.array([self._ids.get(self._key(w), 0) for w in words], dtype="int64")}
 
-    def finish(self, arrays: dict[str, np.ndarray], vocab: Vocab) -> dict[str, np.ndarray]:
-        return arrays
-
     def to_dict(self) -> dict[str, Any]:
         return {"words": list(self._ids)}
 

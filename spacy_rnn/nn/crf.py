@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import Optional
 
 import torch
 from torch import Tensor, nn
 
 from .linear_chain import Potentials, log_partition, path_scores
 from .losses import MISSING, not_negative
-
-
-class Constraints(NamedTuple):
-    """What a scheme of tags allows, bool: tags at the borders of a sequence, (C,), and next to each
-    other, (C from, C to); `continues`, (C, C), where the second tag belongs to the span of the
-    first."""
-
-    start: Tensor
-    transitions: Tensor
-    end: Tensor
-    continues: Tensor
+from .tag_scores import Constraints, TagScores, allowed
 
 
 class CRF(nn.Module):
     """The transitions of a linear-chain conditional random field (Lample et al. 2016, section 2.2),
-    with scores for the first and the last tag."""
+    with scores for the first and the last tag.
+
+    n_tags (int): The number of tags.
+    """
 
     def __init__(self, n_tags: int):
         super().__init__()
@@ -33,7 +26,7 @@ class CRF(nn.Module):
         self.end = nn.Parameter(torch.zeros(n_tags))
 
     def resize(self, n_tags: int) -> None:
-        """Make room for more tags; what was learned of the others stays as it is."""
+        """Make room for more tags; existing weights are preserved."""
         known = len(self.start)
         for name, old in list(self.named_parameters()):
             new = old.new_zeros([n_tags] * old.dim())
@@ -41,102 +34,70 @@ class CRF(nn.Module):
             setattr(self, name, nn.Parameter(new))
 
 
-class Chain(NamedTuple):
-    """What a tagger puts out for a target: scores of tags (N, C) for sequences of these lengths
-    (B,), and the transitions between them, if it has learned any.
+def crf_loss(scores: TagScores, tags: Tensor, constraints: Optional[Constraints] = None) -> Tensor:
+    """The negative log-probability of tags, summed over sequences. Where tags are missing, the
+    probability is summed over all that are allowed there (Tsuboi et al. 2008, section 3).
 
-    temperature: all scores are divided by it, which makes probabilities more even or less and
-        leaves their order as it is (Guo et al. 2017, section 4.2).
+    scores (TagScores): The scores.
+    tags (Tensor): The tags, int64 (N,), `MISSING` where they are not known.
+    constraints (Optional[Constraints]): The tags that have a probability.
+    RETURNS (Tensor): The loss.
     """
-
-    scores: Tensor
-    lengths: Tensor
-    crf: Optional[CRF] = None
-    temperature: float = 1.0
-
-    @property
-    def emissions(self) -> Tensor:
-        """The scores of single tags."""
-        return self.scores if self.temperature == 1.0 else self.scores / self.temperature
-
-    def potentials(self, constraints: Optional[Constraints] = None) -> Potentials:
-        """The scores beside those of single tags, -inf where the constraints forbid."""
-        if self.crf is None:
-            n_tags = self.scores.shape[1]
-            zeros = self.scores.new_zeros(n_tags + 1, n_tags, dtype=torch.float32)
-            potentials = Potentials(zeros[0], zeros[1:], zeros[0])
-        else:
-            potentials = Potentials(self.crf.start, self.crf.transitions, self.crf.end)
-        if self.temperature != 1.0:
-            potentials = Potentials(*(scores / self.temperature for scores in potentials))
-        return _allowed(potentials, constraints)
-
-
-def _allowed(potentials: Potentials, constraints: Optional[Constraints]) -> Potentials:
-    """-inf where the constraints forbid."""
-    if constraints is None:
-        return potentials
-    allowed = zip(potentials, constraints[:3], strict=True)
-    return Potentials(*(scores.masked_fill(~mask, -torch.inf) for scores, mask in allowed))
-
-
-def crf_loss(chain: Chain, tags: Tensor, constraints: Optional[Constraints] = None) -> Tensor:
-    """-log p(tags), summed over sequences. Where tags are `MISSING`, p is summed over all that are
-    allowed there (Tsuboi et al. 2008, section 3).
-
-    tags: int64 (N,).
-    """
-    potentials, emissions = chain.potentials(constraints), chain.emissions
-    log_z = log_partition(potentials, emissions, chain.lengths).sum()
+    potentials, emissions, lengths = scores.chain(constraints)
+    log_z = log_partition(potentials, emissions, lengths).sum()
     missing = tags == MISSING
     if not missing.any():
-        return (log_z - path_scores(potentials, emissions, chain.lengths, tags).sum()).float()
+        return (log_z - path_scores(potentials, emissions, lengths, tags).sum()).float()
     known = tags.masked_fill(missing, 0)
-    allowed = torch.zeros_like(emissions, dtype=torch.bool).scatter(1, known.unsqueeze(1), True)
-    allowed |= missing.unsqueeze(1)
+    possible = torch.zeros_like(emissions, dtype=torch.bool).scatter(1, known.unsqueeze(1), True)
+    possible |= missing.unsqueeze(1)
     if constraints is not None:
         # An annotated span ends where it is said to end.
         after_known = (missing[1:] & ~missing[:-1]).unsqueeze(1)
-        allowed[1:] &= ~(after_known & constraints.continues[known[:-1]])
-        starts = (chain.lengths.cumsum(0) - chain.lengths)[chain.lengths > 0].to(tags.device)
+        possible[1:] &= ~(after_known & constraints.continues[known[:-1]])
+        starts = (lengths.cumsum(0) - lengths)[lengths > 0].to(tags.device)
         at_start = missing.index_select(0, starts).unsqueeze(1)
-        allowed[starts] |= at_start
-    scores = emissions.masked_fill(~allowed, -torch.inf)
-    return (log_z - log_partition(potentials, scores, chain.lengths).sum()).float()
+        possible[starts] |= at_start
+    masked = emissions.masked_fill(~possible, -torch.inf)
+    return (log_z - log_partition(potentials, masked, lengths).sum()).float()
 
 
 def crf_divergence(
-    chain: Chain, teacher: Chain, constraints: Optional[Constraints] = None
+    scores: TagScores, teacher: TagScores, constraints: Optional[Constraints] = None
 ) -> Tensor:
     """The Kullback-Leibler divergence of the distribution over all tags of a sequence from that of
     a teacher, summed over sequences; of more tags than the teacher has, only over those that it
     has. Both distributions are of linear chains, so that it needs no more than the expected counts
     of the teacher's potentials, which are the gradient of its log Z.
+
+    scores (TagScores), teacher (TagScores): The scores of both.
+    constraints (Optional[Constraints]): The tags that have a probability.
+    RETURNS (Tensor): The divergence.
     """
     n = teacher.scores.shape[1]
     if constraints is not None:
         constraints = Constraints(*(_first(mask, n) for mask in constraints))
     learned = [
-        *(_first(scores, n) for scores in chain.potentials()),
-        chain.emissions.float()[:, :n],
+        *(_first(potential, n) for potential in scores.potentials()),
+        scores.emissions.float()[:, :n],
     ]
     taught = [
-        scores.detach().clone().requires_grad_()
-        for scores in (*teacher.potentials(), teacher.emissions.float())
+        potential.detach().clone().requires_grad_()
+        for potential in (*teacher.potentials(), teacher.emissions.float())
     ]
     log_p, log_q = (
-        log_partition(_allowed(Potentials(*scores), constraints), emissions, chain.lengths).sum()
-        for *scores, emissions in (learned, taught)
+        log_partition(allowed(Potentials(*pair), constraints), emissions, scores.lengths).sum()
+        for *pair, emissions in (learned, taught)
     )
     counts = torch.autograd.grad(log_q, taught)
     # The scores that the teacher expects, by its own potentials less by those that are learned.
     expected = sum(
-        (count * (own.detach() - scores)).sum()
-        for count, own, scores in zip(counts, taught, learned, strict=True)
+        (count * (own.detach() - other)).sum()
+        for count, own, other in zip(counts, taught, learned, strict=True)
     )
     return not_negative((log_p - log_q.detach() + expected).float())
 
 
 def _first(scores: Tensor, n: int) -> Tensor:
-    """Those of the first n tags, along all dimensions."""
+    """The scores of the first n tags, along all dimensions."""
     return scores[(slice(n),) * scores.dim()]

@@ -6,16 +6,17 @@ words once, and a token only points at its word. The other one is the word's con
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Optional
+from typing import Any, Mapping, NamedTuple, Optional, Union
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .dropout import drop_words
-from .layout import offsets
+from .layout import Carry, FlatBatch, Overlap, offsets
 from .rnn import Encoder, final_states
 
-#: a batch of words: named arrays with one row for each distinct word
+#: named arrays with one row for each distinct word
 Words = dict[str, Tensor]
 
 
@@ -34,7 +35,10 @@ class WordEmbedding(nn.Module):
         self.output_size = width
 
     def forward(self, words: Words) -> Tensor:
-        return self.table(drop_words(words[self.name], self.unknown_dropout, self.training))
+        ids = words[self.name]
+        if self.training:
+            ids = drop_words(ids, self.unknown_dropout, True)
+        return self.table(ids)
 
 
 class SubwordRNN(nn.Module):
@@ -207,11 +211,62 @@ class ContextualStrings(nn.Module):
         return torch.cat([read(context[name]) for name, read in self.readers.items()], dim=1)
 
 
-class TokenEmbedding(nn.Module):
-    """The parts' vectors concatenated: distinct words (U, ...) -> (U, width), and with what is not
-    of the word alone, of each token (N, output_size).
+class TokenBatch(NamedTuple):
+    """Sequences of tokens as a network reads them, or windows of sequences.
 
-    tok2vec_size: width of the vectors that tokens come with; 0 for none.
+    words (Union[Words, Tensor]): Arrays of the U distinct words, or their vectors (U, width) where
+        they are already embedded.
+    tokens (Tensor): Distinct word of each token, int64 (N,).
+    lengths (Tensor): Tokens of each sequence, int64 (S,) on the CPU.
+    counts (Optional[Tensor]): Sequences of each text, int64 (B,) on the CPU, where texts are read
+        by sentences.
+    context (Optional[Context]): The sequences as characters, where the embedding reads them.
+    vectors (Optional[Tensor]): Vectors that the tokens come with, (N, D), where the embedding takes
+        some.
+    carry (Optional[Carry]), overlap (Optional[Overlap]): Of windows; see `FlatBatch`.
+    """
+
+    words: Union[Words, Tensor]
+    tokens: Tensor
+    lengths: Tensor
+    counts: Optional[Tensor] = None
+    context: Optional[Context] = None
+    vectors: Optional[Tensor] = None
+    carry: Optional[Carry] = None
+    overlap: Optional[Overlap] = None
+
+
+def words_to_device(words: Mapping[str, np.ndarray], device: torch.device) -> Words:
+    """Arrays of words as tensors. Lengths stay on the CPU."""
+    tensors = {}
+    for name, array in words.items():
+        tensor = torch.from_numpy(np.ascontiguousarray(array))
+        stays = name.endswith("_lengths")
+        tensors[name] = tensor if stays else tensor.to(device, non_blocking=True)
+    return tensors
+
+
+def context_to_device(
+    strings: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]], device: torch.device
+) -> Context:
+    """Sequences as characters, each direction's units, lengths and ends, as tensors."""
+    return {
+        name: Strings(
+            torch.from_numpy(units).to(device, non_blocking=True),
+            torch.from_numpy(lengths),
+            torch.from_numpy(ends).to(device, non_blocking=True),
+        )
+        for name, (units, lengths, ends) in strings.items()
+    }
+
+
+class TokenEmbedding(nn.Module):
+    """The vectors of tokens: those of a token's word, its context, and those that it comes with,
+    concatenated.
+
+    parts (dict[str, Any]): Modules that embed words, by name.
+    context (Optional[ContextualStrings]): Embeds tokens in their context.
+    tok2vec_size (int): Width of the vectors that tokens come with; 0 for none.
     """
 
     def __init__(
@@ -227,28 +282,26 @@ class TokenEmbedding(nn.Module):
         if context is not None:
             self.output_size += context.output_size
 
-    def forward(self, words: Words) -> Tensor:
+    def embed_words(self, words: Words) -> Tensor:
+        """Embed distinct words: U words -> (U, width)."""
         if not self.parts:
             return torch.empty(0, 0)
         return torch.cat([part(words) for part in self.parts.values()], dim=1)
 
-    def in_context(
-        self,
-        of_words: Tensor,
-        tokens: Tensor,
-        context: Optional[Context] = None,
-        vectors: Optional[Tensor] = None,
-    ) -> tuple[Tensor, Optional[Tensor]]:
-        """What an encoder reads: vectors, and the one of each token; None if each has its own.
+    def forward(self, batch: TokenBatch) -> FlatBatch:
+        """Embed tokens.
 
-        of_words: vectors of distinct words. tokens: int64 (N,), the word of each token.
-        vectors: those that the tokens come with, (N, tok2vec_size).
+        batch (TokenBatch): Sequences of N tokens.
+        RETURNS (FlatBatch): The vectors, of width `output_size`: a vector for each distinct word
+            where nothing else is embedded, else a vector for each token.
         """
+        words, tokens, lengths, _, context, vectors, carry, overlap = batch
+        embedded = words if isinstance(words, Tensor) else self.embed_words(words)
         of_tokens = [] if vectors is None else [vectors]
         if self.context is not None and context is not None:
             of_tokens.append(self.context(context))
         if not of_tokens:
-            return of_words, tokens
+            return FlatBatch(embedded, lengths, tokens, carry, overlap)
         if self.parts:
-            of_tokens.insert(0, of_words.index_select(0, tokens))
-        return torch.cat(of_tokens, dim=1), None
+            of_tokens.insert(0, embedded.index_select(0, tokens))
+        return FlatBatch(torch.cat(of_tokens, dim=1), lengths, None, carry, overlap)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Optional, Protocol
 import torch
 from torch import Tensor
 
-from .layout import Grid, Packed, Together
+from .layout import Grid, Packed, UniformBatch
 from .linear import linear
 
 LayoutName = Literal["padded", "packed"]
@@ -126,7 +126,7 @@ def _autocast_dtype() -> torch.dtype:
 
 def _is_single_step(grid: Grid, x: Tensor) -> bool:
     """True for one step of rows on a CPU, without gradients."""
-    one = isinstance(grid, Together) and len(x) == 1
+    one = isinstance(grid, UniformBatch) and len(x) == 1
     return one and x.device.type == "cpu" and not torch.is_grad_enabled()
 
 

@@ -1,8 +1,8 @@
-"""Where each token of a flat batch lies in the arrays that a recurrent kernel reads.
+"""Flat batches of sequences, and where their tokens lie in the arrays that a kernel reads.
 
 Everywhere outside the kernels a batch of sequences is *flat*: the tokens of all sequences one
 after the other, ``(N, D)``, beside ``lengths (B,)`` on the CPU. Padding exists only in here, so it
-can leak nowhere: a sequence gets the same values alone and in any batch.
+cannot leak: a sequence gets the same values alone and in any batch.
 
 A kernel reads its rows in *kernel order*, either as a padded time-major grid (``Padded``) or
 packed as `torch.nn.utils.rnn.pack_padded_sequence` packs (``Packed``). Both only hold indices:
@@ -12,15 +12,58 @@ left reads every row reversed within its own length.
 
 from __future__ import annotations
 
-from typing import Optional, Union
+from dataclasses import dataclass
+from typing import NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 import torch
 from torch import Tensor
 
 
-class Together:
-    """Rows of one length in a ``(T, B)`` grid, which are there already, in their own order."""
+@dataclass
+class Carry:
+    """The state of an encoder of one direction between two windows of a sequence.
+
+    state (Optional[Tensor]): The state after the last window that was read, which the encoder
+        replaces; None before the first window.
+    """
+
+    state: Optional[Tensor] = None
+
+
+class Overlap(NamedTuple):
+    """Windows that are read with tokens of their neighbors as context.
+
+    kept (Tensor): Tokens of a batch whose states are used, int64 (K,); the others are context.
+    lengths (Tensor): Kept tokens of each window, int64 (B,) on the CPU.
+    """
+
+    kept: Tensor
+    lengths: Tensor
+
+
+class FlatBatch(NamedTuple):
+    """What an encoder reads: sequences of vectors, or windows of them.
+
+    vectors (Tensor): Distinct vectors, (U, D).
+    lengths (Tensor): Tokens of each sequence, int64 (B,) on the CPU.
+    tokens (Optional[Tensor]): Vector of each token, int64 (N,); None if each token has its own.
+    carry (Optional[Carry]): For windows of one sequence that are read one after the other.
+    overlap (Optional[Overlap]): For windows that overlap.
+    """
+
+    vectors: Tensor
+    lengths: Tensor
+    tokens: Optional[Tensor] = None
+    carry: Optional[Carry] = None
+    overlap: Optional[Overlap] = None
+
+
+class UniformBatch:
+    """Rows of one length that already lie in a ``(T, B)`` grid, in their own order.
+
+    n_rows (int): The number of rows.
+    """
 
     def __init__(self, n_rows: int):
         self.n_rows = n_rows
@@ -29,16 +72,17 @@ class Together:
         """(T, B, D) -> (T, B, D), from right to left."""
         return x.flip(0)
 
-    def spread(self, mask: Tensor) -> Tensor:
-        """One vector a row (B, D), broadcastable over the grid: (1, B, D)."""
+    def broadcast(self, mask: Tensor) -> Tensor:
+        """A vector for each row (B, D), broadcastable over the grid: (1, B, D)."""
         return mask.unsqueeze(0)
 
 
 class Padded:
     """Rows of similar length in a ``(T, B)`` grid, longest row first.
 
-    lengths: int64 array (B,), descending, at least 1.
-    starts: int64 array (B,), the flat position at which each row starts.
+    lengths (np.ndarray): Length of each row, int64 (B,), descending, at least 1.
+    starts (np.ndarray): Flat position at which each row starts, int64 (B,).
+    device (torch.device): Device of the indices.
     """
 
     def __init__(self, lengths: np.ndarray, starts: np.ndarray, device: torch.device):
@@ -62,11 +106,11 @@ class Padded:
         return flat.index_select(0, _tensor(self._reverse, self._device)).view(x.shape)
 
     def gather(self, x: Tensor, tokens: Optional[Tensor] = None) -> Tensor:
-        """Rows of x (U, D), one a flat token or those that `tokens` names -> (T, B, D)."""
+        """Rows of x (U, D), one for each flat token or those that `tokens` names -> (T, B, D)."""
         return _rows(x, self.source, tokens).view(self.steps, self.n_rows, x.shape[1])
 
-    def spread(self, mask: Tensor) -> Tensor:
-        """One vector a row (B, D), broadcastable over kernel order: (1, B, D)."""
+    def broadcast(self, mask: Tensor) -> Tensor:
+        """A vector for each row (B, D), broadcastable over kernel order: (1, B, D)."""
         return mask.unsqueeze(0)
 
     @property
@@ -75,9 +119,9 @@ class Padded:
 
 
 class Packed:
-    """Rows packed time step by time step, longest row first; no padding at all.
+    """Rows packed time step by time step, longest row first, without padding.
 
-    Same arguments as `Padded`; kernel order is one axis (N,).
+    The arguments are those of `Padded`; kernel order is one axis (N,).
     """
 
     def __init__(self, lengths: np.ndarray, starts: np.ndarray, device: torch.device):
@@ -99,15 +143,15 @@ class Packed:
         return x.index_select(0, self._reverse)
 
     def gather(self, x: Tensor, tokens: Optional[Tensor] = None) -> Tensor:
-        """Rows of x (U, D), one a flat token or those that `tokens` names -> packed (N, D)."""
+        """Rows of x (U, D), one for each flat token or those that `tokens` names -> (N, D)."""
         return _rows(x, self.source, tokens)
 
-    def spread(self, mask: Tensor) -> Tensor:
-        """One vector a row (B, D) -> one a packed token (N, D)."""
+    def broadcast(self, mask: Tensor) -> Tensor:
+        """A vector for each row (B, D) -> one for each packed token (N, D)."""
         return mask.index_select(0, self._rows)
 
     def total(self, x: Tensor) -> Tensor:
-        """One number a packed token (N,) -> their sum in each row (B,)."""
+        """A number for each packed token (N,) -> their sum in each row (B,)."""
         return x.new_zeros(self.n_rows).index_add(0, self._rows, x)
 
     @property
@@ -116,8 +160,61 @@ class Packed:
 
 
 Layout = Union[Padded, Packed]
-#: what kernels read rows of
-Grid = Union[Layout, Together]
+#: the layouts that kernels read
+Grid = Union[Layout, UniformBatch]
+
+
+class BatchLayout:
+    """All rows of a flat batch in groups that a kernel reads together.
+
+    lengths (np.ndarray): Length of each row, int64 (B,). Rows of length 0 are in no group.
+    groups (Sequence[np.ndarray]): Rows of each group, longest first.
+    kind (type): `Padded` or `Packed`.
+    device (torch.device): Device of the indices.
+
+    layouts (list[Layout]): The layout of each group.
+    positions (Tensor): Position of each flat token in the kernel orders of the groups, one group
+        after the other, int64 (N,).
+    """
+
+    def __init__(
+        self,
+        lengths: np.ndarray,
+        groups: Sequence[np.ndarray],
+        kind: type[Layout],
+        device: torch.device,
+    ):
+        starts = offsets(lengths)
+        self.groups = groups
+        self.layouts = [kind(lengths[rows], starts[rows], device) for rows in groups]
+        positions = np.empty(lengths.sum(), dtype=np.int64)
+        base = 0
+        for rows, layout in zip(groups, self.layouts, strict=True):
+            positions[ranges(starts[rows], lengths[rows])] = layout.positions + base
+            base += layout.size
+        self.positions = _tensor(positions, device)
+
+    @classmethod
+    def padded(cls, lengths: np.ndarray, overhead: float, device: torch.device) -> BatchLayout:
+        """Rows of similar length in padded grids; see `group_by_length`."""
+        return cls(lengths, group_by_length(lengths, overhead), Padded, device)
+
+    @classmethod
+    def unpadded(cls, lengths: np.ndarray, device: torch.device) -> BatchLayout:
+        """Rows of equal length in grids, so that all of a grid end at its last step."""
+        return cls(lengths, group_by_equal_length(lengths), Padded, device)
+
+    @classmethod
+    def packed(cls, lengths: np.ndarray, device: torch.device) -> BatchLayout:
+        """All rows in one packed group."""
+        order = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]
+        return cls(lengths, [order] if len(order) else [], Packed, device)
+
+    def flatten(self, outputs: Sequence[Tensor]) -> Tensor:
+        """Bring a kernel's outputs, (T, B, H) or (N, H) of each group, into flat order (N, H)."""
+        flat = [output.reshape(-1, output.shape[-1]) for output in outputs]
+        joined = torch.cat(flat) if len(flat) > 1 else flat[0]
+        return joined.index_select(0, self.positions)
 
 
 def _rows(x: Tensor, source: Tensor, tokens: Optional[Tensor]) -> Tensor:
@@ -129,17 +226,20 @@ def offsets(lengths: np.ndarray) -> np.ndarray:
     return np.cumsum(lengths) - lengths
 
 
-def spans(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """The places of stretches of rows, one stretch after the other: (B,), (B,) -> (N,)."""
+def ranges(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Indices of the ranges of these sizes, one range after the other: (B,), (B,) -> (N,)."""
     return np.repeat(starts - offsets(sizes), sizes) + np.arange(sizes.sum())
 
 
 def group_by_length(lengths: np.ndarray, overhead: float) -> list[np.ndarray]:
     """Split rows into groups that are cheap to pad, as index arrays, longest rows first.
 
-    A padded group of n rows costs ``steps * (n + overhead)``: `overhead` is the price of one time
-    step in rows. Minimizes the sum exactly, by dynamic programming over the distinct lengths.
-    Rows of length 0 are in no group.
+    A padded group of n rows costs ``steps * (n + overhead)``. The sum is minimized exactly, by
+    dynamic programming over the distinct lengths.
+
+    lengths (np.ndarray): Length of each row, int64 (B,). Rows of length 0 are in no group.
+    overhead (float): The cost of one time step, in rows.
+    RETURNS (list[np.ndarray]): The rows of each group.
     """
     order = np.argsort(-lengths, kind="stable")
     order = order[: np.count_nonzero(lengths)]

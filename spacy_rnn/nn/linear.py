@@ -37,6 +37,42 @@ class Linear(nn.Linear):
         return linear(x, self.weight, self.bias)
 
 
+class OutputLayers(nn.ModuleDict):
+    """A linear layer for each target, which can grow.
+
+    size (int): Width of the input.
+    outputs (dict[str, int]): Number of outputs of each target.
+    """
+
+    def __init__(self, size: int, outputs: dict[str, int]):
+        super().__init__({target: _output_layer(size, n) for target, n in outputs.items()})
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """The outputs of each target: (N, size) -> (N, outputs)."""
+        return {target: layer(x) for target, layer in self.items()}
+
+    def resize(self, outputs: dict[str, int]) -> None:
+        """Make room for more outputs; existing weights are preserved.
+
+        outputs (dict[str, int]): New number of outputs of each target.
+        """
+        for target, n in outputs.items():
+            old: Any = self[target]
+            if n > old.out_features:
+                new = _output_layer(old.in_features, n).to(old.weight.device)
+                with torch.no_grad():
+                    new.weight[: old.out_features] = old.weight
+                    new.bias[: old.out_features] = old.bias
+                self[target] = new
+
+
+def _output_layer(input_size: int, output_size: int) -> Linear:
+    layer = Linear(input_size, output_size)
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
 class _Linear(torch.autograd.Function):
     """oneDNN's product, with its gradient."""
 

@@ -11,8 +11,8 @@ the CPU; an empty sequence has one reading, of score 0.
 All recursions run over time for all sequences at once. Tokens are packed for them, time step by
 time step, the longest sequence first, so that those that have not ended are the first of each step;
 and they come last, (C, N), where kernels read them side by side. Recursions are in log space and
-float32, whatever the network ran in, and scores are kept near 0 from step to step, so that a
-document of a million tokens is read as exactly as a sentence.
+float32, regardless of the model's precision, and scores are kept near 0 from step to step, so that
+a document of a million tokens is read as exactly as a sentence.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .layout import Packed, offsets, spans
+from .layout import BatchLayout, Packed, offsets, ranges
 
 #: steps of the Viterbi recursion after which scores are brought back to 0
 RESCALE = 32
@@ -37,61 +37,66 @@ class Potentials(NamedTuple):
     end: Tensor
 
 
-class Steps:
-    """Flat sequences packed, as above, without the empty ones."""
+class PackedSteps:
+    """Flat sequences packed, as above, without the empty ones.
+
+    lengths (Tensor): Tokens of each sequence, int64 (B,) on the CPU.
+    device (torch.device): Device of the indices.
+
+    n (int): The number of steps; without any, there is nothing else.
+    rows (Tensor): The sequences that are not empty, int64 (B,), longest first.
+    active (list[int]): The number of sequences at each step.
+    """
 
     def __init__(self, lengths: Tensor, device: torch.device):
         sizes = lengths.numpy()
-        order = np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]
-        #: where the sequences lie in the batch, (B,), longest first
-        self.rows = torch.from_numpy(order).to(device)
         self.n = int(sizes.max(initial=0))
         if not self.n:
             return
-        self._layout = Packed(sizes[order], offsets(sizes)[order], device)
-        #: how many sequences there are at each step
-        self.active = self._layout.batch_sizes.tolist()
-        first = offsets(np.array(self.active))
-        rank = np.zeros(len(sizes), dtype="int64")
-        rank[order] = np.arange(len(order))
-        time = spans(np.zeros_like(sizes), sizes)
-        self._places = torch.from_numpy(first[time] + np.repeat(rank, sizes)).to(device)
-        self._last = torch.from_numpy(first[sizes[order] - 1] + np.arange(len(order))).to(device)
+        batch = BatchLayout.packed(sizes, device)
+        (order,), (layout,) = batch.groups, batch.layouts
+        assert isinstance(layout, Packed)
+        self._layout = layout
+        self._positions = batch.positions
+        self.rows = torch.from_numpy(order).to(device)
+        self.active = layout.batch_sizes.tolist()
+        last = torch.from_numpy(np.cumsum(sizes)[order] - 1).to(device)
+        self._last = batch.positions.index_select(0, last)
 
     def gather(self, x: Tensor) -> Tensor:
         """Flat (N, C) -> packed (C, N), float32."""
         return self._layout.gather(x.float()).T.contiguous()
 
     def split(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Packed (..., N) -> of each step (..., n)."""
+        """Packed (..., N) -> (..., n) for each step."""
         return x.split(self.active, dim=-1)
 
     def flat(self, x: Tensor) -> Tensor:
         """Packed (..., N) -> flat (N, ...)."""
-        return x.movedim(-1, 0).index_select(0, self._places)
+        return x.movedim(-1, 0).index_select(0, self._positions)
 
     def reverse(self, x: Tensor) -> Tensor:
         """(C, N) -> (C, N), each sequence reversed."""
         return self._layout.reverse(x.T).T
 
     def at_last(self, x: Tensor) -> Tensor:
-        """(..., N) -> (..., B), of each sequence the last token."""
+        """Packed (..., N) -> the last token of each sequence (..., B)."""
         return x.index_select(-1, self._last)
 
     def total(self, x: Tensor) -> Tensor:
-        """(N,) -> (B,), the sum over each sequence."""
+        """Packed (N,) -> the sum over each sequence (B,)."""
         return self._layout.total(x)
 
 
 class ForwardBackward(NamedTuple):
     """Sums over all tags of the tokens on one side, for each tag of a token.
 
-    x: the emissions, packed, (C, N).
-    before: log of the sum over the tokens before it, with the transition to the tag, less the
-        scale of the token and of those before, (C, N).
-    after: the same of the tokens after it, less another constant of the token.
-    scale: (N,).
-    log_z: log of the sum over all tags of a sequence, (B,), in the order of the steps.
+    x (Tensor): The emissions, packed, (C, N).
+    before (Tensor): Log of the sum over the tokens before it, with the transition to the tag, less
+        the scale of the token and of those before, (C, N).
+    after (Tensor): The same for the tokens after it, less another constant of the token, (C, N).
+    scale (Tensor): The scale of each token, (N,).
+    log_z (Tensor): Log of the sum over all tags of a sequence, (B,), in the order of the steps.
     """
 
     x: Tensor
@@ -105,7 +110,9 @@ class ForwardBackward(NamedTuple):
         return (self.before + self.x + self.after).softmax(dim=0)
 
 
-def forward_backward(potentials: Potentials, emissions: Tensor, steps: Steps) -> ForwardBackward:
+def forward_backward(
+    potentials: Potentials, emissions: Tensor, steps: PackedSteps
+) -> ForwardBackward:
     """The forward-backward algorithm (Rabiner 1989, sections III A and B, scaled as in V A), both
     directions at once: the backward one is the forward one over sequences reversed."""
     start, transitions, end = potentials
@@ -145,15 +152,22 @@ class _LogPartition(torch.autograd.Function):
     graph of the recursion."""
 
     @staticmethod
-    def forward(ctx: Any, start, transitions, end, emissions, steps: Steps) -> Tensor:
+    def forward(
+        ctx: Any,
+        start: Tensor,
+        transitions: Tensor,
+        end: Tensor,
+        emissions: Tensor,
+        steps: PackedSteps,
+    ) -> Tensor:
         sums = forward_backward(Potentials(start, transitions, end), emissions, steps)
         ctx.save_for_backward(transitions, *sums)
         ctx.steps = steps
         return sums.log_z
 
     @staticmethod
-    def backward(ctx: Any, d_log_z: Tensor) -> tuple:  # type: ignore[override]
-        steps: Steps = ctx.steps
+    def backward(ctx: Any, d_log_z: Tensor) -> tuple[Any, ...]:  # type: ignore[override]
+        steps: PackedSteps = ctx.steps
         transitions, *saved = ctx.saved_tensors
         sums = ForwardBackward(*saved)
         d_log_z = d_log_z.to(transitions.dtype)
@@ -176,7 +190,7 @@ class _LogPartition(torch.autograd.Function):
 
 def log_partition(potentials: Potentials, emissions: Tensor, lengths: Tensor) -> Tensor:
     """log Z of each sequence, (B,), differentiable."""
-    steps = Steps(lengths, emissions.device)
+    steps = PackedSteps(lengths, emissions.device)
     if not steps.n:
         return emissions.new_zeros(len(lengths))
     log_z = _LogPartition.apply(*potentials, emissions, steps)
@@ -207,7 +221,7 @@ def _transition_scores(transitions: Tensor, tags: Tensor, starts: Tensor) -> Ten
 
 def marginals(potentials: Potentials, emissions: Tensor, lengths: Tensor) -> Tensor:
     """Probability of each tag at each token over all readings, (N, C)."""
-    steps = Steps(lengths, emissions.device)
+    steps = PackedSteps(lengths, emissions.device)
     if not steps.n:
         return emissions.float()
     return steps.flat(forward_backward(potentials, emissions, steps).marginals())
@@ -216,7 +230,7 @@ def marginals(potentials: Potentials, emissions: Tensor, lengths: Tensor) -> Ten
 def viterbi(potentials: Potentials, emissions: Tensor, lengths: Tensor) -> Tensor:
     """The best tags of each sequence, int64 (N,) (Viterbi 1967)."""
     start, transitions, end = potentials
-    steps = Steps(lengths, emissions.device)
+    steps = PackedSteps(lengths, emissions.device)
     if not steps.n:
         return torch.zeros(0, dtype=torch.int64, device=emissions.device)
     # The score of the best way to each tag; the way itself is found again on the way back, for
@@ -232,13 +246,13 @@ def viterbi(potentials: Potentials, emissions: Tensor, lengths: Tensor) -> Tenso
     tags: list[Tensor] = []
     for found in reversed(best):
         ahead = tags[-1] if tags else None
-        going_on = 0 if ahead is None else len(ahead)
+        n_continuing = 0 if ahead is None else len(ahead)
         parts = []
         if ahead is not None:
             onward = transitions.index_select(1, ahead)
-            parts.append((found[:, :going_on] + onward).argmax(dim=0))
-        if going_on < found.shape[1]:
-            parts.append((found[:, going_on:] + end.unsqueeze(1)).argmax(dim=0))
+            parts.append((found[:, :n_continuing] + onward).argmax(dim=0))
+        if n_continuing < found.shape[1]:
+            parts.append((found[:, n_continuing:] + end.unsqueeze(1)).argmax(dim=0))
         tags.append(torch.cat(parts) if len(parts) > 1 else parts[0])
     return steps.flat(torch.cat(tags[::-1]))
 
@@ -250,7 +264,7 @@ def n_best(
     -inf where a sequence has fewer readings."""
     start, transitions, end = potentials
     n_tags = len(start)
-    steps = Steps(lengths, emissions.device)
+    steps = PackedSteps(lengths, emissions.device)
     scores = _wide(torch.full((len(lengths), n), -torch.inf, device=emissions.device))
     scores[:, 0] = 0.0
     if not steps.n:
@@ -294,10 +308,15 @@ def span_probabilities(
     after them does not continue the last one; a sum over all readings of the rest (Culotta and
     McCallum 2004, section 3, constrained forward-backward).
 
-    tags: of all tokens, int64 (N,). starts, ends: places among all tokens, int64 (E,); no span is
-    empty or crosses the border of a sequence. continues: bool (C, C). -> (E,)
+    potentials (Potentials), emissions (Tensor), lengths (Tensor): The chains.
+    tags (Tensor): Tags of all tokens, int64 (N,).
+    starts (Tensor), ends (Tensor): Places among all tokens, int64 (E,); no span is empty or crosses
+        the border of a sequence.
+    continues (Tensor): Pairs of tags of which the second continues the span of the first, bool
+        (C, C).
+    RETURNS (Tensor): The probabilities, (E,).
     """
-    steps = Steps(lengths, emissions.device)
+    steps = PackedSteps(lengths, emissions.device)
     if not steps.n:
         return emissions.new_zeros(0, dtype=torch.float32)
     sums = forward_backward(potentials, emissions, steps)
@@ -309,13 +328,13 @@ def span_probabilities(
     # Of the span's own tags. shape: (N,) -> (E,)
     own = onward.gather(1, tags.roll(-1).unsqueeze(1)).squeeze(1)
     sizes = (ends - starts).cpu().numpy()
-    inner = torch.from_numpy(spans(starts.cpu().numpy(), sizes - 1)).to(tags.device)
+    inner = torch.from_numpy(ranges(starts.cpu().numpy(), sizes - 1)).to(tags.device)
     which = torch.from_numpy(np.repeat(np.arange(len(sizes)), sizes - 1)).to(tags.device)
     inside = own.new_zeros(len(sizes)).index_add(0, which, own.index_select(0, inner))
     # Of any tag that continues it, after the last one; nothing does at the end of a sequence.
     last = ends - 1
     on = onward.index_select(0, last).exp()
-    goes_on = (on * continues.index_select(0, tags.index_select(0, last))).sum(1)
+    continued = (on * continues.index_select(0, tags.index_select(0, last))).sum(1)
     sequence_ends = lengths.cumsum(0).to(tags.device)
-    goes_on = goes_on.masked_fill(torch.isin(ends, sequence_ends), 0.0)
-    return p_first.squeeze(1) * inside.exp() * (1.0 - goes_on)
+    continued = continued.masked_fill(torch.isin(ends, sequence_ends), 0.0)
+    return p_first.squeeze(1) * inside.exp() * (1.0 - continued)

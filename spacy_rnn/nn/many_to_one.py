@@ -1,22 +1,25 @@
-"""Many to one: a text becomes one vector, from which its label or value is read."""
+"""The network that reads a text into one vector, from which its label or value is predicted."""
 
 from __future__ import annotations
 
 from typing import Optional
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from .embedding import TokenEmbedding
-from .pooling import PooledEncoder
-from .token_network import Batch, Network
+from .embedding import TokenBatch, TokenEmbedding
+from .layout import FlatBatch
+from .linear import OutputLayers
+from .pooling import PooledEncoder, Summaries
 
 
-class ManyToOne(Network):
-    """Outputs for each text.
+class ManyToOne(nn.Module):
+    """Predict outputs for each text.
 
-    tokens: reads the tokens of a text or, with `sentences`, of a sentence.
-    sentences: reads the vectors of a text's sentences (Yang et al. 2016, "Hierarchical attention
-        networks", section 2.2); None where a text is one sequence of tokens.
+    embedding (TokenEmbedding): Embeds the tokens.
+    tokens (PooledEncoder): Reads the tokens of a text or, with `sentences`, of a sentence.
+    sentences (Optional[PooledEncoder]): Reads the vectors of a text's sentences (Yang et al. 2016,
+        "Hierarchical attention networks", section 2.2); None where a text is one sequence.
+    outputs (dict[str, int]): Number of outputs of each target.
     """
 
     def __init__(
@@ -26,27 +29,37 @@ class ManyToOne(Network):
         sentences: Optional[PooledEncoder],
         outputs: dict[str, int],
     ):
-        super().__init__(embedding, (sentences or tokens).output_size, outputs)
+        super().__init__()
+        self.embedding = embedding
+        self.heads = OutputLayers((sentences or tokens).output_size, outputs)
         self.tokens = tokens
         self.sentences = sentences
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Outputs (B, outputs) of each target."""
-        vectors, tokens = self.embed(batch)
-        return self.read(vectors, batch.lengths, batch.counts, tokens)
+    def forward(self, batch: TokenBatch) -> dict[str, Tensor]:
+        """The outputs of each target, (B, outputs)."""
+        return self.read(self.embedding(batch), batch.counts)
 
-    def read(
-        self,
-        vectors: Tensor,
-        lengths: Tensor,
-        counts: Optional[Tensor],
-        tokens: Optional[Tensor] = None,
-    ) -> dict[str, Tensor]:
-        """The same from what the encoder reads; see `Encoder.forward`.
+    def read(self, batch: FlatBatch, counts: Optional[Tensor]) -> dict[str, Tensor]:
+        """The outputs of each target from the vectors of tokens.
 
-        counts: see `Batch`.
+        batch (FlatBatch): The vectors of the tokens of each sequence.
+        counts (Optional[Tensor]): Sequences of each text; see `TokenBatch`.
+        RETURNS (dict[str, Tensor]): The outputs, (B, outputs).
         """
-        of_texts = self.tokens(vectors, lengths, tokens)
+        return self.outputs(self.tokens.summarize(batch), counts)
+
+    def summarize(self, batch: TokenBatch) -> Summaries:
+        """Summarize each sequence of tokens, or each window of one."""
+        return self.tokens.summarize(self.embedding(batch))
+
+    def outputs(self, summaries: Summaries, counts: Optional[Tensor]) -> dict[str, Tensor]:
+        """The outputs of each target from the summaries of the sequences of tokens."""
+        vectors = self.tokens.pooling.finish(summaries)
         if self.sentences is not None:
-            of_texts = self.sentences(of_texts, counts)
-        return self.outputs(of_texts)
+            assert counts is not None
+            vectors = self.sentences(FlatBatch(vectors, counts))
+        return self.heads(vectors)
+
+    def resize(self, outputs: dict[str, int]) -> None:
+        """Make room for more outputs; existing weights are preserved."""
+        self.heads.resize(outputs)

@@ -8,11 +8,12 @@ without tokens gives zeros.
 
 from __future__ import annotations
 
-from typing import Literal, Optional, Sequence
+from typing import Literal, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from .layout import FlatBatch
 from .linear import Linear
 from .rnn import Direction, Encoder, final_states
 from .segments import segment_max, segment_sum, sequence_of
@@ -162,7 +163,11 @@ class Pooling(nn.Module):
 
 
 class PooledEncoder(nn.Module):
-    """Vectors of a sequence into one: an encoder, and a pooling of its states."""
+    """Vectors of a sequence into one vector: an encoder, and a pooling of its states.
+
+    encoder (Encoder): Reads the vectors.
+    pooling (Pooling): Pools the states.
+    """
 
     def __init__(self, encoder: Encoder, pooling: Pooling):
         super().__init__()
@@ -170,9 +175,18 @@ class PooledEncoder(nn.Module):
         self.pooling = pooling
         self.output_size = pooling.output_size
 
-    def forward(self, x: Tensor, lengths: Tensor, tokens: Optional[Tensor] = None) -> Tensor:
-        """The arguments are those of `Encoder.forward`; returns (B, output_size)."""
-        return self.pooling(self.encoder(x, lengths, tokens), lengths)
+    def forward(self, batch: FlatBatch) -> Tensor:
+        """The vector of each sequence, (B, output_size)."""
+        return self.pooling.finish(self.summarize(batch))
+
+    def summarize(self, batch: FlatBatch) -> Summaries:
+        """Summarize each sequence, or each window of one."""
+        return self.pooling.summarize(*self.states(batch))
+
+    def states(self, batch: FlatBatch) -> tuple[Tensor, Tensor]:
+        """The states that are pooled, (N, size), and how many each sequence has, int64 (B,) on the
+        CPU."""
+        return self.encoder.read_batch(batch)
 
 
 def _sums(summary: Summary, counts: Tensor) -> Summary:

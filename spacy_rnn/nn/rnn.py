@@ -14,17 +14,7 @@ from .cells import CELLS, check_cell
 from .dropout import LockedDropout, drop_weights
 from .init import init_recurrent
 from .kernels import LayoutName, choose_layout, step_overhead
-from .layout import (
-    Grid,
-    Layout,
-    Packed,
-    Padded,
-    Together,
-    group_by_equal_length,
-    group_by_length,
-    offsets,
-    spans,
-)
+from .layout import BatchLayout, FlatBatch, Grid, Packed, UniformBatch
 
 Direction = Literal["forward", "backward", "both"]
 #: the directions of a layer, True for one from right to left
@@ -110,13 +100,26 @@ class Encoder(nn.Module):
         """
         rows = lengths.numpy()
         if self._choose_layout(x.device) == "padded":
-            groups = group_by_length(rows, self._step_overhead())
-            layouts: list[Layout] = [Padded(rows[g], offsets(rows)[g], x.device) for g in groups]
+            layout = BatchLayout.padded(rows, self._step_overhead(), x.device)
         else:
-            order = np.argsort(-rows, kind="stable")[: np.count_nonzero(rows)]
-            groups = [order] if len(order) else []
-            layouts = [Packed(rows[g], offsets(rows)[g], x.device) for g in groups]
-        return self._encode(x, rows, tokens, groups, layouts, None)[0]
+            layout = BatchLayout.packed(rows, x.device)
+        return self._encode(x, tokens, layout, None)[0]
+
+    def read_batch(self, batch: FlatBatch) -> tuple[Tensor, Tensor]:
+        """Encode a batch. The states of tokens that are only the context of a window are left out.
+
+        batch (FlatBatch): Sequences, or windows of them.
+        RETURNS (tuple[Tensor, Tensor]): The states, (N, output_size), and how many each sequence
+            has, int64 (B,) on the CPU.
+        """
+        vectors, lengths, tokens, carry, overlap = batch
+        if carry is not None:
+            states, carry.state = self.forward_stateful(vectors, lengths, tokens, carry.state)
+        else:
+            states = self(vectors, lengths, tokens)
+        if overlap is None:
+            return states, lengths
+        return states.index_select(0, overlap.kept), overlap.lengths
 
     def forward_stateful(
         self,
@@ -143,12 +146,11 @@ class Encoder(nn.Module):
         if state is None:
             state = x.new_zeros(self.state_size(len(rows)))
         if only_longest:
-            groups = group_by_length(rows, self._step_overhead())
+            layout = BatchLayout.padded(rows, self._step_overhead(), x.device)
         else:
-            groups = group_by_equal_length(rows)
-        # Rows of one length all end at the kernel's last step, so that its state is theirs.
-        layouts: list[Layout] = [Padded(rows[g], offsets(rows)[g], x.device) for g in groups]
-        return self._encode(x, rows, tokens, groups, layouts, state)
+            # Rows of one length all end at the kernel's last step, so that its state is theirs.
+            layout = BatchLayout.unpadded(rows, x.device)
+        return self._encode(x, tokens, layout, state)
 
     def step_uniform(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Encode rows of one length like `forward_stateful`. As they need not be brought in order,
@@ -160,7 +162,7 @@ class Encoder(nn.Module):
             after the last step.
         """
         self._check_direction()
-        y, final = self._encode_group(Together(x.shape[1]), x, self._weights(), state)
+        y, final = self._encode_group(UniformBatch(x.shape[1]), x, self._weights(), state)
         assert final is not None
         # A kernel in half precision gives states in half precision.
         return y, final.to(state.dtype)
@@ -191,47 +193,39 @@ class Encoder(nn.Module):
         return (CELLS[self.cell].n_states, len(self.layers), n_rows, self.hidden_size)
 
     def _encode(
-        self,
-        x: Tensor,
-        rows: np.ndarray,
-        tokens: Optional[Tensor],
-        groups: list[np.ndarray],
-        layouts: list[Layout],
-        state: Optional[Tensor],
+        self, x: Tensor, tokens: Optional[Tensor], batch: BatchLayout, state: Optional[Tensor]
     ) -> tuple[Tensor, Tensor]:
         final = x.new_zeros(0) if state is None else state.clone()
-        if not layouts:
+        if not batch.layouts:
             return x.new_zeros(0, self.output_size), final
         weights = self._weights()
         outputs = []
-        positions = np.empty(rows.sum(), dtype=np.int64)
-        starts = offsets(rows)
-        base = 0
-        for group, layout in zip(groups, layouts, strict=True):
-            group_state = None if state is None else state[:, :, torch.from_numpy(group)]
+        for group, layout in zip(batch.groups, batch.layouts, strict=True):
+            rows = torch.from_numpy(group)
+            group_state = None if state is None else state[:, :, rows]
             vectors = layout.gather(x, tokens)
             output, group_final = self._encode_group(layout, vectors, weights, group_state)
-            outputs.append(output.reshape(layout.size, self.output_size))
-            positions[spans(starts[group], rows[group])] = layout.positions + base
-            base += layout.size
+            outputs.append(output)
             if group_final is not None:
                 # A kernel in half precision gives states in half precision.
-                final[:, :, torch.from_numpy(group)] = group_final.to(final.dtype)
-        together = torch.cat(outputs) if len(outputs) > 1 else outputs[0]
-        return together.index_select(0, torch.from_numpy(positions).to(x.device)), final
+                final[:, :, rows] = group_final.to(final.dtype)
+        return batch.flatten(outputs), final
 
     def _weights(self) -> list[list[list[Tensor]]]:
         """The weights of each layer and direction, as a kernel takes them, with weight-drop."""
-        return self.dropout.cached(
-            "weights", lambda: [self._drop_weights(layer) for layer in self.layers]
-        )
+        if self.training and self.recurrent_dropout:
+            return self.dropout.cached("weights", self._dropped_weights)
+        return self._stored_weights()
 
-    def _drop_weights(self, layer: Any) -> list[list[Tensor]]:
-        if not self.is_recurrent:
-            return []
+    def _stored_weights(self) -> list[list[list[Tensor]]]:
+        layers: Any = self.layers
+        return [layer.all_weights if self.is_recurrent else [] for layer in layers]
+
+    def _dropped_weights(self) -> list[list[list[Tensor]]]:
+        rate = self.recurrent_dropout
         return [
-            [w_ih, drop_weights(w_hh, self.recurrent_dropout, self.training), b_ih, b_hh]
-            for w_ih, w_hh, b_ih, b_hh in layer.all_weights
+            [[w_ih, drop_weights(w_hh, rate, True), *biases] for w_ih, w_hh, *biases in directions]
+            for directions in self._stored_weights()
         ]
 
     def _encode_group(
@@ -259,8 +253,10 @@ class Encoder(nn.Module):
         return x, torch.stack(finals, dim=1) if finals else state
 
     def _drop(self, layout: Grid, x: Tensor, place: int) -> Tensor:
+        if not self.training or not self.dropout.rate:
+            return x
         mask = self.dropout.mask(layout.n_rows, x.shape[-1], x, place)
-        return x if mask is None else x * layout.spread(mask)
+        return x if mask is None else x * layout.broadcast(mask)
 
     def _run_layer(
         self, layout: Grid, x: Tensor, weights: list[list[Tensor]], state: Optional[Tensor]
@@ -301,8 +297,9 @@ def final_states(x: Tensor, lengths: Tensor, direction: Direction) -> Tensor:
     sizes = lengths.numpy()
     if not len(x):
         return x.new_zeros(len(sizes), x.shape[1])
-    first = np.minimum(offsets(sizes), len(x) - 1)
-    last = np.maximum(offsets(sizes) + sizes - 1, 0)
+    ends = np.cumsum(sizes)
+    first = np.minimum(ends - sizes, len(x) - 1)
+    last = np.maximum(ends - 1, 0)
     at_first, at_last = (
         x.index_select(0, torch.from_numpy(index).to(x.device)) for index in (first, last)
     )

@@ -1,28 +1,30 @@
-"""Many to many: a label for each token, chosen alone (softmax) or with its neighbors (CRF)."""
+"""The network that labels tokens, each by itself (softmax) or with its neighbors (CRF)."""
 
 from __future__ import annotations
 
-from typing import Literal, Optional
+from typing import Any, Literal, Optional
 
 import torch
 from torch import Tensor, nn
 
 from . import losses
-from .crf import CRF, Chain, Constraints, crf_divergence, crf_loss
-from .embedding import TokenEmbedding
-from .layout import offsets
-from .linear_chain import log_partition, marginals, viterbi
+from .crf import CRF, crf_divergence, crf_loss
+from .embedding import TokenBatch, TokenEmbedding
+from .layout import FlatBatch
+from .linear import OutputLayers
 from .rnn import Encoder
-from .token_network import Batch, Network
+from .tag_scores import Constraints, TagScores
 
 Decoder = Literal["softmax", "crf"]
 
 
-class Tagger(Network):
+class Tagger(nn.Module):
     """Label each token, for one or several targets from one encoder.
 
-    outputs: number of labels of each target.
-    decoder: "crf" learns which labels follow each other.
+    embedding (TokenEmbedding): Embeds the tokens.
+    encoder (Encoder): Reads the vectors of the tokens.
+    outputs (dict[str, int]): Number of labels of each target.
+    decoder (str): "softmax", or "crf" to learn which labels follow each other.
     """
 
     def __init__(
@@ -32,121 +34,98 @@ class Tagger(Network):
         outputs: dict[str, int],
         decoder: Decoder = "softmax",
     ):
-        super().__init__(embedding, encoder.output_size, outputs)
+        super().__init__()
+        self.embedding = embedding
+        self.heads = OutputLayers(encoder.output_size, outputs)
         self.encoder = encoder
         learned = outputs if decoder == "crf" else {}
         self.crfs = nn.ModuleDict({target: CRF(n) for target, n in learned.items()})
 
-    def forward(self, batch: Batch) -> dict[str, Chain]:
+    def forward(self, batch: TokenBatch) -> dict[str, TagScores]:
         """The scores of the labels of each target."""
-        vectors, tokens = self.embed(batch)
-        return self.read(vectors, batch.lengths, tokens)
+        return self.read(self.embedding(batch))
 
-    def read(
-        self, vectors: Tensor, lengths: Tensor, tokens: Optional[Tensor] = None
-    ) -> dict[str, Chain]:
-        """The same from what the encoder reads; see `Encoder.forward`."""
-        return self.chains(self.outputs(self.encoder(vectors, lengths, tokens)), lengths)
+    def read(self, batch: FlatBatch) -> dict[str, TagScores]:
+        """The scores of the labels of each target from the vectors of tokens."""
+        states, lengths = self.encoder.read_batch(batch)
+        return self.tag_scores(self.heads(states), lengths)
 
-    def chains(self, scores: dict[str, Tensor], lengths: Tensor) -> dict[str, Chain]:
-        """Scores (N, labels) of each target as chains, for sequences of these lengths (B,)."""
-        crfs: dict = dict(self.crfs.items())
-        return {name: Chain(x, lengths, crfs.get(name)) for name, x in scores.items()}
+    def tag_scores(self, scores: dict[str, Tensor], lengths: Tensor) -> dict[str, TagScores]:
+        """Join scores with the transitions that are learned.
+
+        scores (dict[str, Tensor]): Scores of the labels of each target, (N, labels).
+        lengths (Tensor): Tokens of each sequence, int64 (B,) on the CPU.
+        RETURNS (dict[str, TagScores]): The scores of each target.
+        """
+        crfs: dict[str, Any] = dict(self.crfs.items())
+        return {name: TagScores(x, lengths, crfs.get(name)) for name, x in scores.items()}
 
     def resize(self, outputs: dict[str, int]) -> None:
-        super().resize(outputs)
+        """Make room for more labels; existing weights are preserved."""
+        self.heads.resize(outputs)
         for target, crf in self.crfs.items():
             assert isinstance(crf, CRF)
             crf.resize(outputs[target])
 
 
 def tagging_loss(
-    chains: dict[str, Chain],
+    tag_scores: dict[str, TagScores],
     gold: dict[str, Tensor],
     label_smoothing: float = 0.0,
     constraints: Optional[Constraints] = None,
 ) -> Tensor:
     """Cross-entropy of tokens, or of sequences where there is a CRF, summed over the targets.
 
-    gold: under the name of each target its labels (N,), and where its classes have weights, those
-        as NAME_weights (C,). Weights and smoothing are of the cross-entropy of tokens alone.
-    constraints: which labels a CRF gives no probability.
+    tag_scores (dict[str, TagScores]): The scores of each target.
+    gold (dict[str, Tensor]): The labels of each target, (N,), and where its classes have weights,
+        those as NAME_weights (C,). Weights and smoothing need the cross-entropy of tokens.
+    label_smoothing (float): The share of the probability spread over all labels.
+    constraints (Optional[Constraints]): The labels to which a CRF gives a probability.
+    RETURNS (Tensor): The loss.
     """
     of_targets = [
-        losses.cross_entropy(chain.scores, gold[name], label_smoothing, gold.get(name + "_weights"))
-        if chain.crf is None
-        else crf_loss(chain, gold[name], constraints)
-        for name, chain in chains.items()
+        losses.cross_entropy(
+            scores.scores, gold[name], label_smoothing, gold.get(name + "_weights")
+        )
+        if scores.crf is None
+        else crf_loss(scores, gold[name], constraints)
+        for name, scores in tag_scores.items()
     ]
     return torch.stack(of_targets).sum()
 
 
 def tagging_divergence(
-    chains: dict[str, Chain],
+    tag_scores: dict[str, TagScores],
     gold: dict[str, Tensor],
-    teacher: dict[str, Chain],
+    teacher: dict[str, TagScores],
     constraints: Optional[Constraints] = None,
 ) -> Tensor:
     """The Kullback-Leibler divergence from a teacher's distribution over the labels of tokens, or
     of sequences where there is a CRF, summed over the targets.
 
-    constraints: as of `tagging_loss`.
+    tag_scores (dict[str, TagScores]), teacher (dict[str, TagScores]): The scores of each target.
+    gold (dict[str, Tensor]): Not read; losses have it.
+    constraints (Optional[Constraints]): As of `tagging_loss`.
+    RETURNS (Tensor): The divergence.
     """
     of_targets = [
-        losses.divergence(chain.scores, teacher[name].scores)
-        if chain.crf is None
-        else crf_divergence(chain, teacher[name], constraints)
-        for name, chain in chains.items()
+        losses.divergence(scores.scores, teacher[name].scores)
+        if scores.crf is None
+        else crf_divergence(scores, teacher[name], constraints)
+        for name, scores in tag_scores.items()
     ]
     return torch.stack(of_targets).sum()
 
 
-def decode(chains: dict[str, Chain]) -> dict[str, Tensor]:
+def decode(tag_scores: dict[str, TagScores]) -> dict[str, Tensor]:
     """The best labels of each target: ``NAME`` (N,)."""
-    return {name: best(chain) for name, chain in chains.items()}
+    return {name: scores.best() for name, scores in tag_scores.items()}
 
 
-def decode_with_probabilities(chains: dict[str, Chain]) -> dict[str, Tensor]:
+def decode_with_probabilities(tag_scores: dict[str, TagScores]) -> dict[str, Tensor]:
     """The best labels, ``NAME`` (N,), and the probability of each label, ``NAME_probabilities``
     (N, labels)."""
-    decoded = decode(chains)
-    for name, chain in chains.items():
-        decoded[name + "_probabilities"] = probabilities(chain)
+    decoded = decode(tag_scores)
+    for name, scores in tag_scores.items():
+        decoded[name + "_probabilities"] = scores.probabilities()
     return decoded
-
-
-def best(scores: Chain, constraints: Optional[Constraints] = None) -> Tensor:
-    """The best labels (N,): of each token where nothing binds it to others, else of the chain."""
-    if scores.crf is None and constraints is None:
-        return scores.scores.argmax(dim=1)
-    return viterbi(scores.potentials(constraints), scores.emissions, scores.lengths)
-
-
-def probabilities(scores: Chain, constraints: Optional[Constraints] = None) -> Tensor:
-    """The probability of each label (N, labels), over all labels of the other tokens."""
-    if scores.crf is None and constraints is None:
-        return scores.emissions.float().softmax(dim=1)
-    return marginals(scores.potentials(constraints), scores.emissions, scores.lengths)
-
-
-def log_odds(
-    scores: Chain, token: int, label: int, constraints: Optional[Constraints] = None
-) -> Tensor:
-    """The log-odds of a label at a token of each sequence, (B,), over all labels of the other
-    tokens; differentiable.
-
-    token: its place in its sequence, which all of them must have.
-    """
-    emissions = scores.emissions.float()
-    places = torch.from_numpy(offsets(scores.lengths.numpy()) + token).to(emissions.device)
-    if scores.crf is None and constraints is None:
-        return losses.log_odds(emissions.index_select(0, places), label)
-    n_tokens, n_labels = emissions.shape
-    is_token = torch.isin(torch.arange(n_tokens, device=places.device), places).unsqueeze(1)
-    is_label = torch.arange(n_labels, device=places.device) == label
-    potentials = scores.potentials(constraints)
-    with_label, with_others = (
-        log_partition(potentials, emissions.masked_fill(mask, -torch.inf), scores.lengths)
-        for mask in (is_token & ~is_label, is_token & is_label)
-    )
-    return (with_label - with_others).float()

@@ -16,9 +16,10 @@ from spacy.vocab import Vocab
 from srsly.msgpack import UnpackException
 from thinc.api import Model, Optimizer, set_dropout_rate
 
+from ..architectures.base import input_of_doc
 from ..config.signature import to_config
-from ..runtime.attribution import EncoderInput, Question, input_of_doc
-from ..runtime.model import Gold, begin_update
+from ..runtime.attribution import AttributionTarget, EncoderInput
+from ..runtime.model import Targets, begin_update
 from ..runtime.shim import TorchShim, shim_of
 from .annotation import LOST_BY_READERS, annotation_of, has_annotation
 
@@ -151,11 +152,11 @@ class RNNPipe(TrainablePipe):
         """
         return len(example.predicted) > 0
 
-    def get_targets(self, examples: List[Example]) -> Gold:
+    def get_targets(self, examples: List[Example]) -> Targets:
         """Get the gold annotation of a batch, as its loss takes it.
 
         examples (List[Example]): The examples, filtered by `can_train_on`.
-        RETURNS (Gold): The annotation and its loss.
+        RETURNS (Targets): The annotation and its loss.
         """
         raise NotImplementedError
 
@@ -318,12 +319,12 @@ class RNNPipe(TrainablePipe):
         """
         return [input_of_doc(self.model, doc)]
 
-    def attribution_target(self, doc: Doc, *args: Any, **kwargs: Any) -> Question:
+    def attribution_target(self, doc: Doc, *args: Any, **kwargs: Any) -> AttributionTarget:
         """Make one prediction for a document a target for attribution.
 
         doc (Doc): The document.
         *args, **kwargs: What identifies the prediction, such as a token and a label.
-        RETURNS (Question): Its score as a differentiable function of the encoder's input.
+        RETURNS (AttributionTarget): Its score as a differentiable function of the encoder's input.
         """
         raise NotImplementedError
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..architectures.many_to_one import output_score, predict_attention
 from ..extensions import set_token_extension, sum_values
-from ..runtime.attribution import Question, number_of
+from ..runtime.attribution import AttributionTarget, label_index
 from .base import ReadLimits
 from .labels import LabelPipe
 
@@ -152,12 +152,12 @@ class DocumentPipe(LabelPipe):
             if prediction.attention is not None:
                 doc._.set(self.cfg["attention_attr"], prediction.attention[i].tolist())
 
-    def attribution_target(self, doc: Doc, label: Optional[str] = None) -> Question:
+    def attribution_target(self, doc: Doc, label: Optional[str] = None) -> AttributionTarget:
         """Make the score of a label a target for attribution.
 
         doc (Doc): The document.
         label (Optional[str]): The label; by default the one with the highest score.
-        RETURNS (Question): The score as a function of the encoder's input.
+        RETURNS (AttributionTarget): The score as a function of the encoder's input.
         """
         if label is None:
             label = self.labels[self.to_scores(self.model.predict([doc]))[0].argmax()]
@@ -165,9 +165,11 @@ class DocumentPipe(LabelPipe):
         score = partial(
             output_score,
             lengths=rows.lengths,
-            to_score=partial(self.explained_score, label=number_of(label, self.labels, self.name)),
+            to_score=partial(
+                self.explained_score, label=label_index(label, self.labels, self.name)
+            ),
         )
-        return Question(rows, self.EXPLAINED_SCORE.format(label), score)
+        return AttributionTarget(rows, self.EXPLAINED_SCORE.format(label), score)
 
 
 def excerpt(example: Example, length: int = 60) -> str:

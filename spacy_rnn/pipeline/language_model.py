@@ -19,7 +19,7 @@ from ..config.search import Search
 from ..config.signature import to_config, with_fields_of
 from ..extensions import set_doc_extension, set_probability_extensions
 from ..features.normalization import required_texts
-from ..runtime.attribution import EncoderInput, Question
+from ..runtime.attribution import AttributionTarget, EncoderInput
 from ..validation import at_least
 from .base import ExampleStats, ReadLimits, RNNPipe
 from .conditions import CATS, Condition, ConditionReader
@@ -363,13 +363,13 @@ class RNNLanguageModel(RNNPipe):
         """The input of the network of each direction; see `RNNPipe.encoder_inputs`."""
         return encoder_inputs(self.model, doc, self._condition_vectors([doc]))
 
-    def attribution_target(self, doc: Doc, token: int) -> Question:
+    def attribution_target(self, doc: Doc, token: int) -> AttributionTarget:
         """The log-probability of a token after its left context, or for a backward model before
         its right context, which the units of that context explain.
 
         doc (Doc): The document.
         token (int): The index of the token; the number of tokens for the end.
-        RETURNS (Question): The prediction to explain.
+        RETURNS (AttributionTarget): The prediction to explain.
         """
         return attribution_target(self.model, doc, token, self._condition_vectors([doc]))
 

@@ -27,8 +27,8 @@ from ..config.signature import to_config, with_fields_of
 from ..extensions import set_span_extension, set_token_extension, single_value
 from ..features.tag_scheme import Scheme
 from ..nn.losses import MISSING
-from ..runtime.attribution import Question, check_place, number_of
-from ..runtime.model import Gold
+from ..runtime.attribution import AttributionTarget, check_index, label_index
+from ..runtime.model import Targets
 from ..validation import at_least
 from .annotation import attribute_labels, label_indices
 from .base import ExampleStats
@@ -194,27 +194,27 @@ class RNNEntityRecognizer(RehearsingPipe):
             )
         self.model.initialize(X=[eg.x for eg in examples], Y=self.output_sizes)
 
-    def get_targets(self, examples: List[Example]) -> Gold:
+    def get_targets(self, examples: List[Example]) -> Targets:
         """Get the gold tag of each token of a batch. Tokens without annotation have no loss.
 
         examples (List[Example]): The examples, none of them empty.
-        RETURNS (Gold): The indices of the tags, the constraints of the scheme, and the loss.
+        RETURNS (Targets): The indices of the tags, the constraints of the scheme, and the loss.
         RAISES (ValueError): If a label is unknown.
         """
         scheme = self.scheme
         tags = np.concatenate([self._gold_tags(scheme, eg) for eg in examples])
         arrays = {TARGET: tags, **scheme.constraints()}
-        return Gold(arrays, int((tags != MISSING).sum()), entities_loss)
+        return Targets(arrays, int((tags != MISSING).sum()), entities_loss)
 
-    def get_rehearsal_targets(self, docs: List[Doc], teacher: Any) -> Gold:
+    def get_rehearsal_targets(self, docs: List[Doc], teacher: Any) -> Targets:
         """Get the earlier network's tags of all tokens; see `RehearsingPipe`.
 
         docs (List[Doc]): The documents, none of them empty.
         teacher (Any): The outputs of the earlier network for them.
-        RETURNS (Gold): The targets, with the divergence from the teacher as their loss.
+        RETURNS (Targets): The targets, with the divergence from the teacher as their loss.
         """
         loss = partial(entities_divergence, teacher=teacher)
-        return Gold(self.scheme.constraints(), sum(map(len, docs)), loss)
+        return Targets(self.scheme.constraints(), sum(map(len, docs)), loss)
 
     def calibrate(self, examples: Iterable[Example]) -> float:
         """Make probabilities fit examples that were not trained on, by temperature scaling (Guo et
@@ -346,17 +346,19 @@ class RNNEntityRecognizer(RehearsingPipe):
             unusable={reason: n for reason, n in unusable.items() if n},
         )
 
-    def attribution_target(self, doc: Doc, token: int, label: Optional[str] = None) -> Question:
+    def attribution_target(
+        self, doc: Doc, token: int, label: Optional[str] = None
+    ) -> AttributionTarget:
         """Make the log-odds of a token's tag a target for attribution, over all tags of the other
         tokens, and as if no entity were set on the doc.
 
         doc (Doc): The document.
         token (int): The index of the token.
         label (Optional[str]): The tag, one of `tags`; by default the predicted one.
-        RETURNS (Question): The log-odds as a function of the encoder's input.
+        RETURNS (AttributionTarget): The log-odds as a function of the encoder's input.
         RAISES (ValueError): If the token or the tag does not exist.
         """
-        check_place(token, len(doc), "token")
+        check_index(token, len(doc), "token")
         scheme, tags, text = self.scheme, self.tags, doc[token].text
         doc = doc.copy()
         doc.set_ents([], default="missing")
@@ -372,6 +374,6 @@ class RNNEntityRecognizer(RehearsingPipe):
             temperature=self.cfg["temperature"],
             ruled_out=torch.from_numpy(ruled_out < 0),
             token=token,
-            tag=number_of(label, tags, self.name),
+            tag=label_index(label, tags, self.name),
         )
-        return Question(rows, f"log-odds of the tag {label} of '{text}'", score)
+        return AttributionTarget(rows, f"log-odds of the tag {label} of '{text}'", score)

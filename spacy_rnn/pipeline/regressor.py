@@ -15,8 +15,8 @@ from torch import Tensor
 from ..config.signature import to_config, with_fields_of
 from ..extensions import set_doc_extension
 from ..nn.losses import squared_error
-from ..runtime.attribution import Question
-from ..runtime.model import Gold
+from ..runtime.attribution import AttributionTarget
+from ..runtime.model import Targets
 from .base import ExampleStats
 from .document import DEFAULT_MODEL, DocumentPipe, DocumentSettings, excerpt
 
@@ -180,11 +180,11 @@ class RNNRegressor(DocumentPipe):
             for label in sorted(found)
         }
 
-    def get_targets(self, examples: List[Example]) -> Gold:
+    def get_targets(self, examples: List[Example]) -> Targets:
         """Get the standardized values of each text of a batch. Those that are missing have no loss.
 
         examples (List[Example]): The examples.
-        RETURNS (Gold): The values, NaN if missing, and the loss.
+        RETURNS (Targets): The values, NaN if missing, and the loss.
         RAISES (ValueError): If a target is unknown, or a value is not a finite number.
         """
         values = np.full((len(examples), len(self.labels)), np.nan)
@@ -197,7 +197,7 @@ class RNNRegressor(DocumentPipe):
         mean, std = self._mean_and_std()
         standardized = ((values - mean) / std).astype("float32")
         n_items = int((~np.isnan(values)).any(axis=1).sum())
-        return Gold({"truth": standardized}, n_items, squared_error)
+        return Targets({"truth": standardized}, n_items, squared_error)
 
     def _gold_values(self, example: Example) -> Dict[str, float]:
         """The values of an example's targets.
@@ -261,12 +261,12 @@ class RNNRegressor(DocumentPipe):
         mean, std = self._mean_and_std()[:, label].tolist()
         return outputs[:, label] * std + mean
 
-    def attribution_target(self, doc: Doc, label: Optional[str] = None) -> Question:
+    def attribution_target(self, doc: Doc, label: Optional[str] = None) -> AttributionTarget:
         """Make a predicted value a target for attribution.
 
         doc (Doc): The document.
         label (Optional[str]): The target; required if there are several.
-        RETURNS (Question): The value as a function of the encoder's input.
+        RETURNS (AttributionTarget): The value as a function of the encoder's input.
         RAISES (ValueError): If the target is missing or unknown.
         """
         if label is None and len(self.labels) > 1:

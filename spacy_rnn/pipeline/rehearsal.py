@@ -6,7 +6,7 @@ from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from thinc.api import Model, Optimizer, set_dropout_rate
 
-from ..runtime.model import Gold, begin_update, outputs_of
+from ..runtime.model import Targets, begin_update, outputs_of
 from .labels import LabelPipe
 
 
@@ -21,12 +21,12 @@ class RehearsingPipe(LabelPipe):
     #: the component's optimizer in nlp.rehearse
     _rehearsal_optimizer: Optional[Optimizer] = None
 
-    def get_rehearsal_targets(self, docs: List[Doc], teacher: Any) -> Gold:
+    def get_rehearsal_targets(self, docs: List[Doc], teacher: Any) -> Targets:
         """Get the targets of a rehearsal.
 
         docs (List[Doc]): The documents, none of them empty.
         teacher (Any): The outputs of the earlier network for them.
-        RETURNS (Gold): The targets, with the divergence from the teacher as their loss.
+        RETURNS (Targets): The targets, with the divergence from the teacher as their loss.
         """
         raise NotImplementedError
 

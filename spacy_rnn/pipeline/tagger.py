@@ -17,8 +17,8 @@ from ..config.signature import to_config, with_fields_of
 from ..extensions import set_token_extension, single_value
 from ..nn.losses import MISSING
 from ..nn.tagger import tagging_divergence, tagging_loss
-from ..runtime.attribution import Question, check_place, number_of
-from ..runtime.model import Gold
+from ..runtime.attribution import AttributionTarget, check_index, label_index
+from ..runtime.model import Targets
 from ..validation import rate
 from .annotation import aligned_values, attribute_labels, label_indices
 from .base import ExampleStats
@@ -234,11 +234,11 @@ class RNNTagger(RehearsingPipe):
                 )
         self.model.initialize(X=[eg.x for eg in examples], Y=self.output_sizes)
 
-    def get_targets(self, examples: List[Example]) -> Gold:
+    def get_targets(self, examples: List[Example]) -> Targets:
         """Get the gold label of each token of a batch. Tokens without annotation have no loss.
 
         examples (List[Example]): The examples, none of them empty.
-        RETURNS (Gold): The indices of the labels of each target, and the loss.
+        RETURNS (Targets): The indices of the labels of each target, and the loss.
         RAISES (ValueError): If a label is unknown.
         """
         arrays = {}
@@ -251,7 +251,7 @@ class RNNTagger(RehearsingPipe):
                 arrays[target + "_weights"] = weights
             annotated |= values != 0
         loss = partial(tagging_loss, label_smoothing=self.cfg["label_smoothing"])
-        return Gold(arrays, int(annotated.sum()), loss)
+        return Targets(arrays, int(annotated.sum()), loss)
 
     def _label_indices(
         self, target: str, values: np.ndarray, examples: List[Example]
@@ -270,14 +270,14 @@ class RNNTagger(RehearsingPipe):
     def _label_values(self, target: str, vocab: Vocab) -> np.ndarray:
         return attribute_values(target, self.cfg["labels"][target], vocab)
 
-    def get_rehearsal_targets(self, docs: List[Doc], teacher: Any) -> Gold:
+    def get_rehearsal_targets(self, docs: List[Doc], teacher: Any) -> Targets:
         """Get the earlier network's labels of all tokens; see `RehearsingPipe`.
 
         docs (List[Doc]): The documents, none of them empty.
         teacher (Any): The outputs of the earlier network for them.
-        RETURNS (Gold): The targets, with the divergence from the teacher as their loss.
+        RETURNS (Targets): The targets, with the divergence from the teacher as their loss.
         """
-        return Gold({}, sum(map(len, docs)), partial(tagging_divergence, teacher=teacher))
+        return Targets({}, sum(map(len, docs)), partial(tagging_divergence, teacher=teacher))
 
     # Prediction
 
@@ -358,17 +358,17 @@ class RNNTagger(RehearsingPipe):
 
     def attribution_target(
         self, doc: Doc, token: int, label: Optional[str] = None, target: Optional[str] = None
-    ) -> Question:
+    ) -> AttributionTarget:
         """Make the log-odds of a token's label a target for attribution.
 
         doc (Doc): The document.
         token (int): The index of the token.
         label (Optional[str]): The label; by default the predicted one.
         target (Optional[str]): The target; by default the component's first one.
-        RETURNS (Question): The log-odds as a function of the encoder's input.
+        RETURNS (AttributionTarget): The log-odds as a function of the encoder's input.
         RAISES (ValueError): If the token, the label or the target does not exist.
         """
-        check_place(token, len(doc), "token")
+        check_index(token, len(doc), "token")
         targets = self.cfg["targets"]
         target = targets[0] if target is None else target
         if target not in targets:
@@ -376,7 +376,7 @@ class RNNTagger(RehearsingPipe):
         labels = self.labels_of(target)
         if label is None:
             label = labels[self.predict([doc])[0][target][token]]
-        number = number_of(label, labels, self.name)
+        number = label_index(label, labels, self.name)
         score = partial(label_score, target=target, token=token, label=number)
         prediction = f"log-odds of the {target} {label} of '{doc[token].text}'"
-        return Question(self.encoder_inputs(doc)[0], prediction, score)
+        return AttributionTarget(self.encoder_inputs(doc)[0], prediction, score)

@@ -20,7 +20,7 @@ from ..nn.losses import (
     exclusive_loss,
     log_odds,
 )
-from ..runtime.model import Gold
+from ..runtime.model import Targets
 from ..validation import rate
 from .base import ExampleStats
 from .document import DEFAULT_MODEL, TARGET, DocumentPipe, DocumentSettings, excerpt
@@ -201,12 +201,12 @@ class RNNTextCategorizer(TextCategorizerPipe):
         self.get_targets(examples)
         self.model.initialize(X=[eg.x for eg in examples], Y=self.output_sizes)
 
-    def get_targets(self, examples: List[Example]) -> Gold:
+    def get_targets(self, examples: List[Example]) -> Targets:
         """Get the class of each text of a batch or, if it is not known, the classes that may be
         (the candidates). Texts without annotation have no loss.
 
         examples (List[Example]): The examples.
-        RETURNS (Gold): The indices of the classes, the candidates, and the loss.
+        RETURNS (Targets): The indices of the classes, the candidates, and the loss.
         RAISES (ValueError): If a class is unknown, or a text has several classes, or none.
         """
         values = self._gold_values(examples)
@@ -232,16 +232,16 @@ class RNNTextCategorizer(TextCategorizerPipe):
             arrays.update(ambiguous=np.flatnonzero(ambiguous), candidates=candidates[ambiguous])
         loss = partial(exclusive_loss, label_smoothing=self.cfg["label_smoothing"])
         n_items = int((n_candidates < len(self.labels)).sum())
-        return Gold(self._with_weights(arrays), n_items, loss)
+        return Targets(self._with_weights(arrays), n_items, loss)
 
-    def get_rehearsal_targets(self, docs: List[Doc], teacher: Any) -> Gold:
+    def get_rehearsal_targets(self, docs: List[Doc], teacher: Any) -> Targets:
         """Get the earlier network's class of each text; see `RehearsingPipe`.
 
         docs (List[Doc]): The documents, none of them empty.
         teacher (Any): The outputs of the earlier network for them.
-        RETURNS (Gold): The targets, with the divergence from the teacher as their loss.
+        RETURNS (Targets): The targets, with the divergence from the teacher as their loss.
         """
-        return Gold({}, len(docs), partial(exclusive_divergence, teacher=teacher))
+        return Targets({}, len(docs), partial(exclusive_divergence, teacher=teacher))
 
     def to_scores(self, outputs: np.ndarray) -> np.ndarray:
         """Compute the softmax, the probabilities of the classes.

@@ -18,7 +18,7 @@ from ..nn.losses import (
     multilabel_divergence,
     multilabel_loss,
 )
-from ..runtime.model import Gold
+from ..runtime.model import Targets
 from .annotation import ZERO_FOR_OTHERS
 from .document import DEFAULT_MODEL
 from .textcat import SCORE_WEIGHTS, TextCategorizerPipe, TextCategorizerSettings
@@ -126,26 +126,26 @@ class RNNMultiLabelTextCategorizer(TextCategorizerPipe):
             )
         self.model.initialize(X=[eg.x for eg in examples], Y=self.output_sizes)
 
-    def get_targets(self, examples: List[Example]) -> Gold:
+    def get_targets(self, examples: List[Example]) -> Targets:
         """Get the labels of each text of a batch. Labels that are not annotated have no loss.
 
         examples (List[Example]): The examples.
-        RETURNS (Gold): 0, 1 or NaN for each text and label, and the loss.
+        RETURNS (Targets): 0, 1 or NaN for each text and label, and the loss.
         RAISES (ValueError): If a label is unknown, or a value other than 0 and 1.
         """
         values = self._gold_values(examples)
         n_items = int((~np.isnan(values)).any(axis=1).sum())
         loss = partial(multilabel_loss, label_smoothing=self.cfg["label_smoothing"])
-        return Gold(self._with_weights({"truth": values}), n_items, loss)
+        return Targets(self._with_weights({"truth": values}), n_items, loss)
 
-    def get_rehearsal_targets(self, docs: List[Doc], teacher: Any) -> Gold:
+    def get_rehearsal_targets(self, docs: List[Doc], teacher: Any) -> Targets:
         """Get the earlier network's labels of each text; see `RehearsingPipe`.
 
         docs (List[Doc]): The documents, none of them empty.
         teacher (Any): The outputs of the earlier network for them.
-        RETURNS (Gold): The targets, with the divergence from the teacher as their loss.
+        RETURNS (Targets): The targets, with the divergence from the teacher as their loss.
         """
-        return Gold({}, len(docs), partial(multilabel_divergence, teacher=teacher))
+        return Targets({}, len(docs), partial(multilabel_divergence, teacher=teacher))
 
     def to_scores(self, outputs: np.ndarray) -> np.ndarray:
         """Compute the sigmoid, the probability of each label.

@@ -21,8 +21,8 @@ from ..config.search import Search
 from ..config.signature import to_config, with_fields_of
 from ..extensions import set_doc_extension
 from ..features.normalization import required_texts
-from ..runtime.attribution import EncoderInput, Question, check_place
-from ..runtime.model import Gold
+from ..runtime.attribution import AttributionTarget, EncoderInput, check_index
+from ..runtime.model import Targets
 from ..validation import at_least, rate
 from .alignment import Alignment, align
 from .base import ExampleStats, ReadLimits, RNNPipe
@@ -195,7 +195,7 @@ class RNNTranslator(RNNPipe):
         # Every hypothesis of a beam takes as much memory as a source.
         return ReadLimits(max(1, super().read_limits.batch // self.search.options(1).beam))
 
-    def get_targets(self, examples: List[Example]) -> Gold:
+    def get_targets(self, examples: List[Example]) -> Targets:
         """The pieces of each gold translation."""
         targets = [self._gold(eg) for eg in examples]
         return translation_gold(
@@ -309,18 +309,18 @@ class RNNTranslator(RNNPipe):
         texts = [sentence.text for sentence in self._sentences(doc)]
         return [encoder_input(self.model, texts)]
 
-    def attribution_target(self, doc: Doc, token: int) -> Question:
+    def attribution_target(self, doc: Doc, token: int) -> AttributionTarget:
         """The log-probability of a piece of the best translation after those before it, which the
         pieces of the source sentence explain.
 
         doc (Doc): The document.
         token (int): The index of the piece in the translations of all sentences of the doc.
-        RETURNS (Question): The prediction to explain.
+        RETURNS (AttributionTarget): The prediction to explain.
         """
         sentences = self._sentences(doc)
         (translations,) = self._search([sentences])
         pieces = [best[0].pieces if best else [] for best in translations]
-        check_place(token, sum(map(len, pieces)), "piece of the translation")
+        check_index(token, sum(map(len, pieces)), "piece of the translation")
         sentence = [i for i, of_sentence in enumerate(pieces) for _ in of_sentence][token]
         position = token - sum(map(len, pieces[:sentence]))
         return attribution_target(self.model, sentences[sentence].text, pieces[sentence], position)

@@ -1,29 +1,22 @@
-"""What the encoder of a network reads of a document, and why the network predicts what it does."""
+"""What an encoder reads of a document, and the score of a prediction as a function of it."""
 
 from typing import Any, Callable, List, NamedTuple, Optional, Sequence
 
-import numpy as np
-import torch
-from spacy.tokens import Doc
-from thinc.api import Model
 from torch import Tensor
 
 from ..nn.rnn import Encoder
-from .batching import Rows, WordSource, lengths_of
-from .shim import TorchShim, shim_of
-from .tok2vec import read_texts
 
 
 class EncoderInput(NamedTuple):
-    """What an encoder reads of a document.
+    """Sequences of vectors that an encoder reads of a document.
 
-    encoder: the one inside the torch module.
-    names: of the rows, such as the texts of tokens, (N,).
-    vectors: of the rows, (N, D), those of one sequence after those of another.
-    lengths: rows of each sequence, int64 (S,) on the CPU.
-    start: the state before the first row of the only sequence, (1 or 2, depth, 1, H); None for
-        zeros.
-    backward: whether the rows are those of the text in reverse.
+    encoder (Callable[[Any], Encoder]): Returns the encoder inside the torch module.
+    names (List[str]): Names of the rows, such as the texts of tokens, (N,).
+    vectors (Tensor): Vectors of the rows, (N, D), one sequence after the other.
+    lengths (Tensor): Rows of each sequence, int64 (S,) on the CPU.
+    start (Optional[Tensor]): The state before the first row of the only sequence,
+        (1 or 2, depth, 1, H); None for zeros.
+    backward (bool): The rows are those of the text in reverse.
     """
 
     encoder: Callable[[Any], Encoder]
@@ -34,13 +27,13 @@ class EncoderInput(NamedTuple):
     backward: bool = False
 
 
-class Question(NamedTuple):
-    """Why a network predicts something of a document.
+class AttributionTarget(NamedTuple):
+    """A prediction to explain by what the encoder reads.
 
-    rows: what its encoder reads.
-    prediction: in words, what its score is of.
-    score: of the torch module and of vectors in the place of the rows', (B, N, D): the score
-        that it gives the prediction, (B,), differentiable.
+    rows (EncoderInput): The input of the encoder.
+    prediction (str): Description of the score, such as "log-odds of the tag NOUN of 'cat'".
+    score (Callable[[Any, Tensor], Tensor]): Computes the score of the prediction, (B,), from the
+        torch module and from vectors in the place of the rows', (B, N, D); differentiable.
     """
 
     rows: EncoderInput
@@ -48,41 +41,28 @@ class Question(NamedTuple):
     score: Callable[[Any, Tensor], Tensor]
 
 
-def input_of_doc(model: Model, doc: Doc) -> EncoderInput:
-    """What the encoder of a network of tokens reads of a document."""
-    shim = shim_of(model)
-    texts, _ = read_texts(model, [doc])
-    return shim.architecture.encoder_input(shim, texts)
+def check_index(index: int, n: int, what: str) -> None:
+    """Check an index that a user gives.
 
-
-def input_of_tokens(
-    shim: TorchShim,
-    encoder: Callable[[Any], Encoder],
-    names: List[str],
-    sequences: Sequence[np.ndarray],
-    doc: Doc,
-    vectors: Optional[Tensor],
-) -> EncoderInput:
-    """What an encoder reads of sequences of a document's tokens.
-
-    sequences: their word hashes. vectors: those that a tok2vec layer gives for them.
+    index (int): The index.
+    n (int): The number of items.
+    what (str): What an item is, for the message.
+    RAISES (ValueError): If there is no such item.
     """
-    lengths = lengths_of(sequences)
-    source = WordSource(shim, sequences, doc.vocab, vectors)
-    ((x, tokens),) = source([Rows(np.arange(lengths.sum()), lengths)])
-    x = x if tokens is None else x.index_select(0, tokens)
-    return EncoderInput(encoder, names, x, torch.from_numpy(lengths))
+    if not 0 <= index < n:
+        there = f"valid are 0 to {n - 1}" if n else "there are none"
+        raise ValueError(f"The index {index} of the {what} is out of range: {there}.")
 
 
-def check_place(place: int, n: int, what: str) -> None:
-    """Raise a ValueError unless there is a place of this number among n."""
-    if not 0 <= place < n:
-        there = f"they are numbered from 0 to {n - 1}" if n else "there are none"
-        raise ValueError(f"There is no {what} {place}: {there}.")
+def label_index(label: str, labels: Sequence[str], name: str) -> int:
+    """The index of a label.
 
-
-def number_of(label: str, labels: Sequence[str], name: str) -> int:
-    """The number of a label of the component of this name. Raises a ValueError if it has none."""
+    label (str): The label.
+    labels (Sequence[str]): The labels of a component.
+    name (str): The component's name, for the message.
+    RETURNS (int): The index.
+    RAISES (ValueError): If it has no such label.
+    """
     if label not in labels:
         raise ValueError(f"'{name}' has no label '{label}'. Its labels: {', '.join(labels)}.")
     return labels.index(label)

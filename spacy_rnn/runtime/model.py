@@ -1,32 +1,27 @@
-"""What all architectures share: a thinc model around one torch module, which computes its loss."""
+"""A thinc model around a torch module: predictions for documents, and updates from targets."""
 
-from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Literal, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
-from spacy.attrs import ORTH
 from spacy.tokens import Doc
 from thinc.api import Model
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..features.tokens import Vocabs
-from ..nn.token_network import Batch
-from ..validation import at_least
-from .batching import Limits, strings_to_tensors, to_tensors
+from .architecture import Architecture, OutT
 from .shim import TorchShim, shim_of
-from .tok2vec import TOK2VEC, Texts, Tok2Vec, init_tok2vec, read_texts
-
-Precision = Literal["none", "bf16", "fp16"]
+from .tok2vec import TOK2VEC, DocBatch, Tok2Vec, embed_docs, init_tok2vec
 
 
-class Gold(NamedTuple):
-    """What a training step learns from.
+class Targets(NamedTuple):
+    """The annotation that a training step learns from.
 
-    arrays: the annotation of the batch, which goes to the model's device.
-    n_items: annotated tokens or texts.
-    loss: of the network's outputs and the arrays, summed over the items.
-    inputs: what the network itself reads of the annotation, as a decoder does of targets.
+    arrays (Dict[str, np.ndarray]): The annotation of the batch, which goes to the model's device.
+    n_items (int): Annotated tokens or texts.
+    loss (Callable[[Any, Dict[str, Tensor]], Tensor]): Computes the loss, summed over the items,
+        from the network's output and the arrays.
+    inputs (Optional[Dict[str, np.ndarray]]): Annotation that the network itself reads, as a decoder
+        reads the beginning of a target.
     """
 
     arrays: Dict[str, np.ndarray]
@@ -35,59 +30,17 @@ class Gold(NamedTuple):
     inputs: Optional[Dict[str, np.ndarray]] = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Architecture:
-    """Base of the architectures, which are the settings of a network, and the parts that they stand
-    for.
-
-    mixed_precision (str): Train and predict in half precision on a GPU ("bf16", "fp16"); ignored
-        on a CPU.
-    batch_tokens (int): Tokens in a batch of prediction, padding counted. Bounds memory; results do
-        not depend on it.
-    """
-
-    mixed_precision: Precision = "none"
-    batch_tokens: int = 4096
-
-    def __post_init__(self) -> None:
-        at_least(1, batch_tokens=self.batch_tokens)
-
-    @property
-    def limits(self) -> Limits:
-        """Bounds on the memory of a prediction; by default nothing is read in windows."""
-        return Limits(self.batch_tokens, window=1, overlap=0)
-
-    def features(self) -> Any:
-        """What turns documents into arrays, not yet built."""
-        raise NotImplementedError
-
-    def initialize(self, shim: TorchShim, X: Sequence[Any], Y: Any) -> None:
-        """Build features and weights from all training data."""
-        raise NotImplementedError
-
-    def module(self, features: Any, outputs: Dict[str, int]) -> nn.Module:
-        """The torch module, for features that are built."""
-        raise NotImplementedError
-
-    def batch(self, shim: TorchShim, texts: Texts) -> Any:
-        """Documents as the module takes them in training."""
-        raise NotImplementedError
-
-    def predict(self, shim: TorchShim, texts: Texts, limits: Limits) -> Any:
-        """The model's prediction for documents."""
-        raise NotImplementedError
-
-
 def make_model(
     name: str,
-    architecture: Architecture,
+    architecture: Architecture[Any, Any, OutT],
     tok2vec: Optional[Tok2Vec] = None,
-) -> Model:
-    """Make a thinc model around the architecture's module.
+) -> Model[List[Doc], OutT]:
+    """Make a thinc model around the module of an architecture.
 
-    name (str): The name of the model.
-    architecture (Architecture): The settings of the network.
+    name (str): Name of the model.
+    architecture (Architecture[Any, Any, OutT]): The settings of the network.
     tok2vec (Optional[Tok2Vec]): A layer whose vectors are part of those of tokens.
+    RETURNS (Model[List[Doc], OutT]): The model.
     """
     return Model(
         name,
@@ -100,102 +53,82 @@ def make_model(
     )
 
 
-def init(model: Model, X: Optional[Sequence[Any]] = None, Y: Any = None) -> Model:
-    """Build features and weights; see the architecture's `initialize`."""
+def init(
+    model: Model[List[Doc], OutT], X: Optional[Sequence[Any]] = None, Y: Any = None
+) -> Model[List[Doc], OutT]:
+    """Build features and weights; see `Architecture.initialize`."""
     if X is not None and Y is not None:
         shim = shim_of(model)
         docs = list(X)
-        if model.has_ref(TOK2VEC):
+        if model.layers:
             shim.features.tok2vec_size = init_tok2vec(model, docs)
         shim.architecture.initialize(shim, docs, Y)
     return model
 
 
-def forward(model: Model, X: Sequence[Doc], is_train: bool) -> Tuple[Any, Callable[[Any], Any]]:
-    """Docs -> the architecture's prediction, the same in training. It has no gradient: components
-    learn by `begin_update`."""
+def forward(
+    model: Model[List[Doc], OutT], X: List[Doc], is_train: bool
+) -> Tuple[OutT, Callable[[OutT], List[Doc]]]:
+    """Predict for documents; see `Architecture.predict`. The prediction is the same in training
+    and has no gradient: components learn by `begin_update`."""
+    if not X:
+        nothing: Any = []
+        return nothing, _no_gradient
     shim = shim_of(model)
-    if not len(X):
-        return [], _no_gradient
-    texts, _ = read_texts(model, X)
-    return shim.architecture.predict(shim, texts, model.attrs["limits"]), _no_gradient
+    return (
+        shim.architecture.predict(shim, doc_batch(model, X), model.attrs["limits"]),
+        _no_gradient,
+    )
 
 
-def _no_gradient(d_outputs: Any) -> None:
+def _no_gradient(d_outputs: Any) -> List[Doc]:
     raise NotImplementedError(
         "The predictions of this model have no gradient. Train it by its component: nlp.update, or "
         "the component's own 'update'."
     )
 
 
+def doc_batch(model: Model[List[Doc], Any], docs: Sequence[Doc]) -> DocBatch:
+    """Documents to predict for, with the vectors of the model's tok2vec layer if it has one."""
+    return embed_docs(model, docs, is_train=False)[0] if model.layers else DocBatch(docs)
+
+
 def begin_update(
-    model: Model, docs: Sequence[Doc], gold: Gold
+    model: Model[List[Doc], Any], docs: Sequence[Doc], targets: Targets
 ) -> Tuple[float, Callable[[float], None]]:
-    """The loss of docs, summed over the items of the annotation, and a callback that adds its
-    gradient up."""
+    """Compute the loss of documents.
+
+    model (Model[List[Doc], Any]): The model.
+    docs (Sequence[Doc]): The documents.
+    targets (Targets): Their annotation.
+    RETURNS (Tuple[float, Callable[[float], None]]): The loss, summed over the items of the
+        annotation, and a callback that adds up its gradient.
+    """
     shim = shim_of(model)
-    texts, hand_on = read_texts(model, docs, is_train=True)
-    batch = shim.architecture.batch(shim, texts)
-    arrays, inputs = (
-        {name: torch.from_numpy(a).to(shim.device) for name, a in (some or {}).items()}
-        for some in (gold.arrays, gold.inputs)
-    )
-    loss, backprop_loss = shim.begin_update(
-        lambda module: gold.loss(module(batch, **inputs), arrays),
-        gold.n_items,
-        model.attrs["dropout_rate"],
-    )
+    if model.layers:
+        batch_of_docs, backprop_tok2vec = embed_docs(model, docs, is_train=True)
+    else:
+        batch_of_docs, backprop_tok2vec = DocBatch(docs), None
+    batch = shim.architecture.batch(shim, batch_of_docs)
+    device = shim.device
+    arrays = {name: torch.from_numpy(a).to(device) for name, a in targets.arrays.items()}
+    inputs = {name: torch.from_numpy(a).to(device) for name, a in (targets.inputs or {}).items()}
+    with shim.training(model.attrs["dropout_rate"]) as module:
+        summed = targets.loss(module(batch, **inputs), arrays)
+    loss, backprop_loss = shim.begin_update(summed, targets.n_items)
+    if backprop_tok2vec is None:
+        return loss, backprop_loss
 
     def backprop(d_loss: float) -> None:
         backprop_loss(d_loss)
-        hand_on()
+        backprop_tok2vec()
 
     return loss, backprop
 
 
-def outputs_of(model: Model, docs: Sequence[Doc]) -> Any:
-    """The outputs of the network for docs that losses are of, without dropout and gradients."""
+def outputs_of(model: Model[List[Doc], Any], docs: Sequence[Doc]) -> Any:
+    """The network's output for documents, as losses take it, without dropout and gradients."""
     shim = shim_of(model)
-    texts, _ = read_texts(model, docs)
-    batch = shim.architecture.batch(shim, texts)
-    return shim.predict(lambda module: module(batch))
-
-
-def word_hashes(doc: Doc) -> np.ndarray:
-    """The hash of each token's text, uint64 (tokens,)."""
-    return doc.to_array(ORTH)
-
-
-def vocabs_of(docs: Sequence[Doc], counts: Optional[Sequence[int]] = None) -> Vocabs:
-    """The vocabulary of documents or, where they have several, that of each of their sequences.
-
-    counts: how many sequences each document has; None if each is one.
-    """
-    vocabs = [doc.vocab for doc in docs]
-    if all(vocab is vocabs[0] for vocab in vocabs):
-        return vocabs[0]
-    if counts is None:
-        return vocabs
-    return [vocab for vocab, n in zip(vocabs, counts, strict=True) for _ in range(n)]
-
-
-def collate(
-    shim: TorchShim,
-    sequences: List[np.ndarray],
-    vocab: Vocabs,
-    counts: Optional[np.ndarray] = None,
-    vectors: Optional[Tensor] = None,
-) -> Batch:
-    """Sequences of word hashes as tensors on the model's device; see `Batch`.
-
-    vectors: those that a tok2vec layer gives for their tokens.
-    """
-    arrays = shim.features(sequences, vocab)
-    return Batch(
-        to_tensors(arrays.words, shim.device),
-        torch.from_numpy(arrays.tokens).to(shim.device, non_blocking=True),
-        torch.from_numpy(arrays.lengths),
-        None if counts is None else torch.from_numpy(counts),
-        strings_to_tensors(shim.features.strings(arrays), shim.device),
-        vectors,
-    )
+    batch = shim.architecture.batch(shim, doc_batch(model, docs))
+    with shim.inference() as module:
+        return module(batch)

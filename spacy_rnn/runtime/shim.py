@@ -1,8 +1,8 @@
 """The bridge between a thinc model and a torch module.
 
 thinc's own PyTorchShim switches the module between training and evaluation at each prediction
-(wrong answers in threads), clips each tensor's gradient alone, cannot average torch weights and
-pickles them. This one keeps the module in evaluation mode but for the moment of a training step,
+(wrong predictions in threads), clips each tensor's gradient alone, cannot average torch weights and
+pickles them. This one keeps the module in evaluation mode except during a training step,
 normalizes and clips the gradient as a whole, averages, and stores weights as safetensors.
 """
 
@@ -10,15 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import logging
-from typing import Any, Callable, Iterator, Protocol
+from typing import TYPE_CHECKING, Any, Callable, Generic, Iterator, Protocol, TypeVar
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_safetensors
-from safetensors.torch import save as save_safetensors
 from thinc.api import Model, Optimizer, get_torch_default_device, torch2xp, xp2torch
 from thinc.shims import Shim
 from torch import Tensor, nn
@@ -27,12 +23,13 @@ from ..forks import computing
 from ..nn.dropout import set_dropout_rate
 from .optimizer import AdamW, parameter_key
 from .process import prepare_process
+from .serialization import load_weights, module_to_bytes, read_state, read_weights
+
+if TYPE_CHECKING:
+    from .architecture import Architecture
 
 logger = logging.getLogger("spacy_rnn")
 
-#: version of the saved state; newer ones are refused
-FORMAT = 1
-_METADATA = "spacy_rnn"
 #: steps without an overflow after which the scale of a float16 loss is doubled
 STEPS_TO_GROW = 2000
 _PRECISIONS = {"fp16": torch.float16, "bf16": torch.bfloat16}
@@ -51,34 +48,47 @@ class ShimId(int):
 
 
 def new_id() -> ShimId:
-    """A number that no module has."""
+    """Return a number that no module has."""
     return ShimId(next(_numbers))
 
 
-class Architecture(Protocol):
-    """The parts of a network as a config names them: makes the features, then the module."""
+class Features(Protocol):
+    """Turns documents into arrays; what it learns is saved with the weights."""
 
-    def features(self) -> Any: ...
+    def to_dict(self) -> dict[str, Any]:
+        """Return what was learned, as JSON."""
 
-    def module(self, features: Any, outputs: dict[str, int]) -> nn.Module: ...
+    def from_dict(self, state: dict[str, Any]) -> None:
+        """Restore the state returned by `to_dict`."""
 
 
-class TorchShim(Shim):
+FeaturesT = TypeVar("FeaturesT", bound=Features)
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
+ArchitectureT = TypeVar("ArchitectureT")
+
+
+class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
     """Holds the features and the torch module of one component.
 
-    mixed_precision: "none", "bf16" or "fp16"; on a CPU it is quietly off.
+    architecture (Architecture[FeaturesT, ModuleT, Any]): Makes them.
+    mixed_precision (str): "none", "bf16" or "fp16"; ignored on CPU.
 
-    gradient_norm: of the last step, the norm of the whole gradient before clipping, which is not
-        finite where the step was skipped; None before the first step and where nothing was learnt.
-    skipped_steps: how many steps were skipped, but for those that set the scale of a float16 loss.
+    features (FeaturesT): Turns documents into arrays.
+    gradient_norm (float | None): Norm of the whole gradient of the last step before clipping, which
+        is not finite where the step was skipped; None before the first step and where nothing was
+        learned.
+    skipped_steps (int): Steps that were skipped, without those that set the scale of a float16
+        loss.
     """
 
-    def __init__(self, architecture: Architecture, mixed_precision: str = "none"):
-        super().__init__(None)
+    def __init__(
+        self, architecture: Architecture[FeaturesT, ModuleT, Any], mixed_precision: str = "none"
+    ):
+        super().__init__(None)  # type: ignore[no-untyped-call]
         self.id = new_id()
-        self.architecture: Any = architecture
+        self.architecture = architecture
         self.mixed_precision = mixed_precision
-        self.features: Any = architecture.features()
+        self.features = architecture.features()
         self.outputs: dict[str, int] = {}
         #: items (tokens) in the loss since the last step: the gradient is of their mean
         self.n_items = 0.0
@@ -101,21 +111,27 @@ class TorchShim(Shim):
 
     @property
     def is_built(self) -> bool:
+        """True if there is a module."""
         return self._model is not None
 
     @property
-    def module(self) -> nn.Module:
+    def module(self) -> ModuleT:
+        """The torch module.
+
+        RAISES (ValueError): If it has not been made yet.
+        """
         if self._model is None:
             raise ValueError(
                 "The model has no weights yet. Train it, or call nlp.initialize() with examples, "
                 "or load a trained pipeline."
             )
-        return self._model
+        module: ModuleT = self._model
+        return module
 
     def build(self, outputs: dict[str, int]) -> None:
         """Make the module, once the features are built.
 
-        outputs: sizes of the output layers.
+        outputs (dict[str, int]): Sizes of the output layers.
         """
         prepare_process()
         self.outputs = dict(outputs)
@@ -125,7 +141,10 @@ class TorchShim(Shim):
         self._model = module.to(get_torch_default_device()).eval()
 
     def resize(self, outputs: dict[str, int]) -> None:
-        """Make room for more labels."""
+        """Make room for more labels.
+
+        outputs (dict[str, int]): New sizes of the output layers.
+        """
         self.outputs = dict(outputs)
         module: Any = self.module
         module.resize(self.outputs)
@@ -140,67 +159,76 @@ class TorchShim(Shim):
 
     # Prediction and training
 
-    def _autocast(self) -> contextlib.AbstractContextManager:
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         dtype = _PRECISIONS.get(self.mixed_precision)
         if dtype is None or self.device.type != "cuda":
             return contextlib.nullcontext()
         return torch.autocast("cuda", dtype=dtype)
 
-    def predict(self, function: Callable[[Any], Any]) -> Any:
-        """`function` of the module, without gradients. Any number of threads may be in here."""
-        with computing, torch.inference_mode(), self._autocast():
-            return function(self.module)
-
     @contextlib.contextmanager
-    def inference(self) -> Iterator[nn.Module]:
-        """Use the module without gradients, in a `with` block. Any number of threads may be in
-        here; a fork waits until they are out, so let blocks be short."""
-        with computing, torch.inference_mode(), self._autocast():
+    def inference(self) -> Iterator[ModuleT]:
+        """Compute with the module without gradients. Any number of threads may be in here; a fork
+        waits until they are out, so let blocks be short.
+
+        YIELDS (ModuleT): The module, in evaluation mode.
+        """
+        with computing.lock, torch.inference_mode(), self._autocast():
             yield self.module
 
-    def train(self, function: Callable[[Any], Tensor], dropout: float) -> Tensor:
-        """`function` of the module in training mode, with gradients."""
-        set_dropout_rate(self.module, dropout)
-        self.module.train()
+    @contextlib.contextmanager
+    def training(self, dropout: float) -> Iterator[ModuleT]:
+        """Compute with the module with gradients.
+
+        dropout (float): The rate of locked dropout.
+        YIELDS (ModuleT): The module, in training mode.
+        """
+        module = self.module
+        set_dropout_rate(module, dropout)
+        module.train()
         try:
-            with computing, self._autocast():
-                return function(self.module)
+            with computing.lock, self._autocast():
+                yield module
         finally:
-            self.module.eval()
+            module.eval()
 
     def begin_update(  # type: ignore[override]
-        self, function: Callable[[Any], Tensor], n_items: float, dropout: float
+        self, loss: Tensor, n_items: float
     ) -> tuple[float, Callable[[float], None]]:
-        """Compute a loss, summed over `n_items`, and a callback that adds its gradient up.
+        """Take a loss into account for the next step.
 
         Losses of several batches before one step are weighted by their items, so that cutting a
         batch in pieces changes nothing.
+
+        loss (Tensor): The loss, summed over its items.
+        n_items (float): The number of its items.
+        RETURNS (tuple[float, Callable[[float], None]]): The loss, and a callback that adds up its
+            gradient.
         """
-        loss = self.train(function, dropout)
         self.n_items += n_items
 
         def backprop(d_loss: float) -> None:
             if loss.requires_grad:
-                with computing:
+                with computing.lock:
                     (loss * (d_loss * self.scale)).backward()
 
         return float(loss.detach()), backprop
 
     @property
     def scale(self) -> float:
-        """By how much gradients are too large until the next step."""
+        """The factor of all gradients before the next step."""
         return self._loss_scale if self.scales_loss else 1.0
 
     @property
     def scales_loss(self) -> bool:
-        """Whether gradients are computed in float16."""
+        """True if gradients are computed in float16."""
         return self.mixed_precision == "fp16" and self.device.type == "cuda"
 
     def finish_update(self, optimizer: Optimizer) -> None:
-        """One step by the gradient of the mean loss, clipped as a whole.
+        """Take one step by the gradient of the mean loss, clipped as a whole.
 
-        A step whose gradient is not finite is skipped and counted; after as many in a row as the
-        optimizer allows, a ValueError ends training. The weights are then the last good ones.
+        optimizer (Optimizer): The optimizer.
+        RAISES (ValueError): If the gradient was not finite in as many steps in a row as the
+            optimizer allows to skip. The weights are then the last good ones.
         """
         parameters = [p for p in self.module.parameters() if p.grad is not None]
         divisor = max(self.n_items, 1.0) * self.scale
@@ -209,7 +237,7 @@ class TorchShim(Shim):
         if not parameters:
             return
         try:
-            with computing:
+            with computing.lock:
                 self._step_or_skip(parameters, divisor, optimizer)
         finally:
             for parameter in parameters:
@@ -272,8 +300,11 @@ class TorchShim(Shim):
             )
 
     @contextlib.contextmanager
-    def use_params(self, params: dict) -> Iterator[None]:
-        """Use averaged weights (those of `params` that are this module's) inside the block."""
+    def use_params(self, params: dict[Any, Any]) -> Iterator[None]:
+        """Use averaged weights inside the block.
+
+        params (dict[Any, Any]): Averages by the key of a parameter, also of other modules.
+        """
         backup = {}
         if self._model is not None:
             for name, parameter in self._model.named_parameters():
@@ -290,43 +321,24 @@ class TorchShim(Shim):
     # Serialization
 
     def to_bytes(self) -> bytes:
-        """The whole state in safetensors form; what is no weight is JSON in its metadata."""
+        """Serialize the module and the features; nothing if there is no module."""
         if self._model is None:
             return b""
-        state = {
-            "format": FORMAT,
-            "outputs": self.outputs,
-            "features": self.features.to_dict(),
-        }
-        tied = _tied(self._model)
-        weights = {
-            name: tensor.detach().cpu().contiguous()
-            for name, tensor in self._model.state_dict().items()
-            if name not in tied
-        }
-        return save_safetensors(weights, {_METADATA: json.dumps(state, sort_keys=True)})
+        state = {"outputs": self.outputs, "features": self.features.to_dict()}
+        return module_to_bytes(self._model, state)
 
-    def from_bytes(self, data: bytes) -> TorchShim:
+    def from_bytes(self, data: bytes) -> TorchShim[FeaturesT, ModuleT]:
+        """Restore what `to_bytes` returned.
+
+        RAISES (ValueError): If the data are damaged, of a newer format, or of another architecture.
+        """
         if not data:
             return self
-        state = _read_metadata(data)
-        if state["format"] > FORMAT:
-            raise ValueError(
-                f"The model was saved in format {state['format']}, by a newer spacy-rnn; this one "
-                f"reads formats up to {FORMAT}. Upgrade: pip install --upgrade spacy-rnn"
-            )
-        try:
-            weights = load_safetensors(data)
-        except SafetensorError as error:
-            raise _corrupt(error) from error
+        state, weights = read_state(data), read_weights(data)
         try:
             self.features.from_dict(state["features"])
             self.build(state["outputs"])
-            for name, other in _tied(self.module).items():
-                if name in weights:
-                    raise KeyError(name)
-                weights[name] = weights[other]
-            self.module.load_state_dict(weights)
+            load_weights(self.module, weights)
         except (KeyError, RuntimeError) as error:
             raise ValueError(
                 f"The saved weights do not fit the component's [model] config: use the config.cfg "
@@ -335,7 +347,7 @@ class TorchShim(Shim):
         return self
 
 
-def shim_of(model: Model) -> TorchShim:
+def shim_of(model: Model[Any, Any]) -> TorchShim[Any, Any]:
     """The shim that holds a model's torch module.
 
     RAISES (ValueError): If the model is no network of spacy-rnn.
@@ -346,32 +358,26 @@ def shim_of(model: Model) -> TorchShim:
     raise ValueError(f"The model '{model.name}' has no torch module of spacy-rnn.")
 
 
-def _tied(module: nn.Module) -> dict[str, str]:
-    """Other names of weights that have several, and the name under which each is saved."""
-    saved = {parameter: name for name, parameter in module.named_parameters()}
-    every_name = module.named_parameters(remove_duplicate=False)
-    return {name: saved[p] for name, p in every_name if saved[p] != name}
+def architecture_of(model: Model[Any, Any], kind: type[ArchitectureT]) -> ArchitectureT:
+    """The architecture of a model.
 
-
-def _read_metadata(data: bytes) -> dict[str, Any]:
-    """The JSON in the header of a safetensors file: 8 bytes of length, then the header."""
-    try:
-        size = int.from_bytes(data[:8], "little")
-        header = json.loads(data[8 : 8 + size])
-        return json.loads(header["__metadata__"][_METADATA])
-    except (ValueError, KeyError, TypeError) as error:
-        raise _corrupt(error) from error
-
-
-def _corrupt(error: Exception) -> ValueError:
-    return ValueError(
-        f"The model's weights are damaged or incomplete ({error}). Copy or download the pipeline "
-        f"again, or train it again."
-    )
+    model (Model[Any, Any]): The model.
+    kind (type[ArchitectureT]): The class that it must have.
+    RETURNS (ArchitectureT): The architecture.
+    RAISES (ValueError): If the model has another one.
+    """
+    architecture = shim_of(model).architecture
+    if not isinstance(architecture, kind):
+        raise ValueError(
+            f"The model '{model.name}' has a {type(architecture).__name__}, but a {kind.__name__} "
+            f"is needed: set [components.NAME.model] @architectures to that of the component's "
+            f"default config."
+        )
+    return architecture
 
 
 def _forget_resized(optimizer: Optimizer, key: Any, size: int) -> None:
-    """Start anew the moments and averages of a layer that was resized."""
+    """Drop the moments and averages of a layer that was resized."""
     if key in optimizer.mom1 and optimizer.mom1[key].size != size:
         for kept in (optimizer.mom1, optimizer.mom2, optimizer.averages, optimizer.nr_update):
             if kept is not None:

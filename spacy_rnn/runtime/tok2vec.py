@@ -1,4 +1,4 @@
-"""Documents as networks of tokens read them, with what a tok2vec layer says of their tokens."""
+"""Documents with the vectors that a tok2vec layer gives for their tokens."""
 
 from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -19,46 +19,55 @@ SAMPLE = 10
 Tok2Vec = Model[List[Doc], List[Floats2d]]
 
 
-class Texts(NamedTuple):
+class DocBatch(NamedTuple):
     """Documents to read.
 
-    vectors: float32 (N, D), those that a tok2vec layer gives for all of their tokens; None without
-        one.
+    docs (Sequence[Doc]): The documents.
+    vectors (Optional[Tensor]): The vectors that a tok2vec layer gives for all of their tokens,
+        float32 (N, D); None without a layer.
     """
 
     docs: Sequence[Doc]
     vectors: Optional[Tensor] = None
 
 
-def read_texts(
-    model: Model, docs: Sequence[Doc], is_train: bool = False
-) -> Tuple[Texts, Callable[[], None]]:
-    """Documents as the model reads them, and what hands the gradient of their vectors on."""
-    if not model.has_ref(TOK2VEC):
-        return Texts(docs), _nothing
-    layer = model.get_ref(TOK2VEC)
+def embed_docs(
+    model: Model[List[Doc], Any], docs: Sequence[Doc], is_train: bool
+) -> Tuple[DocBatch, Callable[[], None]]:
+    """Run the model's tok2vec layer.
+
+    model (Model[List[Doc], Any]): A model that has one.
+    docs (Sequence[Doc]): The documents.
+    is_train (bool): Gradients of the vectors are needed.
+    RETURNS (Tuple[DocBatch, Callable[[], None]]): The documents with their vectors, and a callback
+        that passes the gradient of the vectors to the layer.
+    """
+    layer: Tok2Vec = model.get_ref(TOK2VEC)
     shim = shim_of(model)
     arrays, backprop = layer(list(docs), is_train)
-    together: Any = layer.ops.flatten(arrays)
-    _check_width(together.shape[1], shim.features.tok2vec_size)
-    vectors = xp2torch(together, requires_grad=is_train, device=shim.device)
+    joined: Any = layer.ops.flatten(arrays)
+    _check_width(joined.shape[1], shim.features.tok2vec_size)
+    vectors = xp2torch(joined, requires_grad=is_train, device=shim.device)
 
-    def hand_on() -> None:
+    def backprop_tok2vec() -> None:
         zeros = torch.zeros_like(vectors)
         gradient = zeros if vectors.grad is None else vectors.grad / shim.scale
-        # The step of this model will be skipped; the others' must not be spoilt.
+        # The step of this model will be skipped; the other components' gradients must stay finite.
         gradient = torch.where(gradient.isfinite().all(), gradient, zeros)
         d_arrays: Any = torch2xp(gradient, ops=layer.ops)
         # The layer may have been given empty docs as well, which the model does not learn from.
         lengths: Any = [len(array) for array in arrays]
         backprop(layer.ops.unflatten(d_arrays, lengths))
 
-    return Texts(docs, vectors), hand_on
+    return DocBatch(docs, vectors), backprop_tok2vec
 
 
-def init_tok2vec(model: Model, docs: Sequence[Doc]) -> int:
-    """Make the weights of the model's tok2vec layer from documents; returns its vectors' width."""
-    layer = model.get_ref(TOK2VEC)
+def init_tok2vec(model: Model[List[Doc], Any], docs: Sequence[Doc]) -> int:
+    """Make the weights of the model's tok2vec layer from documents.
+
+    RETURNS (int): Width of the layer's vectors.
+    """
+    layer: Tok2Vec = model.get_ref(TOK2VEC)
     sample = list(docs[:SAMPLE])
     layer.initialize(X=sample)
     return layer.get_dim("nO") if layer.has_dim("nO") else layer.predict(sample)[0].shape[1]
@@ -71,7 +80,3 @@ def _check_width(width: int, trained: int) -> None:
             f"{trained}. Use the pipeline with the 'tok2vec' or transformer component that it was "
             f"trained with, and let no other component after it set doc.tensor."
         )
-
-
-def _nothing() -> None:
-    pass

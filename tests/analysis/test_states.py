@@ -9,7 +9,7 @@ from torch import nn
 
 from spacy_rnn.analysis.states import compute_states
 from spacy_rnn.features.streams import BACKWARD, FORWARD
-from spacy_rnn.runtime.tok2vec import Texts
+from spacy_rnn.runtime.tok2vec import DocBatch
 
 from ..helpers.answers import ASKED, TEXT, doc_of, only_pipe, randomize, trained
 from ..helpers.kinds import FEW_KINDS
@@ -60,9 +60,9 @@ def torchs_own(encoder, x, depth, start=None):
 def input_of(pipe, doc):
     """The vectors of the tokens, by the network as it is trained."""
     shim = pipe.shim
-    batch = shim.architecture.batch(shim, Texts([doc]))
+    batch = shim.architecture.batch(shim, DocBatch([doc]))
     with torch.no_grad():
-        x, tokens = shim.module.embed(batch)
+        x, _, tokens, *_ = shim.module.embedding(batch)
     return x[tokens]
 
 

@@ -16,8 +16,8 @@ from spacy_rnn.architectures.rnn_encoder import make_rnn_encoder
 from spacy_rnn.architectures.stream_trainer import StreamTrainer
 from spacy_rnn.config.units import CharacterUnits
 from spacy_rnn.nn.language_model import language_loss
-from spacy_rnn.runtime.batching import Limits
-from spacy_rnn.runtime.tok2vec import Texts
+from spacy_rnn.runtime.batching import MemoryLimits
+from spacy_rnn.runtime.tok2vec import DocBatch
 
 VOCAB = Vocab()
 ALPHABET = "abcdefgh"
@@ -56,9 +56,9 @@ def models():
 
 
 def predict(model, texts, conditions=None, batch_tokens=10_000, window=10_000):
-    limits = Limits(batch_tokens, window, 0)
+    limits = MemoryLimits(batch_tokens, window, 0)
     shim = shim_of(model)
-    docs = Texts([doc_of(text) for text in texts])
+    docs = DocBatch([doc_of(text) for text in texts])
     return shim.architecture.predict(shim, docs, limits, conditions)
 
 

@@ -1,5 +1,7 @@
 """Texts read in batches, windows and sentences, against each text alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -17,18 +19,18 @@ from spacy_rnn.architectures.rnn_encoder import make_rnn_encoder
 from spacy_rnn.config.embedding import CharacterRNN, TokenEmbedding, WordEmbedding
 from spacy_rnn.config.encoder import RNNEncoder
 from spacy_rnn.config.pooling import Pooling, SentenceEncoder
+from spacy_rnn.nn import embedding as nn_embedding
 from spacy_rnn.runtime import batching
-from spacy_rnn.runtime.batching import Limits
-from spacy_rnn.runtime.model import collate, word_hashes
+from spacy_rnn.runtime.batching import MemoryLimits
 from spacy_rnn.runtime.shim import TorchShim
-from spacy_rnn.runtime.tok2vec import Texts
+from spacy_rnn.runtime.tok2vec import DocBatch
 
 VOCAB = Vocab()
 N_OUTPUTS = 3
 DIRECTIONS = ["forward", "backward", "both"]
 ALL = ("last", "mean", "max", "attention")
 #: one batch of one window a text
-WHOLE = Limits(batch_tokens=10_000, window=10_000, overlap=0)
+WHOLE = MemoryLimits(batch_tokens=10_000, window=10_000, overlap=0)
 
 doc_lengths = st.lists(st.integers(0, 12), min_size=1, max_size=6)
 #: lengths of the sentences of texts; no sentence is empty
@@ -71,7 +73,7 @@ def make_model(by_sentences=False, **settings):
 def make_shim(*, max_length=0, keep="head", **parts):
     torch.manual_seed(0)
     shim = TorchShim(ManyToOneArchitecture(*make_parts(**parts), max_length, keep))
-    shim.features.build([word_hashes(make_doc(100))], VOCAB)
+    shim.features.build([make_doc(100)])
     shim.build({"text": N_OUTPUTS})
     for parameter in shim.module.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
@@ -86,23 +88,28 @@ def shims():
 
 
 def predict(shim, docs, limits=WHOLE):
-    outputs = shim.architecture.predict(shim, Texts(docs), limits)
+    outputs = shim.architecture.predict(shim, DocBatch(docs), limits)
     assert outputs.shape == (len(docs), N_OUTPUTS) and outputs.dtype == np.float32
     return outputs
+
+
+def one_sequence(shim, doc):
+    """A batch of all tokens of a doc as one sequence."""
+    architecture = replace(shim.architecture, max_length=0, sentences=None)
+    return architecture.batch(shim, DocBatch([doc]))
 
 
 @torch.no_grad()
 def alone(shim, doc):
     """The module's outputs for one doc, read by itself as one sequence in one pass."""
-    return shim.module(collate(shim, [word_hashes(doc)], doc.vocab))["text"][0].numpy()
+    return shim.module(one_sequence(shim, doc))["text"][0].numpy()
 
 
 @torch.no_grad()
 def states_alone(shim, words):
     """The states of a sequence of words, read by itself: (n, size)."""
-    batch = collate(shim, [word_hashes(Doc(VOCAB, words=words))], VOCAB)
-    vectors = shim.module.embedding(batch.words)
-    return shim.module.tokens.encoder(vectors, batch.lengths, batch.tokens)
+    batch = shim.module.embedding(one_sequence(shim, Doc(VOCAB, words=words)))
+    return shim.module.tokens.encoder(batch.vectors, batch.lengths, batch.tokens)
 
 
 def sentence_words(doc):
@@ -141,7 +148,7 @@ def assert_close(actual, expected):
 @settings(deadline=None, max_examples=15)
 def test_texts_get_what_they_get_alone_in_their_order(shims, direction, lengths, batch_tokens):
     docs = [make_doc(n, seed) for seed, n in enumerate(lengths)]
-    outputs = predict(shims[direction], docs, Limits(batch_tokens, window=50, overlap=5))
+    outputs = predict(shims[direction], docs, MemoryLimits(batch_tokens, window=50, overlap=5))
     assert_close(outputs, [alone(shims[direction], doc) for doc in docs])
 
 
@@ -151,7 +158,11 @@ def test_every_way_of_pooling(way, direction):
     shim = make_shim(direction=direction, ways=[way])
     docs = [make_doc(n) for n in [5, 1, 0, 9, 5, 2]]
     expected = [alone(shim, doc) for doc in docs]
-    for limits in (WHOLE, Limits(10, window=50, overlap=5), Limits(10, window=3, overlap=9)):
+    for limits in (
+        WHOLE,
+        MemoryLimits(10, window=50, overlap=5),
+        MemoryLimits(10, window=3, overlap=9),
+    ):
         assert_close(predict(shim, docs, limits), expected)
 
 
@@ -167,8 +178,8 @@ def test_training_reads_what_prediction_reads(shims, kind):
     shim = shims[kind]
     docs = [make_sentences(lengths) for lengths in [[3, 1], [], [2], [1, 4, 2]]]
     with torch.no_grad():
-        outputs = shim.module(shim.architecture.batch(shim, Texts(docs)))["text"]
-    assert_close(outputs, predict(shim, docs, Limits(7, window=50, overlap=5)))
+        outputs = shim.module(shim.architecture.batch(shim, DocBatch(docs)))["text"]
+    assert_close(outputs, predict(shim, docs, MemoryLimits(7, window=50, overlap=5)))
 
 
 @pytest.mark.parametrize("kind", [*DIRECTIONS, "sentences"])
@@ -177,7 +188,7 @@ def test_empty_texts_get_the_answer_to_no_evidence(kind, lengths):
     """Also as the first that a model reads."""
     shim = make_shim(by_sentences=True) if kind == "sentences" else make_shim(direction=kind)
     docs = [make_sentences([n] if n else []) for n in lengths]
-    outputs = predict(shim, docs, Limits(batch_tokens=4, window=3, overlap=6))
+    outputs = predict(shim, docs, MemoryLimits(batch_tokens=4, window=3, overlap=6))
     for doc, output in zip(docs, outputs, strict=True):
         if kind == "sentences":
             assert_close(output, by_hand(shim, sentence_words(doc)))
@@ -196,7 +207,7 @@ def test_empty_texts_get_the_answer_to_no_evidence(kind, lengths):
 def test_one_direction_in_windows_is_the_whole_text(shims, direction, lengths, window):
     shim = shims[direction]
     docs = [make_doc(n, seed) for seed, n in enumerate(lengths)]
-    outputs = predict(shim, docs, Limits(batch_tokens=40, window=window, overlap=2))
+    outputs = predict(shim, docs, MemoryLimits(batch_tokens=40, window=window, overlap=2))
     assert_close(outputs, [alone(shim, doc) for doc in docs])
 
 
@@ -210,14 +221,14 @@ def test_windows_of_both_directions_with_all_context_are_the_whole_text(
     shims, lengths, window, batch_tokens
 ):
     docs = [make_doc(n, seed) for seed, n in enumerate(lengths)]
-    outputs = predict(shims["both"], docs, Limits(batch_tokens, window, overlap=20))
+    outputs = predict(shims["both"], docs, MemoryLimits(batch_tokens, window, overlap=20))
     assert_close(outputs, [alone(shims["both"], doc) for doc in docs])
 
 
 def test_windows_differ_from_the_whole_text_without_context(shims):
     """So that the tests of windows can tell what they compare."""
     doc = make_doc(20)
-    windowed = predict(shims["both"], [doc], Limits(100, window=5, overlap=0))
+    windowed = predict(shims["both"], [doc], MemoryLimits(100, window=5, overlap=0))
     assert np.abs(windowed - alone(shims["both"], doc)).max() > 1e-3
 
 
@@ -229,7 +240,7 @@ def test_without_context_windows_are_pooled_as_one_text(shims):
     with torch.no_grad():
         states = torch.cat([states_alone(shim, words[i : i + 7]) for i in (0, 7, 14)])
         expected = shim.module.heads["text"](pool_alone(shim.module.tokens, states))
-    assert_close(predict(shim, [doc], Limits(100, window=7, overlap=0)), expected)
+    assert_close(predict(shim, [doc], MemoryLimits(100, window=7, overlap=0)), expected)
 
 
 # Texts read in part
@@ -289,7 +300,7 @@ def test_a_gap_within_one_sentence_splits_it():
 def test_sentences_are_read_one_by_one_and_then_as_a_sequence(shims, texts, batch_tokens):
     shim = shims["sentences"]
     docs = [make_sentences(lengths, seed) for seed, lengths in enumerate(texts)]
-    outputs = predict(shim, docs, Limits(batch_tokens, window=50, overlap=5))
+    outputs = predict(shim, docs, MemoryLimits(batch_tokens, window=50, overlap=5))
     assert_close(outputs, [by_hand(shim, sentence_words(doc)) for doc in docs])
 
 
@@ -298,7 +309,7 @@ def test_sentences_are_read_one_by_one_and_then_as_a_sequence(shims, texts, batc
 def test_both_levels_are_read_in_windows(direction, second):
     shim = make_shim(direction=direction, by_sentences=True, second=second)
     docs = [make_sentences(lengths) for lengths in [[7, 1, 2, 1, 5], [1, 1], [], [9]]]
-    outputs = predict(shim, docs, Limits(batch_tokens=12, window=2, overlap=9))
+    outputs = predict(shim, docs, MemoryLimits(batch_tokens=12, window=2, overlap=9))
     assert_close(outputs, [by_hand(shim, sentence_words(doc)) for doc in docs])
 
 
@@ -309,12 +320,14 @@ def test_where_sentences_end_matters(shims):
 
 
 def test_texts_without_sentences_are_an_error(shims):
-    limits = Limits(10, window=50, overlap=5)
+    limits = MemoryLimits(10, window=50, overlap=5)
     docs = [make_sentences([2, 1]), make_doc(3)]
     for read in (
         lambda: predict(shims["sentences"], docs, limits),
-        lambda: shims["sentences"].architecture.batch(shims["sentences"], Texts(docs)),
-        lambda: shims["sentences"].architecture.attention(shims["sentences"], Texts(docs), limits),
+        lambda: shims["sentences"].architecture.batch(shims["sentences"], DocBatch(docs)),
+        lambda: shims["sentences"].architecture.attention(
+            shims["sentences"], DocBatch(docs), limits
+        ),
     ):
         with pytest.raises(ValueError, match="sentencizer"):
             read()
@@ -344,7 +357,7 @@ def attention_alone(level, states):
 
 
 def attention(shim, docs, limits=WHOLE):
-    weights = shim.architecture.attention(shim, Texts(docs), limits)
+    weights = shim.architecture.attention(shim, DocBatch(docs), limits)
     assert [array.shape for array in weights] == [(len(doc),) for doc in docs]
     assert all(array.dtype == np.float32 for array in weights)
     for array in weights:
@@ -358,7 +371,7 @@ def attention(shim, docs, limits=WHOLE):
 def test_attention_is_the_softmax_of_the_scores(shims, direction, lengths, batch_tokens, window):
     shim = shims[direction]
     docs = [make_doc(n, seed) for seed, n in enumerate(lengths)]
-    weights = attention(shim, docs, Limits(batch_tokens, window, overlap=12))
+    weights = attention(shim, docs, MemoryLimits(batch_tokens, window, overlap=12))
     for doc, array in zip(docs, weights, strict=True):
         states = states_alone(shim, [token.text for token in doc])
         assert_close(array, attention_alone(shim.module.tokens, states))
@@ -381,7 +394,7 @@ def test_tokens_that_are_not_read_have_no_attention(keep, read):
 def test_attention_by_sentences_is_that_of_both_levels(shims, texts, batch_tokens, window):
     shim = shims["sentences"]
     docs = [make_sentences(lengths, seed) for seed, lengths in enumerate(texts)]
-    weights = attention(shim, docs, Limits(batch_tokens, window, overlap=9))
+    weights = attention(shim, docs, MemoryLimits(batch_tokens, window, overlap=9))
     for doc, array in zip(docs, weights, strict=True):
         sentences = sentence_words(doc)
         factors = attention_alone(shim.module.sentences, second_level(shim, sentences))
@@ -403,23 +416,25 @@ def test_attention_by_sentences_is_that_of_both_levels(shims, texts, batch_token
 def test_no_attention_without_it_among_the_ways(parts):
     shim = make_shim(**parts)
     with pytest.raises(ValueError, match='Add "attention"'):
-        shim.architecture.attention(shim, Texts([make_sentences([2, 3])]), WHOLE)
+        shim.architecture.attention(shim, DocBatch([make_sentences([2, 3])]), WHOLE)
 
 
 # Distinct words
 
 
 @pytest.fixture
-def embedded(shims):
+def embedded(monkeypatch):
     """How many words each call of the embeddings gives vectors of."""
     rows = []
-    hooks = [
-        shim.module.embedding.register_forward_hook(lambda *call: rows.append(len(call[-1])))
-        for shim in shims.values()
-    ]
-    yield rows
-    for hook in hooks:
-        hook.remove()
+
+    def embed_words(self, words):
+        vectors = original(self, words)
+        rows.append(len(vectors))
+        return vectors
+
+    original = nn_embedding.TokenEmbedding.embed_words
+    monkeypatch.setattr(nn_embedding.TokenEmbedding, "embed_words", embed_words)
+    return rows
 
 
 def n_distinct(docs):
@@ -430,7 +445,7 @@ def n_distinct(docs):
 def test_distinct_words_of_many_batches_are_embedded_once(shims, embedded, kind):
     """Ten batches of one sentence or text."""
     docs = [make_sentences([5], seed) for seed in range(10)]
-    predict(shims[kind], docs, Limits(batch_tokens=5, window=50, overlap=5))
+    predict(shims[kind], docs, MemoryLimits(batch_tokens=5, window=50, overlap=5))
     assert embedded == [n_distinct(docs)] and n_distinct(docs) < 50
 
 
@@ -439,7 +454,7 @@ def test_only_so_many_batches_share_their_words(shims, embedded, monkeypatch):
     expected = predict(shims["both"], docs)
     embedded.clear()
     monkeypatch.setattr(batching, "CHUNK_BATCHES", 3)
-    outputs = predict(shims["both"], docs, Limits(batch_tokens=5, window=50, overlap=5))
+    outputs = predict(shims["both"], docs, MemoryLimits(batch_tokens=5, window=50, overlap=5))
     assert embedded == [n_distinct(docs[:3]), n_distinct(docs[3:6]), n_distinct(docs[6:])]
     assert_close(outputs, expected)
 

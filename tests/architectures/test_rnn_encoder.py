@@ -13,7 +13,7 @@ from thinc.api import Adam, Linear, Model, chain, get_current_ops, set_dropout_r
 from spacy_rnn.architectures import rnn_encoder as layer
 from spacy_rnn.architectures.rnn_encoder import make_rnn_encoder
 from spacy_rnn.config.encoder import settings_of
-from spacy_rnn.runtime.batching import Limits
+from spacy_rnn.runtime.batching import MemoryLimits
 from spacy_rnn.runtime.optimizer import make_adamw
 
 CELLS = ["lstm", "gru", "rnn_tanh", "rnn_relu", "none"]
@@ -103,7 +103,7 @@ def test_gradients_are_torchs(layers, lengths):
 def test_a_long_text_is_read_in_windows(layers, direction, monkeypatch):
     model, (text,) = layers["gru", direction], make_texts([50])
     expected = alone(model, text)
-    monkeypatch.setattr(layer, "LIMITS", Limits(batch_tokens=16, window=7, overlap=2))
+    monkeypatch.setattr(layer, "LIMITS", MemoryLimits(batch_tokens=16, window=7, overlap=2))
     assert_close(model.predict([text]), [expected])
 
 

@@ -8,22 +8,21 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from spacy_rnn.architectures.tagger import TaggerArchitecture, decode_chains
+from spacy_rnn.architectures.tagger import TaggerArchitecture, score_batches
 from spacy_rnn.config.embedding import CharacterRNN, TokenEmbedding, WordEmbedding
 from spacy_rnn.config.encoder import RNNEncoder
-from spacy_rnn.nn.crf import Chain
 from spacy_rnn.nn.linear_chain import marginals, viterbi
+from spacy_rnn.nn.tag_scores import TagScores
 from spacy_rnn.nn.tagger import decode_with_probabilities
-from spacy_rnn.runtime.batching import Limits
-from spacy_rnn.runtime.model import word_hashes
+from spacy_rnn.runtime.batching import MemoryLimits
 from spacy_rnn.runtime.shim import TorchShim
-from spacy_rnn.runtime.tok2vec import Texts
+from spacy_rnn.runtime.tok2vec import DocBatch
 
 VOCAB = Vocab()
 OUTPUTS = {"tag": 4, "pos": 3}
 DIRECTIONS = ["forward", "backward", "both"]
 #: one batch of one window a document
-WHOLE = Limits(batch_tokens=10_000, window=10_000, overlap=0)
+WHOLE = MemoryLimits(batch_tokens=10_000, window=10_000, overlap=0)
 
 doc_lengths = st.lists(st.integers(0, 12), min_size=1, max_size=8)
 
@@ -40,7 +39,7 @@ def make_shim(direction="both"):
     )
     encoder = RNNEncoder(cell="lstm", direction=direction, hidden_size=4, depth=1)
     shim = TorchShim(TaggerArchitecture(embedding, encoder, "crf"))
-    shim.features.build([word_hashes(make_doc(100))], VOCAB)
+    shim.features.build([make_doc(100)])
     shim.build(OUTPUTS)
     for parameter in shim.module.parameters():
         torch.nn.init.normal_(parameter)
@@ -53,7 +52,7 @@ def shims():
 
 
 def predict(shim, docs, limits=WHOLE):
-    return shim.architecture.predict(shim, Texts(docs), limits, decode_with_probabilities)
+    return shim.architecture.predict(shim, DocBatch(docs), limits, decode_with_probabilities)
 
 
 def assert_same(actual, expected):
@@ -70,7 +69,7 @@ def decoded_whole(shim, scores):
     outputs = {}
     for name, x in scores.items():
         x, lengths = torch.from_numpy(x), torch.tensor([len(x)])
-        potentials = Chain(x, lengths, shim.module.crfs[name]).potentials()
+        potentials = TagScores(x, lengths, shim.module.crfs[name]).potentials()
         with torch.no_grad():
             outputs[name] = viterbi(potentials, x, lengths).numpy()
             outputs[name + "_probabilities"] = marginals(potentials, x, lengths).numpy()
@@ -84,7 +83,7 @@ def test_batches_and_order_change_nothing(shims, lengths, batch_tokens, data):
     docs = [make_doc(n, seed) for seed, n in enumerate(lengths)]
     alone = [predict(shim, [doc])[0] for doc in docs]
     order = data.draw(st.permutations(range(len(docs))))
-    limits = Limits(batch_tokens, window=50, overlap=5)
+    limits = MemoryLimits(batch_tokens, window=50, overlap=5)
     outputs = predict(shim, [docs[i] for i in order], limits)
     assert_same(outputs, [alone[i] for i in order])
 
@@ -94,8 +93,8 @@ def test_batches_and_order_change_nothing(shims, lengths, batch_tokens, data):
 def test_a_doc_in_windows_is_decoded_as_a_whole(shims, direction, window):
     shim = shims[direction]
     docs = [make_doc(n) for n in (60, 3, 0, 31)]
-    limits = Limits(batch_tokens=20, window=window, overlap=2)
-    scores = shim.architecture.scores(shim, Texts(docs), limits)
+    limits = MemoryLimits(batch_tokens=20, window=window, overlap=2)
+    scores = shim.architecture.scores(shim, DocBatch(docs), limits)
     assert [x["tag"].shape for x in scores] == [(len(doc), OUTPUTS["tag"]) for doc in docs]
     outputs = predict(shim, docs, limits)
     assert_same(outputs, [decoded_whole(shim, x) for x in scores])
@@ -107,23 +106,23 @@ def test_a_doc_in_windows_is_decoded_as_a_whole(shims, direction, window):
 
 @given(lengths=doc_lengths, batch_tokens=st.integers(1, 40))
 @settings(deadline=None, max_examples=30)
-def test_chains_are_decoded_once_in_batches_that_fit(shims, lengths, batch_tokens):
+def test_docs_are_decoded_once_in_batches_that_fit(shims, lengths, batch_tokens):
     generator = np.random.default_rng(0)
     scores = [
         {name: generator.normal(size=(n, k)).astype("float32") for name, k in OUTPUTS.items()}
         for n in lengths
     ]
     seen = []
-    limits = Limits(batch_tokens, window=50, overlap=5)
-    for places, sizes, chains in decode_chains(shims["both"], scores, limits, lambda x: x):
+    limits = MemoryLimits(batch_tokens, window=50, overlap=5)
+    for places, found in score_batches(shims["both"], scores, limits):
+        sizes = [lengths[i] for i in places]
         assert len(sizes) == 1 or max(sizes) * len(sizes) <= batch_tokens
-        assert sizes == [lengths[i] for i in places]
         for name in OUTPUTS:
-            assert chains[name].lengths.tolist() == sizes
-            assert chains[name].crf is shims["both"].module.crfs[name]
+            assert found[name].lengths.tolist() == sizes
+            assert found[name].crf is shims["both"].module.crfs[name]
             expected = np.concatenate([scores[i][name] for i in places])
-            assert (chains[name].scores.numpy() == expected).all()
-        seen += places
+            assert (found[name].scores.numpy() == expected).all()
+        seen += places.tolist()
     assert sorted(seen) == list(range(len(lengths)))
 
 

@@ -15,20 +15,20 @@ from hypothesis import strategies as st
 from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
+from spacy_rnn.features.pieces import KINDS, Pieces
 
 from spacy_rnn.config.embedding import PieceEmbedding
 from spacy_rnn.config.pieces import SentencePieces
-from spacy_rnn.features.subwords import MODEL_TYPES, SubwordModel
-from spacy_rnn.features.tokens import TokenFeatures
+from spacy_rnn.features.tokens import TokenFeatures, TokenSequences
 from spacy_rnn.features.word_pieces import MAX_LENGTH, WordPieces
 
 COUNTS = Counter(
     {"the": 90, ".": 80, "cat": 20, "cats": 15, "walked": 9, "walking": 9, "é\u0301😀": 2}
 )
-ANY_KIND = pytest.mark.parametrize("kind", MODEL_TYPES)
+ANY_KIND = pytest.mark.parametrize("kind", KINDS)
 #: anything, and blanks, line breaks, combining characters, emoji and NUL more often
 TEXTS = st.one_of(st.text(), st.text("a the\n\u0301é😀\u200d\ufe0f\0\u3000\u2581 日walked."))
-NLP = spacy.blank("xx")
+NLP = spacy.blank("en")
 
 
 def make(kind="unigram", vocab_size=40, byte_fallback=False):
@@ -45,10 +45,10 @@ def built(kind="unigram", byte_fallback=False):
 
 def pieces_of(feature, words):
     """The ids of each word's pieces."""
-    arrays = feature.finish(feature.ids(words, Vocab()), Vocab())
+    arrays = feature.ids(words, Vocab())
     ids, lengths = arrays["p"], arrays["p_lengths"]
     assert ids.dtype == lengths.dtype == np.int64
-    assert ids.shape == (len(words), max([1, *lengths])) and lengths.shape == (len(words),)
+    assert ids.shape == (len(words), MAX_LENGTH) and lengths.shape == (len(words),)
     assert not ids[np.arange(ids.shape[1]) >= lengths[:, None]].any()
     return [row[:n].tolist() for row, n in zip(ids, lengths, strict=True)]
 
@@ -97,7 +97,7 @@ def test_training_depends_on_the_counts_of_words_alone(kind):
 
 def test_each_word_is_learned_from_as_often_as_it_occurs():
     seen = []
-    feature = WordPieces("p", SubwordModel(), lambda pieces, lines: seen.extend(lines))
+    feature = WordPieces("p", Pieces(), lambda pieces, lines: seen.extend(lines))
     counts = Counter({f"w{i}": i for i in range(30)})
     feature.build(counts, Vocab())
     assert Counter(" ".join(seen).split(" ")) == +counts
@@ -167,7 +167,7 @@ def test_a_loaded_model_that_leaves_nothing_of_a_word(tmp_path):
 
 def assert_aligned(feature, doc):
     """The pieces of each token cover its characters, each once, in order."""
-    arrays = TokenFeatures([feature])([doc.to_array(["ORTH"]).reshape(-1)], doc.vocab)
+    arrays = TokenFeatures([feature])(TokenSequences([doc]))
     ids, lengths = arrays.words["p"][arrays.tokens], arrays.words["p_lengths"][arrays.tokens]
     covered = []
     for token, row, n in zip(doc, ids, lengths, strict=True):

@@ -32,7 +32,7 @@ def vocab():
 
 def token_features(vocab, *parts):
     features = TokenFeatures(parts)
-    features.build([Doc(vocab, words=TRAIN).to_array("ORTH")], vocab)
+    features.build([Doc(vocab, words=TRAIN)])
     return features
 
 

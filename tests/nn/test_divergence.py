@@ -8,9 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_rnn.nn.crf import CRF, Chain, Constraints, crf_divergence
+from spacy_rnn.nn.crf import CRF, crf_divergence
 from spacy_rnn.nn.linear_chain import Potentials
 from spacy_rnn.nn.losses import divergence, multilabel_divergence
+from spacy_rnn.nn.tag_scores import Constraints, TagScores
 from spacy_rnn.nn.tagger import tagging_divergence
 
 from ..helpers.chains import log_sum, readings
@@ -65,7 +66,7 @@ def make_chain(generator, lengths, n_tags):
         for parameter in crf.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=generator))
     scores = 2 * torch.randn(sum(lengths), n_tags, generator=generator)
-    return Chain(scores.requires_grad_(), torch.tensor(lengths), crf)
+    return TagScores(scores.requires_grad_(), torch.tensor(lengths), crf)
 
 
 def make_constraints(generator, n_tags):
@@ -146,7 +147,10 @@ def test_targets_add_up():
     generator = torch.Generator().manual_seed(0)
     lengths = torch.tensor([2, 3])
     chains, teachers = (
-        {name: Chain(torch.randn(5, 3, generator=generator), lengths) for name in ("tag", "pos")}
+        {
+            name: TagScores(torch.randn(5, 3, generator=generator), lengths)
+            for name in ("tag", "pos")
+        }
         for _ in range(2)
     )
     expected = sum(divergence(chains[name].scores, teachers[name].scores) for name in chains)
@@ -162,7 +166,7 @@ def test_rounding_takes_no_divergence_below_zero(kind):
         scores = (taught + 1e-5 * torch.randn(6, 5)).requires_grad_()
         if kind == "crf":
             crf, lengths = CRF(5), torch.tensor([2, 4])
-            loss = crf_divergence(Chain(scores, lengths, crf), Chain(taught, lengths, crf))
+            loss = crf_divergence(TagScores(scores, lengths, crf), TagScores(taught, lengths, crf))
         else:
             loss = (divergence if kind == "softmax" else of_labels)(scores, taught)
         loss.backward()

@@ -154,9 +154,9 @@ def test_token_embedding_concatenates_in_the_order_of_its_parts():
     batch = {"words": torch.tensor([3, 0]), "vectors": torch.randn(2, 2)}
     batch["vectors_lengths"] = torch.ones(2, dtype=torch.int64)
     one = TokenEmbedding({"words": words, "vectors": vectors})
-    assert torch.equal(one(batch), torch.cat([words(batch), batch["vectors"]], dim=1))
+    assert torch.equal(one.embed_words(batch), torch.cat([words(batch), batch["vectors"]], dim=1))
     other = TokenEmbedding({"vectors": vectors, "words": words})
-    assert torch.equal(other(batch), torch.cat([batch["vectors"], words(batch)], dim=1))
+    assert torch.equal(other.embed_words(batch), torch.cat([batch["vectors"], words(batch)], dim=1))
     assert one.output_size == other.output_size == WIDTH + 2
 
 
@@ -179,4 +179,4 @@ def test_no_words():
         "vectors": torch.zeros(0, 2),
         "vectors_lengths": no_ids,
     }
-    assert part(batch).shape == (0, part.output_size)
+    assert part.embed_words(batch).shape == (0, part.output_size)

@@ -92,7 +92,7 @@ def test_reverse_turns_each_row_within_its_own_length(layout_class, lengths):
 def test_spread_gives_each_token_the_vector_of_its_row(layout_class, lengths):
     layout, tokens, rows = make(layout_class, lengths)
     vectors = torch.arange(2.0 * len(lengths)).view(-1, 2)
-    spread = layout.spread(vectors) + torch.zeros_like(layout.gather(tokens))
+    spread = layout.broadcast(vectors) + torch.zeros_like(layout.gather(tokens))
     expected = [vector.expand(len(row), 2) for vector, row in zip(vectors, rows, strict=True)]
     assert_rows_equal(read(layout, spread), expected)
 

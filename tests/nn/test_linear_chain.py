@@ -8,7 +8,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from spacy_rnn.nn.crf import CRF, Chain, Constraints, crf_loss
+from spacy_rnn.nn.crf import CRF, crf_loss
 from spacy_rnn.nn.linear_chain import (
     Potentials,
     log_partition,
@@ -19,7 +19,7 @@ from spacy_rnn.nn.linear_chain import (
     viterbi,
 )
 from spacy_rnn.nn.losses import MISSING
-from spacy_rnn.nn.tagger import log_odds
+from spacy_rnn.nn.tag_scores import Constraints, TagScores
 
 from ..helpers.chains import log_sum, readings
 
@@ -222,7 +222,7 @@ def test_loss_with_missing_tags(seed, lengths, n_tags, forbidden, data):
         if not len(kept) or not np.isfinite(kept.max()):
             return
         expected += log_sum(scores) - log_sum(kept)
-    chain = Chain(emissions.requires_grad_(), torch.tensor(lengths), crf)
+    chain = TagScores(emissions.requires_grad_(), torch.tensor(lengths), crf)
     loss = crf_loss(chain, tags, constraints)
     close(loss.item(), expected, 1e-3)
     loss.backward()
@@ -246,9 +246,9 @@ def test_log_odds(seed, lengths, n_tags, forbidden, temperature):
         parameter.data.copy_(values.nan_to_num(neginf=0.0))
     masks = [torch.isfinite(p) for p in potentials]
     constraints = Constraints(*masks, torch.zeros(n_tags, n_tags, dtype=torch.bool))
-    chain = Chain(emissions.requires_grad_(), torch.tensor(lengths), crf, temperature)
+    chain = TagScores(emissions.requires_grad_(), torch.tensor(lengths), crf, temperature)
     for token, label in ((0, 0), (1, n_tags - 1)):
-        actual = log_odds(chain, token, label, constraints)
+        actual = chain.log_odds(token, label, constraints)
         expected = []
         for tags, scores in sentences(potentials, emissions, lengths):
             scores, has = scores / temperature, tags[:, token] == label
@@ -265,13 +265,13 @@ def test_log_odds_without_learned_transitions():
     emissions = torch.randn(9, 4, generator=torch.Generator().manual_seed(0))
     # The third tokens of both sequences.
     p = emissions.double().softmax(1)[[2, 6], 1]
-    actual = log_odds(Chain(emissions, torch.tensor([4, 5])), 2, 1)
+    actual = TagScores(emissions, torch.tensor([4, 5])).log_odds(2, 1)
     close(actual, (p / (1 - p)).log())
 
 
 def test_without_learned_transitions_a_token_stands_alone():
     emissions = torch.randn(9, 4, generator=torch.Generator().manual_seed(0))
-    chain = Chain(emissions, torch.tensor([4, 0, 5]))
+    chain = TagScores(emissions, torch.tensor([4, 0, 5]))
     potentials = chain.potentials()
     assert torch.equal(viterbi(potentials, *chain[:2]), emissions.argmax(1))
     torch.testing.assert_close(marginals(potentials, *chain[:2]), emissions.softmax(1))
@@ -285,7 +285,7 @@ def test_half_precision_is_read_in_single():
         actual = function(potentials, half, lengths)
         assert actual.dtype in (torch.float32, torch.float64)
         torch.testing.assert_close(actual, function(potentials, half.float(), lengths))
-    chain = Chain(half.requires_grad_(), lengths, CRF(3))
+    chain = TagScores(half.requires_grad_(), lengths, CRF(3))
     crf_loss(chain, torch.zeros(8, dtype=torch.int64)).backward()
     assert half.grad.dtype == torch.bfloat16
 

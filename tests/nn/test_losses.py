@@ -8,7 +8,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_rnn.nn.crf import Chain
 from spacy_rnn.nn.losses import (
     MISSING,
     Scores,
@@ -20,6 +19,7 @@ from spacy_rnn.nn.losses import (
     squared_error,
     vocabulary_loss,
 )
+from spacy_rnn.nn.tag_scores import TagScores
 from spacy_rnn.nn.tagger import tagging_loss
 
 
@@ -124,7 +124,7 @@ def test_the_loss_of_several_targets_is_their_sum(targets, smoothing):
     gold = {"pos": tags.flip(0), "tag": tags, "tag_weights": weights}
     expected = formula(logits["tag"], tags, smoothing, weights)
     expected += formula(logits["pos"], tags.flip(0), smoothing)
-    chains = {name: Chain(x, torch.tensor([len(x)])) for name, x in logits.items()}
+    chains = {name: TagScores(x, torch.tensor([len(x)])) for name, x in logits.items()}
     loss = tagging_loss(chains, gold, smoothing)
     assert loss.item() == pytest.approx(expected, rel=1e-5, abs=1e-5)
 

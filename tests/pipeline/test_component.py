@@ -287,7 +287,7 @@ def test_corrupted_weights(kind, trained, tmp_path):
 
 @over_shared
 def test_weights_of_a_newer_format(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr("spacy_rnn.runtime.shim.FORMAT", 99)
+    monkeypatch.setattr("spacy_rnn.runtime.serialization.FORMAT", 99)
     trained.to_disk(tmp_path)
     monkeypatch.undo()
     with pytest.raises(ValueError, match="pip install --upgrade spacy-rnn"):

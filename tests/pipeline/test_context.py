@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc
 
 from spacy_rnn.features.streams import BACKWARD, FORWARD
-from spacy_rnn.runtime.batching import Limits
-from spacy_rnn.runtime.model import collate, word_hashes
+from spacy_rnn.runtime.batching import MemoryLimits
+from spacy_rnn.runtime.tok2vec import DocBatch
 
 from ..helpers.context import save_lm, with_context
 from ..helpers.kinds import KINDS, TOKEN_KINDS
@@ -40,7 +40,7 @@ def states_of(nlp, words):
     """What the embedding reads of the context of words."""
     shim = nlp.get_pipe(nlp.component_names[0]).shim
     doc = Doc(nlp.vocab, words=words)
-    batch = collate(shim, [word_hashes(doc)], doc.vocab)
+    batch = shim.architecture.batch(shim, DocBatch([doc]))
     with torch.no_grad():
         return shim.module.embedding.context(batch.context)
 
@@ -114,13 +114,9 @@ def test_as_it_is_it_has_no_dropout(source):
     shim = nlp.get_pipe("rnn_tagger").shim
     words = SENTENCES[0][0].split()
     before = states_of(nlp, words)
-
-    def loss(module):
+    with shim.training(dropout=0.5) as module:
         assert module.training
         torch.testing.assert_close(states_of(nlp, words), before)
-        return torch.zeros(())
-
-    shim.begin_update(loss, 1, dropout=0.5)
 
 
 @settings(max_examples=20, deadline=None)
@@ -144,7 +140,7 @@ def test_long_documents_are_read_in_windows_with_context_around_them(source, dir
     words = np.random.default_rng(0).choice(" ".join(s[0] for s in SENTENCES).split(), 400)
     doc = Doc(nlp.vocab, words=words.tolist())
     (expected,) = pipe.predict_probabilities([doc])
-    pipe.model.attrs["limits"] = Limits(batch_tokens=4096, window=50, overlap=150)
+    pipe.model.attrs["limits"] = MemoryLimits(batch_tokens=4096, window=50, overlap=150)
     (found,) = pipe.predict_probabilities([doc])
     np.testing.assert_allclose(found["tag"], expected["tag"], atol=1e-4)
 

@@ -15,7 +15,7 @@ from spacy.training import Example
 
 from spacy_rnn.architectures.language_model import log_probabilities
 from spacy_rnn.extensions import perplexity, set_doc_extension
-from spacy_rnn.runtime.batching import Limits
+from spacy_rnn.runtime.batching import MemoryLimits
 
 from ..helpers.kinds import CHOICE, KINDS
 from ..helpers.pipelines import SENTENCES, make_doc, make_examples, make_pipeline, train
@@ -188,7 +188,7 @@ def test_scores_are_those_of_all_tokens_whatever_the_windows(units):
     n_characters = sum(map(len, TEXTS))
     found = []
     for batch_tokens, window in [(4096, 512), (4096, 3), (1, 512), (7, 1), (10, 4)]:
-        pipe_of(nlp).model.attrs["limits"] = Limits(batch_tokens, window, 0)
+        pipe_of(nlp).model.attrs["limits"] = MemoryLimits(batch_tokens, window, 0)
         scores = nlp.evaluate(examples)
         assert scores["lm_perplexity"] == pytest.approx(math.exp(mean), rel=1e-5)
         assert scores["lm_token_probability"] == pytest.approx(math.exp(-mean), rel=1e-5)
@@ -201,7 +201,7 @@ def test_scores_are_those_of_all_tokens_whatever_the_windows(units):
 
 def test_the_window_of_the_config_reaches_prediction():
     nlp = make(model={"window": 3, "batch_tokens": 10})
-    assert pipe_of(nlp).model.attrs["limits"] == Limits(10, 3, 0)
+    assert pipe_of(nlp).model.attrs["limits"] == MemoryLimits(10, 3, 0)
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward", "both"])

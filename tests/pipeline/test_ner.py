@@ -13,7 +13,7 @@ from spacy.tokens import Doc, DocBin, Span, Token
 from spacy.training import Example, biluo_tags_to_spans
 
 from spacy_rnn.features.tag_scheme import BEGIN, IN, OUT
-from spacy_rnn.runtime.batching import Limits
+from spacy_rnn.runtime.batching import MemoryLimits
 
 from ..helpers.pipelines import SENTENCES, make_doc, make_examples, make_pipeline, train
 
@@ -708,8 +708,8 @@ def test_a_long_doc_in_windows(attr, decoder):
         doc = nlp(Doc(nlp.vocab, words=words))
         return entities(doc), [ent._.get(attr) for ent in doc.ents]
 
-    whole, p = read(Limits(batch_tokens=4096, window=5000, overlap=200))
-    in_windows, p_in_windows = read(Limits(batch_tokens=100, window=50, overlap=0))
+    whole, p = read(MemoryLimits(batch_tokens=4096, window=5000, overlap=200))
+    in_windows, p_in_windows = read(MemoryLimits(batch_tokens=100, window=50, overlap=0))
     assert in_windows == whole and len(whole) > 50
     np.testing.assert_allclose(p_in_windows, p, atol=1e-3)
 

@@ -8,7 +8,8 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Config, Model, get_current_ops
 
-from spacy_rnn.runtime.model import begin_update, collate, word_hashes
+from spacy_rnn.runtime.model import begin_update
+from spacy_rnn.runtime.tok2vec import DocBatch
 
 from ..helpers.kinds import KINDS, TOKEN_KINDS
 from ..helpers.pipelines import SENTENCES, SMALL_EMBEDDING, make_doc, make_examples, make_pipeline
@@ -179,17 +180,15 @@ def test_the_gradient_is_torchs(factory, device):
     nlp, examples = with_table(factory, table)
     pipe, ops = KINDS[factory].pipe(nlp), get_current_ops()
     docs = [eg.predicted for eg in examples]
-    loss, backprop = begin_update(pipe.model, docs, pipe.get_targets(examples))
+    loss, backprop = begin_update(pipe.model, docs, pipe.get_gold(examples))
     backprop(1.0)
     assert [len(d) for d in table.gradients] == [len(doc) for doc in docs]
     expected_loss = 0.0
     for eg, found in zip(examples, table.gradients, strict=True):
         vectors = torch.tensor(ops.to_numpy(table.of(ops, eg.predicted)), device=pipe.shim.device)
         vectors.requires_grad_()
-        keys = [word_hashes(eg.predicted)]
-        counts = np.array([1])
-        batch = collate(pipe.shim, keys, nlp.vocab, counts, vectors)
-        gold = pipe.get_targets([eg])
+        batch = pipe.shim.architecture.batch(pipe.shim, DocBatch([eg.predicted], vectors))
+        gold = pipe.get_gold([eg])
         arrays = {n: torch.from_numpy(a).to(pipe.shim.device) for n, a in gold.arrays.items()}
         one = gold.loss(pipe.shim.module(batch), arrays)
         one.backward()

@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 
 from spacy_rnn.config.vectors import TorchtextVectors
 from spacy_rnn.features.lookup import ngrams, variants
-from spacy_rnn.runtime.tok2vec import Texts
+from spacy_rnn.runtime.tok2vec import DocBatch
 
 from ..helpers.kinds import KINDS
 from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, train
@@ -70,8 +70,9 @@ def vectors_of(nlp, words):
     """What the embedding gives for each word, and the vector of unknown ones."""
     shim = nlp.get_pipe("rnn_tagger").shim
     doc = Doc(nlp.vocab, words=words)
-    batch = shim.architecture.batch(shim, Texts([doc]))
-    vectors, tokens = shim.predict(lambda module: module.embed(batch))
+    batch = shim.architecture.batch(shim, DocBatch([doc]))
+    with shim.inference() as module:
+        vectors, _, tokens, *_ = module.embedding(batch)
     unknown = shim.module.embedding.parts["vectors"].unknown
     return vectors[tokens].numpy(), unknown.detach().numpy()
 

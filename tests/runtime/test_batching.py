@@ -11,10 +11,9 @@ from spacy.vocab import Vocab
 from spacy_rnn.architectures.tagger import TaggerArchitecture
 from spacy_rnn.config.embedding import CharacterRNN, TokenEmbedding, WordEmbedding
 from spacy_rnn.config.encoder import RNNEncoder
-from spacy_rnn.runtime.batching import Limits
-from spacy_rnn.runtime.model import collate, word_hashes
+from spacy_rnn.runtime.batching import MemoryLimits
 from spacy_rnn.runtime.shim import TorchShim
-from spacy_rnn.runtime.tok2vec import Texts
+from spacy_rnn.runtime.tok2vec import DocBatch
 
 VOCAB = Vocab()
 N_LABELS = 4
@@ -35,7 +34,7 @@ def make_shim(direction="both", cell="lstm"):
     )
     encoder = RNNEncoder(cell=cell, direction=direction, hidden_size=4, depth=2, residual=True)
     shim = TorchShim(TaggerArchitecture(embedding, encoder, "softmax"))
-    shim.features.build([word_hashes(make_doc(100))], VOCAB)
+    shim.features.build([make_doc(100)])
     shim.build({"tag": N_LABELS})
     for parameter in shim.module.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
@@ -50,14 +49,15 @@ def shims():
 def predict(shim, docs, limits):
     if not docs:
         return []
-    outputs = shim.architecture.scores(shim, Texts(docs), limits)
+    outputs = shim.architecture.scores(shim, DocBatch(docs), limits)
     assert all(output.keys() == {"tag"} for output in outputs)
     return [output["tag"] for output in outputs]
 
 
 def one_pass(shim, doc, start=0, end=None):
     """The scores of some tokens of a document, read by themselves in one pass."""
-    batch = collate(shim, [word_hashes(doc)[start:end]], doc.vocab)
+    words = [token.text for token in doc[start:end]]
+    batch = shim.architecture.batch(shim, DocBatch([Doc(VOCAB, words=words)]))
     with torch.no_grad():
         return shim.module(batch)["tag"].scores.numpy()
 
@@ -98,7 +98,7 @@ class Spy:
 def test_documents_get_what_they_get_alone_in_their_order(shims, direction, lengths, batch_tokens):
     shim = shims[direction]
     docs = [make_doc(n, seed) for seed, n in enumerate(lengths)]
-    outputs = predict(shim, docs, Limits(batch_tokens, window=50, overlap=5))
+    outputs = predict(shim, docs, MemoryLimits(batch_tokens, window=50, overlap=5))
     assert_close(outputs, [one_pass(shim, doc) for doc in docs])
 
 
@@ -107,7 +107,7 @@ def test_documents_get_what_they_get_alone_in_their_order(shims, direction, leng
 def test_batches_keep_to_their_padded_size_and_read_every_token_once(shims, lengths, batch_tokens):
     docs = [make_doc(n, seed) for seed, n in enumerate(lengths)]
     with Spy(shims["both"]) as batches:
-        predict(shims["both"], docs, Limits(batch_tokens, window=50, overlap=5))
+        predict(shims["both"], docs, MemoryLimits(batch_tokens, window=50, overlap=5))
     assert sorted(n for rows in batches for n in rows) == sorted(lengths)
     for rows in batches:
         assert len(rows) == 1 or len(rows) * max(rows) <= batch_tokens
@@ -116,7 +116,7 @@ def test_batches_keep_to_their_padded_size_and_read_every_token_once(shims, leng
 def test_batches_are_filled_with_documents_of_similar_length(shims):
     docs = [make_doc(n) for n in [1, 10, 1, 10, 1, 1]]
     with Spy(shims["both"]) as batches:
-        predict(shims["both"], docs, Limits(batch_tokens=20, window=50, overlap=5))
+        predict(shims["both"], docs, MemoryLimits(batch_tokens=20, window=50, overlap=5))
     assert batches == [[10, 10], [1, 1, 1, 1]]
 
 
@@ -144,7 +144,7 @@ def test_windows_of_both_directions_are_read_with_their_context(
             pieces.append(scores[left : left + window])
         expected.append(np.concatenate(pieces))
     with Spy(shim) as batches:
-        outputs = predict(shim, docs, Limits(batch_tokens, window, overlap))
+        outputs = predict(shim, docs, MemoryLimits(batch_tokens, window, overlap))
     assert_close(outputs, expected)
     assert max(n for rows in batches for n in rows) <= window + 2 * overlap
 
@@ -152,7 +152,7 @@ def test_windows_of_both_directions_are_read_with_their_context(
 def test_windows_differ_from_the_whole_document_without_context(shims):
     """So that the tests of windows can tell what they compare."""
     doc = make_doc(20)
-    (windowed,) = predict(shims["both"], [doc], Limits(100, window=5, overlap=0))
+    (windowed,) = predict(shims["both"], [doc], MemoryLimits(100, window=5, overlap=0))
     assert np.abs(windowed - one_pass(shims["both"], doc)).max() > 1e-3
 
 
@@ -163,7 +163,7 @@ def test_one_direction_in_windows_is_the_whole_document(shims, direction, length
     shim = shims[direction]
     docs = [make_doc(n, seed) for seed, n in enumerate(lengths)]
     with Spy(shim) as batches:
-        outputs = predict(shim, docs, Limits(batch_tokens=40, window=window, overlap=2))
+        outputs = predict(shim, docs, MemoryLimits(batch_tokens=40, window=window, overlap=2))
     assert max(n for rows in batches for n in rows) <= window
     assert_close(outputs, [one_pass(shim, doc) for doc in docs])
 
@@ -173,7 +173,7 @@ def test_one_direction_in_windows_is_the_whole_document(shims, direction, length
 def test_every_cell_carries_its_state_over_windows(cell, direction):
     shim = make_shim(direction, cell)
     docs = [make_doc(n) for n in (11, 3)]
-    outputs = predict(shim, docs, Limits(batch_tokens=40, window=4, overlap=0))
+    outputs = predict(shim, docs, MemoryLimits(batch_tokens=40, window=4, overlap=0))
     assert_close(outputs, [one_pass(shim, doc) for doc in docs])
 
 
@@ -183,23 +183,15 @@ def test_empty_documents(direction, lengths):
     """Also as the first that a model reads."""
     shim = make_shim(direction)
     docs = [make_doc(n) for n in lengths]
-    outputs = predict(shim, docs, Limits(batch_tokens=20, window=4, overlap=1))
+    outputs = predict(shim, docs, MemoryLimits(batch_tokens=20, window=4, overlap=1))
     assert [output.shape for output in outputs] == [(n, N_LABELS) for n in lengths]
 
 
-def test_collate_points_at_distinct_words():
+def test_a_batch_points_at_distinct_words():
     shim = make_shim()
     docs = [Doc(VOCAB, words=["w1", "w2", "w1"]), Doc(VOCAB, words=[]), Doc(VOCAB, words=["w2"])]
-    batch = collate(shim, [word_hashes(doc) for doc in docs], VOCAB)
+    batch = shim.architecture.batch(shim, DocBatch(docs))
     assert batch.lengths.tolist() == [3, 0, 1]
     assert len(batch.words["words"]) == 2
     first, second, third, fourth = batch.tokens.tolist()
     assert first == third != second == fourth
-
-
-def test_word_hashes_are_those_of_the_tokens_texts():
-    doc = Doc(VOCAB, words=["a", "b", "a"])
-    assert word_hashes(doc).tolist() == [VOCAB.strings[text] for text in ("a", "b", "a")]
-    for n in (0, 1):
-        hashes = word_hashes(make_doc(n))
-        assert hashes.shape == (n,) and hashes.dtype == np.uint64

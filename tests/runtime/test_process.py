@@ -70,7 +70,7 @@ def test_the_first_network_limits_caches_and_makes_forks_safe():
     assert made == before and again == built
     environment, _, handlers, threads = built
     assert environment == {**before[0], **dict.fromkeys(CACHES, "32")}
-    assert handlers == [HANDLERS, ["after_in_child"], ["after_in_child"]]
+    assert handlers == [HANDLERS, ["after_in_child"]]
     assert threads == before[3]
 
 

@@ -17,9 +17,9 @@ from spacy_rnn.config.embedding import AffixEmbedding, TokenEmbedding, WordEmbed
 from spacy_rnn.config.encoder import RNNEncoder
 from spacy_rnn.nn.tagger import tagging_loss
 from spacy_rnn.runtime import shim as shim_module
-from spacy_rnn.runtime.model import collate, word_hashes
 from spacy_rnn.runtime.optimizer import make_adamw, parameter_key
 from spacy_rnn.runtime.shim import TorchShim
+from spacy_rnn.runtime.tok2vec import DocBatch
 
 TEXTS = [["the", "cat", "sat"], ["a", "dog"], ["the", "dog", "sat", "down", "."]]
 N_LABELS = 3
@@ -38,14 +38,14 @@ def make_network(hidden_size=4, affixes=False):
 def make_shim(network=None, seed=0, make=TorchShim, **options):
     torch.manual_seed(seed)
     shim = make(network or make_network(), **options)
-    shim.features.build([word_hashes(doc) for doc in DOCS], VOCAB)
+    shim.features.build(DOCS)
     shim.build({"tag": N_LABELS})
     return shim
 
 
 def make_loss(shim, docs):
     """The summed loss of docs as a function of the module, and their number of tokens."""
-    batch = collate(shim, [word_hashes(doc) for doc in docs], docs[0].vocab)
+    batch = shim.architecture.batch(shim, DocBatch(docs))
     targets = {"tag": torch.tensor([len(token) % N_LABELS for doc in docs for token in doc])}
     return lambda module: tagging_loss(module(batch), targets), sum(map(len, docs))
 
@@ -53,7 +53,9 @@ def make_loss(shim, docs):
 def accumulate(shim, docs, factor=1.0, dropout=0.0):
     """Add up the gradient of one batch; its loss."""
     loss, n_items = make_loss(shim, docs)
-    value, backprop = shim.begin_update(lambda module: loss(module) * factor, n_items, dropout)
+    with shim.training(dropout) as module:
+        summed = loss(module) * factor
+    value, backprop = shim.begin_update(summed, n_items)
     backprop(1.0)
     return value
 
@@ -63,8 +65,9 @@ def snapshot(shim):
 
 
 def logits(shim, docs=DOCS):
-    batch = collate(shim, [word_hashes(doc) for doc in docs], docs[0].vocab)
-    return shim.predict(lambda module: module(batch)["tag"].scores.numpy())
+    batch = shim.architecture.batch(shim, DocBatch(docs))
+    with shim.inference() as module:
+        return module(batch)["tag"].scores.numpy()
 
 
 def assert_equal(one, other):
@@ -134,11 +137,11 @@ def test_a_step_leaves_no_gradient_behind():
 def test_the_loss_and_the_factor_of_its_gradient():
     shim = make_shim()
     loss, n_items = make_loss(shim, DOCS)
-    value, backprop = shim.begin_update(loss, n_items, 0.0)
+    value, backprop = shim.begin_update(loss(shim.module), n_items)
     assert value == pytest.approx(loss(shim.module).item())
     backprop(1.0)
     once = recorded(shim)
-    shim.begin_update(loss, n_items, 0.0)[1](3.0)
+    shim.begin_update(loss(shim.module), n_items)[1](3.0)
     for name, gradient in recorded(shim).items():
         torch.testing.assert_close(gradient, 3 * once[name])
 
@@ -228,35 +231,28 @@ def modes(shim):
 def test_the_module_is_in_training_mode_only_during_an_update():
     shim = make_shim()
     assert modes(shim) == {False}
-    seen = []
-
-    def loss(module):
-        seen.append({part.training for part in module.modules()})
-        return make_loss(shim, DOCS)[0](module)
-
-    _, backprop = shim.begin_update(loss, 10, 0.5)
-    assert seen == [{True}] and modes(shim) == {False}
-    backprop(1.0)
+    with shim.training(0.5) as module:
+        assert module is shim.module and modes(shim) == {True}
+        loss = make_loss(shim, DOCS)[0](module)
+    assert modes(shim) == {False}
+    shim.begin_update(loss, 10)[1](1.0)
     shim.finish_update(make_adamw())
     assert modes(shim) == {False}
 
 
 def test_the_module_is_in_evaluation_mode_after_a_loss_that_raises():
     shim = make_shim()
-
-    def loss(module):
+    with pytest.raises(RuntimeError, match="out of memory"), shim.training(0.5):
         raise RuntimeError("out of memory")
-
-    with pytest.raises(RuntimeError, match="out of memory"):
-        shim.begin_update(loss, 10, 0.5)
     assert modes(shim) == {False}
 
 
 def test_prediction_is_in_evaluation_mode_and_without_gradients():
     shim = make_shim()
     accumulate(shim, DOCS, dropout=0.9)
-    assert not shim.predict(lambda module: module.training)
-    assert not shim.predict(lambda module: next(module.parameters()).mul(1).requires_grad)
+    with shim.inference() as module:
+        assert not module.training
+        assert not next(module.parameters()).mul(1).requires_grad
     np.testing.assert_array_equal(logits(shim), logits(shim))
 
 
@@ -434,8 +430,8 @@ def test_bytes_of_a_model_without_weights():
     assert TorchShim(make_network()).to_bytes() == b""
     loaded = TorchShim(make_network()).from_bytes(b"")
     assert not loaded.is_built
-    with pytest.raises(ValueError, match="no weights yet"):
-        loaded.predict(lambda module: None)
+    with pytest.raises(ValueError, match="no weights yet"), loaded.inference():
+        pass
 
 
 def test_disk_round_trip(tmp_path):
@@ -526,7 +522,7 @@ def test_other_bytes_are_an_error(data):
 def test_a_newer_format_is_an_error(monkeypatch):
     shim = make_shim()
     with monkeypatch.context() as newer:
-        newer.setattr("spacy_rnn.runtime.shim.FORMAT", 99)
+        newer.setattr("spacy_rnn.runtime.serialization.FORMAT", 99)
         data = shim.to_bytes()
     with pytest.raises(ValueError, match="format 99.*[Uu]pgrade"):
         make_shim().from_bytes(data)

@@ -1,0 +1,96 @@
+"""Weights and learned features as bytes: a safetensors file with JSON in its header."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Mapping
+
+from safetensors import SafetensorError
+from safetensors.torch import load as load_safetensors
+from safetensors.torch import save as save_safetensors
+from torch import Tensor, nn
+
+#: version of the saved state; newer ones are refused
+FORMAT = 1
+_METADATA = "spacy_rnn"
+
+
+def module_to_bytes(module: nn.Module, state: Mapping[str, Any]) -> bytes:
+    """Serialize a module.
+
+    module (nn.Module): The module.
+    state (Mapping[str, Any]): What else is saved, as JSON.
+    RETURNS (bytes): The serialized form.
+    """
+    tied = _tied(module)
+    weights = {
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in module.state_dict().items()
+        if name not in tied
+    }
+    metadata = {_METADATA: json.dumps({"format": FORMAT, **state}, sort_keys=True)}
+    return save_safetensors(weights, metadata)
+
+
+def read_state(data: bytes) -> dict[str, Any]:
+    """Read what `module_to_bytes` saved beside the weights.
+
+    data (bytes): The serialized form.
+    RETURNS (dict[str, Any]): The state.
+    RAISES (ValueError): If the data are damaged or of a newer format.
+    """
+    try:
+        # A safetensors file begins with the length of its header in 8 bytes.
+        size = int.from_bytes(data[:8], "little")
+        header = json.loads(data[8 : 8 + size])
+        state: dict[str, Any] = json.loads(header["__metadata__"][_METADATA])
+    except (ValueError, KeyError, TypeError) as error:
+        raise _corrupt(error) from error
+    if state["format"] > FORMAT:
+        raise ValueError(
+            f"The model was saved in format {state['format']}, by a newer spacy-rnn; this one "
+            f"reads formats up to {FORMAT}. Upgrade: pip install --upgrade spacy-rnn"
+        )
+    return state
+
+
+def read_weights(data: bytes) -> dict[str, Tensor]:
+    """Read the weights of `module_to_bytes`.
+
+    data (bytes): The serialized form.
+    RETURNS (dict[str, Tensor]): The weights by name.
+    RAISES (ValueError): If the data are damaged.
+    """
+    try:
+        weights: dict[str, Tensor] = load_safetensors(data)
+    except SafetensorError as error:
+        raise _corrupt(error) from error
+    return weights
+
+
+def load_weights(module: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Fill a module with weights.
+
+    module (nn.Module): The module.
+    weights (dict[str, Tensor]): Its weights, each under one name.
+    RAISES (KeyError, RuntimeError): If they are not those of this module.
+    """
+    for name, other in _tied(module).items():
+        if name in weights:
+            raise KeyError(name)
+        weights[name] = weights[other]
+    module.load_state_dict(weights)
+
+
+def _tied(module: nn.Module) -> dict[str, str]:
+    """Other names of weights that have several, and the name under which each is saved."""
+    saved = {parameter: name for name, parameter in module.named_parameters()}
+    every_name = module.named_parameters(remove_duplicate=False)
+    return {name: saved[p] for name, p in every_name if saved[p] != name}
+
+
+def _corrupt(error: Exception) -> ValueError:
+    return ValueError(
+        f"The model's weights are damaged or incomplete ({error}). Copy or download the pipeline "
+        f"again, or train it again."
+    )
