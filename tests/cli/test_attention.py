@@ -135,7 +135,7 @@ def test_import_is_quick():
         "print(*(m for m in sys.modules if m.startswith(('spacy_rnn.', 'matplotlib'))))"
     )
     output = subprocess.run(
-        [sys.executable, "--component", code], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
     imported = {module.split(".")[1] for module in output.split()}
     assert imported == {"cli", "display", "optional", "validation"}
