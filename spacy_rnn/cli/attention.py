@@ -5,7 +5,6 @@ from typing import Annotated, List, Optional
 
 from typer import Argument
 
-from .. import viz
 from .io import (
     HEATMAP_ENDINGS,
     HEATMAP_OUTPUT,
@@ -31,6 +30,7 @@ def attention_cli(
     Prints a table of percentages for each sentence, or writes heat maps, with a row for each piece
     of the translation and a column for each token.
     """
+    from .. import viz
     from ..pipeline.translator import RNNTranslator
 
     check_ending(output, HEATMAP_ENDINGS)

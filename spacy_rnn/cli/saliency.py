@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, List, Optional
 from typer import Argument, Option
 from wasabi import table
 
-from .. import display, viz
+from .. import display
 from ..display.shading import render_shading
 from ..display.strings import printable, shorten
 from .io import (
@@ -87,6 +87,8 @@ def saliency_cli(
 
 
 def _write_page(path: Path, found: List["Saliency"]) -> None:
+    from .. import viz
+
     texts = [render_shading(**viz.saliency_text(each)) for each in found]
     path.write_text(display.render(texts, page=True, jupyter=False), encoding="utf8")
 

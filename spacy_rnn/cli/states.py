@@ -5,7 +5,6 @@ from typing import Annotated, List, Optional
 
 from typer import Argument, Option
 
-from .. import viz
 from .io import (
     HEATMAP_ENDINGS,
     HEATMAP_OUTPUT,
@@ -45,6 +44,7 @@ def states_cli(
     Prints a table of percentages for each text, or writes heat maps, with a row for each unit and a
     column for each token.
     """
+    from .. import viz
     from ..analysis.states import compute_states
     from ..pipeline.base import RNNPipe
 
