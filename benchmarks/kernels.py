@@ -29,7 +29,7 @@ from common import by_turns, ratio, show, speed
 
 from spacy_rnn.config.encoder import RNNEncoder
 from spacy_rnn.nn import onednn
-from spacy_rnn.nn.kernels import step_overhead
+from spacy_rnn.nn.layout import step_overhead
 from spacy_rnn.nn.rnn import Encoder
 
 CELLS = ("lstm", "gru", "rnn_tanh")

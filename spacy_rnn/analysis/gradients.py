@@ -11,7 +11,7 @@ from torch import Tensor
 from ..config.encoder import RNNEncoder
 from ..nn.cells import CELLS
 from ..nn.layout import UniformBatch
-from ..nn.rnn import REVERSED, Encoder
+from ..nn.rnn import REVERSED, Encoder, run_cell
 from ..pipeline.base import RNNPipe
 from .component import module_of
 
@@ -163,7 +163,6 @@ def _last_states(
     state: the initial state, (S, 1, H).
     """
     cell = CELLS[encoder.cell]
-    assert cell.kernel is not None
     if state is None:
         state = x.new_zeros(cell.n_states, 1, encoder.hidden_size)
     initial = [part.unsqueeze(0) for part in state.float()]
@@ -172,6 +171,6 @@ def _last_states(
         source = (x.flip(0) if reverse else x).unsqueeze(1)
         # cuDNN computes no gradients in evaluation mode.
         with torch.backends.cudnn.flags(enabled=False):
-            states, _ = cell.kernel(UniformBatch(1), source, initial, weights)
+            states, _ = run_cell(cell, UniformBatch(1), source, initial, weights)
         found["backward" if reverse else "forward"] = states[-1, 0]
     return found

@@ -5,22 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Optional
+from typing import Any, Optional
 
 import torch
 from torch import Tensor, nn
 
-from .kernels import Kernel, TorchKernel
+from .layout import Grid, Packed
 from .linear import Linear, linear
+
+#: one time step of a cell. From the product of the input and the input weights (B, gates * H), the
+#: states (B, H) before the step, and the hidden weights and biases: the states after it, of which
+#: the first is the output
+Step = Callable[[Tensor, Sequence[Tensor], Tensor, Tensor], Sequence[Tensor]]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A kind of layer.
+    """A kind of layer. One with neither `function` nor `step` has no recurrence: its module is
+    called.
 
-    kernel (Optional[Kernel]): Runs a layer; None without recurrence, where the layer's module is
-        called.
     gates (str): One letter for each gate, in the order in which they are stacked in the weights.
+    function (Optional[Callable]): torch's kernel of a layer, such as `torch.lstm`.
+    step (Optional[Step]): The time step, for a cell without a `function`, or if it is faster than
+        that for a single step of a few rows.
     layer (Optional[Callable[..., nn.Module]]): Makes the module of one layer, of input_size,
         hidden_size and bidirectional; None for a `RecurrentLayer`.
     n_states (int): States of one direction, such as the hidden and the cell state of an LSTM.
@@ -33,8 +40,9 @@ class Cell:
         rows than on packed ones; None if it never is.
     """
 
-    kernel: Optional[Kernel]
     gates: str
+    function: Optional[Any] = None
+    step: Optional[Step] = None
     layer: Optional[Callable[..., nn.Module]] = None
     n_states: int = 1
     keep_gate: Optional[str] = None
@@ -45,7 +53,7 @@ class Cell:
     @property
     def is_recurrent(self) -> bool:
         """True if a step depends on the one before it."""
-        return self.kernel is not None
+        return self.function is not None or self.step is not None
 
     def make_layer(self, input_size: int, hidden_size: int, bidirectional: bool) -> nn.Module:
         """Return the module of one layer, with torch's initial weights."""
@@ -96,6 +104,30 @@ class FeedForward(nn.Module):
         return torch.tanh(self.linear(x))
 
 
+def loop_over_steps(
+    step: Step, grid: Grid, x: Tensor, states: Sequence[Tensor], weights: Sequence[Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Run a layer of one direction step by step; see `spacy_rnn.nn.rnn.run_cell`."""
+    w_ih, w_hh, b_ih, b_hh = weights
+    inputs = linear(x, w_ih, b_ih)
+    if isinstance(grid, Packed):
+        steps, join = inputs.split(grid.batch_sizes.tolist()), torch.cat
+    else:
+        steps, join = inputs.unbind(), torch.stack
+    current = [state[0] for state in states]
+    outputs = []
+    for gates in steps:
+        n = len(gates)
+        after = step(gates, [state[:n] for state in current], w_hh, b_hh)
+        outputs.append(after[0])
+        # Packed rows that have ended keep their states.
+        current = [
+            torch.cat([new, old[n:]]) if n < len(old) else new
+            for new, old in zip(after, current, strict=True)
+        ]
+    return join(outputs), torch.stack(current)
+
+
 def _lstm_step(
     gates: Tensor, states: Sequence[Tensor], w_hh: Tensor, b_hh: Tensor
 ) -> Sequence[Tensor]:
@@ -110,12 +142,13 @@ def _lstm_step(
 #: every cell that the setting `cell` of an encoder can name. In torch's GRU, z is the share of the
 #: state that is kept
 CELLS: dict[str, Cell] = {
-    "rnn_tanh": Cell(TorchKernel(torch.rnn_tanh), "h", partial(nn.RNN, nonlinearity="tanh")),
-    "rnn_relu": Cell(TorchKernel(torch.rnn_relu), "h", partial(nn.RNN, nonlinearity="relu")),
-    "gru": Cell(TorchKernel(torch.gru), "rzn", nn.GRU, keep_gate="z"),
+    "rnn_tanh": Cell("h", torch.rnn_tanh, layer=partial(nn.RNN, nonlinearity="tanh")),
+    "rnn_relu": Cell("h", torch.rnn_relu, layer=partial(nn.RNN, nonlinearity="relu")),
+    "gru": Cell("rzn", torch.gru, layer=nn.GRU, keep_gate="z"),
     "lstm": Cell(
-        TorchKernel(torch.lstm, _lstm_step),
         "ifgo",
+        torch.lstm,
+        _lstm_step,
         nn.LSTM,
         n_states=2,
         keep_gate="f",
@@ -123,7 +156,7 @@ CELLS: dict[str, Cell] = {
         keep_bias=1.0,
         padded_from=64,
     ),
-    "none": Cell(None, "", FeedForward),
+    "none": Cell("", layer=FeedForward),
 }
 
 

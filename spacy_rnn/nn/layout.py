@@ -13,7 +13,7 @@ left reads every row reversed within its own length.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Optional, Sequence, Union
+from typing import Literal, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -160,6 +160,7 @@ class Packed:
 
 
 Layout = Union[Padded, Packed]
+LayoutName = Literal["padded", "packed"]
 #: the layouts that kernels read
 Grid = Union[Layout, UniformBatch]
 
@@ -266,6 +267,37 @@ def group_by_length(lengths: np.ndarray, overhead: float) -> list[np.ndarray]:
 def group_by_equal_length(lengths: np.ndarray) -> list[np.ndarray]:
     """Split rows into groups of one length each, longest first; rows of length 0 are in none."""
     return [np.flatnonzero(lengths == n) for n in np.unique(lengths)[::-1] if n > 0]
+
+
+def choose_layout(
+    padded_from: Optional[int], hidden_size: int, training: bool, device: torch.device
+) -> LayoutName:
+    """Return the faster of two layouts, whose results agree to 1e-5.
+
+    On a CPU training is up to twice as fast on padded rows, where torch runs oneDNN, and so is
+    prediction with a wide LSTM. Other cells and narrow layers do not gain by it, and oneDNN
+    compiles a kernel for each new shape: they take packed rows in prediction
+    (benchmarks/kernels.py). On a CUDA device cuDNN takes packed rows as they are; other devices
+    know padded ones only.
+
+    padded_from (Optional[int]): The cell's hidden size from which padded rows are faster in
+        prediction on a CPU; None if they never are.
+    """
+    if device.type == "cuda":
+        return "packed"
+    gains = training or (padded_from is not None and hidden_size >= padded_from)
+    return "padded" if gains or device.type != "cpu" else "packed"
+
+
+def step_overhead(input_size: int, hidden_size: int, training: bool) -> float:
+    """Return the fixed price of one time step of a padded kernel, in rows.
+
+    Starting a step costs about as much as the arithmetic of 6 rows in a wide layer and of 40 in a
+    narrow one (measured by benchmarks/kernels.py). In prediction, without a backward pass, that
+    weighs twice as much, and a kernel is compiled for each group of rows: twice that again.
+    """
+    price = 5.0 + 65_000.0 / (hidden_size * (input_size + hidden_size))
+    return price if training else 4.0 * price
 
 
 def _tensor(array: np.ndarray, device: torch.device) -> Tensor:

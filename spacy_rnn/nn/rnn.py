@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any, Literal, Optional
 
 import numpy as np
@@ -10,11 +11,19 @@ import torch
 from torch import Tensor, nn
 
 from . import onednn
-from .cells import CELLS, check_cell
+from .cells import CELLS, Cell, check_cell, loop_over_steps
 from .dropout import LockedDropout, drop_weights
 from .init import init_recurrent
-from .kernels import LayoutName, choose_layout, step_overhead
-from .layout import BatchLayout, FlatBatch, Grid, Packed, UniformBatch
+from .layout import (
+    BatchLayout,
+    FlatBatch,
+    Grid,
+    LayoutName,
+    Packed,
+    UniformBatch,
+    choose_layout,
+    step_overhead,
+)
 
 Direction = Literal["forward", "backward", "both"]
 #: the directions of a layer, True for one from right to left
@@ -61,6 +70,8 @@ class Encoder(nn.Module):
         check_cell(cell)
         onednn.limit_caches()
         self.cell = cell
+        #: True if a token's state depends on other tokens
+        self.is_recurrent = CELLS[cell].is_recurrent
         self.direction = direction
         self.hidden_size = hidden_size
         self.recurrent_dropout = recurrent_dropout
@@ -79,14 +90,9 @@ class Encoder(nn.Module):
     def _make_layer(self, input_size: int, chrono_length: int) -> nn.Module:
         cell = CELLS[self.cell]
         layer = cell.make_layer(input_size, self.hidden_size, self.direction == "both")
-        if cell.is_recurrent:
+        if self.is_recurrent:
             init_recurrent(layer, cell, chrono_length)
         return layer
-
-    @property
-    def is_recurrent(self) -> bool:
-        """True if a token's state depends on other tokens."""
-        return CELLS[self.cell].is_recurrent
 
     def forward(self, x: Tensor, lengths: Tensor, tokens: Optional[Tensor] = None) -> Tensor:
         """Encode whole sequences.
@@ -98,12 +104,22 @@ class Encoder(nn.Module):
             its own.
         RETURNS (Tensor): The state of each token, (N, output_size).
         """
+        if len(lengths) == 1 and self.layout is None:
+            return self._encode_one(x if tokens is None else x.index_select(0, tokens))
         rows = lengths.numpy()
         if self._choose_layout(x.device) == "padded":
             layout = BatchLayout.padded(rows, self._step_overhead(), x.device)
         else:
             layout = BatchLayout.packed(rows, x.device)
         return self._encode(x, tokens, layout, None)[0]
+
+    def _encode_one(self, x: Tensor) -> Tensor:
+        """Encode the only sequence of a batch, (N, D) -> (N, H), which is in kernel order as it
+        is."""
+        if not len(x):
+            return x.new_zeros(0, self.output_size)
+        y, _ = self._encode_group(UniformBatch(1), x.unsqueeze(1), self._weights(), None)
+        return y.squeeze(1)
 
     def read_batch(self, batch: FlatBatch) -> tuple[Tensor, Tensor]:
         """Encode a batch. The states of tokens that are only the context of a window are left out.
@@ -262,10 +278,14 @@ class Encoder(nn.Module):
         self, layout: Grid, x: Tensor, weights: list[list[Tensor]], state: Optional[Tensor]
     ) -> tuple[Tensor, Tensor]:
         """One recurrent layer over one group; returns its output and its last states (S, B, H)."""
-        kernel = CELLS[self.cell].kernel
-        assert kernel is not None
-        if isinstance(layout, Packed) and self.direction == "both" and kernel.bidirectional:
-            return kernel(layout, x, self._zeros(layout, x, 2), weights[0] + weights[1])
+        cell = CELLS[self.cell]
+        if (
+            self.direction == "both"
+            and cell.function
+            and isinstance(layout, (Packed, UniformBatch))
+        ):
+            zeros = self._zeros(layout, x, 2)
+            return run_cell(cell, layout, x, zeros, weights[0] + weights[1])
         if state is None:
             states = self._zeros(layout, x, 1)
         else:
@@ -275,7 +295,7 @@ class Encoder(nn.Module):
         last = x
         for reverse, direction_weights in zip(REVERSED[self.direction], weights, strict=True):
             source = layout.reverse(x) if reverse else x
-            output, last = kernel(layout, source, states, direction_weights)
+            output, last = run_cell(cell, layout, source, states, direction_weights)
             outputs.append(layout.reverse(output) if reverse else output)
         return (torch.cat(outputs, dim=-1) if len(outputs) > 1 else outputs[0]), last
 
@@ -283,6 +303,59 @@ class Encoder(nn.Module):
         """The states before the first step of a sequence, (directions, B, H) each."""
         zeros = x.new_zeros(directions, layout.n_rows, self.hidden_size)
         return [zeros] * CELLS[self.cell].n_states
+
+
+def run_cell(
+    cell: Cell, grid: Grid, x: Tensor, states: Sequence[Tensor], weights: Sequence[Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Run one layer over rows, from left to right, or in both directions at once.
+
+    cell (Cell): A cell with recurrence. One without a `function` runs in one direction.
+    grid (Grid): Where the tokens of each row are in x; not padded for both directions.
+    x (Tensor): Vectors (T, B, D), or (N, D) if packed.
+    states (Sequence[Tensor]): The states before the first step, (directions, B, H) each.
+    weights (Sequence[Tensor]): Input and hidden weights and biases of one direction, or those of
+        both, one after the other.
+    RETURNS (Tuple[Tensor, Tensor]): The outputs (T, B, H), or (N, H) if packed, and the states
+        after the last step (states, B, H).
+    """
+    one_direction = len(weights) == 4
+    if cell.step and (cell.function is None or one_direction and _is_single_step(grid, x)):
+        return loop_over_steps(cell.step, grid, x, states, weights)
+    if x.is_cuda and torch.is_autocast_enabled():
+        # torch's autocast would run cuDNN's kernels in float16 even where it is told to use
+        # bfloat16, whose range is that of float32.
+        dtype = _autocast_dtype()
+        states, weights = ([part.to(dtype) for part in parts] for parts in (states, weights))
+        with torch.autocast("cuda", enabled=False):
+            return _run_torch(cell.function, grid, x.to(dtype), states, weights)
+    return _run_torch(cell.function, grid, x, states, weights)
+
+
+def _run_torch(
+    function: Any, grid: Grid, x: Tensor, states: Sequence[Tensor], weights: Sequence[Tensor]
+) -> tuple[Tensor, Tensor]:
+    initial = tuple(states) if len(states) > 1 else states[0]
+    both = len(weights) == 8
+    # In training mode kernels keep what gradients need, which cuDNN does in no other.
+    train = torch.is_grad_enabled()
+    if isinstance(grid, Packed):
+        output, *last = function(x, grid.batch_sizes, initial, weights, True, 1, 0.0, train, both)
+    else:
+        output, *last = function(x, initial, weights, True, 1, 0.0, train, both, False)
+    return output, torch.cat(last)
+
+
+def _autocast_dtype() -> torch.dtype:
+    if hasattr(torch, "get_autocast_dtype"):
+        return torch.get_autocast_dtype("cuda")
+    return torch.get_autocast_gpu_dtype()  # torch 2.3
+
+
+def _is_single_step(grid: Grid, x: Tensor) -> bool:
+    """True for one step of rows on a CPU, without gradients."""
+    one = isinstance(grid, UniformBatch) and len(x) == 1
+    return one and x.device.type == "cpu" and not torch.is_grad_enabled()
 
 
 def final_states(x: Tensor, lengths: Tensor, direction: Direction) -> Tensor:

@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 from spacy_rnn.nn.cells import CELLS, Cell
-from spacy_rnn.nn.kernels import StepKernel
 
 LIGHT = "light_gru"
 
@@ -22,7 +21,7 @@ def light_gru_step(gates, states, w_hh, b_hh):
 @contextmanager
 def light_gru():
     """The cell is in the table inside the context."""
-    CELLS[LIGHT] = Cell(StepKernel(light_gru_step), "zn", keep_gate="z")
+    CELLS[LIGHT] = Cell("zn", step=light_gru_step, keep_gate="z")
     try:
         yield
     finally:

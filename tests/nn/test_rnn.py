@@ -10,7 +10,7 @@ from torch import nn
 from spacy_rnn.config.embedding import CharacterRNN
 from spacy_rnn.config.encoder import RNNEncoder
 from spacy_rnn.nn import cells
-from spacy_rnn.nn.kernels import choose_layout
+from spacy_rnn.nn.layout import choose_layout
 from spacy_rnn.nn.rnn import final_states
 
 from ..helpers.cells import LIGHT, LightGRU, light_gru
