@@ -28,23 +28,27 @@ class StreamTrainer:
     of a training between two updates: the streams and the networks' states on them.
 
     model (Model): The model.
-    n_streams, window, carry, random_windows: See `BPTTStreams`.
+    n_streams, bptt_length, carry_state: See `BPTTStreams`.
+    random_bptt_length (bool): Sample the lengths of windows.
     """
 
     def __init__(
         self,
         model: Model[InT, OutT],
         n_streams: int,
-        window: int,
-        carry: bool,
-        random_windows: bool,
+        bptt_length: int,
+        carry_state: bool,
+        random_bptt_length: bool,
     ):
-        # spaCy seeds numpy's generator. All directions sample the same sizes.
+        # spaCy seeds numpy's generator. All directions sample the same lengths.
         seed = np.random.randint(1 << 31)
         #: the documents that are still to be read, by direction
         self.streams = {
             name: BPTTStreams(
-                n_streams, window, carry, np.random.default_rng(seed) if random_windows else None
+                n_streams,
+                bptt_length,
+                carry_state,
+                np.random.default_rng(seed) if random_bptt_length else None,
             )
             for name in architecture_of(model).directions
         }
