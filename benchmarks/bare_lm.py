@@ -66,7 +66,7 @@ def settings_of(config: Mapping[str, Any]) -> Settings:
         model["encoder"]["hidden_size"],
         model.get("cutoffs", []),
         component["streams"],
-        component["window"],
+        component["bptt_length"],
         training["dropout"],
         training["max_steps"],
         schedule["warmup_steps"],

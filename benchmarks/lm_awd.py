@@ -30,7 +30,7 @@ GPU_SETTINGS = {"gpu-id": 0, "system.gpu_allocator": "pytorch"}
 QUICK_ARTICLES = 10
 QUICK_SETTINGS = {
     "components.lm.streams": 8,
-    "components.lm.window": 20,
+    "components.lm.bptt_length": 20,
     "components.lm.model.embedding_size": 32,
     "components.lm.model.encoder.hidden_size": 32,
     "training.batcher.size": 160,

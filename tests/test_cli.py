@@ -261,7 +261,7 @@ def test_language_models_on_the_command_line(articles, name):
     run("init", "fill-config", config, articles / "filled.cfg")
     run("debug", "config", articles / "filled.cfg", *paths(articles))
     # Few streams, so that there is a window for each of the few batches.
-    few = ["--components.lm.streams", "2", "--components.lm.window", "5"]
+    few = ["--components.lm.streams", "2", "--components.lm.bptt_length", "5"]
     two = ["--training.max_steps", "2", "--training.eval_frequency", "2"]
     few += ["--training.batcher.size", "50"]
     run("train", config, *paths(articles), *few, *two, "--output", articles / name)

@@ -159,7 +159,7 @@ def test_wikitext2_and_characters_workflows(clone):
     for name in ("lm", "lm_characters"):
         path = clone / "configs" / f"{name}.cfg"
         text = re.sub("(embedding|hidden)_size = .*", r"\1_size = 16", path.read_text())
-        text = re.sub("(streams|window) = .*", r"\1 = 8", text)
+        text = re.sub("(streams|bptt_length) = .*", r"\1 = 8", text)
         path.write_text(re.sub("eval_frequency = .*", "eval_frequency = 2", text))
     # A part of the words is enough, and short to learn from.
     for part in ("train", "valid", "test"):

@@ -13,8 +13,8 @@ from ..features.streams import FORWARD
 from ..features.units import PieceUnits, Tokenizer, Units
 from ..nn.decoder import DecoderState
 from ..nn.search import SearchOptions, search
-from ..runtime.shim import TorchShim, shim_of
-from .language_model import InT, OutT, is_backward, networks_of, to_tensor
+from ..runtime.shim import shim_of
+from .language_model import InT, LanguageModelShim, OutT, is_backward, networks_of, to_tensor
 
 #: units that are read at a time
 CHUNK = 2048
@@ -46,7 +46,7 @@ def initial_state(model: Model[InT, OutT], condition: Optional[np.ndarray]) -> G
             'A language model of direction "backward" cannot continue a text. Train one with '
             '"forward" or "both".'
         )
-    shim = shim_of(model)
+    shim: LanguageModelShim = shim_of(model)
     given = None if condition is None else condition[None]
     with shim.inference() as module:
         state = networks_of(module)[FORWARD].initial_state(1, to_tensor(given, shim.device))
@@ -55,7 +55,7 @@ def initial_state(model: Model[InT, OutT], condition: Optional[np.ndarray]) -> G
 
 def read(model: Model[InT, OutT], state: GenerationState, units: np.ndarray) -> GenerationState:
     """The state after more units (N,)."""
-    shim = shim_of(model)
+    shim: LanguageModelShim = shim_of(model)
     recurrent = state.state
     inputs = np.concatenate([[state.last], units])
     for start in range(0, len(units), CHUNK):
@@ -86,8 +86,8 @@ def generate(
     seed (Optional[int]): Sample continuations with this seed; None searches for the best ones.
     RETURNS (List[str]): The continuation of each prompt.
     """
-    shim = shim_of(model)
-    units: Units = shim.features
+    shim: LanguageModelShim = shim_of(model)
+    units = shim.features
     encoded, states = [], []
     for prompt in prompts:
         rest = _trailing_space(units, prompt)
@@ -122,14 +122,14 @@ def _uniforms(prompts: Sequence[str], seed: int, max_units: int) -> np.ndarray:
 
 
 def _continue(
-    shim: TorchShim,
+    shim: LanguageModelShim,
     states: Sequence[GenerationState],
     max_units: int,
     options: SearchOptions,
     uniforms: Optional[np.ndarray],
 ) -> List[np.ndarray]:
     """The units that follow each state."""
-    units: Units = shim.features
+    units = shim.features
     strings, device = units.strings, shim.device
     first = None
     if any(state.rest for state in states):

@@ -18,19 +18,20 @@ from ..nn.language_model import LanguageModel
 from ..runtime.architecture import Architecture
 from ..runtime.batching import MemoryLimits, batches_of, lengths_of
 from ..runtime.model import make_model
-from ..runtime.shim import TorchShim, shim_of
+from ..runtime.shim import TorchShim, architecture_of, shim_of
 from ..runtime.tok2vec import DocBatch
 from ..validation import at_least, number_at_least, rate
 
 InT = List[Doc]
 OutT = List[np.ndarray]
+LanguageModelShim = TorchShim[Units, nn.ModuleDict]
 
 #: names of the networks that each direction has
 DIRECTIONS = {"forward": [FORWARD], "backward": [BACKWARD], "both": [FORWARD, BACKWARD]}
 
 
 @dataclass(frozen=True)
-class LanguageModelArchitecture(Architecture):
+class LanguageModelArchitecture(Architecture[Units, nn.ModuleDict, OutT]):
     """spacy_rnn.LanguageModel.v1: a recurrent language model, or one for each direction. It
     predicts, for each doc, the log-probability of each unit and of the end, float32 (units + 1,).
 
@@ -89,10 +90,10 @@ class LanguageModelArchitecture(Architecture):
         """Make units without a vocabulary."""
         return make_units(self.units)
 
-    def initialize(self, shim: TorchShim, X: Sequence[Doc], Y: Dict[str, int]) -> None:
+    def initialize(self, shim: LanguageModelShim, X: Sequence[Doc], Y: Dict[str, int]) -> None:
         """Make the vocabulary and the networks.
 
-        shim (TorchShim): The shim that holds them.
+        shim (LanguageModelShim): The shim that holds them.
         X (Sequence[Doc]): The training documents.
         Y (Dict[str, int]): "condition": the width of the vector that each document has.
         """
@@ -121,7 +122,7 @@ class LanguageModelArchitecture(Architecture):
 
     def predict(
         self,
-        shim: TorchShim,
+        shim: LanguageModelShim,
         texts: DocBatch,
         limits: MemoryLimits,
         conditions: Optional[np.ndarray] = None,
@@ -129,7 +130,7 @@ class LanguageModelArchitecture(Architecture):
         """Predict the probabilities of documents by the forward network, or by the backward one if
         it is the only one.
 
-        shim (TorchShim): The shim that holds the networks.
+        shim (LanguageModelShim): The shim that holds the networks.
         texts (DocBatch): The documents.
         limits (MemoryLimits): Bounds on memory.
         conditions (Optional[np.ndarray]): The vector of each document, float32 (docs, C); zeros by
@@ -178,9 +179,8 @@ def make_language_model(architecture: LanguageModelArchitecture) -> Model[InT, O
     return make_model("rnn_lm", architecture)
 
 
-def networks_of(module: nn.Module) -> Dict[str, LanguageModel]:
+def networks_of(module: nn.ModuleDict) -> Dict[str, LanguageModel]:
     """The networks of a language model, by the names of their directions."""
-    assert isinstance(module, nn.ModuleDict)
     return cast(Dict[str, LanguageModel], dict(module.items()))
 
 
@@ -194,13 +194,6 @@ def to_tensor(array: Optional[np.ndarray], device: torch.device) -> Optional[Ten
     return None if array is None else torch.from_numpy(array).to(device)
 
 
-def architecture_of(model: Model[InT, OutT]) -> LanguageModelArchitecture:
-    """The architecture of a language model."""
-    architecture = shim_of(model).architecture
-    assert isinstance(architecture, LanguageModelArchitecture)
-    return architecture
-
-
 def log_probabilities(
     model: Model[InT, OutT],
     docs: Sequence[Doc],
@@ -208,9 +201,11 @@ def log_probabilities(
 ) -> List[np.ndarray]:
     """Predict the probabilities of documents; see `LanguageModelArchitecture.predict`."""
     limits = model.attrs["limits"]
-    return architecture_of(model).predict(shim_of(model), DocBatch(docs), limits, conditions)
+    return architecture_of(model, LanguageModelArchitecture).predict(
+        shim_of(model), DocBatch(docs), limits, conditions
+    )
 
 
 def is_backward(model: Model[InT, OutT]) -> bool:
     """Return True if the only network reads texts from their end."""
-    return architecture_of(model).directions == [BACKWARD]
+    return architecture_of(model, LanguageModelArchitecture).directions == [BACKWARD]

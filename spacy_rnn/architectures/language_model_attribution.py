@@ -12,8 +12,15 @@ from torch import Tensor, nn
 from ..features.streams import BACKWARD
 from ..nn.rnn import Encoder
 from ..runtime.attribution import AttributionTarget, EncoderInput, check_index
-from ..runtime.shim import TorchShim, shim_of
-from .language_model import InT, OutT, architecture_of, networks_of, to_tensor
+from ..runtime.shim import architecture_of, shim_of
+from .language_model import (
+    InT,
+    LanguageModelArchitecture,
+    LanguageModelShim,
+    OutT,
+    networks_of,
+    to_tensor,
+)
 
 #: replaces spaces in the names of units, and the name of units without a string
 SPACE, UNKNOWN = "\u2581", "<unk>"
@@ -29,11 +36,11 @@ def encoder_inputs(
     conditions (Optional[np.ndarray]): The vector of the document, float32 (1, C), if it has one.
     RETURNS (List[EncoderInput]): The inputs.
     """
-    shim = shim_of(model)
+    shim: LanguageModelShim = shim_of(model)
     (ids,) = shim.features.encode([doc])
     boundary = torch.tensor([shim.features.boundary_id], device=shim.device)
     inputs = []
-    for name in architecture_of(model).directions:
+    for name in architecture_of(model, LanguageModelArchitecture).directions:
         rows = _rows(shim, name, ids[::-1] if name == BACKWARD else ids)
         with shim.inference() as module:
             network = networks_of(module)[name]
@@ -61,8 +68,8 @@ def attribution_target(
     RAISES (ValueError): If there is no such token, or if it has no unit of its own.
     """
     check_index(token, len(doc) + 1, "token")
-    shim = shim_of(model)
-    name = architecture_of(model).directions[0]
+    shim: LanguageModelShim = shim_of(model)
+    name = architecture_of(model, LanguageModelArchitecture).directions[0]
     step = -1 if name == BACKWARD else 1
     ids = np.append(shim.features.encode([doc])[0][::step], shim.features.boundary_id)
     tokens = np.append(shim.features.token_indices(doc)[::step], len(doc))
@@ -87,7 +94,7 @@ def attribution_target(
     return AttributionTarget(rows, f"log-probability of {what}", score)
 
 
-def _rows(shim: TorchShim, name: str, ids: np.ndarray) -> EncoderInput:
+def _rows(shim: LanguageModelShim, name: str, ids: np.ndarray) -> EncoderInput:
     """Units in the order in which the network of a direction reads them."""
     strings = shim.features.strings
     names = [strings[i].replace(" ", SPACE) or UNKNOWN for i in ids.tolist()]
@@ -99,12 +106,12 @@ def _rows(shim: TorchShim, name: str, ids: np.ndarray) -> EncoderInput:
     return EncoderInput(partial(_encoder, name=name), names, vectors, lengths, backward=backward)
 
 
-def _encoder(module: nn.Module, name: str) -> Encoder:
+def _encoder(module: nn.ModuleDict, name: str) -> Encoder:
     return networks_of(module)[name].encoder
 
 
 def _log_prob(
-    module: nn.Module,
+    module: nn.ModuleDict,
     vectors: Tensor,
     *,
     name: str,

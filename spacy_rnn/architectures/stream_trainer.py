@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from ..config.units import encode_for_training
 from ..features.streams import BACKWARD, BPTTStreams, BPTTWindow
 from ..nn.language_model import language_loss
-from ..runtime.shim import shim_of
+from ..runtime.shim import architecture_of, shim_of
 from .language_model import (
     InT,
     LanguageModelArchitecture,
+    LanguageModelShim,
     OutT,
-    architecture_of,
     networks_of,
     to_tensor,
     with_boundaries,
@@ -28,25 +28,29 @@ class StreamTrainer:
     of a training between two updates: the streams and the networks' states on them.
 
     model (Model): The model.
-    n_streams, window, carry, random_windows: See `BPTTStreams`.
+    n_streams, bptt_length, carry_state: See `BPTTStreams`.
+    random_bptt_length (bool): Sample the lengths of windows.
     """
 
     def __init__(
         self,
         model: Model[InT, OutT],
         n_streams: int,
-        window: int,
-        carry: bool,
-        random_windows: bool,
+        bptt_length: int,
+        carry_state: bool,
+        random_bptt_length: bool,
     ):
-        # spaCy seeds numpy's generator. All directions sample the same sizes.
+        # spaCy seeds numpy's generator. All directions sample the same lengths.
         seed = np.random.randint(1 << 31)
         #: the documents that are still to be read, by direction
         self.streams = {
             name: BPTTStreams(
-                n_streams, window, carry, np.random.default_rng(seed) if random_windows else None
+                n_streams,
+                bptt_length,
+                carry_state,
+                np.random.default_rng(seed) if random_bptt_length else None,
             )
-            for name in architecture_of(model).directions
+            for name in architecture_of(model, LanguageModelArchitecture).directions
         }
         #: the states after the last window, by direction
         self.states: Dict[str, Tensor] = {}
@@ -66,7 +70,8 @@ class StreamTrainer:
         YIELDS (Tuple[float, Callable]): The summed loss of each window and a callback that
             accumulates its gradient.
         """
-        shim, architecture = shim_of(model), architecture_of(model)
+        shim: LanguageModelShim = shim_of(model)
+        architecture = architecture_of(model, LanguageModelArchitecture)
         encoded = encode_for_training(architecture.units, shim.features, docs)
         for i, ids in enumerate(encoded):
             condition = None if conditions is None else conditions[i]
@@ -85,7 +90,7 @@ class StreamTrainer:
         self,
         architecture: LanguageModelArchitecture,
         windows: Dict[str, BPTTWindow],
-        module: nn.Module,
+        module: nn.ModuleDict,
     ) -> Tensor:
         """The loss of the networks of all directions, each on its window."""
         losses = []

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from ..features.normalization import required_text
 from ..features.streams import FORWARD
-from ..features.units import Characters, Tokenizer, Units, Words
+from ..features.units import Characters, Tokenizer, Words
 from ..nn.decoder import DecoderState
-from ..runtime.shim import TorchShim, shim_of
+from ..runtime.shim import shim_of
 from ..validation import at_least
 from .generation import GenerationState, initial_state, read
-from .language_model import InT, OutT, networks_of
+from .language_model import InT, LanguageModelShim, OutT, networks_of
 
 #: maximum length of a suggested word, in units
 MAX_UNITS = 25
@@ -51,9 +51,8 @@ class Session:
     ):
         self.model = model
         self.tokenizer = tokenizer
-        shim = shim_of(model)
-        self._shim: TorchShim = shim
-        self._units: Units = shim.features
+        self._shim: LanguageModelShim = shim_of(model)
+        self._units = self._shim.features
         self._strings = np.array(self._units.strings, dtype=object)
         self._in_word = np.array([_is_word(s[:1]) for s in self._strings])
         self._is_space = np.array([s == " " for s in self._strings])

@@ -20,7 +20,6 @@ import numpy as np
 import torch
 from spacy.tokens import Doc
 from thinc.api import Model
-from torch import nn
 from tqdm import tqdm
 
 from ..config.decoder import RNNDecoder
@@ -34,16 +33,17 @@ from ..nn.translator import SourceBatch, Translator, n_correct, translation_loss
 from ..runtime.architecture import Architecture
 from ..runtime.batching import MemoryLimits, batches_of, lengths_of
 from ..runtime.model import Targets, make_model
-from ..runtime.shim import TorchShim, shim_of
+from ..runtime.shim import TorchShim, architecture_of, shim_of
 from ..runtime.tok2vec import DocBatch
 from .translation import Translation, translations_of
 
 InT = List[Doc]
 OutT = List[List[Translation]]
+TranslatorShim = TorchShim[TranslationVocabularies, Translator]
 
 
 @dataclass(frozen=True)
-class TranslatorArchitecture(Architecture):
+class TranslatorArchitecture(Architecture[TranslationVocabularies, Translator, OutT]):
     """spacy_rnn.Translator.v1: an encoder-decoder network that translates texts. It predicts, for
     each doc, a list with its best translation, read as one sentence and with the default search; an
     empty list for a doc without pieces.
@@ -73,10 +73,10 @@ class TranslatorArchitecture(Architecture):
         target = None if self.target_pieces is None else self.target_pieces.features()
         return TranslationVocabularies(self.source_pieces.features(), target, self.nfc)
 
-    def initialize(self, shim: TorchShim, X: Sequence[str], Y: Sequence[str]) -> None:
+    def initialize(self, shim: TranslatorShim, X: Sequence[str], Y: Sequence[str]) -> None:
         """Make the vocabularies and the network.
 
-        shim (TorchShim): The shim that holds them.
+        shim (TranslatorShim): The shim that holds them.
         X (Sequence[str]): The training texts.
         Y (Sequence[str]): Their translations.
         """
@@ -102,24 +102,24 @@ class TranslatorArchitecture(Architecture):
             tied=self.tied,
         )
 
-    def batch(self, shim: TorchShim, texts: DocBatch) -> SourceBatch:
+    def batch(self, shim: TranslatorShim, texts: DocBatch) -> SourceBatch:
         """The input of the network in training."""
         sources = shim.features.normalize([doc.text for doc in texts.docs])
         return _collate(shim, self.source_pieces.encode_for_training(shim.features.source, sources))
 
-    def encode_targets(self, shim: TorchShim, texts: Sequence[str]) -> List[np.ndarray]:
+    def encode_targets(self, shim: TranslatorShim, texts: Sequence[str]) -> List[np.ndarray]:
         """The pieces of translations in training."""
         config = self.source_pieces if self.target_pieces is None else self.target_pieces
         return config.encode_for_training(shim.features.target, texts)
 
-    def predict(self, shim: TorchShim, texts: DocBatch, limits: MemoryLimits) -> OutT:
+    def predict(self, shim: TranslatorShim, texts: DocBatch, limits: MemoryLimits) -> OutT:
         """The best translation of each doc, read as one sentence, in a list; an empty list for a
         doc without pieces."""
         return self.translate(shim, [doc.text for doc in texts.docs], limits, Search())
 
     def translate(
         self,
-        shim: TorchShim,
+        shim: TranslatorShim,
         texts: Sequence[str],
         limits: MemoryLimits,
         search: Search,
@@ -129,7 +129,7 @@ class TranslatorArchitecture(Architecture):
     ) -> OutT:
         """Translate texts.
 
-        shim (TorchShim): The shim that holds the network.
+        shim (TranslatorShim): The shim that holds the network.
         texts (Sequence[str]): The texts, each read as one sentence.
         limits (MemoryLimits): Bounds on memory.
         search (Search): The settings of the search.
@@ -160,14 +160,14 @@ class TranslatorArchitecture(Architecture):
 
     def evaluate(
         self,
-        shim: TorchShim,
+        shim: TranslatorShim,
         texts: Sequence[str],
         translations: Sequence[str],
         limits: MemoryLimits,
     ) -> "TeacherForcedScores":
         """Evaluate the network with teacher forcing.
 
-        shim (TorchShim): The shim that holds the network.
+        shim (TranslatorShim): The shim that holds the network.
         texts (Sequence[str]): The texts, none of them empty.
         translations (Sequence[str]): Their gold translations, none of them empty.
         limits (MemoryLimits): Bounds on memory.
@@ -182,9 +182,9 @@ class TranslatorArchitecture(Architecture):
             decoder_input, valid_positions, decoder_target = (
                 torch.from_numpy(array).to(shim.device) for array in arrays
             )
-            with shim.inference() as module:
+            with shim.inference() as network:
                 batch_sources = _collate(shim, [sources[i] for i in batch])
-                scores = network_of(module)(batch_sources, decoder_input, valid_positions)
+                scores = network(batch_sources, decoder_input, valid_positions)
                 loss += float(translation_loss(scores, {"pieces": decoder_target}))
                 correct += int(n_correct(scores, decoder_target))
             n_pieces += len(decoder_target)
@@ -203,7 +203,7 @@ class TeacherForcedScores(NamedTuple):
 
 
 def _search(
-    shim: TorchShim,
+    shim: TranslatorShim,
     pieces: Sequence[np.ndarray],
     indices: np.ndarray,
     limits: MemoryLimits,
@@ -219,8 +219,7 @@ def _search(
         sources = _collate(shim, batch_pieces)
         length_bounds = settings.length_bounds(sources.lengths.to(shim.device))
         _, max_length = length_bounds
-        with shim.inference() as module:
-            network = network_of(module)
+        with shim.inference() as network:
             source, state = network.encode(sources)
             hypotheses = search(
                 network,
@@ -236,13 +235,7 @@ def _search(
         yield from zip(indices[batch].tolist(), hypotheses, strict=True)
 
 
-def network_of(module: nn.Module) -> Translator:
-    """The network of a translator."""
-    assert isinstance(module, Translator)
-    return module
-
-
-def _collate(shim: TorchShim, pieces: Sequence[np.ndarray]) -> SourceBatch:
+def _collate(shim: TranslatorShim, pieces: Sequence[np.ndarray]) -> SourceBatch:
     """The pieces of sources as tensors."""
     flat = torch.from_numpy(np.concatenate(pieces)).to(shim.device)
     return SourceBatch(flat, torch.from_numpy(lengths_of(pieces)))
@@ -264,13 +257,6 @@ def make_translator_model(architecture: TranslatorArchitecture) -> Model[InT, Ou
     return make_model("rnn_translator", architecture)
 
 
-def architecture_of(model: Model[InT, OutT]) -> TranslatorArchitecture:
-    """The architecture of a translator."""
-    architecture = shim_of(model).architecture
-    assert isinstance(architecture, TranslatorArchitecture)
-    return architecture
-
-
 def predict_translations(
     model: Model[InT, OutT],
     texts: Sequence[str],
@@ -281,7 +267,7 @@ def predict_translations(
 ) -> OutT:
     """Translate texts; see `TranslatorArchitecture.translate`."""
     limits = model.attrs["limits"]
-    return architecture_of(model).translate(
+    return architecture_of(model, TranslatorArchitecture).translate(
         shim_of(model), texts, limits, search, n_best, attention, progress_bar
     )
 
@@ -291,7 +277,9 @@ def evaluate_translations(
 ) -> TeacherForcedScores:
     """Evaluate a translator with teacher forcing; see `TranslatorArchitecture.evaluate`."""
     limits = model.attrs["limits"]
-    return architecture_of(model).evaluate(shim_of(model), texts, translations, limits)
+    return architecture_of(model, TranslatorArchitecture).evaluate(
+        shim_of(model), texts, translations, limits
+    )
 
 
 def translation_gold(
@@ -309,8 +297,8 @@ def translation_gold(
         each text and piece, it reads its own best prediction.
     RETURNS (Targets): The targets of the step.
     """
-    shim = shim_of(model)
-    pieces = architecture_of(model).encode_targets(shim, texts)
+    shim: TranslatorShim = shim_of(model)
+    pieces = architecture_of(model, TranslatorArchitecture).encode_targets(shim, texts)
     arrays = shim.features.decoder_arrays(pieces)
     inputs = {
         "decoder_input": arrays.decoder_input,

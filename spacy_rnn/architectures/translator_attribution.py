@@ -6,13 +6,14 @@ from typing import Sequence
 import numpy as np
 import torch
 from thinc.api import Model
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..nn.rnn import Encoder
+from ..nn.translator import Translator
 from ..runtime.attribution import AttributionTarget, EncoderInput
 from ..runtime.batching import lengths_of
 from ..runtime.shim import shim_of
-from .translator import InT, OutT, network_of
+from .translator import InT, OutT, TranslatorShim
 
 
 def encoder_input(model: Model[InT, OutT], texts: Sequence[str]) -> EncoderInput:
@@ -22,13 +23,13 @@ def encoder_input(model: Model[InT, OutT], texts: Sequence[str]) -> EncoderInput
     texts (Sequence[str]): The texts; those without pieces have no input.
     RETURNS (EncoderInput): The input.
     """
-    shim = shim_of(model)
+    shim: TranslatorShim = shim_of(model)
     source = shim.features.source
     pieces = [ids for ids in source.encode(shim.features.normalize(texts)) if len(ids)]
     ids = np.concatenate([np.zeros(0, dtype="int64"), *pieces])
     index = torch.from_numpy(ids).to(shim.device)
-    with shim.inference() as module:
-        vectors = network_of(module).source_embedding(index)
+    with shim.inference() as network:
+        vectors = network.source_embedding(index)
     names = [source.pieces[i] for i in ids]
     return EncoderInput(_encoder, names, vectors, torch.from_numpy(lengths_of(pieces)))
 
@@ -44,7 +45,7 @@ def attribution_target(
     position (int): The position of the piece among them.
     RETURNS (AttributionTarget): The prediction.
     """
-    shim = shim_of(model)
+    shim: TranslatorShim = shim_of(model)
     target = shim.features.target
     ids = {piece: i for i, piece in enumerate(target.pieces)}
     decoder_input = torch.tensor([target.bos, *(ids[piece] for piece in pieces[:position])])
@@ -55,14 +56,12 @@ def attribution_target(
     return AttributionTarget(encoder_input(model, [text]), prediction, score)
 
 
-def _encoder(module: nn.Module) -> Encoder:
-    return network_of(module).encoder
+def _encoder(network: Translator) -> Encoder:
+    return network.encoder
 
 
-def _log_prob(module: nn.Module, vectors: Tensor, *, decoder_input: Tensor, piece: int) -> Tensor:
+def _log_prob(network: Translator, vectors: Tensor, *, decoder_input: Tensor, piece: int) -> Tensor:
     n, length, _ = vectors.shape
     lengths = torch.full((n,), length)
-    log_probs = network_of(module).next_log_probs(
-        vectors.flatten(0, 1), lengths, decoder_input.expand(n, -1)
-    )
+    log_probs = network.next_log_probs(vectors.flatten(0, 1), lengths, decoder_input.expand(n, -1))
     return log_probs[:, piece]

@@ -203,7 +203,7 @@ RECIPES: Dict[Tuple[str, str], Recipe] = {
         Training(0.1, 2000, 0, 500, 180, 0.006, 50),
         {
             "streams": 8,
-            "window": 100,
+            "bptt_length": 100,
             "model.embedding_size": 48,
             "model.tied": False,
             "model.encoder.hidden_size": 160,
@@ -214,7 +214,7 @@ RECIPES: Dict[Tuple[str, str], Recipe] = {
         Training(0.3, 4200, 0, 600, 3200, 0.003, 100),
         {
             "streams": 64,
-            "window": 50,
+            "bptt_length": 50,
             "model.embedding_size": 256,
             "model.tied": False,
             "model.cutoffs": [2000, 10000],

@@ -44,27 +44,31 @@ class BPTTStreams:
     """Parallel streams of documents that are still to be read.
 
     n (int): The number of streams.
-    window (int): Units per stream in a window.
-    carry (bool): Carry the state from a document to the next one of its stream, and let windows
-        continue across them. Otherwise the state is reset before a document, and a window ends with
-        it.
-    rng (np.random.Generator): Samples the size of each window, near `window` and sometimes near
-        half of it (Merity et al. 2018, section 5.1), so that documents are not cut at the same
-        places each time. None for windows of one size.
+    bptt_length (int): Units per stream in a window.
+    carry_state (bool): Carry the state from a document to the next one of its stream, and let
+        windows continue across them. Otherwise the state is reset before a document, and a window
+        ends with it.
+    rng (np.random.Generator): Samples the length of each window, near `bptt_length` and sometimes
+        near half of it (Merity et al. 2018, section 5.1), so that documents are not cut at the same
+        places each time. None for windows of one length.
     """
 
     def __init__(
-        self, n: int, window: int, carry: bool = False, rng: Optional[np.random.Generator] = None
+        self,
+        n: int,
+        bptt_length: int,
+        carry_state: bool = False,
+        rng: Optional[np.random.Generator] = None,
     ):
-        self.window = window
-        self.carry = carry
+        self.bptt_length = bptt_length
+        self.carry_state = carry_state
         self.rng = rng
         self._queues: List[Deque[_Document]] = [deque() for _ in range(n)]
         self._at = np.zeros(n, dtype="int64")
         #: units of each stream that no window had yet
         self.n_waiting = np.zeros(n, dtype="int64")
         self._begun = False
-        self._size = self._next_size()
+        self._length = self._next_length()
 
     def push(self, units: np.ndarray, condition: Optional[np.ndarray] = None) -> None:
         """Add a document to the shortest stream.
@@ -81,7 +85,7 @@ class BPTTStreams:
 
         YIELDS (BPTTWindow): The next window.
         """
-        while (self.n_waiting >= (self._size if self.carry else 1)).all():
+        while (self.n_waiting >= (self._length if self.carry_state else 1)).all():
             rows = [self._take(i) for i in range(len(self._queues))]
             inputs, targets, resets, conditions = zip(*rows, strict=True)
             yield BPTTWindow(
@@ -92,14 +96,14 @@ class BPTTStreams:
                 None if conditions[0] is None else np.stack(conditions),
             )
             self._begun = True
-            self._size = self._next_size()
+            self._length = self._next_length()
 
     def _take(self, i: int) -> tuple[np.ndarray, np.ndarray, bool, Optional[np.ndarray]]:
         """The inputs, targets, reset and condition of a stream for the next window."""
         queue, start, condition = self._queues[i], int(self._at[i]), self._queues[i][0].condition
-        resets = not self._begun if self.carry else start == 0
+        resets = not self._begun if self.carry_state else start == 0
         inputs, targets = [], []
-        n_left = self._size
+        n_left = self._length
         while n_left and queue:
             units, at = queue[0].units, int(self._at[i])
             part = units[at : at + n_left + 1]
@@ -112,12 +116,14 @@ class BPTTStreams:
             if self._at[i] == len(units) - 1:
                 queue.popleft()
                 self._at[i] = 0
-                if not self.carry:
+                if not self.carry_state:
                     break
         return np.concatenate(inputs), np.concatenate(targets), resets, condition
 
-    def _next_size(self) -> int:
+    def _next_length(self) -> int:
         if self.rng is None:
-            return self.window
-        mean = self.window if self.rng.random() < 0.95 else self.window / 2
-        return int(np.clip(self.rng.normal(mean, 5), max(1, self.window // 10), 2 * self.window))
+            return self.bptt_length
+        mean = self.bptt_length if self.rng.random() < 0.95 else self.bptt_length / 2
+        return int(
+            np.clip(self.rng.normal(mean, 5), max(1, self.bptt_length // 10), 2 * self.bptt_length)
+        )

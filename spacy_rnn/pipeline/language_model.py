@@ -46,11 +46,11 @@ class LanguageModelSettings:
     """Settings of "rnn_lm".
 
     streams (int): How many documents are read at once in training.
-    window (int): Units of each after which the gradient is cut off (truncated back-propagation
-        through time).
-    random_windows (bool): Sample the size of each window around `window`.
-    carry (bool): Read a training document from the state after the one before it on its stream,
-        not from the beginning.
+    bptt_length (int): Units of each after which the gradient is truncated (truncated
+        back-propagation through time, BPTT).
+    random_bptt_length (bool): Sample the length of each window around `bptt_length`.
+    carry_state (bool): Start each training document from the final state of the previous one on its
+        stream, not from the initial state.
     condition (Optional[str]): What is known of a document before its first unit: "cats", its
         labels, or the name of a Doc extension with a vector; None for nothing. The state starts
         from it.
@@ -59,19 +59,19 @@ class LanguageModelSettings:
     """
 
     streams: int = 20
-    window: int = 70
-    random_windows: bool = False
-    carry: bool = False
+    bptt_length: int = 70
+    random_bptt_length: bool = False
+    carry_state: bool = False
     condition: Optional[str] = None
     attr: str = "log_probability"
     perplexity_attr: str = "perplexity"
 
     def __post_init__(self) -> None:
-        at_least(1, streams=self.streams, window=self.window)
-        if self.carry and self.condition is not None:
+        at_least(1, streams=self.streams, bptt_length=self.bptt_length)
+        if self.carry_state and self.condition is not None:
             raise ValueError(
-                "A document can start from the one before it (carry) or from its own labels "
-                "(condition), not from both. Set carry to false or condition to null."
+                "A document can start from the one before it (carry_state) or from its own labels "
+                "(condition), not from both. Set carry_state to false or condition to null."
             )
 
 
@@ -193,7 +193,7 @@ class RNNLanguageModel(RNNPipe):
     @property
     def read_limits(self) -> ReadLimits:
         # The state is carried from window to window in prediction.
-        step = self.cfg["streams"] * self.cfg["window"]
+        step = self.cfg["streams"] * self.cfg["bptt_length"]
         return replace(super().read_limits, window=None, step=step)
 
     def iter_losses(
@@ -202,7 +202,8 @@ class RNNLanguageModel(RNNPipe):
         """Yield a loss for each window of the streams that is complete once the documents have
         joined them."""
         if self.stream_trainer is None:
-            settings = (self.cfg[k] for k in ("streams", "window", "carry", "random_windows"))
+            names = ("streams", "bptt_length", "carry_state", "random_bptt_length")
+            settings = (self.cfg[name] for name in names)
             self.stream_trainer = StreamTrainer(self.model, *settings)
         docs = [eg.predicted for eg in examples]
         conditions = self._condition_vectors([eg.reference for eg in examples])

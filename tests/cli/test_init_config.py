@@ -16,7 +16,7 @@ TWO_STEPS = ["--training.max_steps", "2", "--training.eval_frequency", "1"]
 #: Few documents are no more than a window on as few streams.
 FEW = {
     "translator": ["--components.translator.search.max_ratio", "0.5"],
-    "lm": ["--components.lm.streams", "2", "--components.lm.window", "5"],
+    "lm": ["--components.lm.streams", "2", "--components.lm.bptt_length", "5"],
 }
 
 

@@ -36,7 +36,7 @@ def work(tmp_path_factory):
         config = make_config(task)
         config["components"][task]["model"]["batch_tokens"] = 64
         if task == "lm":
-            config["components"]["lm"].update(streams=2, window=4)
+            config["components"]["lm"].update(streams=2, bptt_length=4)
         config.to_disk(folder / f"{task}.cfg", interpolate=False)
     return folder
 

@@ -118,7 +118,7 @@ def test_without_carry_rows_are_of_one_document_each(sizes, n, window, seed):
 @given(sizes=doc_sizes, n=n_streams, window=window_sizes)
 @some
 def test_with_carry_rows_are_of_one_size(sizes, n, window):
-    windows = read(BPTTStreams(n, window, carry=True), documents(sizes))
+    windows = read(BPTTStreams(n, window, carry_state=True), documents(sizes))
     least = min(map(len, dealt(documents(sizes), n)))
     assert len(windows) == least // window
     for i, read_window in enumerate(windows):
@@ -173,7 +173,7 @@ def test_windows_by_hand():
 
 def test_with_carry_windows_by_hand():
     """What is read after a document is what stands before the next one."""
-    streams = BPTTStreams(1, 4, carry=True)
+    streams = BPTTStreams(1, 4, carry_state=True)
     first, second = read(streams, [np.array(u) for u in ([0, 5, 6, 0], [0, 7, 0], [0, 8, 9, 0])])
     assert first.inputs.tolist() == [0, 5, 6, 0]
     assert first.targets.tolist() == [5, 6, 0, 7]

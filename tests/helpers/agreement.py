@@ -41,7 +41,10 @@ def write(path, *lines):
 def make_model(units="words", direction="forward", sentences=CASES, steps=60):
     """A language model that knows some sentences by heart, or with no steps nothing."""
     nlp = make_pipeline(
-        "rnn_lm", {"units": UNITS[units], "encoder": {"direction": direction}}, streams=2, window=50
+        "rnn_lm",
+        {"units": UNITS[units], "encoder": {"direction": direction}},
+        streams=2,
+        bptt_length=50,
     )
     docs = [case.doc(nlp.vocab) for case in sentences]
     train(nlp, [Example(doc, doc.copy()) for doc in docs], steps=steps)

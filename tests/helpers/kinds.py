@@ -69,7 +69,7 @@ def _values(doc):
     return np.array(list(doc._.regression.values()))
 
 
-def _log_probabilities(pipe, docs):
+def _translation_log_probabilities(pipe, docs):
     found = pipe.translate([doc.text for doc in docs])
     return [np.array([t.log_probability for t in best]) for best in found]
 
@@ -99,7 +99,7 @@ KINDS = {
         Kind("rnn_textcat", "cats_micro_f", _scores, _cats),
         Kind("rnn_textcat_multilabel", "cats_micro_f", _scores, _cats),
         Kind("rnn_regressor", "regression_pearson", _scores, _values),
-        Kind("rnn_translator", "translation_bleu", _log_probabilities, _characters),
+        Kind("rnn_translator", "translation_bleu", _translation_log_probabilities, _characters),
         Kind(
             "rnn_lm",
             "lm_token_probability",

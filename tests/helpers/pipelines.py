@@ -134,7 +134,7 @@ def make_pipeline(factory, model=None, name=None, **config):
         config = {"label_smoothing": 0.0, "search": search, **config}
         return _with(factory, SMALL_TRANSLATOR, model, name, config)
     if factory == "rnn_lm":
-        config = {"streams": 4, "window": 8, **config}
+        config = {"streams": 4, "bptt_length": 8, **config}
         return _with(factory, SMALL_LANGUAGE_MODEL, model, name, config)
     labels_tokens = factory in ("rnn_tagger", "rnn_ner")
     architecture = "spacy_rnn.Tagger.v1" if labels_tokens else "spacy_rnn.ManyToOne.v1"

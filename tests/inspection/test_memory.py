@@ -149,7 +149,7 @@ def test_large_batches_are_reckoned_from_smaller_ones(monkeypatch):
 
 
 def test_streams_are_measured_whatever_the_batch():
-    nlp = make_pipeline("rnn_lm", streams=2, window=6)
+    nlp = make_pipeline("rnn_lm", streams=2, bptt_length=6)
     pipe, examples = initialized(nlp)
     few, many = (estimate(pipe, [examples * n], 0.0, adamw(), nothing) for n in (2, 8))
     assert few.batch == many.batch == 12
@@ -157,7 +157,7 @@ def test_streams_are_measured_whatever_the_batch():
 
 
 def test_documents_of_several_batches_share_the_streams():
-    nlp = make_pipeline("rnn_lm", streams=3, window=4)
+    nlp = make_pipeline("rnn_lm", streams=3, bptt_length=4)
     pipe, examples = initialized(nlp)
     found = estimate(pipe, [[eg] for eg in examples], 0.0, adamw(), nothing)
     assert found.activations > 0

@@ -40,7 +40,7 @@ def configured(paths, task):
     component = config["components"][task]
     component["model"]["batch_tokens"] = 64
     if task == "lm":
-        component.update(streams=2, window=4)
+        component.update(streams=2, bptt_length=4)
     return config
 
 
@@ -363,7 +363,7 @@ def test_configs_of_the_project(paths, name):
     for component in config["components"].values():
         component["model"]["batch_tokens"] = 64
         if component["factory"] == "rnn_lm":
-            component.update(streams=2, window=4)
+            component.update(streams=2, bptt_length=4)
             component["model"]["encoder"]["hidden_size"] = 32
         if "context" in component["model"].get("embedding", {}):
             # It needs a trained language model.

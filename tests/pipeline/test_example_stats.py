@@ -128,7 +128,7 @@ def test_read_limits_of_texts_that_are_cut():
 
 
 def test_read_limits_of_the_others():
-    nlp = make_pipeline("rnn_lm", {"batch_tokens": 100}, streams=3, window=7)
+    nlp = make_pipeline("rnn_lm", {"batch_tokens": 100}, streams=3, bptt_length=7)
     assert nlp.get_pipe("rnn_lm").read_limits == ReadLimits(100, step=21)
     nlp = make_pipeline("rnn_translator", {"batch_tokens": 100})
     # A beam of 2.

@@ -29,7 +29,7 @@ every_unit = pytest.mark.parametrize("unit", UNITS)
 @functools.cache
 def pipeline(unit):
     """With a language model that knows four sentences by heart."""
-    nlp = make_pipeline(NAME, {"units": UNITS[unit]}, window=40)
+    nlp = make_pipeline(NAME, {"units": UNITS[unit]}, bptt_length=40)
     train(nlp, make_examples(nlp), steps=60)
     return nlp
 
@@ -292,7 +292,7 @@ def test_suggestions_complete_words(unit):
 @functools.cache
 def quoting():
     """Pieces of texts with marks and line breaks between words."""
-    nlp = make_pipeline(NAME, {"units": UNITS["pieces"]}, window=40)
+    nlp = make_pipeline(NAME, {"units": UNITS["pieces"]}, bptt_length=40)
     texts = ["I like green eggs.\nThey eat ham.", 'She eats "one ham". He eats eggs.']
     train(nlp, [Example(doc, doc) for doc in map(nlp.make_doc, texts)], steps=80)
     return nlp.get_pipe(NAME)

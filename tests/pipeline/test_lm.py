@@ -221,7 +221,7 @@ def test_nothing_is_left_of_the_document_before(units, direction):
 @every_unit
 def test_learns_with_all_units(units):
     """As well as can be: characters and pieces of a sentence cost no more than its words."""
-    nlp = make(units, {"encoder": {"hidden_size": 24}}, window=40)
+    nlp = make(units, {"encoder": {"hidden_size": 24}}, bptt_length=40)
     examples = make_examples(nlp)
     train(nlp, examples, steps=80)
     scores = nlp.evaluate(examples)
@@ -418,7 +418,7 @@ def test_all_documents_are_empty():
     "settings, message",
     [
         ({"streams": 0}, "streams"),
-        ({"window": 0}, "window"),
+        ({"bptt_length": 0}, "bptt_length"),
         ({"model": {"window": 0}}, "window"),
         ({"model": {"batch_tokens": 0}}, "batch_tokens"),
         ({"model": {"embedding_size": 0}}, "embedding_size"),
@@ -432,8 +432,8 @@ def test_all_documents_are_empty():
         ({"model": {"units": {**UNITS["characters"], "min_freq": 0}}}, "min_freq"),
         ({"model": {"encoder": {"hidden_size": 0}}}, "hidden_size"),
         ({"model": {"encoder": {"cell": "elman"}}}, "cell"),
-        ({"carry": True, "condition": "cats"}, "not from both"),
-        ({"carry": True, "condition": "style"}, "not from both"),
+        ({"carry_state": True, "condition": "cats"}, "not from both"),
+        ({"carry_state": True, "condition": "style"}, "not from both"),
     ],
     ids=str,
 )
@@ -467,7 +467,7 @@ def test_a_very_long_doc_in_bounded_memory():
 @every_unit
 def test_texts_are_cut_or_shorter_than_a_window(units, window):
     """The loss is that of all of them together."""
-    nlp = make(units, streams=1, window=window)
+    nlp = make(units, streams=1, bptt_length=window)
     examples = examples_of(nlp, TEXTS)
     nlp.initialize(lambda: examples)
     set_weights(nlp)
@@ -506,7 +506,7 @@ def test_initialising_again_forgets_what_waited():
 @pytest.mark.parametrize("carry", [False, True])
 def test_with_carry_a_document_is_read_after_the_one_before(carry):
     """Sentences in turn: who knows the one before knows the first word of the next one."""
-    nlp = make(streams=1, window=9, carry=carry)
+    nlp = make(streams=1, bptt_length=9, carry_state=carry)
     examples = examples_of(nlp, ["green eggs", "blue ham", "one egg"])
     losses = train(nlp, examples, steps=60)
     floor = 3 * math.log(3)
@@ -517,7 +517,7 @@ def test_with_carry_a_document_is_read_after_the_one_before(carry):
 @pytest.mark.parametrize(
     "config",
     [
-        {"random_windows": True},
+        {"random_bptt_length": True},
         {"model": {"embedding_dropout": 0.05}},
         {"model": {"activation_regularization": 0.01, "temporal_regularization": 0.01}},
         {"model": {"encoder": {"recurrent_dropout": 0.05}}},
@@ -557,7 +557,7 @@ def test_the_network_is_that_of_the_config(direction):
 @pytest.mark.parametrize("way", ["pickle", "deepcopy"])
 def test_a_copy_in_the_middle_of_training_goes_on_alike(way):
     """What waits on streams among it."""
-    nlp = make(streams=3, window=4, carry=True)
+    nlp = make(streams=3, bptt_length=4, carry_state=True)
     examples = make_examples(nlp)
     nlp.initialize(lambda: examples)
     nlp.update(examples, sgd=False)
