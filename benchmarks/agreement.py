@@ -61,7 +61,6 @@ TAGGER = {
     "model": {
         "@architectures": "spacy_rnn.Tagger.v1",
         "embedding": {
-            "@architectures": "spacy_rnn.TokenEmbedding.v1",
             "words": {
                 "@architectures": "spacy_rnn.WordEmbedding.v1",
                 "width": WIDTH,

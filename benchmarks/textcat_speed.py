@@ -46,7 +46,7 @@ Batches = list[list[Doc]]
 
 def ours(train: Sequence[Doc], config: Config) -> Language:
     component = config["components"]["textcat"]
-    wants_vectors = component["model"]["embedding"]["vectors"] is not None
+    wants_vectors = component["model"]["embedding"].get("vectors") is not None
     return common.pipeline(train, vectors=common.glove() if wants_vectors else None, **component)
 
 

@@ -14,11 +14,11 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from spacy_rnn.features.lookup import Table
+from spacy_rnn.features.lookup import VectorTable
 from spacy_rnn.features.vector_files import read_vectors
 
 
-def join(tables: Sequence[Table]) -> Iterator[str]:
+def join(tables: Sequence[VectorTable]) -> Iterator[str]:
     """The lines of the joined table, the header first; words in order of appearance."""
     words = dict.fromkeys(word for table in tables for word in table.keys)
     widths = [table.vectors.shape[1] for table in tables]

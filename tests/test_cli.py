@@ -300,7 +300,7 @@ def test_a_tagger_with_context_on_the_command_line(work, articles):
     )
     shutil.rmtree(lm)
     nlp = spacy.load(work / "context" / "model-last")
-    assert nlp.get_pipe("tagger").shim.module.embedding.context.output_size == 32
+    assert nlp.get_pipe("tagger").shim.module.embedding.parts["context"].output_size == 32
     assert all(token.tag_ for token in nlp("The dog was here."))
 
 

@@ -7,10 +7,9 @@ import torch
 from spacy.tokens import Doc
 from thinc.api import Model
 
-from ..config.embedding import TokenEmbedding
+from ..config.token_embedding import Parts, named_parts, token_embedding, token_features
 from ..features.tokens import TokenFeatures, TokenSequences
-from ..nn import embedding as nn_embedding
-from ..nn.embedding import TokenBatch, context_to_device, words_to_device
+from ..nn.embedding import TOK2VEC, TokenBatch, TokenEmbedding, to_device
 from ..nn.rnn import Encoder
 from ..runtime.architecture import Architecture, OutT
 from ..runtime.attribution import EncoderInput
@@ -25,15 +24,15 @@ from ..validation import at_least
 class TokenArchitecture(Architecture[TokenFeatures, ModuleT, OutT]):
     """Base of the architectures that read spaCy's tokens.
 
-    embedding (Optional[TokenEmbedding]): spacy_rnn.TokenEmbedding.v1; null if a tok2vec layer is
-        the only input.
+    embedding (Optional[Dict[str, Any]]): Parts of the embedding by name, such as
+        spacy_rnn.WordEmbedding.v1; null if a tok2vec layer is the only input.
     window (int): Longer documents are read in windows of this many tokens when predicting.
     overlap (int): Tokens of context on both sides of a window. With an encoder of one direction,
         and no context in the embedding, windows carry the state instead and give exactly what the
         whole document gives.
     """
 
-    embedding: Optional[TokenEmbedding]
+    embedding: Optional[Dict[str, Any]]
     _: KW_ONLY
     window: int = 5000
     overlap: int = 200
@@ -57,13 +56,11 @@ class TokenArchitecture(Architecture[TokenFeatures, ModuleT, OutT]):
         return TokenSequences(docs)
 
     def features(self) -> TokenFeatures:
-        return TokenFeatures([]) if self.embedding is None else self.embedding.features()
+        return token_features(self.embedding)
 
-    def token_embedding(self, features: TokenFeatures) -> nn_embedding.TokenEmbedding:
+    def token_embedding(self, features: TokenFeatures) -> TokenEmbedding:
         """Make the module that embeds tokens, for features that are built."""
-        if self.embedding is None:
-            return nn_embedding.TokenEmbedding({}, tok2vec_size=features.tok2vec_size)
-        return self.embedding.module(features)
+        return token_embedding(self.embedding, features)
 
     def initialize(
         self, shim: TorchShim[TokenFeatures, ModuleT], X: Sequence[Doc], Y: Dict[str, int]
@@ -73,20 +70,20 @@ class TokenArchitecture(Architecture[TokenFeatures, ModuleT, OutT]):
 
     def batch(self, shim: TorchShim[TokenFeatures, ModuleT], docs: DocBatch) -> TokenBatch:
         sequences, device = self.sequences(docs.docs), shim.device
-        arrays = shim.features(sequences)
-        context, vectors = None, docs.vectors
-        if shim.features.context is not None:
-            strings = shim.features.strings(arrays, sequences.lengths)
-            context = context_to_device(strings, device)
-        if vectors is not None:
-            vectors = vectors.index_select(0, torch.from_numpy(sequences.tokens).to(device))
+        features = shim.features
+        found = features(sequences)
+        arrays = found.words
+        if features.token_parts:
+            arrays = {**arrays, **features.token_arrays(sequences)}
+        tensors = to_device(arrays, device)
+        if docs.vectors is not None:
+            places = torch.from_numpy(sequences.tokens).to(device)
+            tensors[TOK2VEC] = docs.vectors.index_select(0, places)
         return TokenBatch(
-            words_to_device(arrays.words, device),
-            torch.from_numpy(arrays.tokens).to(device, non_blocking=True),
+            tensors,
+            torch.from_numpy(found.tokens).to(device, non_blocking=True),
             torch.from_numpy(sequences.lengths),
             None if sequences.counts is None else torch.from_numpy(sequences.counts),
-            context,
-            vectors,
         )
 
 
@@ -108,13 +105,13 @@ def input_of_doc(model: Model[List[Doc], Any], doc: Doc) -> EncoderInput:
     return EncoderInput(architecture.token_encoder, names, x, batch.lengths)
 
 
-def needs_input(embedding: Optional[TokenEmbedding], tok2vec: Optional[Tok2Vec]) -> None:
+def needs_input(embedding: Optional[Parts], tok2vec: Optional[Tok2Vec]) -> None:
     """Check that a model reads something.
 
-    RAISES (ValueError): If it has neither an embedding nor a tok2vec layer.
+    RAISES (ValueError): If it has neither a part of an embedding nor a tok2vec layer.
     """
-    if embedding is None and tok2vec is None:
+    if not named_parts(embedding) and tok2vec is None:
         raise ValueError(
-            "The model has no input: set its 'embedding' to spacy_rnn.TokenEmbedding.v1, or its "
-            "'tok2vec' to a listener such as spacy.Tok2VecListener.v1."
+            "The model has no input: add a part such as spacy_rnn.WordEmbedding.v1 to its "
+            "'embedding', or set its 'tok2vec' to a listener such as spacy.Tok2VecListener.v1."
         )

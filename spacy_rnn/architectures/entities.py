@@ -8,7 +8,7 @@ import torch
 from spacy.tokens import Doc
 from torch import Tensor
 
-from ..features.tag_scheme import Scheme
+from ..features.tag_scheme import TagScheme
 from ..nn import linear_chain as nn_chain
 from ..nn import tagger as nn_tagger
 from ..nn.crf import crf_loss
@@ -75,7 +75,7 @@ def _constraints_in(gold: Dict[str, Tensor]) -> Constraints:
 def predict_entities(
     model: TaggerModel,
     docs: Sequence[Doc],
-    scheme: Scheme,
+    scheme: TagScheme,
     temperature: float,
     rule_out: RuleOut,
     confidences: bool = False,
@@ -85,7 +85,7 @@ def predict_entities(
 
     model (TaggerModel): The model.
     docs (Sequence[Doc]): The documents.
-    scheme (Scheme): The scheme of the tags.
+    scheme (TagScheme): The scheme of the tags.
     temperature (float): Divides the scores; see `TagScores`.
     rule_out (RuleOut): Rules out tags.
     confidences (bool), probabilities (bool): See `Entities`.
@@ -106,14 +106,14 @@ def predict_entities(
 def predict_readings(
     model: TaggerModel,
     docs: Sequence[Doc],
-    scheme: Scheme,
+    scheme: TagScheme,
     temperature: float,
     rule_out: RuleOut,
     n: int,
 ) -> List[List[Tuple[float, Entities]]]:
     """Predict the most probable readings of documents.
 
-    model (TaggerModel), docs (Sequence[Doc]), scheme (Scheme), temperature (float),
+    model (TaggerModel), docs (Sequence[Doc]), scheme (TagScheme), temperature (float),
         rule_out (RuleOut): As of `predict_entities`.
     n (int): The number of readings.
     RETURNS (List[List[Tuple[float, Entities]]]): The readings of each document, best first, with
@@ -137,13 +137,13 @@ def predict_readings(
 
 
 def fit_temperature(
-    model: TaggerModel, docs: Sequence[Doc], scheme: Scheme, tags: Sequence[np.ndarray]
+    model: TaggerModel, docs: Sequence[Doc], scheme: TagScheme, tags: Sequence[np.ndarray]
 ) -> float:
     """Find the temperature at which the gold tags of documents are most probable.
 
     model (TaggerModel): The model.
     docs (Sequence[Doc]): The documents.
-    scheme (Scheme): The scheme of the tags.
+    scheme (TagScheme): The scheme of the tags.
     tags (Sequence[np.ndarray]): The gold tags of each document, (tokens,).
     RETURNS (float): The temperature, between 1 / `MAX_TEMPERATURE` and `MAX_TEMPERATURE`.
     """
@@ -173,7 +173,7 @@ def tag_score(
     module: nn_tagger.Tagger,
     vectors: Tensor,
     *,
-    scheme: Scheme,
+    scheme: TagScheme,
     temperature: float,
     ruled_out: Tensor,
     token: int,
@@ -183,7 +183,7 @@ def tag_score(
 
     module (nn_tagger.Tagger): The module.
     vectors (Tensor): Vectors of a document's tokens, (B, N, D).
-    scheme (Scheme), temperature (float): As of `predict_entities`.
+    scheme (TagScheme), temperature (float): As of `predict_entities`.
     ruled_out (Tensor): The tags that a token cannot have, bool (N, tags).
     token (int), tag (int): The indices of the token and of the tag.
     RETURNS (Tensor): The log-odds, (B,).
@@ -213,13 +213,13 @@ def _batches(
         yield batch.tolist(), found[TARGET]._replace(temperature=temperature)
 
 
-def _constraints(scheme: Scheme, device: torch.device) -> Constraints:
+def _constraints(scheme: TagScheme, device: torch.device) -> Constraints:
     arrays = scheme.constraints()
     return Constraints(*(torch.from_numpy(arrays[n]).to(device) for n in Constraints._fields))
 
 
 def _decode(
-    scheme: Scheme,
+    scheme: TagScheme,
     scores: TagScores,
     confidences: bool,
     probabilities: bool,

@@ -34,8 +34,8 @@ def inspect_cli(
     memory for training. Vocabularies are built as in training, but nothing is trained. Settings of
     the config can be overridden as for 'spacy train', such as --paths.train ./train.spacy.
     """
-    from ..inspection.advice import advice
-    from ..inspection.report import report
+    from ..inspection.advice import find_warnings
+    from ..inspection.report import make_report
     from ..inspection.setup import set_up
 
     overrides = parse_config_overrides(ctx.args)
@@ -43,10 +43,10 @@ def inspect_cli(
     try:
         setup_gpu(gpu_id, silent=gpu_id < 0)
         with show_validation_error(config_path):
-            found = report(set_up(load_config(config_path, overrides=overrides)))
+            found = make_report(set_up(load_config(config_path, overrides=overrides)))
     except (ImportError, OSError, ValueError) as error:
         fail(str(error))
-    warnings = advice(found)
+    warnings = find_warnings(found)
     print_report(found, warnings)
     if output is not None:
         write(output, {**asdict(found), "warnings": warnings})

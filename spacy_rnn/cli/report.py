@@ -8,7 +8,7 @@ from ..display.strings import shorten
 
 if TYPE_CHECKING:
     from ..inspection.labels import Target
-    from ..inspection.report import Component, Report
+    from ..inspection.report import ComponentReport, Report
     from ..inspection.vocabulary import Vocabulary
 
 #: the maximum number of rows in a table of labels
@@ -50,7 +50,7 @@ def print_report(report: "Report", warnings: Sequence[str]) -> None:
         msg.good("None.")
 
 
-def _print_component(component: "Component") -> None:
+def _print_component(component: "ComponentReport") -> None:
     for side, of_side in component.vocabularies.items():
         _print_vocabularies(side, of_side)
     for name, target in component.targets.items():
@@ -107,9 +107,9 @@ def _print_vocabularies(side: str, vocabularies: Mapping[str, "Vocabulary"]) -> 
 
 
 def _print_target(name: str, target: "Target") -> None:
-    from ..inspection.labels import Numbers
+    from ..inspection.labels import NumberTarget
 
-    if isinstance(target, Numbers):
+    if isinstance(target, NumberTarget):
         _table(
             (name, "documents", "mean", "std", "lowest", "highest"),
             [

@@ -1,13 +1,14 @@
-"""Language models of characters as a part of a token's embedding."""
+"""Settings of a language model of characters as a part of a token's embedding."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Optional
 
 import spacy
 
-from ..features.contextual_strings import Sourced, WordCharacters
+from ..features.contextual_strings import ContextualStringFeature, SourceModel
+from ..features.streams import BACKWARD
 from ..features.units import Characters
-from ..nn import embedding as layers
+from ..nn import contextual_strings as layers
 from .encoder import RNNEncoder
 
 
@@ -15,38 +16,41 @@ from .encoder import RNNEncoder
 class ContextualStrings:
     """spacy_rnn.ContextualStrings.v1: the states of a trained "rnn_lm" of characters at each word.
 
-    It is read when training starts; then its network is a part of the component and saved with it.
-    Words are read with a blank between any two, as in tokenized text.
+    The language model is loaded when training starts; then it is a part of the component and saved
+    with it. Words are read with a space between any two, as in tokenized text.
 
-    source: the pipeline that has it, a directory or the name of an installed package.
-    component: its name there. Its encoder's direction should be "both".
-    trained: fine-tune it; otherwise it stays as it is, and costs no backward pass.
+    source (Optional[str]): The pipeline with the language model: a directory, or the name of an
+        installed package.
+    component (str): Name of the language model there. The direction of its encoder should be
+        "both".
+    trained (bool): Fine-tune the language model; otherwise its weights are frozen.
     """
 
     source: Optional[str] = None
     component: str = "rnn_lm"
     trained: bool = False
 
-    def feature(self, name: str) -> WordCharacters:
-        return WordCharacters(name, self._load)
+    def feature(self, name: str) -> ContextualStringFeature:
+        return ContextualStringFeature(name, self._load)
 
-    def module(self, feature: Any) -> layers.ContextualStrings:
-        """feature: that of this part, built."""
+    def module(self, feature: ContextualStringFeature) -> layers.ContextualStrings:
         settings = feature.settings
         encoder = RNNEncoder(**settings["encoder"])
         readers = {
-            name: layers.CharacterReader(
+            direction: layers.CharacterReader(
                 len(feature.characters), encoder.module(settings["embedding_size"])
             )
-            for name in settings["directions"]
+            for direction in settings["directions"]
         }
-        module = layers.ContextualStrings(readers, self.trained)
+        module = layers.ContextualStrings(
+            feature.name, readers, BACKWARD, feature.marks, self.trained
+        )
         if feature.weights:
             module.readers.load_state_dict(feature.weights)
         return module
 
-    def _load(self) -> Sourced:
-        """The language model of another pipeline."""
+    def _load(self) -> SourceModel:
+        """Load the language model from its pipeline."""
         if self.source is None:
             raise ValueError(
                 "spacy_rnn.ContextualStrings.v1 needs a trained language model: set 'source' to a "
@@ -64,14 +68,14 @@ class ContextualStrings:
         units = getattr(shim, "features", None)
         if not isinstance(units, Characters):
             raise ValueError(
-                f"'{self.component}' of the pipeline '{self.source}' is no language model of "
+                f"'{self.component}' of the pipeline '{self.source}' is not a language model of "
                 f'characters. Train an "rnn_lm" with units spacy_rnn.CharacterUnits.v1 '
                 f"(configs/lm_characters.cfg)."
             )
         if shim.outputs["condition"]:
             raise ValueError(
                 f"'{self.component}' of the pipeline '{self.source}' starts from a condition, "
-                f"which nothing here gives. Train it with condition = null."
+                f"which an embedding does not have. Train it with condition = null."
             )
         network, module = shim.architecture, shim.module
         settings = {
@@ -84,4 +88,4 @@ class ContextualStrings:
             for name, weight in module.state_dict().items()
             if name.split(".")[1] in ("embedding", "encoder")
         }
-        return Sourced(units, settings, weights)
+        return SourceModel(units, settings, weights)

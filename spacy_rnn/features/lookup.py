@@ -1,4 +1,4 @@
-"""How words are found among those that have a pretrained vector."""
+"""Look-up of words among those that have a pretrained vector."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ import numpy as np
 
 #: the ways in which a word is found
 EXACT, LOWER, DIGITS, SUBWORDS = "exact", "lower", "digits", "subwords"
-#: how many things a word is looked up as at most
+#: number of variants that a word is looked up as, at most
 MAX_VARIANTS = 6
 _DIGIT = re.compile(r"\d")
 
 
-class Table(NamedTuple):
+class VectorTable(NamedTuple):
     """Pretrained vectors.
 
-    keys: words, or with `by_ngrams` character n-grams, of whose vectors a word's is the mean.
-    vectors: float32 (keys, width).
+    keys (list[str]): Words, or character n-grams.
+    vectors (np.ndarray): One row for each key, float32 (keys, width).
+    by_ngrams (bool): The keys are n-grams; the vector of a word is the mean of those of its
+        n-grams.
     """
 
     keys: list[str]
@@ -28,8 +30,8 @@ class Table(NamedTuple):
 
 
 def variants(word: str) -> dict[str, str]:
-    """What a word is looked up as, in this order, each with the way it is called: as it is, in
-    lower case, and both with each digit as "0", then as "#"."""
+    """Return the strings that a word is looked up as, in this order, each with the name of the
+    way: the word as it is, in lower case, and both with each digit as "0", then as "#"."""
     lower = word.lower()
     found = {word: EXACT}
     found.setdefault(lower, LOWER)
@@ -40,8 +42,8 @@ def variants(word: str) -> dict[str, str]:
 
 
 def ngrams(word: str) -> list[str]:
-    """The keys of a word's n-grams of 2 to 4 characters, its ends included, as the charNgram
-    vectors have them (Hashimoto et al. 2017, "A joint many-task model", section 2.1)."""
+    """Return the keys of a word's n-grams of 2 to 4 characters, its ends included, as in the
+    charNgram vectors (Hashimoto et al. 2017, "A joint many-task model", section 2.1)."""
     characters = ["#BEGIN#", *word, "#END#"]
     return [
         f"{n}gram-{''.join(characters[start : start + n])}"
@@ -50,11 +52,13 @@ def ngrams(word: str) -> list[str]:
     ]
 
 
-class Coverage(NamedTuple):
-    """How many words and tokens of the training data have a vector.
+class VectorCoverage(NamedTuple):
+    """Words and tokens of the training data that have a vector.
 
-    n_words, n_tokens: how many there are.
-    words, tokens: how many were found, by the way in which.
+    n_words (int): Number of distinct words.
+    n_tokens (int): Number of tokens.
+    words (Mapping[str, int]): Number of distinct words that were found, by way.
+    tokens (Mapping[str, int]): Number of tokens that were found, by way.
     """
 
     n_words: int = 0
@@ -63,8 +67,12 @@ class Coverage(NamedTuple):
     tokens: Mapping[str, int] = {}
 
     @classmethod
-    def of(cls, counts: Counter[str], ways: Iterable[Optional[str]]) -> Coverage:
-        """ways: how each of the counted words was found; None if it was not."""
+    def of(cls, counts: Counter[str], ways: Iterable[Optional[str]]) -> VectorCoverage:
+        """Count the words that were found.
+
+        counts (Counter[str]): The number of times each word occurs.
+        ways (Iterable[Optional[str]]): The way in which each of these words was found, or None.
+        """
         words: Counter[str] = Counter()
         tokens: Counter[str] = Counter()
         for n, way in zip(counts.values(), ways, strict=True):

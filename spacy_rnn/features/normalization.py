@@ -1,4 +1,4 @@
-"""Texts in one spelling: one kind of white space, no control characters, composed accents."""
+"""Normalization of texts: one kind of whitespace, no control characters, composed accents."""
 
 from __future__ import annotations
 
@@ -11,26 +11,28 @@ import numpy as np
 #: A zero-width space separates words, too; str.isspace does not count it.
 _ZERO_WIDTH_SPACE = "\u200b"
 _WORDS = re.compile(rf"[^\s{_ZERO_WIDTH_SPACE}]+")
-#: Control characters and other invisible ones that say nothing of the text: soft hyphens, marks of
-#: the direction of writing, word joiners, byte-order marks. Joiners of letters stay, as they spell
-#: words of some scripts.
+#: Control characters and other invisible ones without meaning for the text: soft hyphens, marks of
+#: the direction of writing, word joiners, byte-order marks. Joiners of letters are kept, because
+#: some scripts spell words with them.
 _CONTROLS = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u061c\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
 )
 
 
 def normalize(text: str, nfc: bool = True) -> str:
-    """A text without control characters, with one blank for each run of white space and none
-    around it.
+    """Return a text without control characters, with one space for each run of whitespace and none
+    at its ends.
 
-    nfc: compose characters (Unicode's normalization form C), such as e and an accent.
+    text (str): The text.
+    nfc (bool): Compose characters (Unicode's normalization form C), such as e and an accent.
     """
     text = " ".join(_WORDS.findall(_CONTROLS.sub("", text)))
     return unicodedata.normalize("NFC", text) if nfc else text
 
 
 def origins(text: str, nfc: bool = True) -> tuple[np.ndarray, np.ndarray]:
-    """Where the characters of `normalize(text, nfc)` come from: starts and ends in the text."""
+    """Return the places in a text that the characters of `normalize(text, nfc)` come from: starts
+    and ends, int64 (characters,)."""
     kept = [i for i, character in enumerate(text) if not _CONTROLS.match(character)]
     cleaned = "".join(text[i] for i in kept)
     spans: list[tuple[int, int]] = []
@@ -48,19 +50,21 @@ def origins(text: str, nfc: bool = True) -> tuple[np.ndarray, np.ndarray]:
 
 
 def required_text(text: Any, where: str) -> str:
-    """A text that is a string of whole characters. Raises a ValueError for anything else.
+    """Return a text if it is a string of whole characters.
 
-    where (str): Names the text in the error.
+    text (Any): The text.
+    where (str): Name of the text in the error.
+    RAISES (ValueError): If it is not a string, or holds half of a surrogate pair.
     """
     if not isinstance(text, str):
-        raise ValueError(f"{where}: {text!r} is not a text. Each text must be a string.")
+        raise ValueError(f"{where}: {text!r} is not a string. Each text must be a string.")
     try:
         text.encode("utf8")
     except UnicodeEncodeError as error:
         excerpt = text[max(error.start - 20, 0) : error.start + 20]
         raise ValueError(
             f"{where}: {excerpt!r} has half of a surrogate pair. Write the whole character, or "
-            f"mend the text: text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')."
+            f"repair the text: text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')."
         ) from error
     return text
 
@@ -83,7 +87,7 @@ def required_texts(texts: Iterable[Any], what: str = "Text") -> Iterator[str]:
 
 
 def _composed(word: str) -> Iterator[str]:
-    """The parts of a word that are composed each by itself."""
+    """Yield the parts of a word that are composed separately."""
     part = ""
     for character in word:
         if part and not unicodedata.combining(character):

@@ -14,6 +14,7 @@ from ..forks import ForkSafeLock
 from .normalization import required_texts
 from .protobuf import fields
 from .subword_training import train_model
+from .vocabulary import VocabularyProbe
 
 logger = logging.getLogger("spacy_rnn")
 
@@ -91,6 +92,10 @@ class SubwordModel:
     def pieces(self) -> Tuple[str, ...]:
         """The pieces in the order of their ids."""
         return self._loaded.pieces
+
+    def vocabulary(self) -> VocabularyProbe:
+        """Return the vocabulary, control pieces included, as reports on corpora read it."""
+        return VocabularyProbe(len(self), self.unk, self.encode)
 
     # Training and loading
 

@@ -13,11 +13,14 @@ from spacy.vectors import Mode
 from spacy.vocab import Vocab
 
 from ..forks import ForkSafeLock
-from .contextual_strings import Strings, WordCharacters
-from .feature import BatchFeature, Feature
+from .feature import BatchFeature, Feature, TokenFeature, WordFeature
+from .vocabulary import TEXT, VocabularyProbe
 
 #: distinct words whose features are kept; past it the cache starts anew
 MAX_WORDS = 1 << 16
+
+#: arrays by part and by name
+_PartArrays = dict[tuple[str, str], np.ndarray]
 
 
 class TokenSequences:
@@ -79,31 +82,28 @@ class TokenArrays(NamedTuple):
 
 
 class TokenFeatures:
-    """The features of tokens, all of them functions of the word alone.
+    """The features of tokens: of their words, and of tokens in their documents.
 
-    A word's features are computed when it first comes up and kept, so that a batch costs one
-    look-up for each distinct word. Of the vocabulary's vectors nothing is kept, so that any change
-    of them is seen, but for the numbers in a table of mode floret: only another table is.
+    The features of a word are computed when it first occurs and kept, so that a batch costs one
+    look-up for each distinct word. The vocabulary's vectors are not kept, so that any change of
+    them takes effect, except those of a table of mode floret: only another table takes effect.
 
-    parts (Sequence[Feature]): The features of words.
-    context (Optional[WordCharacters]): The feature by which sequences of words are read as
-        characters.
-
+    parts (Sequence[Feature]): The features.
     tok2vec_size (int): Width of the vectors that tokens come with, from a layer outside the
         network; 0 without one.
     """
 
-    def __init__(self, parts: Sequence[Feature], context: Optional[WordCharacters] = None):
+    def __init__(self, parts: Sequence[Feature]):
+        self.parts = list(parts)
         self.tok2vec_size = 0
-        self.context = context
-        self.parts = [*parts, *([] if context is None else [context])]
+        self.word_parts = [part for part in parts if isinstance(part, WordFeature)]
+        self.token_parts = [part for part in parts if isinstance(part, TokenFeature)]
         self._finished = {part.name: part for part in parts if isinstance(part, BatchFeature)}
         self._cache = _WordCache()
         self._lock = ForkSafeLock()
 
     def build(self, docs: Sequence[Doc]) -> None:
-        """Learn from the words of the training documents, and from the vectors of the first one's
-        vocabulary."""
+        """Learn from the training documents, and from the vectors of the first one's vocabulary."""
         counts: dict[int, Counter[int]] = {}
         for doc in docs:
             counts.setdefault(id(doc.vocab), Counter()).update(doc.to_array(ORTH).tolist())
@@ -111,19 +111,21 @@ class TokenFeatures:
         for vocab in TokenSequences(docs).vocabs:
             for key, n in counts[id(vocab)].items():
                 words[vocab.strings[key]] += n
-        for part in self.parts:
-            part.build(words, docs[0].vocab)
+        for word_part in self.word_parts:
+            word_part.build(words, docs[0].vocab)
+        for token_part in self.token_parts:
+            token_part.build(docs)
         self._cache = _WordCache()
 
     def __call__(self, sequences: TokenSequences, rows: Optional[np.ndarray] = None) -> TokenArrays:
-        """Arrays of tokens.
+        """Return the arrays of the words of tokens.
 
         sequences (TokenSequences): The sequences.
         rows (Optional[np.ndarray]): The rows of their tokens to read, int64 (N,); None for all.
         RETURNS (TokenArrays): The distinct words, and which of them each token is.
         """
         keys = sequences.words if rows is None else sequences.words[rows]
-        if not self.parts:
+        if not self.word_parts:
             return TokenArrays({}, np.zeros(len(keys), dtype="int64"))
         if len(sequences.vocabs) == 1:
             return self._read(keys, sequences.vocabs[0])
@@ -134,10 +136,8 @@ class TokenFeatures:
         distinct, tokens = np.unique(keys, return_inverse=True)
         rows, arrays = self._look_up(distinct.tolist(), vocab)
         words: dict[str, np.ndarray] = {}
-        for part in self.parts:
-            mine = {
-                name: array[rows] for name, array in arrays.items() if _belongs(name, part.name)
-            }
+        for part in self.word_parts:
+            mine = {name: array[rows] for (of, name), array in arrays.items() if of == part.name}
             if part.name in self._finished:
                 words.update(self._finished[part.name].finish(mine, vocab))
             else:
@@ -162,16 +162,16 @@ class TokenFeatures:
             found.append(arrays.words)
         return TokenArrays(_stacked(found), tokens)
 
-    def strings(self, arrays: TokenArrays, lengths: np.ndarray) -> dict[str, Strings]:
-        """Sequences as characters, for each direction in which the context is read.
+    def token_arrays(self, sequences: TokenSequences) -> dict[str, np.ndarray]:
+        """Return the arrays of the features of tokens, with one row for each token of the
+        sequences."""
+        found: dict[str, np.ndarray] = {}
+        for part in self.token_parts:
+            arrays = part.arrays(sequences.docs)
+            found.update({name: array[sequences.tokens] for name, array in arrays.items()})
+        return found
 
-        arrays (TokenArrays): The tokens.
-        lengths (np.ndarray): Tokens of each sequence, int64 (S,).
-        """
-        assert self.context is not None
-        return self.context.strings(arrays.words, arrays.tokens, lengths)
-
-    def _look_up(self, keys: list[int], vocab: Vocab) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    def _look_up(self, keys: list[int], vocab: Vocab) -> tuple[np.ndarray, _PartArrays]:
         """The rows of words in the kept arrays, computing those of new words."""
         cache = self._cache
         rows = [cache.rows.get(key, -1) for key in keys]
@@ -179,7 +179,7 @@ class TokenFeatures:
             with self._lock:
                 cache = self._cache_for(vocab, len(keys))
                 new = [key for key in keys if key not in cache.rows]
-                cache.add(new, self._ids([vocab.strings[key] for key in new], vocab))
+                cache.add(new, self._arrays([vocab.strings[key] for key in new], vocab))
             rows = [cache.rows[key] for key in keys]
         # `rows` grows after the arrays do and a full cache is replaced, never emptied: what
         # another thread adds meanwhile is not seen, what was seen stays.
@@ -191,11 +191,17 @@ class TokenFeatures:
             self._cache = _WordCache(vocab)
         return self._cache
 
-    def _ids(self, words: list[str], vocab: Vocab) -> dict[str, np.ndarray]:
-        arrays: dict[str, np.ndarray] = {}
-        for part in self.parts:
-            arrays.update(part.ids(words, vocab))
-        return arrays
+    def _arrays(self, words: list[str], vocab: Vocab) -> _PartArrays:
+        return {
+            (part.name, name): array
+            for part in self.word_parts
+            for name, array in part.arrays(words, vocab).items()
+        }
+
+    def vocabularies(self, vocab: Vocab) -> dict[str, dict[str, VocabularyProbe]]:
+        """Return the vocabularies of the parts by what is read, which is `TEXT`, and by name."""
+        probes = {part.name: part.vocabulary(vocab) for part in self.parts}
+        return {TEXT: {name: probe for name, probe in probes.items() if probe is not None}}
 
     def to_dict(self) -> dict[str, Any]:
         state = {part.name: part.to_dict() for part in self.parts}
@@ -208,11 +214,10 @@ class TokenFeatures:
         self._cache = _WordCache()
 
     def __getstate__(self) -> dict[str, Any]:
-        parts = [part for part in self.parts if part is not self.context]
-        return {"parts": parts, "context": self.context, "tok2vec_size": self.tok2vec_size}
+        return {"parts": self.parts, "tok2vec_size": self.tok2vec_size}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["parts"], state["context"])  # type: ignore[misc]
+        self.__init__(state["parts"])  # type: ignore[misc]
         self.tok2vec_size = state["tok2vec_size"]
 
 
@@ -222,14 +227,14 @@ class _WordCache:
     def __init__(self, vocab: Optional[Vocab] = None):
         self._table = None if vocab is None else _floret_table(vocab)
         self.rows: dict[int, int] = {}
-        self.arrays: dict[str, np.ndarray] = {}
+        self.arrays: _PartArrays = {}
 
     def serves(self, vocab: Vocab) -> bool:
-        """Whether the kept features hold with this vocabulary. Only vectors of mode floret are
+        """True if the kept features are right for this vocabulary. Only vectors of mode floret are
         kept."""
         return self._table is _floret_table(vocab)
 
-    def add(self, keys: list[int], arrays: dict[str, np.ndarray]) -> None:
+    def add(self, keys: list[int], arrays: _PartArrays) -> None:
         start, end = len(self.rows), len(self.rows) + len(keys)
         grown = dict(self.arrays)
         for name, new in arrays.items():
@@ -266,7 +271,3 @@ def _cut_to_longest(name: str, arrays: dict[str, np.ndarray]) -> dict[str, np.nd
         return arrays
     longest = max(1, int(arrays[name + "_lengths"].max(initial=1)))
     return {**arrays, name: arrays[name][:, :longest]}
-
-
-def _belongs(array: str, part: str) -> bool:
-    return array == part or array == part + "_lengths"

@@ -9,22 +9,25 @@ from typing import Any, Iterable, Mapping, Optional
 import numpy as np
 
 from ..optional import optional_import
-from .lookup import Table, ngrams, variants
+from .lookup import VectorTable, ngrams, variants
 
 logger = logging.getLogger("spacy_rnn")
 
-#: the class whose keys are n-grams
+#: name of the class whose keys are n-grams
 CHAR_NGRAM = "CharNGram"
 
 
 def read_vectors(
     name: str, arguments: Mapping[str, Any], words: Iterable[str], n_first: Optional[int]
-) -> Table:
-    """The vectors that words need and the first `n_first` ones; with None all. Those that are not
-    finite are skipped, with a warning.
+) -> VectorTable:
+    """Read vectors with a class of `torchtext.vocab`, which reads all of its vectors. Vectors that
+    are not finite are skipped, with a warning.
 
-    name, arguments: of a class of `torchtext.vocab`, which reads all of its vectors.
-
+    name (str): Name of the class.
+    arguments (Mapping[str, Any]): Arguments of the class.
+    words (Iterable[str]): Words whose vectors are needed.
+    n_first (Optional[int]): Number of vectors at the beginning to keep as well; None for all.
+    RETURNS (VectorTable): The vectors.
     RAISES (ImportError): If torchtext is not installed, or not for this version of torch.
     RAISES (ValueError): If there are no such vectors.
     """
@@ -40,24 +43,24 @@ def read_vectors(
     finite = np.isfinite(vectors).all(axis=1)
     if not finite.all():
         logger.warning(
-            "Of the vectors that are read from torchtext.vocab.%s, %d are not finite and skipped.",
-            name,
+            "Skipped %d vectors of torchtext.vocab.%s that are not finite.",
             (~finite).sum(),
+            name,
         )
     keys = [key for key, is_finite in zip(rows, finite, strict=True) if is_finite]
-    return Table(keys, vectors[finite], by_ngrams)
+    return VectorTable(keys, vectors[finite], by_ngrams)
 
 
 def _load(name: str, arguments: Mapping[str, Any]) -> Any:
     vocab = _import_vocab()
-    # torchtext switches the check of certificates off, for the whole process.
+    # torchtext disables the verification of certificates, for the whole process.
     check = ssl._create_default_https_context
     try:
         return getattr(vocab, name)(**arguments)
     except (RuntimeError, OSError, LookupError, TypeError, ValueError) as error:
         raise ValueError(
             f"torchtext.vocab.{name} can't be read with the arguments {dict(arguments)}: {error}. "
-            f"Correct them, or put the file into the folder that its argument 'cache' names."
+            f"Correct them, or put the file in the folder that the argument 'cache' names."
         ) from error
     finally:
         ssl._create_default_https_context = check

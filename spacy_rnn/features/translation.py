@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
+from spacy.vocab import Vocab
 
 from .normalization import normalize, origins
 from .subwords import SubwordModel
+from .vocabulary import VocabularyProbe
 
 
 class DecoderArrays(NamedTuple):
@@ -79,6 +81,11 @@ class TranslationVocabularies:
             is_valid[: len(target) + 1] = True
         decoder_target = np.concatenate([np.append(target, self.target.eos) for target in targets])
         return DecoderArrays(decoder_input, np.flatnonzero(valid), decoder_target)
+
+    def vocabularies(self, vocab: Vocab) -> Dict[str, Dict[str, VocabularyProbe]]:
+        """Return the vocabularies by side and by name."""
+        sides = {"source": self.source, "target": self.target}
+        return {side: {"pieces": pieces.vocabulary()} for side, pieces in sides.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """The models as JSON."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Any, Callable, List, Optional, Protocol, Sequence
+from typing import Any, Callable, Dict, List, Optional, Protocol, Sequence
 
 import numpy as np
 from spacy.attrs import ORTH
 from spacy.tokens import Doc
+from spacy.vocab import Vocab
 
 from .feature import ranked
 from .subwords import SubwordModel
+from .vocabulary import TEXT, VocabularyProbe
 
 #: ids of characters and words: the unit before and after each document, and the unit of everything
 #: that the training texts do not contain
@@ -56,6 +58,9 @@ class Units(Protocol):
 
     def decode_continuation(self, text: str, ids: np.ndarray, new_ids: np.ndarray) -> str:
         """The text that more units add to a text with the units `ids`."""
+
+    def vocabularies(self, vocab: Vocab) -> Dict[str, Dict[str, VocabularyProbe]]:
+        """Return the vocabulary by what is read, which is `TEXT`, and by name."""
 
     def to_dict(self) -> dict[str, Any]:
         """The vocabulary as JSON."""
@@ -113,6 +118,9 @@ class Characters:
 
     def decode_continuation(self, text: str, ids: np.ndarray, new_ids: np.ndarray) -> str:
         return self.decode(new_ids.tolist())
+
+    def vocabularies(self, vocab: Vocab) -> Dict[str, Dict[str, VocabularyProbe]]:
+        return _probe("characters", self, vocab)
 
     def to_dict(self) -> dict[str, Any]:
         return {"characters": self.strings[2:]}
@@ -194,6 +202,9 @@ class Words:
                 last = word[-1]
         return "".join(parts)
 
+    def vocabularies(self, vocab: Vocab) -> Dict[str, Dict[str, VocabularyProbe]]:
+        return _probe("words", self, vocab)
+
     def to_dict(self) -> dict[str, Any]:
         return {"words": list(self._ids)}
 
@@ -254,8 +265,20 @@ class PieceUnits:
         added = self.decode([*ids.tolist(), *new_ids.tolist()])[len(before) :]
         return added.removeprefix(" ") if text.endswith(" ") else added
 
+    def vocabularies(self, vocab: Vocab) -> Dict[str, Dict[str, VocabularyProbe]]:
+        return {TEXT: {"pieces": self.model.vocabulary()}}
+
     def to_dict(self) -> dict[str, Any]:
         return {"pieces": self.model.to_base64()}
 
     def from_dict(self, state: dict[str, Any]) -> None:
         self.model.from_base64(state["pieces"])
+
+
+def _probe(name: str, units: Units, vocab: Vocab) -> Dict[str, Dict[str, VocabularyProbe]]:
+    """The units that were learned, without the boundary of documents and the unknown unit."""
+
+    def read(words: Sequence[str]) -> List[np.ndarray]:
+        return units.encode([Doc(vocab, words=[word], spaces=[False]) for word in words])
+
+    return {TEXT: {name: VocabularyProbe(len(units) - 2, UNKNOWN, read)}}

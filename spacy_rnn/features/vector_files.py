@@ -1,10 +1,10 @@
-"""Files of word vectors, of which only what is needed is read.
+"""Files of word vectors, from which only the vectors that are needed are read.
 
 Text (GloVe, word2vec, fastText's .vec): a word and its numbers on every line, separated by single
-blanks, by TABs, or by a TAB after the word and blanks between the numbers. The first line may be a
+spaces, by TABs, or by a TAB after the word and spaces between the numbers. The first line may be a
 header, the number of words and the width.
 
-Binary (word2vec): that header; then for each word its UTF-8 bytes, a blank and its numbers as
+Binary (word2vec): that header; then for each word its UTF-8 bytes, a space and its numbers as
 little-endian float32. The original tool ends each with a line feed, gensim does not; as gensim
 reads them, line feeds before a word are dropped.
 """
@@ -21,19 +21,19 @@ from typing import BinaryIO, Container, Iterator, Mapping, NamedTuple, Optional,
 import numpy as np
 
 from ..text_files import DAMAGES, mark_of, open_bytes
-from .lookup import Table
+from .lookup import VectorTable
 
 logger = logging.getLogger("spacy_rnn")
 
-#: what is read at once, and lines from which a file's layout is told
+#: bytes that are read at once, and lines from which the layout of a file is detected
 _CHUNK, _SAMPLE = 1 << 20, 100
 _HEADER = re.compile(rb"(\d+)[ \t](\d+)")
 #: what follows a word, and what separates its numbers
 _SEPARATORS = ((b" ", b" "), (b"\t", b" "), (b"\t", b"\t"))
-#: what no text has
+#: characters that no text has
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _LINE_END = b" \t\r\n"
-#: what makes lines of other formats unreadable: where it is found, its name and the cure
+#: signs that a line has another format: a pattern, its name and what to do
 _ODDITIES = (
     (
         re.compile(rb"\0"),
@@ -63,10 +63,10 @@ _ODDITIES = (
     (
         re.compile(rb"[,;]-?\d"),
         "other separators",
-        "Write single blanks between the numbers instead of them",
+        "Write single spaces between the numbers instead of them",
     ),
-    (re.compile(rb"^[ \t]"), "a blank at its start", "Remove the blanks before the words"),
-    (re.compile(rb"  |\t "), "more than one blank", "Write single blanks, as by tr -s ' '"),
+    (re.compile(rb"^[ \t]"), "a space at its start", "Remove the spaces before the words"),
+    (re.compile(rb"  |\t "), "more than one space", "Write single spaces, as by tr -s ' '"),
     (
         re.compile(rb"^\d+[ \t]+[^ \t]*[^-+.eE\d \t]"),
         "a number before the word",
@@ -74,36 +74,42 @@ _ODDITIES = (
     ),
     (
         re.compile(rb"^[^ \t].*[ \t][^ \t]*[^-+.eE\d \t][^ \t]*[ \t].*\d$"),
-        "a blank inside the word",
+        "a space inside the word",
         "Write a TAB between such a word and its numbers",
     ),
 )
-#: characters of such a line that a message shows
+#: characters of such a line in a message
 _SHOWN = 40
-#: how many places a warning names
+#: number of places in a warning
 _NAMED = 5
 
-#: what may be wrong
+#: kinds of faults
 WIDTH = "of another width, skipped"
-NUMBERS = "with values that are no finite numbers, skipped"
+NUMBERS = "with values that are not finite numbers, skipped"
 ENCODING = "with a word that is not UTF-8, skipped"
-REPEATED = "with a word that was there before, skipped"
-BLANKS = "with a blank inside the word, read"
+REPEATED = "with a word that occurred before, skipped"
+SPACES = "with a space inside the word, read"
 RETURN = "with a carriage return inside, skipped"
 
 _CURE = (
-    "Files are text (a word and its numbers on every line, separated by single blanks or TABs) or "
+    "Files are text (a word and its numbers on every line, separated by single spaces or TABs) or "
     "word2vec's binary form, and may end in .gz, .xz, .bz2 or .zst: unpack archives, use the .vec "
     "file of fastText, and copy or download a file that is cut short again."
 )
 
-#: number, word and numbers of a line or of a binary entry
+#: number, word and values of a line or of a binary entry
 Entry = tuple[int, bytes, bytes]
 
 
-class Layout(NamedTuple):
-    """n_words: as the header says, None without one. width: how many numbers a word has.
-    after_word, between: what separates the word and the numbers of a line."""
+class VectorFileLayout(NamedTuple):
+    """The layout of a file of vectors.
+
+    binary (bool): In word2vec's binary form.
+    n_words (Optional[int]): Number of words by the header, None without a header.
+    width (int): Number of values of a word.
+    after_word (bytes): Separator between the word and the values of a line.
+    between (bytes): Separator between the values of a line.
+    """
 
     binary: bool
     n_words: Optional[int]
@@ -113,9 +119,9 @@ class Layout(NamedTuple):
 
 
 class Faults:
-    """Counts what is wrong in a file, and keeps the first places of each kind.
+    """Counts of the faults in a file, with the first places of each kind.
 
-    n_lines: how many lines or entries were read.
+    n_lines (int): Number of lines or entries that were read.
     """
 
     def __init__(self) -> None:
@@ -136,14 +142,20 @@ class Faults:
         )
 
 
-def read_vectors(path: Union[str, Path], needed: Container[str], n_first: Optional[int]) -> Table:
-    """Read the vectors of the words that are needed and of the first `n_first` words of a file;
-    with None of all. The file may be compressed.
+def read_vectors(
+    path: Union[str, Path], needed: Container[str], n_first: Optional[int]
+) -> VectorTable:
+    """Read vectors from a file, which may be compressed.
 
-    All but the last numbers of a line is its word, so that it may have blanks inside. What can't be
-    read is skipped, and of a repeated word all but the first; a warning counts both and gives the
-    first lines of each kind. Numbers of words that are not needed are not looked at.
+    A line is a word, which may have spaces inside, and its values. Lines that cannot be read and
+    repeated words are skipped; a warning counts them and gives the first lines of each kind. Values
+    of words that are not needed are not checked.
 
+    path (Union[str, Path]): The file.
+    needed (Container[str]): Words to read.
+    n_first (Optional[int]): Number of words at the beginning of the file to read as well; None for
+        all words.
+    RETURNS (VectorTable): The vectors, in the order of the file.
     RAISES (FileNotFoundError): If there is no such file.
     RAISES (ValueError): If it has no vectors, is in another format or ends before it should.
     """
@@ -166,7 +178,7 @@ def read_vectors(path: Union[str, Path], needed: Container[str], n_first: Option
         raise ValueError(f"The word vectors in {path} can't be read: {error}. {_CURE}") from error
     what = "entries" if layout.binary else "lines"
     if faults.counts:
-        logger.warning("Odd %s in %s: %s.", what, path, faults)
+        logger.warning("Invalid %s in %s: %s.", what, path, faults)
     if layout.n_words not in (None, faults.n_lines):
         logger.warning(
             "%s has %d %s of word vectors, its header says %d: it may be incomplete.",
@@ -178,9 +190,11 @@ def read_vectors(path: Union[str, Path], needed: Container[str], n_first: Option
     return table
 
 
-def _layout_of(sample: bytes) -> Layout:
-    """Tell the layout from the start of a file, without its byte-order mark. Raises a ValueError if
-    it is empty, or text of which most lines are not a word and its numbers."""
+def _layout_of(sample: bytes) -> VectorFileLayout:
+    """Detect the layout from the start of a file, without its byte-order mark.
+
+    RAISES (ValueError): If it is empty, or text of which most lines are not a word and its numbers.
+    """
     if not sample.strip():
         raise ValueError("it is empty")
     lines = [line.rstrip(_LINE_END) for line in sample.split(b"\n", _SAMPLE)[:_SAMPLE]]
@@ -199,17 +213,18 @@ def _layout_of(sample: bytes) -> Layout:
     # Where TABs separate the numbers, too, the last one alone also fits: the larger width counts.
     n_fit, best, separators = max(found, default=(0, 0, _SEPARATORS[0]))
     if n_fit and 2 * n_fit >= len(rows):
-        return Layout(False, n_words, best, *separators)
+        return VectorFileLayout(False, n_words, best, *separators)
     if width is not None and not n_fit and not _is_text(sample):
-        return Layout(True, n_words, width)
+        return VectorFileLayout(True, n_words, width)
     raise ValueError(_misfit(rows, width))
 
 
 def _misfit(rows: Mapping[int, bytes], width: Optional[int]) -> str:
-    """What is wrong with lines that are not a word and its numbers.
+    """Describe what is wrong with lines that are not a word and its numbers.
 
-    rows: lines by their number.
-    width: how many numbers a word has by the header, if there is one.
+    rows (Mapping[int, bytes]): Lines by their number.
+    width (Optional[int]): Number of values of a word by the header, if there is one.
+    RETURNS (str): The fault and what to do, for an error message.
     """
     message = "it is not lines of a word and its numbers"
     if not rows:
@@ -235,7 +250,8 @@ def _misfit(rows: Mapping[int, bytes], width: Optional[int]) -> str:
 
 
 def _count_numbers(line: bytes, after_word: bytes, between: bytes) -> int:
-    """How many numbers follow the word of a line; 0 if anything else does, or there is no word."""
+    """Return the number of values after the word of a line; 0 if there is anything else, or no
+    word."""
     word, _, numbers = line.partition(after_word)
     fields = numbers.split(between)
     is_word = word and b"\t" not in word and b"\r" not in line
@@ -260,12 +276,12 @@ def _is_text(sample: bytes) -> bool:
 
 def _select(
     file: BinaryIO,
-    layout: Layout,
+    layout: VectorFileLayout,
     needed: Container[str],
     n_first: Optional[int],
     faults: Faults,
-) -> Table:
-    """The vectors of needed and first words, in the file's order."""
+) -> VectorTable:
+    """Read the vectors of needed and first words, in the order of the file."""
     entries = _read_binary if layout.binary else _read_text
     words: dict[str, None] = {}
     data = bytearray()
@@ -293,11 +309,11 @@ def _select(
             raise ValueError("its words are not UTF-8. Convert it, as by iconv -f CP1252 -t UTF-8")
         raise ValueError("it has no line of a word and its numbers")
     vectors = np.frombuffer(data, dtype="float32").reshape(-1, layout.width)
-    return Table(list(words), vectors)
+    return VectorTable(list(words), vectors)
 
 
-def _read_text(file: BinaryIO, layout: Layout, faults: Faults) -> Iterator[Entry]:
-    """The lines of a word and as many numbers as the layout says."""
+def _read_text(file: BinaryIO, layout: VectorFileLayout, faults: Faults) -> Iterator[Entry]:
+    """Yield the lines of a word and as many values as the layout has."""
     first = 1
     if layout.n_words is not None:
         file.readline()
@@ -313,12 +329,12 @@ def _read_text(file: BinaryIO, layout: Layout, faults: Faults) -> Iterator[Entry
             faults.add(WIDTH, number)
             continue
         if layout.after_word == b" " and b" " in line[:end]:
-            faults.add(BLANKS, number)
+            faults.add(SPACES, number)
         yield number, line[:end], line[end + 1 :]
 
 
-def _end_of_word(line: bytes, layout: Layout) -> int:
-    """Where a line's word ends; 0 if it is of another width."""
+def _end_of_word(line: bytes, layout: VectorFileLayout) -> int:
+    """Return the end of the word of a line; 0 if the line has another width."""
     _, _, width, after_word, between = layout
     if after_word != between:
         end = line.rfind(after_word)
@@ -329,7 +345,7 @@ def _end_of_word(line: bytes, layout: Layout) -> int:
     if n_separators == width:
         return line.find(between)
     word = line.rsplit(between, width)[0]
-    # A word whose last part is a number is rather a line of too many.
+    # If the last part of the word is a number, the line probably has too many values.
     return 0 if _is_number(word.rsplit(between, 1)[1]) else len(word)
 
 
@@ -341,8 +357,8 @@ def _parse_text(values: bytes, between: bytes) -> Optional[np.ndarray]:
         return None
 
 
-def _read_binary(file: BinaryIO, layout: Layout, faults: Faults) -> Iterator[Entry]:
-    """As many entries as the header says."""
+def _read_binary(file: BinaryIO, layout: VectorFileLayout, faults: Faults) -> Iterator[Entry]:
+    """Yield as many entries as the header says."""
     file.readline()
     size = 4 * layout.width
     buffer, start = b"", 0

@@ -1,4 +1,4 @@
-"""Words in pretrained vectors: those of the pipeline, and those that are a part of the model."""
+"""Words in pretrained vectors: the pipeline's, or vectors that are saved with the model."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from spacy.vocab import Vocab
 from thinc.backends import get_array_ops
 
 from ..log import inform
-from .feature import padded, shortened
-from .lookup import MAX_VARIANTS, SUBWORDS, Coverage, Table, ngrams, variants
+from .feature import WordFeature, padded, shortened
+from .lookup import MAX_VARIANTS, SUBWORDS, VectorCoverage, VectorTable, ngrams, variants
+from .vocabulary import VocabularyProbe
 
 logger = logging.getLogger("spacy_rnn")
 
@@ -27,43 +28,49 @@ logger = logging.getLogger("spacy_rnn")
 #: 37% of the tokens of German, French, Portuguese and Czech (punctuation, digits, names), and even
 #: a small table of them, of 5,000 words, 86% of the tokens of English.
 LOW_COVERAGE = 0.5
-#: how many words of either side the warning shows
+#: number of words with and without a vector that the warning shows
 _SHOWN = 5
-#: of a word of more n-grams the first and the last ones are read
+#: of a word with more n-grams, the first and the last ones are read
 MAX_NGRAMS = 128
 
-#: rows of a word, and the way in which they were found
+#: rows of a word, and the way in which they were found, or None
 Found = tuple[list[int], Optional[str]]
 
 
-class PretrainedVectors:
+class VectorFeature(WordFeature):
     """Base of the features of pretrained vectors.
 
-    shape: of the table, rows and width.
-    coverage: of the training data.
+    name (str): Name of the part of the embedding.
+    shape (tuple[int, int]): Rows and width of the table.
+    coverage (VectorCoverage): Coverage of the training data.
     """
 
     def __init__(self, name: str):
-        self.name = name
+        super().__init__(name)
         self.shape: tuple[int, int] = (0, 0)
-        self.coverage = Coverage()
+        self.coverage = VectorCoverage()
         self._table: Optional[np.ndarray] = None
 
     def take_table(self) -> Union[np.ndarray, tuple[int, int]]:
-        """The table that a module starts from, float32 (rows, width), which is kept no longer; its
-        shape, where saved weights follow."""
+        """Return the table that a module starts from, float32 (rows, width), and forget it; return
+        only its shape if saved weights will be loaded."""
         table, self._table = self._table, None
         return self.shape if table is None else table
+
+    def _way(self, word: str, vocab: Vocab) -> Optional[str]:
+        """Return the way in which a word is found, or None."""
+        raise NotImplementedError
 
     def _cover(
         self, counts: Counter[str], ways: Sequence[Optional[str]], keys: Iterable[str]
     ) -> None:
-        """Count the training words that were found, and say so: as a warning if they are few.
+        """Count and log the training words that were found, with a warning if they are few.
 
-        ways: how each of the counted words was found; None if it was not.
-        keys: what has a vector, for the warning.
+        counts (Counter[str]): The number of times each word occurs.
+        ways (Sequence[Optional[str]]): The way in which each of these words was found, or None.
+        keys (Iterable[str]): Words with a vector, for the warning.
         """
-        self.coverage = Coverage.of(counts, ways)
+        self.coverage = VectorCoverage.of(counts, ways)
         inform("%s: %s", self.name, self.coverage)
         if self.coverage.n_tokens and self.coverage.of_tokens < LOW_COVERAGE:
             missing = Counter(
@@ -79,33 +86,47 @@ class PretrainedVectors:
                 list(islice(keys, _SHOWN)),
             )
 
+    def vocabulary(self, vocab: Vocab) -> Optional[VocabularyProbe]:
+        if not self.shape[1]:
+            # The pipeline has no vectors: the part is left out.
+            return None
+
+        def read(words: Sequence[str]) -> list[np.ndarray]:
+            """1 for a word that has a vector, else 0."""
+            return [np.array([self._way(word, vocab) is not None]) for word in words]
+
+        return VocabularyProbe(self.shape[0], 0, read)
+
     def to_dict(self) -> dict[str, Any]:
         return {"shape": list(self.shape), "coverage": self.coverage._asdict()}
 
     def from_dict(self, state: dict[str, Any]) -> None:
         self.shape = (state["shape"][0], state["shape"][1])
-        self.coverage = Coverage(**state["coverage"])
+        self.coverage = VectorCoverage(**state["coverage"])
         self._table = None
 
 
-class PipelineVectors(PretrainedVectors):
+class PipelineVectors(VectorFeature):
     """The vectors of words in ``nlp.vocab.vectors``, ``NAME``, float32 (U, width); with `trained`
     their rows in a copy of its table, int64 (U, 1). ``NAME_lengths``, int64 (U,): 1, and 0 for a
     word without a vector.
 
-    Nothing of the pipeline's vectors is kept but their shape: for each batch anew, words are found
-    by their keys, and rows are read from the table. What changes there counts at once. Of vectors
-    of mode floret, which are computed once for each word and table, only another table counts; with
-    `trained`, keys and rows are those of the training.
+    Only the shape of the pipeline's vectors is kept: for each batch, words are looked up by their
+    keys, and rows are read from the table, so changes of the table take effect at once. Vectors of
+    mode floret are computed once for each word and table, so only a new table takes effect; with
+    `trained`, keys and rows stay as they were in training.
 
-    Where the pipeline has no vectors when training starts, the part is left out with a warning: its
+    If the pipeline has no vectors when training starts, the part is left out with a warning: its
     width is 0.
+
+    name (str): Name of the part of the embedding.
+    trained (bool): Fine-tune a copy of the table.
     """
 
     def __init__(self, name: str, trained: bool):
         super().__init__(name)
         self.trained = trained
-        #: of a table that is trained: the row of each key
+        #: with `trained`, the row of each key
         self._key2row: Mapping[int, int] = {}
 
     def build(self, counts: Counter[str], vocab: Vocab) -> None:
@@ -136,13 +157,13 @@ class PipelineVectors(PretrainedVectors):
         keys = (strings[key] for key in vectors.key2row if key in strings)
         self._cover(counts, [self._way(word, vocab) for word in counts], keys)
 
-    def ids(self, words: list[str], vocab: Vocab) -> dict[str, np.ndarray]:
+    def arrays(self, words: list[str], vocab: Vocab) -> dict[str, np.ndarray]:
         if not self.shape[1]:
             return padded(self.name, [[] for _ in words], 1)
         self._check(vocab)
         if _is_floret(vocab):
             return self._floret(words, vocab)
-        # The keys under which a word may be found.
+        # The keys that a word is looked up by.
         keys = np.zeros((len(words), MAX_VARIANTS), dtype="uint64")
         lengths = np.zeros(len(words), dtype="int64")
         for i, word in enumerate(words):
@@ -171,7 +192,6 @@ class PipelineVectors(PretrainedVectors):
         return {self.name: found, self.name + "_lengths": known.astype("int64")}
 
     def _way(self, word: str, vocab: Vocab) -> Optional[str]:
-        """The way in which a word is found; None if it is not."""
         if _is_floret(vocab):
             return SUBWORDS
         rows = vocab.vectors.key2row
@@ -179,7 +199,7 @@ class PipelineVectors(PretrainedVectors):
         return next(found, None)
 
     def _floret(self, words: list[str], vocab: Vocab) -> dict[str, np.ndarray]:
-        """Every word has a vector, made of its subwords."""
+        """Compute the vector of each word from its subwords."""
         vectors = vocab.vectors
         keys = [word.lower() for word in words] if vectors.attr == LOWER else words
         found = get_array_ops(vectors.data).to_numpy(vectors.get_batch(keys))
@@ -214,15 +234,17 @@ class PipelineVectors(PretrainedVectors):
             )
 
 
-class StoredVectors(PretrainedVectors):
+class StoredVectors(VectorFeature):
     """Rows of words in a table that is part of the model: ``NAME``, int64 (U, L), padded with 0,
-    and ``NAME_lengths``, int64 (U,), 0 for a word without a vector. A word has one row, and those
-    of its n-grams, at most `MAX_NGRAMS`, in a table of n-grams.
+    and ``NAME_lengths``, int64 (U,), 0 for a word without a vector. A word has one row or, in a
+    table of n-grams, the rows of its n-grams, at most `MAX_NGRAMS`.
 
-    read: gives the table for the training words, when training starts.
+    name (str): Name of the part of the embedding.
+    read (Callable[[Iterable[str]], VectorTable]): Returns the table for the training words when
+        training starts.
     """
 
-    def __init__(self, name: str, read: Callable[[Iterable[str]], Table]):
+    def __init__(self, name: str, read: Callable[[Iterable[str]], VectorTable]):
         super().__init__(name)
         self._read = read
         self._rows: Mapping[str, int] = {}
@@ -239,7 +261,7 @@ class StoredVectors(PretrainedVectors):
         self.shape = (len(table.keys), table.vectors.shape[1])
         self._set_keys(table.keys, table.by_ngrams)
         self._table = table.vectors
-        self._cover(counts, [self._find(word)[1] for word in counts], table.keys)
+        self._cover(counts, [self._way(word, vocab) for word in counts], table.keys)
         inform(
             "%s: %s vectors of width %d are a part of the model (%.1f MB)",
             self.name,
@@ -248,9 +270,12 @@ class StoredVectors(PretrainedVectors):
             table.vectors.nbytes / 1e6,
         )
 
-    def ids(self, words: list[str], vocab: Vocab) -> dict[str, np.ndarray]:
+    def arrays(self, words: list[str], vocab: Vocab) -> dict[str, np.ndarray]:
         found = [self._find(word)[0] for word in words]
         return padded(self.name, found, MAX_NGRAMS if self._by_ngrams else 1)
+
+    def _way(self, word: str, vocab: Vocab) -> Optional[str]:
+        return self._find(word)[1]
 
     def _find(self, word: str) -> Found:
         if self._by_ngrams:
@@ -266,7 +291,7 @@ class StoredVectors(PretrainedVectors):
         self._by_ngrams = by_ngrams
 
     def to_dict(self) -> dict[str, Any]:
-        # Millions of words would not fit into the header of the model's file as they are.
+        # Compressed, for millions of words would not fit into the header of the model's file.
         keys = zlib.compress(json.dumps(list(self._rows), ensure_ascii=False).encode())
         return {
             **super().to_dict(),
@@ -281,9 +306,11 @@ class StoredVectors(PretrainedVectors):
 
 
 def _rows_of(keys: np.ndarray, lengths: np.ndarray, key2row: Mapping[int, int]) -> np.ndarray:
-    """The row of each word, int64 (U,), -1 for one that is not found.
+    """Return the row of each word, int64 (U,), -1 for a word that is not found.
 
-    keys: those that are tried in this order, (U, L). lengths: how many a word has, (U,).
+    keys (np.ndarray): Keys of each word, which are tried in this order, uint64 (U, L).
+    lengths (np.ndarray): Number of keys of each word, int64 (U,).
+    key2row (Mapping[int, int]): The row of each key.
     """
     rows = np.full(len(keys), -1, dtype="int64")
     left = np.arange(len(keys))

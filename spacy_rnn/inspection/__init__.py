@@ -1,1 +1,1 @@
-"""What a corpus holds for components, and what training will take: numbers, before it starts."""
+"""Reports on the corpora and the memory of a training, before it starts."""

@@ -1,14 +1,14 @@
-"""What is wrong with a config or its corpora, and what to do about it."""
+"""Warnings about a config and its corpora, with what to do."""
 
 from typing import Iterator, List
 
 from ..pipeline.annotation import LOST_BY_READERS, ZERO_FOR_OTHERS
-from .labels import Labels
-from .report import Component, Report
+from .labels import LabelTarget
+from .report import ComponentReport, Report
 
-#: fewer training documents, or occurrences of a label, are few
+#: fewer training documents, or occurrences of a label, cause a warning
 FEW_DOCUMENTS, FEW_LABELS = 100, 5
-#: a larger share of unknown words is large
+#: a larger share of unknown words causes a warning
 UNKNOWN = 0.2
 #: labels that are named in one message
 N_NAMED = 10
@@ -18,7 +18,7 @@ CURES = {
     "words": "Train on more text, lower min_freq, or let the embedding see such words in another "
     "way: by characters, affixes, pieces or vectors.",
 }
-#: what comes of labels that no document lacks
+#: consequences of labels that no document lacks
 NEVER_ABSENT = {
     "train": "They will be predicted for all texts.",
     "dev": "Predicting them is never counted as wrong.",
@@ -26,8 +26,8 @@ NEVER_ABSENT = {
 OTHER_CURE = "Train on more text, or on text that is more like that of the dev corpus."
 
 
-def advice(report: Report) -> List[str]:
-    """Warnings, each with its cure."""
+def find_warnings(report: Report) -> List[str]:
+    """Return warnings, each with what to do."""
     found = list(_of_corpora(report))
     for name, component in report.components.items():
         found += [f"{name}: {warning}" for warning in _of_component(component)]
@@ -37,8 +37,8 @@ def advice(report: Report) -> List[str]:
 def _of_corpora(report: Report) -> Iterator[str]:
     if report.train.documents < FEW_DOCUMENTS:
         yield (
-            f"Training documents: only {report.train.documents}. A network needs some hundreds, "
-            f"better thousands."
+            f"Training documents: only {report.train.documents}. A network needs hundreds, better "
+            f"thousands."
         )
     for part, corpus in (("train", report.train), ("dev", report.dev)):
         if corpus.empty:
@@ -59,14 +59,14 @@ def _of_corpora(report: Report) -> Iterator[str]:
         )
 
 
-def _of_component(component: Component) -> Iterator[str]:
+def _of_component(component: ComponentReport) -> Iterator[str]:
     for side, of_side in component.vocabularies.items():
         for name, vocabulary in of_side.items():
             share = vocabulary.dev.unknown_tokens
             if share > UNKNOWN:
                 yield (
-                    f"Words of the dev corpus ({side}) that its {name} do not know, or not whole: "
-                    f"{share:.0%}. {CURES.get(name, OTHER_CURE)}"
+                    f"Words of the dev corpus ({side}) that are unknown, whole or in part, to its "
+                    f"{name}: {share:.0%}. {CURES.get(name, OTHER_CURE)}"
                 )
     for part, n in component.unannotated.items():
         if n:
@@ -81,7 +81,7 @@ def _of_component(component: Component) -> Iterator[str]:
                 f"{_named(labels)}. {NEVER_ABSENT[part]} {ZERO_FOR_OTHERS}"
             )
     for name, target in component.targets.items():
-        if isinstance(target, Labels):
+        if isinstance(target, LabelTarget):
             yield from _of_labels(name, target)
     for part, reasons in component.lost.items():
         for reason, n in reasons.items():
@@ -106,7 +106,7 @@ def _of_component(component: Component) -> Iterator[str]:
             )
 
 
-def _of_labels(name: str, target: Labels) -> Iterator[str]:
+def _of_labels(name: str, target: LabelTarget) -> Iterator[str]:
     counts = target.train.counts
     rare = [label for label in counts if counts[label] < FEW_LABELS and label not in target.unseen]
     if rare:

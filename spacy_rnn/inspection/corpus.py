@@ -1,22 +1,26 @@
-"""How many documents a corpus has, how long they are, and what its reader leaves out."""
+"""Number and lengths of the documents of a corpus, and tokens that its reader leaves out."""
 
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, Sequence
 
 import numpy as np
-from spacy.training import Corpus as Reader
+from spacy.training import Corpus as SpacyCorpus
 from spacy.training.corpus import FILE_TYPE, walk_corpus
 from spacy.vocab import Vocab
 
 
 @dataclass(frozen=True)
-class Corpus:
-    """A corpus.
+class CorpusStats:
+    """Numbers of a corpus.
 
-    documents, empty: how many, and how many of them without a token.
-    tokens: of all documents. mean, longest: of one.
-    lengths: how many documents have so many tokens, "0", "1", "2-3", "4-7" and so on.
+    documents (int): Number of documents.
+    empty (int): Number of documents without a token.
+    tokens (int): Tokens of all documents.
+    mean (float): Tokens of a document, on average.
+    longest (int): Tokens of a document, at most.
+    lengths (Dict[str, int]): Number of documents by number of tokens, "0", "1", "2-3", "4-7" and so
+        on.
     """
 
     documents: int
@@ -27,10 +31,10 @@ class Corpus:
     lengths: Dict[str, int]
 
 
-def describe(lengths: Sequence[int]) -> Corpus:
-    """A corpus with at least one document. lengths: tokens of each."""
+def describe_corpus(lengths: Sequence[int]) -> CorpusStats:
+    """Describe a corpus of at least one document from the number of tokens of each."""
     array = np.array(lengths)
-    return Corpus(
+    return CorpusStats(
         documents=len(array),
         empty=int((array == 0).sum()),
         tokens=int(array.sum()),
@@ -41,15 +45,15 @@ def describe(lengths: Sequence[int]) -> Corpus:
 
 
 def histogram(lengths: Iterable[int]) -> Dict[str, int]:
-    """How many lengths are in each range from one power of two to the next."""
+    """Count the lengths in each range from one power of two to the next."""
     bins = Counter(int(length).bit_length() for length in lengths)
     return {_range(n): bins[n] for n in range(min(bins), max(bins) + 1)}
 
 
 def n_left_out(reader: Any, vocab: Vocab) -> int:
-    """How many tokens of its files spaCy's reader leaves out: those of sentences, and of documents
-    without sentences, that have max_length tokens or more."""
-    if not isinstance(reader, Reader) or not reader.max_length or reader.gold_preproc:
+    """Count the tokens that spaCy's reader of .spacy files leaves out: sentences, and documents
+    without sentences, of max_length tokens or more."""
+    if not isinstance(reader, SpacyCorpus) or not reader.max_length or reader.gold_preproc:
         return 0
     n, bound = 0, reader.max_length
     for doc in reader.read_docbin(vocab, walk_corpus(reader.path, FILE_TYPE)):
@@ -60,12 +64,12 @@ def n_left_out(reader: Any, vocab: Vocab) -> int:
 
 
 def _range(n_bits: int) -> str:
-    """Of the numbers with so many bits."""
+    """Return the range of the numbers with so many bits."""
     first, last = (1 << n_bits) >> 1, (1 << n_bits) - 1
     return f"{first}-{last}" if first < last else str(first)
 
 
 def n_leaked(train: Iterable[str], dev: Iterable[str]) -> int:
-    """How many texts of the dev corpus, but empty ones, are in the training corpus too."""
+    """Count the texts of the dev corpus, except empty ones, that are in the training corpus too."""
     known = set(train)
     return sum(bool(text.strip()) and text in known for text in dev)

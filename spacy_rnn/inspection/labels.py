@@ -1,4 +1,4 @@
-"""How annotation is distributed: over labels, or over numbers."""
+"""Distribution of annotation: of labels, or of numbers."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -8,11 +8,12 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Counts:
+class LabelCounts:
     """Labels in a corpus.
 
-    documents: how many are annotated. counts: how often each label occurs, the most frequent first.
-    per_document: how many labels an annotated document has, in the mean.
+    documents (int): Number of annotated documents.
+    counts (Dict[str, int]): Occurrences of each label, the most frequent first.
+    per_document (float): Labels of an annotated document, on average.
     """
 
     documents: int
@@ -21,21 +22,29 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Labels:
+class LabelTarget:
     """A target with labels.
 
-    train, dev: all labels that the component knows or that the corpus has.
-    unseen: those of the dev corpus that the training corpus lacks.
+    train (LabelCounts): Labels that the component knows or that occur in the training corpus.
+    dev (LabelCounts): The same for the dev corpus.
+    unseen (List[str]): Labels of the dev corpus that the training corpus does not have.
     """
 
-    train: Counts
-    dev: Counts
+    train: LabelCounts
+    dev: LabelCounts
     unseen: List[str]
 
 
 @dataclass(frozen=True)
-class Spread:
-    """Numbers of a corpus. documents: how many have one. std: standard deviation."""
+class NumberStats:
+    """Numbers in a corpus.
+
+    documents (int): Number of annotated documents.
+    mean (float): Mean of the numbers.
+    std (float): Their standard deviation.
+    lowest (float): The lowest one.
+    highest (float): The highest one.
+    """
 
     documents: int
     mean: float
@@ -45,24 +54,31 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """A target with numbers; None for a corpus without any."""
+class NumberTarget:
+    """A target with numbers.
 
-    train: Optional[Spread]
-    dev: Optional[Spread]
+    train (Optional[NumberStats]): Numbers of the training corpus; None if it has none.
+    dev (Optional[NumberStats]): Numbers of the dev corpus.
+    """
+
+    train: Optional[NumberStats]
+    dev: Optional[NumberStats]
 
 
-Target = Union[Labels, Numbers]
-#: what is annotated in a document, under the name of each target that is annotated there
+Target = Union[LabelTarget, NumberTarget]
+#: annotation of a document by target, for the targets that are annotated there
 Annotation = Mapping[str, Sequence[Any]]
 
 
-def targets(
+def describe_targets(
     train: Sequence[Annotation], dev: Sequence[Annotation], known: Mapping[str, Sequence[str]]
 ) -> Dict[str, Target]:
-    """Each target, from what is annotated in the documents of two corpora.
+    """Describe each target.
 
-    known: labels of targets that are listed even if no document has them.
+    train (Sequence[Annotation]): Annotation of the documents of the training corpus.
+    dev (Sequence[Annotation]): Annotation of the documents of the dev corpus.
+    known (Mapping[str, Sequence[str]]): Labels that are listed even if no document has them.
+    RETURNS (Dict[str, Target]): The targets by name.
     """
     names = dict.fromkeys([*known, *(name for doc in [*train, *dev] for name in doc)])
     found: Dict[str, Target] = {}
@@ -70,7 +86,7 @@ def targets(
         of_train, of_dev = ([doc[name] for doc in part if name in doc] for part in (train, dev))
         values = [value for doc in [*of_train, *of_dev] for value in doc]
         if values and not isinstance(values[0], str):
-            found[name] = Numbers(_spread(of_train), _spread(of_dev))
+            found[name] = NumberTarget(_spread(of_train), _spread(of_dev))
         else:
             found[name] = _labels(of_train, of_dev, known.get(name, ()))
     return found
@@ -78,23 +94,23 @@ def targets(
 
 def _labels(
     train: Sequence[Sequence[str]], dev: Sequence[Sequence[str]], known: Sequence[str]
-) -> Labels:
+) -> LabelTarget:
     of_train, of_dev = (_counts(docs, known) for docs in (train, dev))
     unseen = [label for label, n in of_dev.counts.items() if n and not of_train.counts.get(label)]
-    return Labels(of_train, of_dev, unseen)
+    return LabelTarget(of_train, of_dev, unseen)
 
 
-def _counts(docs: Sequence[Sequence[str]], known: Sequence[str]) -> Counts:
+def _counts(docs: Sequence[Sequence[str]], known: Sequence[str]) -> LabelCounts:
     counts = Counter({label: 0 for label in known})
     counts.update(label for doc in docs for label in doc)
-    return Counts(len(docs), dict(counts.most_common()), counts.total() / max(len(docs), 1))
+    return LabelCounts(len(docs), dict(counts.most_common()), counts.total() / max(len(docs), 1))
 
 
-def _spread(docs: Sequence[Sequence[float]]) -> Optional[Spread]:
+def _spread(docs: Sequence[Sequence[float]]) -> Optional[NumberStats]:
     if not docs:
         return None
     values = np.array([value for doc in docs for value in doc])
-    return Spread(
+    return NumberStats(
         documents=len(docs),
         mean=float(values.mean()),
         std=float(values.std()),

@@ -1,4 +1,4 @@
-"""How much memory training and prediction take, measured on some documents before they start."""
+"""Memory of training and prediction, measured on some documents before they start."""
 
 import weakref
 from dataclasses import dataclass
@@ -14,28 +14,31 @@ from torch.utils._pytree import tree_leaves
 
 from ..pipeline.base import RNNPipe
 
-#: tokens of a batch that training is measured on; of larger batches it is reckoned
+#: tokens of a batch that training is measured on; the memory of larger batches is extrapolated
 MOST_TOKENS = 4000
-#: windows on streams that are measured
+#: windows of streams that are measured
 N_WINDOWS = 4
 
-#: sets on documents what components set that come before
+#: sets the annotation of earlier components on documents
 Annotate = Callable[[Sequence[Example]], None]
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Memory in bytes, but for the first four numbers.
+    """Memory of training and prediction.
 
-    parameters, trained: numbers in the network, and those of them that are trained.
-    batch: tokens of the largest batch of training, or units that are read at once on streams.
-    prediction_batch: tokens of a batch of prediction.
-    weights: of the parameters.
-    gradients, optimizer: of those that are trained; the optimizer has two moments of each, and an
-        average where averages are kept.
-    activations: of the largest batch; None where nothing can be learned from any.
-    prediction: of a batch of prediction.
-    vectors: of the pipeline's table of vectors, which its components share.
+    parameters (int): Number of parameters.
+    trained (int): Number of parameters that are trained.
+    batch (int): Tokens of the largest training batch, or units of a window of streams.
+    prediction_batch (int): Tokens of a batch in prediction.
+    weights (int): Bytes of the parameters.
+    gradients (int): Bytes of their gradients.
+    optimizer (int): Bytes of the optimizer: two moments of each parameter that is trained, and an
+        average if averages are kept.
+    activations (Optional[int]): Bytes of the activations of the largest batch; None if no batch can
+        be learned from.
+    prediction (int): Bytes of a batch in prediction.
+    vectors (int): Bytes of the pipeline's vectors, which its components share.
     """
 
     parameters: int
@@ -50,20 +53,25 @@ class Memory:
     vectors: int
 
 
-def estimate(
+def estimate_memory(
     pipe: RNNPipe,
     batches: Sequence[List[Example]],
     dropout: float,
     optimizer: Optimizer,
     annotate: Annotate,
 ) -> Memory:
-    """The memory that torch asks for to train a component that is initialized.
+    """Estimate the memory that torch allocates to train a component that is initialized.
 
-    Activations are measured in a step of the largest batch, or if that has more than `MOST_TOKENS`
-    tokens, in one of a smaller batch, and are taken to grow with the tokens. A CPU takes less than
-    torch asks for where kernels ask for more than they need, and some more for itself.
+    Activations are measured in a step of the largest batch or, if that has more than `MOST_TOKENS`
+    tokens, of a smaller batch, and extrapolated by tokens. On a CPU, the memory that is used may be
+    less, because some kernels allocate more than they need.
 
-    batches: those of an epoch.
+    pipe (RNNPipe): The component.
+    batches (Sequence[List[Example]]): Batches of an epoch.
+    dropout (float): Dropout rate of training.
+    optimizer (Optimizer): Optimizer of training.
+    annotate (Annotate): Sets the annotation of earlier components.
+    RETURNS (Memory): The estimate.
     """
     parameters = list(pipe.shim.module.parameters())
     trained = [parameter for parameter in parameters if parameter.requires_grad]
@@ -84,7 +92,8 @@ def estimate(
 
 
 class PeakMemory(TorchDispatchMode):
-    """Within it, tensors that were made there take `now` bytes, and took `most` at once."""
+    """Context manager that measures the bytes of the tensors made inside: `now`, and `most` at
+    once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -113,7 +122,7 @@ class PeakMemory(TorchDispatchMode):
 
 
 def _size(pipe: RNNPipe, batch: Sequence[Example]) -> int:
-    """How much training reads at once."""
+    """Return the tokens or units that training reads at once."""
     return pipe.read_limits.step or sum(len(eg.predicted) for eg in batch)
 
 
@@ -121,7 +130,7 @@ def _activations(
     pipe: RNNPipe, batches: Sequence[List[Example]], dropout: float, annotate: Annotate
 ) -> Optional[int]:
     sizes = [_size(pipe, batch) for batch in batches]
-    # The largest of those that are small enough, and so on, then the smallest of the others.
+    # Batches that are small enough from the largest down, then the others from the smallest up.
     order = sorted(
         range(len(batches)), key=lambda i: (sizes[i] > MOST_TOKENS, abs(sizes[i] - MOST_TOKENS))
     )
@@ -137,7 +146,7 @@ def _activations(
 
 
 def _step(pipe: RNNPipe, batch: Sequence[Example], annotate: Annotate) -> int:
-    """Compute gradients from a batch; returns how often."""
+    """Compute gradients from a batch; return the number of backward passes."""
     some = [eg for eg in batch if pipe.can_train_on(eg)]
     if not some:
         return 0
@@ -150,7 +159,7 @@ def _step(pipe: RNNPipe, batch: Sequence[Example], annotate: Annotate) -> int:
 
 
 def _take_gradients(pipe: RNNPipe) -> int:
-    """Remove the gradients; returns how many bytes they took."""
+    """Remove the gradients; return their size in bytes."""
     n = 0
     for parameter in pipe.shim.module.parameters():
         if parameter.grad is not None:

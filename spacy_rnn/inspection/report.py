@@ -1,4 +1,4 @@
-"""All that is said of a config and its corpora."""
+"""Report on a config and its corpora."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -7,24 +7,32 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
 from spacy.training import Example
 
 from ..pipeline.base import ExampleStats, ReadLimits, RNNPipe
-from .corpus import Corpus, describe, n_leaked
-from .labels import Target, targets
-from .memory import Memory, estimate
+from .corpus import CorpusStats, describe_corpus, n_leaked
+from .labels import Target, describe_targets
+from .memory import Memory, estimate_memory
 from .setup import Setup
 from .vocabulary import Vocabulary, vocabularies
 
 
 @dataclass(frozen=True)
-class Component:
-    """What is said of a component; by corpus is by "train" and "dev".
+class ComponentReport:
+    """Report on a component. Numbers by corpus have the keys "train" and "dev".
 
-    vocabularies: by what is read and by name.
-    annotation: names of what it learns from, if that is not the text itself.
-    unannotated: by corpus, how many documents with tokens lack that.
-    never_absent: by corpus, the labels that no document is annotated to lack, where that is needed.
-    lost: by corpus, how much annotation cannot be learned from, by reason.
-    cut, windowed: by corpus, how many documents are longer than the component reads at all, and at
-        once in prediction.
+    factory (str): Name of its factory.
+    bounds (ReadLimits): The number of tokens that it reads, at most.
+    vocabularies (Dict[str, Dict[str, Vocabulary]]): Its vocabularies by text ("text", or "source"
+        and "target") and by name.
+    targets (Dict[str, Target]): The annotation of each target.
+    annotation (Sequence[str]): Names of the annotation that it learns from; empty for the text
+        itself.
+    unannotated (Dict[str, int]): Documents with tokens but without this annotation, by corpus.
+    never_absent (Dict[str, List[str]]): Labels without negative examples, by corpus, if they are
+        needed.
+    lost (Dict[str, Dict[str, int]]): Amount of annotation that cannot be learned from, by corpus
+        and reason.
+    cut (Dict[str, int]): Documents longer than the component reads, by corpus.
+    windowed (Dict[str, int]): Documents longer than a window of prediction, by corpus.
+    memory (Memory): Memory of training and prediction.
     """
 
     factory: str
@@ -42,24 +50,29 @@ class Component:
 
 @dataclass(frozen=True)
 class Report:
-    """All that is said.
+    """Report on a config and its corpora.
 
-    streamed: whether only the first documents of both corpora were looked at.
-    left_out: by corpus, tokens of its files that its reader leaves out.
-    leaked: how many documents of the dev corpus are in the training corpus too.
+    streamed (bool): Only the first documents of both corpora were inspected.
+    train (CorpusStats): Numbers of the training corpus.
+    dev (CorpusStats): Numbers of the dev corpus.
+    left_out (Dict[str, int]): Tokens of the files that the reader leaves out, by corpus.
+    leaked (int): Documents of the dev corpus that are in the training corpus too.
+    components (Dict[str, ComponentReport]): Reports on the components, by name.
     """
 
     streamed: bool
-    train: Corpus
-    dev: Corpus
+    train: CorpusStats
+    dev: CorpusStats
     left_out: Dict[str, int]
     leaked: int
-    components: Dict[str, Component]
+    components: Dict[str, ComponentReport]
 
 
-def report(setup: Setup) -> Report:
-    """Look into the corpora of a pipeline that is initialized."""
-    train, dev = (describe([len(eg.predicted) for eg in part]) for part in (setup.train, setup.dev))
+def make_report(setup: Setup) -> Report:
+    """Inspect the corpora of a pipeline that is initialized."""
+    train, dev = (
+        describe_corpus([len(eg.predicted) for eg in part]) for part in (setup.train, setup.dev)
+    )
     texts = ([eg.reference.text for eg in part] for part in (setup.train, setup.dev))
     batches = setup.batches()
     return Report(
@@ -76,7 +89,7 @@ def report(setup: Setup) -> Report:
 
 def _component(
     setup: Setup, name: str, pipe: RNNPipe, batches: Sequence[List[Example]]
-) -> Component:
+) -> ComponentReport:
     corpora = {"train": setup.train, "dev": setup.dev}
     found = {
         part: [pipe.example_stats(eg) for eg in examples] for part, examples in corpora.items()
@@ -87,11 +100,13 @@ def _component(
     window = bounds.window
     if window is not None and bounds.max_length is not None and bounds.max_length <= window:
         window = None
-    return Component(
+    return ComponentReport(
         factory=setup.nlp.get_pipe_meta(name).factory,
         bounds=bounds,
         vocabularies=vocabularies(pipe.shim.features, words["train"], words["dev"], pipe.vocab),
-        targets=targets(annotation["train"], annotation["dev"], _known(pipe, annotation["train"])),
+        targets=describe_targets(
+            annotation["train"], annotation["dev"], _known(pipe, annotation["train"])
+        ),
         annotation=pipe.gold_annotation,
         unannotated={
             part: sum(map(pipe.lacks_annotation, examples)) for part, examples in corpora.items()
@@ -102,12 +117,14 @@ def _component(
         lost={part: _sum(each.unusable for each in contents) for part, contents in found.items()},
         cut=_longer(corpora, bounds.max_length),
         windowed=_longer(corpora, window),
-        memory=estimate(pipe, batches, training["dropout"], training["optimizer"], setup.annotate),
+        memory=estimate_memory(
+            pipe, batches, training["dropout"], training["optimizer"], setup.annotate
+        ),
     )
 
 
 def _words(contents: Sequence[ExampleStats]) -> Dict[str, Counter[str]]:
-    """How often each word occurs in what is read."""
+    """Count the words of each text that is read."""
     counts: Dict[str, Counter[str]] = {}
     for each in contents:
         for side, words in each.words.items():
@@ -116,7 +133,7 @@ def _words(contents: Sequence[ExampleStats]) -> Dict[str, Counter[str]]:
 
 
 def _known(pipe: RNNPipe, annotation: Sequence[Mapping[str, Any]]) -> Dict[str, List[str]]:
-    """The labels that a component knows, by target."""
+    """Return the labels of a component, by target."""
     data = pipe.label_data
     if isinstance(data, list):
         data = {name: data for doc in annotation for name in doc}
@@ -128,7 +145,7 @@ def _sum(counts: Iterable[Mapping[str, int]]) -> Dict[str, int]:
 
 
 def _longer(corpora: Mapping[str, Sequence[Example]], bound: Optional[int]) -> Dict[str, int]:
-    """How many documents of each corpus have more tokens."""
+    """Count the documents of each corpus that have more tokens."""
     return {
         part: 0 if bound is None else sum(len(eg.predicted) > bound for eg in examples)
         for part, examples in corpora.items()

@@ -1,4 +1,4 @@
-"""A pipeline as it is when training starts, and what it is trained on."""
+"""A pipeline as it is when training starts, with its corpora."""
 
 from functools import cache
 from itertools import islice
@@ -19,19 +19,23 @@ from thinc.api import Config, fix_random_seed
 from ..pipeline.base import RNNPipe
 from .corpus import n_left_out
 
-#: of a streamed corpus the examples that spaCy initializes with, and those that are looked at
+#: examples of a streamed corpus that spaCy initializes with, and that are inspected
 N_INITIAL, N_STREAMED = 100, 10_000
 
 
 class Setup(NamedTuple):
-    """What `spacy train` works with.
+    """The pipeline, the corpora and the settings of a training.
 
-    pipes: the components to train that are recurrent networks, initialized.
-    annotating: names of those that set in training what others read: as the config says, and those
-        that networks listen to.
-    train, dev: examples of both corpora. streamed: whether those are only the first ones.
-    left_out: by corpus, tokens of its files that its reader leaves out; not counted of streams.
-    training: [training] of the config, with its functions.
+    nlp (Language): The pipeline.
+    pipes (Dict[str, RNNPipe]): Recurrent networks that are trained, initialized.
+    annotating (List[str]): Names of components whose annotation others read in training: those of
+        [training] annotating_components, and those that networks listen to.
+    train (List[Example]): The training corpus.
+    dev (List[Example]): The dev corpus.
+    streamed (bool): Both are only the first examples of streams.
+    left_out (Dict[str, int]): Tokens of the files that the reader leaves out, by corpus; 0 for
+        streams.
+    training (Dict[str, Any]): [training] of the config, resolved.
     """
 
     nlp: Language
@@ -44,7 +48,7 @@ class Setup(NamedTuple):
     training: Dict[str, Any]
 
     def batches(self) -> List[List[Example]]:
-        """What is read at once in an epoch."""
+        """Return the batches of an epoch."""
         return [
             part
             for batch in self.training["batcher"](self.train)
@@ -52,7 +56,7 @@ class Setup(NamedTuple):
         ]
 
     def annotate(self, examples: Sequence[Example]) -> None:
-        """Set on the predicted docs what components set there in training."""
+        """Set the annotation that components set on predicted docs in training."""
         for name in self.annotating:
             pipe = self.nlp.get_pipe(name)
             for eg in examples:
@@ -61,10 +65,12 @@ class Setup(NamedTuple):
 
 def set_up(config: Config) -> Setup:
     """Initialize the recurrent networks of a config, and components that annotate for them, as
-    `spacy.training.initialize.init_nlp` does. Others stay as they are.
+    `spacy.training.initialize.init_nlp` does. Other components are not initialized.
 
+    config (Config): The config.
+    RETURNS (Setup): The pipeline and its corpora.
     RAISES (ValueError, OSError, ImportError): If the config is not complete, has nothing to
-        inspect, or its data are not there or cannot be learned from.
+        inspect, or its data are missing or cannot be learned from.
     """
     nlp = load_model_from_config(config, auto_fill=True)
     filled = nlp.config.interpolate()
@@ -92,8 +98,8 @@ def set_up(config: Config) -> Setup:
         if not examples:
             name = ("train", "dev")[part]
             raise ValueError(
-                f"The corpus of [training] {name}_corpus has no document. Check --paths.{name} and "
-                f"the settings of its reader, such as limit and max_length."
+                f"The corpus of [training] {name}_corpus has no documents. Check --paths.{name} "
+                f"and the settings of its reader, such as limit and max_length."
             )
         return examples
 

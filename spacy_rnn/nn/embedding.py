@@ -1,12 +1,12 @@
-"""The vector of a token: what is known of its word, concatenated.
+"""The vector of a token: the vectors of its parts, concatenated.
 
-Every part but one is a function of the word alone. A batch therefore embeds each of its *distinct*
-words once, and a token only points at its word. The other one is the word's context.
+Most parts are functions of the word alone. A batch embeds each of its *distinct* words once, and a
+token only points at its word. Other parts embed a token in its document.
 """
 
 from __future__ import annotations
 
-from typing import Any, Mapping, NamedTuple, Optional, Union
+from typing import Mapping, NamedTuple, Optional, TypeVar, Union
 
 import numpy as np
 import torch
@@ -16,14 +16,66 @@ from .dropout import drop_words
 from .layout import Carry, FlatBatch, Overlap, offsets
 from .rnn import Encoder, final_states
 
-#: named arrays with one row for each distinct word
-Words = dict[str, Tensor]
+#: named arrays with one row for each distinct word, or for each token
+Arrays = dict[str, Tensor]
+ArrayT = TypeVar("ArrayT", np.ndarray, Tensor)
+#: name of the vectors of a tok2vec layer, as a part and as an array
+TOK2VEC = "tok2vec"
 
 
-class WordEmbedding(nn.Module):
-    """A trained vector a word; id 0 is the unknown word, which training words become at random.
+class TokenBatch(NamedTuple):
+    """Sequences of tokens as a network reads them, or windows of sequences.
 
-    n_words: size of the vocabulary, the unknown word included.
+    arrays (Arrays): The arrays that parts read, of the U distinct words or of the N tokens. Where
+        the words are already embedded, there are arrays of words for parts in context only.
+    tokens (Tensor): Distinct word of each token, int64 (N,).
+    lengths (Tensor): Tokens of each sequence, int64 (S,) on the CPU.
+    counts (Optional[Tensor]): Sequences of each text, int64 (B,) on the CPU, where texts are read
+        by sentences.
+    embedded (Optional[Tensor]): The vectors of the words, (U, width), where they are already
+        embedded.
+    carry (Optional[Carry]), overlap (Optional[Overlap]): Of windows; see `FlatBatch`.
+    """
+
+    arrays: Arrays
+    tokens: Tensor
+    lengths: Tensor
+    counts: Optional[Tensor] = None
+    embedded: Optional[Tensor] = None
+    carry: Optional[Carry] = None
+    overlap: Optional[Overlap] = None
+
+
+class WordModule(nn.Module):
+    """Base of the parts that embed words: named arrays of U words -> (U, output_size).
+
+    output_size (int): Width of the vectors.
+    """
+
+    output_size: int
+
+
+class TokenModule(nn.Module):
+    """Base of the parts that embed tokens: a `TokenBatch` of N tokens -> (N, output_size).
+
+    output_size (int): Width of the vectors.
+    in_context (bool): The part reads the words of whole sequences, so that its vectors in a window
+        depend on where the window begins and ends. False for a part that reads only arrays of
+        tokens, which are those of the whole document in every window.
+    """
+
+    output_size: int
+    in_context = False
+
+
+class WordEmbedding(WordModule):
+    """A trained vector for each word. ID 0 is the unknown word, which replaces training words at
+    random.
+
+    name (str): Name of the part.
+    n_words (int): Size of the vocabulary, including the unknown word.
+    width (int): Size of a vector.
+    unknown_dropout (float): Rate at which words are replaced in training.
     """
 
     def __init__(self, name: str, n_words: int, width: int, unknown_dropout: float):
@@ -34,20 +86,24 @@ class WordEmbedding(nn.Module):
         nn.init.normal_(self.table.weight, std=width**-0.5)
         self.output_size = width
 
-    def forward(self, words: Words) -> Tensor:
+    def forward(self, words: Arrays) -> Tensor:
         ids = words[self.name]
         if self.training:
             ids = drop_words(ids, self.unknown_dropout, True)
         return self.table(ids)
 
 
-class SubwordRNN(nn.Module):
+class SubwordRNN(WordModule):
     """The last states of a bidirectional recurrent network over a word's characters or pieces.
 
     Ling et al. 2015, "Finding function in form", section 3. The last state of the backward
-    direction is the one at the first unit. A word without any gives zeros.
+    direction is the one at the first unit. A word without units has zeros.
 
-    n_units: size of their vocabulary.
+    name (str): Name of the part.
+    n_units (int): Size of the vocabulary of characters or pieces.
+    width (int): Size of the vector of a unit.
+    hidden_size (int): Size of each direction's state.
+    cell (Cell): Cell of the network.
     """
 
     def __init__(self, name: str, n_units: int, width: int, hidden_size: int, cell: str):
@@ -68,15 +124,17 @@ class SubwordRNN(nn.Module):
         )
         self.output_size = self.encoder.output_size
 
-    def forward(self, words: Words) -> Tensor:
+    def forward(self, words: Arrays) -> Tensor:
         units, lengths = _units(words, self.name)
         return final_states(self.encoder(self.table(units), lengths), lengths, "both")
 
 
-class SubwordMean(nn.Module):
-    """The mean of the vectors of a word's pieces. A word without any gives zeros.
+class SubwordMean(WordModule):
+    """The mean of the vectors of a word's pieces. A word without pieces has zeros.
 
-    n_units: size of their vocabulary.
+    name (str): Name of the part.
+    n_units (int): Size of the vocabulary of pieces.
+    width (int): Size of the vector of a piece.
     """
 
     def __init__(self, name: str, n_units: int, width: int):
@@ -86,31 +144,39 @@ class SubwordMean(nn.Module):
         nn.init.normal_(self.table.weight, std=width**-0.5)
         self.output_size = width
 
-    def forward(self, words: Words) -> Tensor:
+    def forward(self, words: Arrays) -> Tensor:
         return mean_vectors(self.table, words, self.name)
 
 
-def mean_vectors(table: nn.EmbeddingBag, words: Words, name: str) -> Tensor:
-    """The mean of the vectors of each word's units, zeros for a word without any: (U, width)."""
+def mean_vectors(table: nn.EmbeddingBag, words: Arrays, name: str) -> Tensor:
+    """Return the mean of the vectors of each word's units, zeros for a word without units:
+    (U, width)."""
     units, lengths = _units(words, name)
     starts = torch.from_numpy(offsets(lengths.numpy()))
     return table(units, starts.to(units.device, non_blocking=True))
 
 
-def _units(words: Words, name: str) -> tuple[Tensor, Tensor]:
-    """The characters, pieces or rows of words, flat, and how many each has, (U,) on the CPU."""
+def _units(words: Arrays, name: str) -> tuple[Tensor, Tensor]:
+    """Return the characters, pieces or rows of all words, flat, and the number of each word's, (U,)
+    on the CPU."""
     ids, lengths = words[name], words[name + "_lengths"]
-    # Which places hold units is worked out on the host: a device would have to be awaited.
+    # The places of units are computed on the host: indexing by a mask would force a device sync.
     places = (torch.arange(ids.shape[1]) < lengths.unsqueeze(1)).flatten().nonzero().squeeze(1)
     # shape: (U, L) -> flat (units,)
     return ids.flatten().index_select(0, places.to(ids.device)), lengths
 
 
-class CharacterCNN(nn.Module):
+class CharacterCNN(WordModule):
     """Convolutions over a word's characters, the maximum of each filter over the word.
 
-    Ma and Hovy 2016, section 2.1. What lies beyond a word's ends counts as zero, however long the
-    other words are. A word without characters gives zeros.
+    Ma and Hovy 2016, section 2.1. The vectors beyond a word's ends are zeros, whatever the length
+    of the other words. A word without characters has zeros.
+
+    name (str): Name of the part.
+    n_characters (int): Size of the alphabet.
+    width (int): Size of the vector of a character.
+    filters (int): Number of filters.
+    kernel_size (int): Number of characters that a filter covers.
     """
 
     def __init__(self, name: str, n_characters: int, width: int, filters: int, kernel_size: int):
@@ -123,7 +189,7 @@ class CharacterCNN(nn.Module):
         self.convolution = nn.Conv1d(width, filters, kernel_size, padding=kernel_size // 2)
         self.output_size = filters
 
-    def forward(self, words: Words) -> Tensor:
+    def forward(self, words: Arrays) -> Tensor:
         ids, lengths = words[self.name], words[self.name + "_lengths"].to(words[self.name].device)
         # shape: (U, L, width) -> (U, filters, L)
         features = self.convolution(self.table(ids).transpose(1, 2))
@@ -134,10 +200,15 @@ class CharacterCNN(nn.Module):
         return torch.relu(best)
 
 
-class HashEmbedding(nn.Module):
+class HashEmbedding(WordModule):
     """Vectors of hashed properties of a word (affixes, shape), one table for each, concatenated.
 
-    Svenstrup et al. 2017, "Hash embeddings", with one hash a property.
+    Svenstrup et al. 2017, "Hash embeddings", with one hash function for each property.
+
+    name (str): Name of the part.
+    n_properties (int): Number of properties of a word.
+    rows (int): Rows of each table.
+    width (int): Size of the vector of a property.
     """
 
     first_row: Tensor
@@ -150,158 +221,78 @@ class HashEmbedding(nn.Module):
         self.register_buffer("first_row", torch.arange(n_properties) * rows, persistent=False)
         self.output_size = n_properties * width
 
-    def forward(self, words: Words) -> Tensor:
+    def forward(self, words: Arrays) -> Tensor:
         # shape: (U, properties) -> (U, properties * width)
         return self.table(words[self.name] + self.first_row).flatten(1)
 
 
-class Strings(NamedTuple):
-    """Sequences of words as characters; see `spacy_rnn.features.contextual_strings.Strings`.
+class Tok2VecVectors(TokenModule):
+    """The vectors that a tok2vec layer gives for tokens.
 
-    units (C,), ends (N,): on the network's device. lengths: on the CPU.
+    width (int): Their width.
     """
 
-    units: Tensor
-    lengths: Tensor
-    ends: Tensor
-
-
-#: for each direction in which the characters are read
-Context = dict[str, Strings]
-
-
-class CharacterReader(nn.Module):
-    """The part of a language model that reads characters.
-
-    encoder: reads vectors forward, of whatever order they are.
-    """
-
-    def __init__(self, n_characters: int, encoder: Encoder):
+    def __init__(self, width: int):
         super().__init__()
-        self.embedding = nn.Embedding(n_characters, encoder.input_size)
-        self.encoder = encoder
+        self.output_size = width
 
-    def forward(self, strings: Strings) -> Tensor:
-        """The state after each word, (N, H)."""
-        states = self.encoder(self.embedding.weight, strings.lengths, strings.units)
-        return states.index_select(0, strings.ends)
-
-
-class ContextualStrings(nn.Module):
-    """The states of language models of characters, forward and backward, once they have read a
-    word and the blank next to it (Akbik et al. 2018, "Contextual string embeddings for sequence
-    labeling", section 2.2).
-
-    readers: of each direction.
-    trained: fine-tune them; otherwise they stay as they are, and have no dropout either.
-    """
-
-    def __init__(self, readers: dict[str, CharacterReader], trained: bool):
-        super().__init__()
-        self.readers = nn.ModuleDict(readers)
-        self.trained = trained
-        self.requires_grad_(trained)
-        self.output_size = sum(reader.encoder.output_size for reader in readers.values())
-
-    def train(self, mode: bool = True) -> ContextualStrings:
-        return super().train(mode and self.trained)
-
-    def forward(self, context: Context) -> Tensor:
-        """The states at each token, concatenated: (N, output_size)."""
-        return torch.cat([read(context[name]) for name, read in self.readers.items()], dim=1)
-
-
-class TokenBatch(NamedTuple):
-    """Sequences of tokens as a network reads them, or windows of sequences.
-
-    words (Union[Words, Tensor]): Arrays of the U distinct words, or their vectors (U, width) where
-        they are already embedded.
-    tokens (Tensor): Distinct word of each token, int64 (N,).
-    lengths (Tensor): Tokens of each sequence, int64 (S,) on the CPU.
-    counts (Optional[Tensor]): Sequences of each text, int64 (B,) on the CPU, where texts are read
-        by sentences.
-    context (Optional[Context]): The sequences as characters, where the embedding reads them.
-    vectors (Optional[Tensor]): Vectors that the tokens come with, (N, D), where the embedding takes
-        some.
-    carry (Optional[Carry]), overlap (Optional[Overlap]): Of windows; see `FlatBatch`.
-    """
-
-    words: Union[Words, Tensor]
-    tokens: Tensor
-    lengths: Tensor
-    counts: Optional[Tensor] = None
-    context: Optional[Context] = None
-    vectors: Optional[Tensor] = None
-    carry: Optional[Carry] = None
-    overlap: Optional[Overlap] = None
-
-
-def words_to_device(words: Mapping[str, np.ndarray], device: torch.device) -> Words:
-    """Arrays of words as tensors. Lengths stay on the CPU."""
-    tensors = {}
-    for name, array in words.items():
-        tensor = torch.from_numpy(np.ascontiguousarray(array))
-        stays = name.endswith("_lengths")
-        tensors[name] = tensor if stays else tensor.to(device, non_blocking=True)
-    return tensors
-
-
-def context_to_device(
-    strings: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]], device: torch.device
-) -> Context:
-    """Sequences as characters, each direction's units, lengths and ends, as tensors."""
-    return {
-        name: Strings(
-            torch.from_numpy(units).to(device, non_blocking=True),
-            torch.from_numpy(lengths),
-            torch.from_numpy(ends).to(device, non_blocking=True),
-        )
-        for name, (units, lengths, ends) in strings.items()
-    }
+    def forward(self, batch: TokenBatch) -> Tensor:
+        return batch.arrays[TOK2VEC]
 
 
 class TokenEmbedding(nn.Module):
-    """The vectors of tokens: those of a token's word, its context, and those that it comes with,
-    concatenated.
+    """The vector of a token: the vectors of its parts, concatenated. The vectors of all parts that
+    embed words precede those of the parts that embed tokens.
 
-    parts (dict[str, Any]): Modules that embed words, by name.
-    context (Optional[ContextualStrings]): Embeds tokens in their context.
-    tok2vec_size (int): Width of the vectors that tokens come with; 0 for none.
+    parts (dict[str, Union[WordModule, TokenModule]]): The parts by name.
     """
 
-    def __init__(
-        self,
-        parts: dict[str, Any],
-        context: Optional[ContextualStrings] = None,
-        tok2vec_size: int = 0,
-    ):
+    def __init__(self, parts: Mapping[str, Union[WordModule, TokenModule]]):
         super().__init__()
         self.parts = nn.ModuleDict(parts)
-        self.context = context
-        self.output_size: int = sum(part.output_size for part in parts.values()) + tok2vec_size
-        if context is not None:
-            self.output_size += context.output_size
+        token_parts = {name: part for name, part in parts.items() if isinstance(part, TokenModule)}
+        self._word_parts = [name for name in parts if name not in token_parts]
+        self._token_parts = list(token_parts)
+        #: names of the parts whose vectors depend on the words around a token
+        self.in_context = {name for name, part in token_parts.items() if part.in_context}
+        self.output_size = sum(part.output_size for part in parts.values())
 
-    def embed_words(self, words: Words) -> Tensor:
+    def read_in_context(self, words: Mapping[str, ArrayT]) -> dict[str, ArrayT]:
+        """Select the arrays of words that parts in context read."""
+        return {
+            name: array
+            for name, array in words.items()
+            if name.removesuffix("_lengths") in self.in_context
+        }
+
+    def embed_words(self, words: Arrays) -> Tensor:
         """Embed distinct words: U words -> (U, width)."""
-        if not self.parts:
+        if not self._word_parts:
             return torch.empty(0, 0)
-        return torch.cat([part(words) for part in self.parts.values()], dim=1)
+        return torch.cat([self.parts[name](words) for name in self._word_parts], dim=1)
 
     def forward(self, batch: TokenBatch) -> FlatBatch:
         """Embed tokens.
 
         batch (TokenBatch): Sequences of N tokens.
         RETURNS (FlatBatch): The vectors, of width `output_size`: a vector for each distinct word
-            where nothing else is embedded, else a vector for each token.
+            if there is no part that embeds tokens, else a vector for each token.
         """
-        words, tokens, lengths, _, context, vectors, carry, overlap = batch
-        embedded = words if isinstance(words, Tensor) else self.embed_words(words)
-        of_tokens = [] if vectors is None else [vectors]
-        if self.context is not None and context is not None:
-            of_tokens.append(self.context(context))
-        if not of_tokens:
-            return FlatBatch(embedded, lengths, tokens, carry, overlap)
-        if self.parts:
-            of_tokens.insert(0, embedded.index_select(0, tokens))
-        return FlatBatch(torch.cat(of_tokens, dim=1), lengths, None, carry, overlap)
+        embedded = self.embed_words(batch.arrays) if batch.embedded is None else batch.embedded
+        if not self._token_parts:
+            return FlatBatch(embedded, batch.lengths, batch.tokens, batch.carry, batch.overlap)
+        vectors = [self.parts[name](batch) for name in self._token_parts]
+        if self._word_parts:
+            vectors.insert(0, embedded.index_select(0, batch.tokens))
+        x = torch.cat(vectors, dim=1)
+        return FlatBatch(x, batch.lengths, None, batch.carry, batch.overlap)
+
+
+def to_device(arrays: Mapping[str, np.ndarray], device: torch.device) -> Arrays:
+    """Convert named arrays to tensors. Lengths stay on the CPU."""
+    tensors = {}
+    for name, array in arrays.items():
+        tensor = torch.from_numpy(np.ascontiguousarray(array))
+        stays = name.endswith("_lengths")
+        tensors[name] = tensor if stays else tensor.to(device, non_blocking=True)
+    return tensors

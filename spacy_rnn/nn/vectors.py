@@ -1,4 +1,4 @@
-"""Pretrained vectors of words, and one for words that have none."""
+"""Pretrained vectors of words, and a trained vector for words without one."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .embedding import Words, mean_vectors
+from .embedding import Arrays, WordModule, mean_vectors
 
 
-class PretrainedVectors(nn.Module):
-    """Base: the vector of words without one, which is trained. It starts as a draw from normal
-    distributions that have the mean and the variance of the table's columns.
+class PretrainedVectors(WordModule):
+    """Base: words without a pretrained vector share a trained one. It is initialized from normal
+    distributions with the mean and the variance of each column of the table.
 
-    table: float32 (rows, width), or its shape, where saved weights will follow.
+    name (str): Name of the part of the embedding.
+    table (Union[np.ndarray, tuple[int, int]]): The table, float32 (rows, width), or its shape if
+        saved weights will be loaded.
     """
 
     def __init__(self, name: str, table: Union[np.ndarray, tuple[int, int]]):
@@ -30,22 +32,25 @@ class PretrainedVectors(nn.Module):
         self.output_size = len(unknown)
 
     def _or_unknown(self, vectors: Tensor, lengths: Tensor) -> Tensor:
-        """Vectors (U, width) where a word has one. lengths: 0 where not, (U,) on the CPU."""
+        """Replace the vectors (U, width) of words without one, whose lengths are 0, (U,) on the
+        CPU."""
         known = (lengths > 0).to(vectors.device, non_blocking=True)
         return torch.where(known.unsqueeze(1), vectors, self.unknown)
 
 
 class GivenVectors(PretrainedVectors):
-    """Vectors that come with each batch; none of the table is kept."""
+    """Vectors that come with each batch; the table is not kept."""
 
-    def forward(self, words: Words) -> Tensor:
+    def forward(self, words: Arrays) -> Tensor:
         return self._or_unknown(words[self.name], words[self.name + "_lengths"])
 
 
 class TableVectors(PretrainedVectors):
-    """Rows of a table that is kept; the mean of them where a word has several.
+    """Rows of a table that is kept; their mean if a word has several.
 
-    trained: fine-tune it; otherwise it stays as it is. Its memory is shared with `table`.
+    name (str): Name of the part of the embedding.
+    table (Union[np.ndarray, tuple[int, int]]): As in `PretrainedVectors`. Its memory is shared.
+    trained (bool): Fine-tune the table; otherwise it is frozen.
     """
 
     def __init__(self, name: str, table: Union[np.ndarray, tuple[int, int]], trained: bool):
@@ -53,6 +58,6 @@ class TableVectors(PretrainedVectors):
         start = torch.zeros(table) if isinstance(table, tuple) else torch.from_numpy(table)
         self.table = nn.EmbeddingBag.from_pretrained(start, freeze=not trained, mode="mean")
 
-    def forward(self, words: Words) -> Tensor:
+    def forward(self, words: Arrays) -> Tensor:
         vectors = mean_vectors(self.table, words, self.name)
         return self._or_unknown(vectors, words[self.name + "_lengths"])

@@ -18,15 +18,13 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 
 from ..architectures.base import input_of_doc
 from ..config.signature import to_config
+from ..features.vocabulary import TEXT
 from ..runtime.attribution import AttributionTarget, EncoderInput
 from ..runtime.model import Targets, begin_update
 from ..runtime.shim import TorchShim, shim_of
 from .annotation import LOST_BY_READERS, annotation_of, has_annotation
 
 logger = logging.getLogger("spacy_rnn")
-
-#: the key of `ExampleStats.words` for components that read one text
-TEXT = "text"
 
 #: a loss, and the callback that adds its gradient, times a factor, to those of the weights
 LossAndBackprop = Tuple[float, Callable[[float], None]]

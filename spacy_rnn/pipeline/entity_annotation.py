@@ -9,7 +9,7 @@ from spacy.errors import Warnings
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from ..features.tag_scheme import BEGIN, IN, OUT, UNKNOWN, Scheme
+from ..features.tag_scheme import BEGIN, IN, OUT, UNKNOWN, TagScheme
 from .annotation import has_same_tokens, label_indices
 
 #: the `ent_iob` of spaCy's BILUO tags
@@ -57,11 +57,11 @@ def aligned_entities(example: Example) -> TokenEntities:
     return TokenEntities(iob, types, spaces)
 
 
-def encode_gold(scheme: Scheme, entities: TokenEntities, labels: np.ndarray) -> np.ndarray:
+def encode_gold(scheme: TagScheme, entities: TokenEntities, labels: np.ndarray) -> np.ndarray:
     """Encode gold entities as tags. As in prediction, no entity begins or ends with white space:
     such tokens are left out of it.
 
-    scheme (Scheme): The tagging scheme.
+    scheme (TagScheme): The tagging scheme.
     entities (TokenEntities): The entities.
     labels (np.ndarray): The index of each token's label, int64 (tokens,), -1 if it has none.
     RETURNS (np.ndarray): The tags, int64 (tokens,), negative if they are not known.
@@ -77,10 +77,10 @@ def encode_gold(scheme: Scheme, entities: TokenEntities, labels: np.ndarray) -> 
         iob[edges], labels[edges] = OUT, -1
 
 
-def preset_tags(scheme: Scheme, label_values: np.ndarray, doc: Doc) -> np.ndarray:
+def preset_tags(scheme: TagScheme, label_values: np.ndarray, doc: Doc) -> np.ndarray:
     """Encode the entities that are set on a document as tags.
 
-    scheme (Scheme): The tagging scheme.
+    scheme (TagScheme): The tagging scheme.
     label_values (np.ndarray): The network's labels as values of `ent_type`, uint64 (labels,).
     doc (Doc): The document.
     RETURNS (np.ndarray): The tags, int64 (tokens,), -1 for tokens without annotation. Blocked
@@ -90,12 +90,14 @@ def preset_tags(scheme: Scheme, label_values: np.ndarray, doc: Doc) -> np.ndarra
     return scheme.encode(iob, label_indices(types, label_values))
 
 
-def rule_out_tags(scheme: Scheme, label_values: np.ndarray, doc: Doc, scores: np.ndarray) -> None:
+def rule_out_tags(
+    scheme: TagScheme, label_values: np.ndarray, doc: Doc, scores: np.ndarray
+) -> None:
     """Set the scores of tags to -inf that the annotation of a document does not allow: entities
     that are set stay, no other overlaps them or crosses the start of a sentence, and none begins
     or ends with white space.
 
-    scheme (Scheme): The tagging scheme.
+    scheme (TagScheme): The tagging scheme.
     label_values (np.ndarray): The network's labels as values of `ent_type`, uint64 (labels,).
     doc (Doc): The document.
     scores (np.ndarray): The scores to modify, (tokens, tags).

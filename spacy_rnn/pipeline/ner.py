@@ -25,7 +25,7 @@ from ..architectures.entities import (
 )
 from ..config.signature import to_config, with_fields_of
 from ..extensions import set_span_extension, set_token_extension, single_value
-from ..features.tag_scheme import Scheme
+from ..features.tag_scheme import TagScheme
 from ..nn.losses import MISSING
 from ..runtime.attribution import AttributionTarget, check_index, label_index
 from ..runtime.model import Targets
@@ -141,9 +141,9 @@ class RNNEntityRecognizer(RehearsingPipe):
     # Labels
 
     @property
-    def scheme(self) -> Scheme:
-        """The tagging scheme for the labels (Scheme)."""
-        return Scheme(self.cfg["scheme"], len(self.labels))
+    def scheme(self) -> TagScheme:
+        """The tagging scheme for the labels (TagScheme)."""
+        return TagScheme(self.cfg["scheme"], len(self.labels))
 
     @property
     def tags(self) -> Tuple[str, ...]:
@@ -239,7 +239,7 @@ class RNNEntityRecognizer(RehearsingPipe):
         self.cfg["temperature"] = round(fit_temperature(self.model, docs, scheme, tags), 4)
         return self.cfg["temperature"]
 
-    def _gold_tags(self, scheme: Scheme, example: Example) -> np.ndarray:
+    def _gold_tags(self, scheme: TagScheme, example: Example) -> np.ndarray:
         """The gold tags of the predicted tokens, int64 (tokens,), `MISSING` if not annotated."""
         entities = aligned_entities(example)
         labels = label_indices(entities.types, self._label_values)
@@ -334,7 +334,7 @@ class RNNEntityRecognizer(RehearsingPipe):
         if not len(reference) or not reference.has_annotation("ENT_IOB"):
             return stats
         spans = example.get_aligned_spans_y2x(reference.ents)
-        # As `Scheme.edges` has it.
+        # As `TagScheme.edges` has it.
         checked = spans if self.cfg["scheme"] == "bio" else [(s[0], s[-1]) for s in spans]
         spaces = sum(any(token.is_space for token in tokens) for tokens in checked)
         unusable = {

@@ -35,7 +35,6 @@ DEFAULT_MODEL = Config().from_str(
     @architectures = "spacy_rnn.Tagger.v1"
 
     [model.embedding]
-    @architectures = "spacy_rnn.TokenEmbedding.v1"
 
     [model.embedding.words]
     @architectures = "spacy_rnn.WordEmbedding.v1"

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..features.tokens import TokenArrays, TokenFeatures, TokenSequences
-from ..nn.embedding import TokenBatch, context_to_device, words_to_device
+from ..features.tokens import TokenFeatures, TokenSequences
+from ..nn.embedding import TOK2VEC, TokenBatch, to_device
 from ..nn.layout import Carry, FlatBatch, Overlap, offsets, ranges
 from ..nn.rnn import Direction
 from .shim import TorchShim
@@ -193,32 +193,34 @@ def token_batches(
     limits (MemoryLimits): The size of batches and windows.
     YIELDS (Tuple[Windows, TokenBatch]): The windows, in no particular order, and their tokens.
     """
-    features, device = shim.features, shim.device
-    in_context = features.context is not None
-    batches = plan_windows(sequences.lengths, direction, limits, in_context)
+    features, device, embedding = shim.features, shim.device, shim.module.embedding
+    token_arrays = features.token_arrays(sequences) if features.token_parts else {}
+    batches = plan_windows(sequences.lengths, direction, limits, bool(embedding.in_context))
     for first in range(0, len(batches), CHUNK_BATCHES):
         chunk = batches[first : first + CHUNK_BATCHES]
         rows = [windows.rows for windows in chunk]
         arrays = features(sequences, np.concatenate(rows))
-        words = embed_words(shim, arrays.words, device)
+        embedded = embed_words(shim, arrays.words, device)
+        shared = {}
+        if embedding.in_context:
+            shared = to_device(embedding.read_in_context(arrays.words), device)
         tokens_of = np.split(arrays.tokens, np.cumsum(lengths_of(rows))[:-1])
-        for windows, tokens in zip(chunk, tokens_of, strict=True):
-            context = given = None
-            if in_context:
-                strings = features.strings(TokenArrays(arrays.words, tokens), windows.size)
-                context = context_to_device(strings, device)
+        for windows, some, tokens in zip(chunk, rows, tokens_of, strict=True):
+            tensors = dict(shared)
+            if token_arrays:
+                of_batch = {name: array[some] for name, array in token_arrays.items()}
+                tensors.update(to_device(of_batch, device))
             if vectors is not None:
-                places = torch.from_numpy(sequences.tokens[windows.rows])
-                given = vectors.index_select(0, places.to(device))
+                places = torch.from_numpy(sequences.tokens[some]).to(device)
+                tensors[TOK2VEC] = vectors.index_select(0, places)
             yield (
                 windows,
                 TokenBatch(
-                    words,
+                    tensors,
                     torch.from_numpy(tokens).to(device),
                     torch.from_numpy(windows.size),
                     None,
-                    context,
-                    given,
+                    embedded,
                     windows.carry,
                     windows.overlap(device),
                 ),
@@ -252,7 +254,7 @@ def embed_words(
     with shim.inference() as module:
         for start in range(0, max(n_words, 1), MAX_WORDS):
             some = {name: array[start : start + MAX_WORDS] for name, array in words.items()}
-            pieces.append(module.embedding.embed_words(words_to_device(some, device)))
+            pieces.append(module.embedding.embed_words(to_device(some, device)))
         return torch.cat(pieces) if len(pieces) > 1 else pieces[0]
 
 

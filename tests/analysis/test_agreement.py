@@ -107,10 +107,10 @@ def test_anything_is_a_case_or_an_error_with_its_line(tmp_path_factory, name, va
         ('{"words": ["a", "b"], "verb": 1}', "lacks subject, number, other. Add what is missing"),
         (line_of(DOG, words="The dog"), "'words' must be a list of strings, got 'The dog'"),
         (line_of(DOG, words=[]), "'words' must be a list"),
-        (line_of(DOG, words=["a", 3]), "3 is not a text"),
+        (line_of(DOG, words=["a", 3]), "3 is not a string"),
         (line_of(DOG, words=["The", ""]), "'words' has an empty string. Fill it in"),
         (line_of(DOG, number=None), "'number' has an empty string"),
-        (line_of(DOG, number=1), "1 is not a text"),
+        (line_of(DOG, number=1), "1 is not a string"),
         (line_of(DOG, other="barks"), "is 'barks', the same form as in the sentence. Write null"),
         (
             line_of(DOG, verb=8),

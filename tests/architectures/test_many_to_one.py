@@ -16,7 +16,7 @@ from spacy_rnn.architectures.many_to_one import (
     predict_attention,
 )
 from spacy_rnn.architectures.rnn_encoder import make_rnn_encoder
-from spacy_rnn.config.embedding import CharacterRNN, TokenEmbedding, WordEmbedding
+from spacy_rnn.config.embedding import CharacterRNN, WordEmbedding
 from spacy_rnn.config.encoder import RNNEncoder
 from spacy_rnn.config.pooling import Pooling, SentenceEncoder
 from spacy_rnn.nn import embedding as nn_embedding
@@ -52,7 +52,7 @@ def make_sentences(lengths, seed=0):
 
 
 def make_parts(direction="both", ways=ALL, by_sentences=False, second="both", second_ways=ALL):
-    embedding = TokenEmbedding(
+    embedding = dict(
         words=WordEmbedding(width=4, min_freq=1), characters=CharacterRNN(width=3, hidden_size=2)
     )
     encoder = RNNEncoder(cell="lstm", direction=direction, hidden_size=4, depth=2)

@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from spacy_rnn.architectures.tagger import TaggerArchitecture, score_batches
-from spacy_rnn.config.embedding import CharacterRNN, TokenEmbedding, WordEmbedding
+from spacy_rnn.config.embedding import CharacterRNN, WordEmbedding
 from spacy_rnn.config.encoder import RNNEncoder
 from spacy_rnn.nn.linear_chain import marginals, viterbi
 from spacy_rnn.nn.tag_scores import TagScores
@@ -34,7 +34,7 @@ def make_doc(n, seed=0):
 
 def make_shim(direction="both"):
     torch.manual_seed(0)
-    embedding = TokenEmbedding(
+    embedding = dict(
         words=WordEmbedding(width=4, min_freq=1), characters=CharacterRNN(width=3, hidden_size=2)
     )
     encoder = RNNEncoder(cell="lstm", direction=direction, hidden_size=4, depth=1)

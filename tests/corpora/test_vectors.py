@@ -46,7 +46,7 @@ def test_all_that_the_package_reads_is_joined(write, tmp_path, caplog):
         "3 2\ncat 1.0 2.0\nat the end 3.0 4.0\nx\u2028y 5.0 6.0\n"
     )
     assert caplog.messages == [
-        f"Odd lines in {path}: 1 with a word that was there before, skipped (5); 1 of another "
+        f"Invalid lines in {path}: 1 with a word that occurred before, skipped (5); 1 of another "
         f"width, skipped (6)."
     ]
 

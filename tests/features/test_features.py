@@ -41,8 +41,8 @@ def through_json(feature, fresh):
 
 
 def assert_same_ids(one, other, words, vocab):
-    expected = one.ids(words, vocab)
-    actual = other.ids(words, vocab)
+    expected = one.arrays(words, vocab)
+    actual = other.arrays(words, vocab)
     assert actual.keys() == expected.keys()
     for name in expected:
         np.testing.assert_array_equal(actual[name], expected[name])
@@ -78,9 +78,9 @@ def test_word_ids(min_freq, lowercase, expected, vocab):
     feature = WordIds("w", min_freq, lowercase)
     feature.build(COUNTS, vocab)
     assert len(feature) == len(expected) + 1
-    known = feature.ids(expected, vocab)["w"]
+    known = feature.arrays(expected, vocab)["w"]
     assert known.tolist() == list(range(1, len(expected) + 1)) and known.dtype == np.int64
-    assert feature.ids(["unseen", ""], vocab)["w"].tolist() == [0, 0]
+    assert feature.arrays(["unseen", ""], vocab)["w"].tolist() == [0, 0]
     same = through_json(feature, WordIds("w", min_freq, lowercase))
     assert_same_ids(feature, same, ["THE", "the", "Ox", "emu", "?"], vocab)
 
@@ -89,8 +89,8 @@ def test_word_ids_of_another_case(vocab):
     lower, exact = WordIds("w", 1, True), WordIds("w", 1, False)
     for feature in (lower, exact):
         feature.build(Counter({"the": 1}), vocab)
-    assert lower.ids(["THE"], vocab)["w"].tolist() == [1]
-    assert exact.ids(["THE"], vocab)["w"].tolist() == [0]
+    assert lower.arrays(["THE"], vocab)["w"].tolist() == [1]
+    assert exact.arrays(["THE"], vocab)["w"].tolist() == [0]
 
 
 def test_character_ids(vocab):
@@ -98,7 +98,7 @@ def test_character_ids(vocab):
     feature = CharacterIds("c", 4)
     feature.build(Counter({"bab": 2, "c": 2, "xz": 1, "": 5}) + Counter({"aa": 1}), vocab)
     assert len(feature) == 5
-    arrays = feature.ids(["abc", "zx", ""], vocab)
+    arrays = feature.arrays(["abc", "zx", ""], vocab)
     assert arrays["c"].tolist() == [[2, 3, 4, 0], [1, 1, 0, 0], [0, 0, 0, 0]]
     assert arrays["c_lengths"].tolist() == [3, 2, 0]
     assert_same_ids(feature, through_json(feature, CharacterIds("c", 4)), ["abc", "zx"], vocab)
@@ -108,7 +108,7 @@ def test_character_ids(vocab):
 def test_of_long_words_both_ends_are_kept(max_length, vocab):
     feature = CharacterIds("c", max_length)
     feature.build(Counter({"abcdefg": 2}), vocab)
-    arrays = feature.ids(["abcdefg"], vocab)
+    arrays = feature.arrays(["abcdefg"], vocab)
     kept = "".join(" -abcdefg"[i] for i in arrays["c"][0, : arrays["c_lengths"][0]])
     assert kept == {1: "a", 2: "ag", 5: "abcfg", 6: "abcefg"}.get(max_length, "abcdefg")
 
@@ -138,14 +138,14 @@ def test_affix_hashes_are_those_of_spacys_attributes(vocab):
         for token in doc
     ]
     assert feature.n_properties == 5
-    assert feature.ids([token.text for token in doc], vocab)["a"].tolist() == expected
+    assert feature.arrays([token.text for token in doc], vocab)["a"].tolist() == expected
 
 
 @pytest.mark.parametrize(("prefixes", "suffixes", "shape"), [(0, 1, False), (2, 0, True)])
 def test_affix_hashes_have_a_column_for_each_property(prefixes, suffixes, shape, vocab):
     feature = AffixHashes("a", 7, prefixes, suffixes, shape)
     for words in (["one", "two"], []):
-        ids = feature.ids(words, vocab)["a"]
+        ids = feature.arrays(words, vocab)["a"]
         assert ids.shape == (len(words), feature.n_properties)
         assert ids.dtype == np.int64 and (ids < 7).all() and (ids >= 0).all()
     same = through_json(feature, AffixHashes("a", 7, prefixes, suffixes, shape))
@@ -177,7 +177,7 @@ def assert_right(features, sequences, vocab):
     assert batch.lengths.tolist() == [len(sequence) for sequence in sequences]
     assert len(arrays.tokens) == len(words)
     for part in features.parts:
-        for name, rows in part.ids(words, vocab).items():
+        for name, rows in part.arrays(words, vocab).items():
             assert len(arrays.words[name]) == len(set(words))
             found = arrays.words[name][arrays.tokens]
             if rows.ndim == 2:
@@ -233,9 +233,9 @@ def test_features_of_a_word_are_computed_once(vocab):
     seen = []
 
     class Spy(WordIds):
-        def ids(self, words, vocab):
+        def arrays(self, words, vocab):
             seen.extend(words)
-            return super().ids(words, vocab)
+            return super().arrays(words, vocab)
 
     features = make_features(vocab, parts=[Spy("w", 1, True)])
     for _ in range(3):

@@ -68,5 +68,5 @@ def test_half_of_a_surrogate_pair_is_an_error():
 
 @pytest.mark.parametrize("no_text", [None, 3, b"the cat"])
 def test_what_is_no_text_is_an_error(no_text):
-    with pytest.raises(ValueError, match="is not a text. Each text must be a string"):
+    with pytest.raises(ValueError, match="is not a string. Each text must be a string"):
         required_text(no_text, "Text 1")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_rnn.features.tag_scheme import BEGIN, IN, OUT, UNKNOWN, Scheme
+from spacy_rnn.features.tag_scheme import BEGIN, IN, OUT, UNKNOWN, TagScheme
 
 SCHEMES = ["bio", "biluo"]
 LABELS = ("X", "Y", "Z", "V")
@@ -62,7 +62,7 @@ def all_spans(n, n_labels, start=0):
 
 
 def written(name, iob, labels, n_labels=2):
-    scheme = Scheme(name, n_labels)
+    scheme = TagScheme(name, n_labels)
     names = scheme.names(LABELS[:n_labels])
     tags = scheme.encode(np.array(iob, dtype=int), np.array(labels, dtype=int))
     assert tags.dtype == np.int64
@@ -111,14 +111,14 @@ def test_encode_by_hand(iob, labels, bio, biluo):
     ],
 )
 def test_decode_by_hand(name, tags, expected):
-    assert decoded(Scheme(name, 2), np.array(tags, dtype="int64")) == expected
+    assert decoded(TagScheme(name, 2), np.array(tags, dtype="int64")) == expected
 
 
 @every_scheme
 @given(drawn=entities())
 def test_there_and_back(name, drawn):
     n_labels, n, spans = drawn
-    scheme = Scheme(name, n_labels)
+    scheme = TagScheme(name, n_labels)
     tags = scheme.encode(*arrays(n, spans))
     assert tags.shape == (n,)
     assert decoded(scheme, tags) == spans
@@ -130,7 +130,7 @@ def test_there_and_back(name, drawn):
 def test_any_annotation_of_tokens_gives_allowed_tags(name, drawn, data):
     """Also one that no entities have; tokens about which nothing is said read as O."""
     n_labels, n, _ = drawn
-    scheme = Scheme(name, n_labels)
+    scheme = TagScheme(name, n_labels)
     size = {"min_size": n, "max_size": n}
     iob = np.array(data.draw(st.lists(st.integers(0, 3), **size)), dtype=int)
     labels = np.array(data.draw(st.lists(st.integers(-1, n_labels - 1), **size)), dtype=int)
@@ -147,7 +147,7 @@ def test_any_annotation_of_tokens_gives_allowed_tags(name, drawn, data):
 @pytest.mark.parametrize("n", range(5))
 def test_allowed_sequences_are_those_of_entities(name, n):
     """Each has its own entities."""
-    scheme = Scheme(name, 2)
+    scheme = TagScheme(name, 2)
     possible = itertools.product(range(scheme.n_tags), repeat=n)
     found = {tags for tags in possible if allowed(scheme, tags)}
     spans = list(all_spans(n, 2))
@@ -161,7 +161,7 @@ def test_allowed_sequences_are_those_of_entities(name, n):
 @every_scheme
 @pytest.mark.parametrize("n_labels", [0, 1, 3])
 def test_arrays_of_a_scheme(name, n_labels):
-    scheme = Scheme(name, n_labels)
+    scheme = TagScheme(name, n_labels)
     labels = LABELS[:n_labels]
     names = scheme.names(labels)
     assert len(names) == len(set(names)) == scheme.n_tags == 1 + n_labels * len(name[:-1])
@@ -186,19 +186,19 @@ def test_arrays_of_a_scheme(name, n_labels):
 
 def test_names_of_labels_with_hyphens():
     labels = ("creative-work", "B-cell")
-    assert Scheme("bio", 2).names(labels) == (
+    assert TagScheme("bio", 2).names(labels) == (
         "O",
         "B-creative-work",
         "I-creative-work",
         "B-B-cell",
         "I-B-cell",
     )
-    assert Scheme("biluo", 2).names(labels)[4:6] == ("U-creative-work", "B-B-cell")
+    assert TagScheme("biluo", 2).names(labels)[4:6] == ("U-creative-work", "B-B-cell")
 
 
 def test_a_new_label_changes_no_tag_of_the_others():
     for name in SCHEMES:
-        fewer, more = Scheme(name, 2), Scheme(name, 3)
+        fewer, more = TagScheme(name, 2), TagScheme(name, 3)
         n = fewer.n_tags
         assert fewer.names(LABELS[:2]) == more.names(LABELS[:3])[:n]
         for key, array in fewer.constraints().items():

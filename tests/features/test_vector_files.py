@@ -23,8 +23,8 @@ def is_number(part):
 
 
 def fits_on_a_line(word):
-    """A word with blanks whose last part is a number can't be told from a number too many, one that
-    ends with a blank from columns that are aligned by blanks, and one with a TAB before a number
+    """A word with spaces whose last part is a number can't be told from a number too many, one that
+    ends with a space from columns that are aligned by spaces, and one with a TAB before a number
     from a word that a TAB ends."""
     parts = word.encode().split(b" ")
     after_tab = word.rpartition("\t")[2].encode().split(b" ")
@@ -104,7 +104,7 @@ subsets = st.sets(st.integers(0, 7))
 @settings(deadline=None, max_examples=200)
 def test_text_comes_back(file, table, subset, n_first, header, end):
     keys, rows = table
-    # Most words have no blanks.
+    # Most words have no spaces.
     plain = [f"plain-{i}" for i in range(len(keys) + 1)]
     keys, rows = [*keys, *plain], [*rows, *[rows[0]] * len(plain)]
     write_text(file, keys, rows, header, end)
@@ -175,12 +175,12 @@ def test_what_separates_words_and_numbers(file, caplog, after_word, between, hea
     assert not caplog.messages
 
 
-def test_words_before_a_tab_may_have_blanks(file, caplog):
+def test_words_before_a_tab_may_have_spaces(file, caplog):
     file.write_text("the\t1 2\nNew York\t3 4\narea 51\t5 6\nodd\t1\n\t1 2\n")
     table = read_vectors(file, (), None)
     assert table.keys == ["the", "New York", "area 51"]
     assert table.vectors.tolist() == [[1, 2], [3, 4], [5, 6]]
-    assert caplog.messages == [f"Odd lines in {file}: 2 of another width, skipped (4, 5)."]
+    assert caplog.messages == [f"Invalid lines in {file}: 2 of another width, skipped (4, 5)."]
 
 
 def test_a_byte_order_mark_before_binary_vectors(file):
@@ -200,23 +200,23 @@ SKIPPED = [
     ("dog", "1 of another width, skipped (3)"),
     ("", "1 of another width, skipped (3)"),
     ("a\ndog 1", "2 of another width, skipped (3, 4)"),
-    ("dog 1 x", "1 with values that are no finite numbers, skipped (3)"),
-    ("dog 1 \udce9", "1 with values that are no finite numbers, skipped (3)"),
-    ("dog nan 1", "1 with values that are no finite numbers, skipped (3)"),
-    ("dog 1 -inf", "1 with values that are no finite numbers, skipped (3)"),
-    ("dog 1 1e39", "1 with values that are no finite numbers, skipped (3)"),
+    ("dog 1 x", "1 with values that are not finite numbers, skipped (3)"),
+    ("dog 1 \udce9", "1 with values that are not finite numbers, skipped (3)"),
+    ("dog nan 1", "1 with values that are not finite numbers, skipped (3)"),
+    ("dog 1 -inf", "1 with values that are not finite numbers, skipped (3)"),
+    ("dog 1 1e39", "1 with values that are not finite numbers, skipped (3)"),
     ("d\udce9g 1 2", "1 with a word that is not UTF-8, skipped (3)"),
-    ("cat 5 6", "1 with a word that was there before, skipped (3)"),
+    ("cat 5 6", "1 with a word that occurred before, skipped (3)"),
     (
         "\n".join(["cat 5 6"] * 1234),
-        "1,234 with a word that was there before, skipped (3, 4, 5, 6, 7, ...)",
+        "1,234 with a word that occurred before, skipped (3, 4, 5, 6, 7, ...)",
     ),
-    ("New York 5 6", "1 with a blank inside the word, read (3)"),
+    ("New York 5 6", "1 with a space inside the word, read (3)"),
     ("d\rog 5 6\ndog 5\r6", "2 with a carriage return inside, skipped (3, 4)"),
     (
         "dog 1\ncat 1 2\ndog nan 1",
-        "1 of another width, skipped (3); 1 with a word that was there before, skipped (4); "
-        "1 with values that are no finite numbers, skipped (5)",
+        "1 of another width, skipped (3); 1 with a word that occurred before, skipped (4); "
+        "1 with values that are not finite numbers, skipped (5)",
     ),
 ]
 
@@ -229,7 +229,7 @@ def test_odd_lines_are_counted_and_those_around_them_read(file, caplog, lines, m
     assert table.keys == ["the", "cat", "emu"]
     assert table.vectors.tolist() == [[1, 2], [3, 4], [7, 8]]
     assert [record.getMessage() for record in caplog.records] == [
-        f"Odd lines in {file}: {message}."
+        f"Invalid lines in {file}: {message}."
     ]
 
 
@@ -240,8 +240,9 @@ def test_odd_entries_of_a_binary_file(file, caplog):
     table = read_vectors(file, (), None)
     assert table.keys == ["cat"] and table.vectors.tolist() == [[1, 2]]
     assert caplog.messages == [
-        f"Odd entries in {file}: 1 with values that are no finite numbers, skipped (2); 1 with a "
-        f"word that was there before, skipped (3); 1 with a word that is not UTF-8, skipped (4)."
+        f"Invalid entries in {file}: 1 with values that are not finite numbers, skipped (2); 1 "
+        f"with a word that occurred before, skipped (3); 1 with a word that is not UTF-8, skipped "
+        f"(4)."
     ]
 
 
@@ -286,15 +287,15 @@ def test_a_header_that_says_another_number_of_words_is_a_warning(file, caplog, n
         (b'{"cat": [0.1, 0.2]}\n', "with brackets, as JSON has them. Write each word .* instead"),
         (b'{\n"cat": [0.1,\n0.2]}\n', "with brackets, as JSON has them. Write each .* instead"),
         (b"1 3\ncat [1 2 3]\n", r"line 2 is 'cat \[1 2 3\]', with brackets. Remove.* words"),
-        (b" cat 0.1 0.2\n dog 1 2\n", "line 1 is ' cat 0.1 0.2', with a blank at its start.*"),
-        (b"\t0\t1\ncat\tx\ty\n", r"line 1 is '\\t0\\t1', with a blank at its start.*"),
+        (b" cat 0.1 0.2\n dog 1 2\n", "line 1 is ' cat 0.1 0.2', with a space at its start.*"),
+        (b"\t0\t1\ncat\tx\ty\n", r"line 1 is '\\t0\\t1', with a space at its start.*"),
         (b"0\tcat\t0.1\t0.2\n1\tdog\t1\t2\n", "with a number before the word. .*index=False.*"),
         (b"0 cat 0.1 0.2\n1 dog 1 2\n", "with a number before the word. Remove that column.*"),
-        (b"New York 1 2\nOld York 1 2\nYork 1 2\n", "with a blank inside the word. Write a TAB.*"),
+        (b"New York 1 2\nOld York 1 2\nYork 1 2\n", "with a space inside the word. Write a TAB.*"),
         (b"cat 1 2\rdog 3 4\r", r"with a carriage return inside. If .* '\\r' '\\n'"),
         (b"2 2\rcat 1 2\rdog 3 4\r", r"with a carriage return inside. If .* '\\r' '\\n'"),
         (b"cat,0.1,0.2\n", "line 1 is 'cat,0.1,0.2', with other separators. Write.*them"),
-        (b"cat  0.1  0.2\n", "line 1 is 'cat  0.1  0.2', with more than one blank.*' '"),
+        (b"cat  0.1  0.2\n", "line 1 is 'cat  0.1  0.2', with more than one space.*' '"),
         ("cat 1 2\n".encode("utf-16"), "it is UTF-16. Convert it, as by iconv -f UTF-16 -t UTF-8"),
         ("cat 1 2\n".encode("utf-16-le"), "with zero bytes. Convert it if .*-8"),
         (b"\xe9 1 2\n\xe8 3 4\n", "its words are not UTF-8. Convert it, as by iconv -f .*-8"),

@@ -11,7 +11,7 @@ from spacy.vectors import Vectors
 from spacy.vocab import Vocab
 
 from spacy_rnn.features.feature import BatchFeature
-from spacy_rnn.features.lookup import Coverage, Table, ngrams, variants
+from spacy_rnn.features.lookup import VectorCoverage, VectorTable, ngrams, variants
 from spacy_rnn.features.tokens import TokenFeatures, TokenSequences
 from spacy_rnn.features.vectors import MAX_NGRAMS, PipelineVectors, StoredVectors
 
@@ -48,7 +48,7 @@ def test_ways_of_the_forms():
 
 def test_coverage_counts_words_and_tokens():
     counts = Counter({"a": 6, "B": 2, "7": 1, "?": 1})
-    coverage = Coverage.of(counts, ["exact", "lower", "digits", None])
+    coverage = VectorCoverage.of(counts, ["exact", "lower", "digits", None])
     assert coverage == (4, 10, dict(exact=1, lower=1, digits=1), dict(exact=6, lower=2, digits=1))
     assert coverage.of_words == 0.75 and coverage.of_tokens == 0.9
     assert str(coverage) == (
@@ -61,7 +61,7 @@ def test_coverage_counts_words_and_tokens():
 def test_coverage_of_nothing(counts):
     n = counts.total()
     expected = f"0.0% of {len(counts)} words and 0.0% of {n:,} tokens have a vector"
-    assert str(Coverage.of(counts, [None] * len(counts))) == expected
+    assert str(VectorCoverage.of(counts, [None] * len(counts))) == expected
 
 
 # Few words with a vector
@@ -106,7 +106,7 @@ def make_stored():
 
 
 def read_table(words):
-    return Table(KEYS, ROWS)
+    return VectorTable(KEYS, ROWS)
 
 
 def built(make, *args):
@@ -116,7 +116,7 @@ def built(make, *args):
 
 
 def arrays_of(feature, vocab, words):
-    arrays = feature.ids(words, vocab)
+    arrays = feature.arrays(words, vocab)
     return feature.finish(arrays, vocab) if isinstance(feature, BatchFeature) else arrays
 
 
@@ -148,7 +148,9 @@ def test_words_are_looked_up_alike_wherever_the_vectors_are(make):
 @pytest.mark.parametrize("make", MAKERS)
 def test_coverage_is_logged_and_kept(make, caplog):
     feature, _ = built(*make)
-    expected = Coverage(6, 17, dict(exact=2, lower=1, digits=2), dict(exact=6, lower=3, digits=6))
+    expected = VectorCoverage(
+        6, 17, dict(exact=2, lower=1, digits=2), dict(exact=6, lower=3, digits=6)
+    )
     assert feature.coverage == expected
     assert caplog.messages[0] == (
         "v: 83.3% of 6 words and 88.2% of 17 tokens have a vector "
@@ -188,11 +190,11 @@ def test_other_vectors_than_those_of_the_training_are_an_error():
     more = Vocab()
     more.vectors = Vectors(shape=(50, 2))
     with pytest.raises(ValueError, match="shape 50 x 2"):
-        trained.ids(["cat"], more)
+        trained.arrays(["cat"], more)
     assert arrays_of(frozen, more, ["cat"])["v_lengths"].tolist() == [0]
     more.vectors = Vectors(shape=(50, 3))
     with pytest.raises(ValueError, match="shape 50 x 3"):
-        frozen.ids(["cat"], more)
+        frozen.arrays(["cat"], more)
 
 
 def test_a_table_that_was_emptied_has_no_words():
@@ -261,7 +263,7 @@ def test_floret_vectors_are_not_trained():
 
 
 def test_a_source_without_any_of_the_words_is_an_error():
-    feature = StoredVectors("v", lambda words: Table([], np.zeros((0, 2), dtype="float32")))
+    feature = StoredVectors("v", lambda words: VectorTable([], np.zeros((0, 2), dtype="float32")))
     with pytest.raises(
         ValueError, match="None of the training words.*'1999', .* 'v'.* same language"
     ):
@@ -270,10 +272,10 @@ def test_a_source_without_any_of_the_words_is_an_error():
 
 def test_any_word_is_saved_as_it_is():
     keys = ["\n", "\0", "a b", '"', "\\", "日本", "🥚", "\u2028", ""]
-    feature = StoredVectors("v", lambda words: Table(keys, np.ones((9, 2), dtype="float32")))
+    feature = StoredVectors("v", lambda words: VectorTable(keys, np.ones((9, 2), dtype="float32")))
     feature.build(COUNTS, Vocab())
     again = through_json(feature, make_stored()[0])
-    assert again.ids(keys, Vocab())["v"][:, 0].tolist() == list(range(9))
+    assert again.arrays(keys, Vocab())["v"][:, 0].tolist() == list(range(9))
 
 
 def test_ngrams_of_a_word():
@@ -289,7 +291,7 @@ def test_ngrams_of_a_word():
 
 def test_words_of_a_table_of_ngrams_have_several_rows():
     keys = ["3gram-ab#END#", "2gram-ab", "4gram-aaaa"]
-    table = Table(keys, np.ones((3, 2), dtype="float32"), by_ngrams=True)
+    table = VectorTable(keys, np.ones((3, 2), dtype="float32"), by_ngrams=True)
     feature = StoredVectors("v", lambda words: table)
     feature.build(Counter({"ab": 3, "xy": 1}), Vocab())
     assert feature.coverage == (2, 4, {"subwords": 1}, {"subwords": 3})

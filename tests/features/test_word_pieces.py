@@ -45,7 +45,7 @@ def built(kind="unigram", byte_fallback=False):
 
 def pieces_of(feature, words):
     """The ids of each word's pieces."""
-    arrays = feature.ids(words, Vocab())
+    arrays = feature.arrays(words, Vocab())
     ids, lengths = arrays["p"], arrays["p_lengths"]
     assert ids.dtype == lengths.dtype == np.int64
     assert ids.shape == (len(words), MAX_LENGTH) and lengths.shape == (len(words),)

@@ -12,9 +12,6 @@ from spacy_rnn.extensions import set_doc_extension
 SMALL_EMBEDDING = Config().from_str(
     """
     [embedding]
-    @architectures = "spacy_rnn.TokenEmbedding.v1"
-    affixes = null
-    vectors = null
 
     [embedding.words]
     @architectures = "spacy_rnn.WordEmbedding.v1"

@@ -26,7 +26,6 @@ REGISTERED = {
         "spacy_rnn.SentenceEncoder.v1",
         "spacy_rnn.SentencePieces.v1",
         "spacy_rnn.Tagger.v1",
-        "spacy_rnn.TokenEmbedding.v1",
         "spacy_rnn.TorchtextVectors.v1",
         "spacy_rnn.Translator.v1",
         "spacy_rnn.VectorEmbedding.v1",

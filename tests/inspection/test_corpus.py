@@ -3,11 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_rnn.inspection.corpus import describe, histogram, n_leaked
+from spacy_rnn.inspection.corpus import describe_corpus, histogram, n_leaked
 
 
 def test_by_hand():
-    corpus = describe([3, 0, 1, 8, 2])
+    corpus = describe_corpus([3, 0, 1, 8, 2])
     assert (corpus.documents, corpus.empty, corpus.tokens, corpus.longest) == (5, 1, 14, 8)
     assert corpus.mean == 2.8
     assert corpus.lengths == {"0": 1, "1": 1, "2-3": 2, "4-7": 0, "8-15": 1}

@@ -12,7 +12,7 @@ from spacy.training import Example
 from thinc.api import Adam
 
 from spacy_rnn.inspection import memory
-from spacy_rnn.inspection.memory import PeakMemory, estimate
+from spacy_rnn.inspection.memory import PeakMemory, estimate_memory
 
 from ..helpers.kinds import KINDS
 from ..helpers.pipelines import make_examples, make_pipeline, make_tagger
@@ -62,7 +62,7 @@ def test_peak_of_a_backward_pass():
 def test_parameters_by_hand():
     nlp = make_pipeline("rnn_textcat", {"embedding": {"characters": None}})
     pipe, examples = initialized(nlp)
-    found = estimate(pipe, [examples], 0.1, adamw(), nothing)
+    found = estimate_memory(pipe, [examples], 0.1, adamw(), nothing)
     words = {token.lower_ for eg in examples for token in eg.predicted}
     embedding, hidden = 8, 8
     lstm = 2 * (4 * hidden * (embedding + hidden) + 8 * hidden)
@@ -78,7 +78,7 @@ def test_optimizer_as_it_is_after_a_step(use_averages):
     nlp = make_tagger()
     pipe, examples = initialized(nlp)
     optimizer = adamw(use_averages=use_averages)
-    found = estimate(pipe, [examples], 0.1, optimizer, nothing)
+    found = estimate_memory(pipe, [examples], 0.1, optimizer, nothing)
     nlp.update(examples, sgd=optimizer)
     (stepped,) = optimizer.torch_optimizers.values()
     state = [x for values in stepped.state.values() for x in values.values() if x.ndim]
@@ -90,7 +90,7 @@ def test_stock_optimizer_as_it_is_after_a_step():
     nlp = make_tagger()
     pipe, examples = initialized(nlp)
     optimizer = Adam(0.001, use_averages=False)
-    found = estimate(pipe, [examples], 0.1, optimizer, nothing)
+    found = estimate_memory(pipe, [examples], 0.1, optimizer, nothing)
     nlp.update(examples, sgd=optimizer)
     state = [*optimizer.mom1.values(), *optimizer.mom2.values()]
     assert found.optimizer == sum(x.nbytes for x in state)
@@ -103,7 +103,7 @@ def test_vectors_that_are_not_trained():
     for word in ("I", "like", "ham"):
         nlp.vocab.set_vector(word, np.ones(5, dtype="float32"))
     pipe, examples = initialized(nlp)
-    found = estimate(pipe, [examples], 0.1, adamw(), nothing)
+    found = estimate_memory(pipe, [examples], 0.1, adamw(), nothing)
     assert found.vectors == nlp.vocab.vectors.data.nbytes > 0
     assert found.parameters == sum(p.numel() for p in pipe.shim.module.parameters())
 
@@ -113,7 +113,7 @@ def test_nothing_is_learned(name):
     nlp = make_pipeline(name)
     pipe, examples = initialized(nlp)
     before = {key: value.clone() for key, value in pipe.shim.module.state_dict().items()}
-    found = estimate(pipe, [examples], 0.1, adamw(), nothing)
+    found = estimate_memory(pipe, [examples], 0.1, adamw(), nothing)
     assert found.activations > 0 and found.prediction > 0
     after = pipe.shim.module.state_dict()
     assert all(torch.equal(after[key], value) for key, value in before.items())
@@ -124,7 +124,7 @@ def test_without_anything_to_learn():
     nlp = make_tagger()
     pipe, _ = initialized(nlp)
     plain = [Example(nlp.make_doc(text), nlp.make_doc(text)) for text in ("", "not annotated")]
-    found = estimate(pipe, [plain, plain[:1]], 0.1, adamw(), nothing)
+    found = estimate_memory(pipe, [plain, plain[:1]], 0.1, adamw(), nothing)
     assert found.activations is None and found.batch == 2
 
 
@@ -137,21 +137,21 @@ def test_large_batches_are_reckoned_from_smaller_ones(monkeypatch):
     nlp = make_tagger()
     pipe, _ = initialized(nlp)
     batches = [[tagged(nlp, 50)] * n for n in (3, 1, 8)]
-    direct = estimate(pipe, batches, 0.1, adamw(), nothing)
+    direct = estimate_memory(pipe, batches, 0.1, adamw(), nothing)
     monkeypatch.setattr(memory, "MOST_TOKENS", 200)
-    reckoned = estimate(pipe, batches, 0.1, adamw(), nothing)
+    reckoned = estimate_memory(pipe, batches, 0.1, adamw(), nothing)
     assert direct.batch == reckoned.batch == 400
     assert reckoned.activations == pytest.approx(direct.activations, rel=0.2)
     # Where all are too large, the smallest is measured.
     monkeypatch.setattr(memory, "MOST_TOKENS", 10)
-    again = estimate(pipe, batches, 0.1, adamw(), nothing)
+    again = estimate_memory(pipe, batches, 0.1, adamw(), nothing)
     assert direct.activations / 2 < again.activations < 2 * direct.activations
 
 
 def test_streams_are_measured_whatever_the_batch():
     nlp = make_pipeline("rnn_lm", streams=2, bptt_length=6)
     pipe, examples = initialized(nlp)
-    few, many = (estimate(pipe, [examples * n], 0.0, adamw(), nothing) for n in (2, 8))
+    few, many = (estimate_memory(pipe, [examples * n], 0.0, adamw(), nothing) for n in (2, 8))
     assert few.batch == many.batch == 12
     assert many.activations == pytest.approx(few.activations, rel=0.2)
 
@@ -159,14 +159,14 @@ def test_streams_are_measured_whatever_the_batch():
 def test_documents_of_several_batches_share_the_streams():
     nlp = make_pipeline("rnn_lm", streams=3, bptt_length=4)
     pipe, examples = initialized(nlp)
-    found = estimate(pipe, [[eg] for eg in examples], 0.0, adamw(), nothing)
+    found = estimate_memory(pipe, [[eg] for eg in examples], 0.0, adamw(), nothing)
     assert found.activations > 0
 
 
 def test_documents_longer_than_a_batch_of_prediction():
     nlp = make_tagger({"batch_tokens": 4})
     pipe, _ = initialized(nlp)
-    found = estimate(pipe, [[tagged(nlp, 9), tagged(nlp, 6)]], 0.1, adamw(), nothing)
+    found = estimate_memory(pipe, [[tagged(nlp, 9), tagged(nlp, 6)]], 0.1, adamw(), nothing)
     assert found.prediction_batch == 4 and found.prediction > 0
 
 
@@ -183,10 +183,10 @@ def test_what_components_before_set():
             eg.predicted = sentencizer(eg.predicted)
 
     pipe, examples = initialized(nlp)
-    assert estimate(pipe, [examples], 0.1, adamw(), annotate).activations > 0
+    assert estimate_memory(pipe, [examples], 0.1, adamw(), annotate).activations > 0
     plain = make_examples(nlp)
     with pytest.raises(ValueError, match="read by sentences"):
-        estimate(pipe, [plain], 0.1, adamw(), nothing)
+        estimate_memory(pipe, [plain], 0.1, adamw(), nothing)
 
 
 MEASURE = """
@@ -194,7 +194,7 @@ import re
 import numpy as np, spacy, torch
 from spacy.tokens import Doc
 from spacy.training import Example
-from spacy_rnn.inspection.memory import MOST_TOKENS, estimate
+from spacy_rnn.inspection.memory import MOST_TOKENS, estimate_memory
 
 torch.set_num_threads(1)
 nlp = spacy.blank("xx")
@@ -224,7 +224,7 @@ before = memory("VmRSS")
 step(examples)
 measured = memory("VmHWM") - before
 optimizer = spacy.registry.get("optimizers", "spacy_rnn.AdamW.v1")()
-found = estimate(pipe, [examples, examples[:100]], 0.3, optimizer, lambda examples: None)
+found = estimate_memory(pipe, [examples, examples[:100]], 0.3, optimizer, lambda examples: None)
 assert found.batch == 16000 > MOST_TOKENS
 print(measured, found.activations + found.gradients)
 """

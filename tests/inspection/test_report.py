@@ -10,8 +10,8 @@ from spacy.training.initialize import init_nlp
 from spacy.util import load_config
 
 from spacy_rnn.cli.recipes import RECIPES, make_config
-from spacy_rnn.inspection.advice import advice
-from spacy_rnn.inspection.report import report
+from spacy_rnn.inspection.advice import find_warnings
+from spacy_rnn.inspection.report import make_report
 from spacy_rnn.inspection.setup import set_up
 
 from ..helpers.paths import ROOT
@@ -49,7 +49,7 @@ def inspected(paths, request):
     """A task, what it is trained with, and what is said of that."""
     config = configured(paths, request.param)
     setup = set_up(config)
-    return request.param, setup, report(setup)
+    return request.param, setup, make_report(setup)
 
 
 def test_features_as_training_has_them(paths, inspected):
@@ -101,7 +101,7 @@ def test_by_hand(inspected):
         # the tokens of "They like blue ham" and "Eggs !" those are known.
         assert words.size == 2 and words.train.types == 11
         assert words.dev.unknown_tokens == 4 / 6
-    warnings = " ".join(advice(found))
+    warnings = " ".join(find_warnings(found))
     assert "Training documents: only 3." in warnings
     assert "that are in the training corpus too: 1 of 2." in warnings
 
@@ -113,10 +113,10 @@ def test_a_label_that_nothing_has(paths, tmp_path):
         doc.cats = {"EAT": 1.0, "LIKE": 0.0}
     DocBin(docs=docs).to_disk(tmp_path / "train.spacy")
     config = configured({**paths, "paths.train": str(tmp_path / "train.spacy")}, "textcat")
-    found = report(set_up(config))
+    found = make_report(set_up(config))
     target = found.components["textcat"].targets["text"]
     assert target.train.counts == {"EAT": 4, "LIKE": 0} and target.unseen == ["LIKE"]
-    (warning,) = [w for w in advice(found) if "only the dev corpus" in w]
+    (warning,) = [w for w in find_warnings(found) if "only the dev corpus" in w]
     assert warning == (
         "textcat: Labels of 'text' that only the dev corpus has, 1: LIKE. They cannot be found: "
         "split the data anew, or correct them."
@@ -133,9 +133,9 @@ def test_labels_that_no_document_lacks(paths, tmp_path):
         del doc.cats["LIKE"]
     DocBin(docs=docs).to_disk(tmp_path / "dev.spacy")
     config["paths"]["dev"] = str(tmp_path / "dev.spacy")
-    found = report(set_up(config))
+    found = make_report(set_up(config))
     assert found.components["textcat"].never_absent == {"train": [], "dev": ["LIKE"]}
-    (warning,) = [w for w in advice(found) if "lacks" in w]
+    (warning,) = [w for w in find_warnings(found) if "lacks" in w]
     assert warning.startswith(
         "textcat: Labels that no document of the dev corpus lacks, 1: LIKE. Predicting them is "
         "never counted as wrong. Set labels that do not hold to 0 in doc.cats."
@@ -144,15 +144,15 @@ def test_labels_that_no_document_lacks(paths, tmp_path):
 
 def test_warnings(paths):
     """One for each thing that may be wrong."""
-    found = report(set_up(configured(paths, "ner")))
+    found = make_report(set_up(configured(paths, "ner")))
     fine = replace(
         found,
         train=replace(found.train, documents=100),
         leaked=0,
         components={},
     )
-    assert advice(fine) == []
-    (empty,) = advice(replace(fine, dev=replace(found.dev, empty=1)))
+    assert find_warnings(fine) == []
+    (empty,) = find_warnings(replace(fine, dev=replace(found.dev, empty=1)))
     assert empty == "Empty documents in the dev corpus: 1 of 2. Leave them out."
     component = found.components["ner"]
 
@@ -160,7 +160,7 @@ def test_warnings(paths):
         vocabularies = {"text": {}}
         quiet = replace(component, vocabularies=vocabularies, targets={})
         changed = replace(quiet, **changes)
-        return advice(replace(fine, components={"ner": changed}))
+        return find_warnings(replace(fine, components={"ner": changed}))
 
     assert of() == []
     assert all(warning.startswith("ner: ") for warning in of(targets=component.targets))
@@ -168,7 +168,8 @@ def test_warnings(paths):
     assert "less than 5 occurrences in the training corpus, 2: FOOD, PERSON." in rare
     (unknown,) = of(vocabularies=component.vocabularies)
     assert (
-        "Words of the dev corpus (text) that its words do not know, or not whole: 67%." in unknown
+        "Words of the dev corpus (text) that are unknown, whole or in part, to its words: 67%"
+        in unknown
     )
     assert "lower min_freq" in unknown
     words = component.vocabularies["text"]["words"]
@@ -218,7 +219,7 @@ def split_report(split_paths, task, settings):
         config["corpora"][part].update(settings)
     # The texts that keep their annotation have one class only.
     config["initialize"]["components"] = {task: {"labels": ["EAT", "LIKE"]}}
-    return report(set_up(config))
+    return make_report(set_up(config))
 
 
 @pytest.mark.parametrize(
@@ -235,7 +236,7 @@ def test_annotation_that_readers_drop(split_paths, settings, unannotated, left_o
     found = split_report(split_paths, "textcat", settings)
     component = found.components["textcat"]
     assert component.unannotated == unannotated and found.left_out == left_out
-    warnings = advice(found)
+    warnings = find_warnings(found)
     for part in ("train", "dev"):
         lost = [w for w in warnings if f"{part} corpus without doc.cats: {unannotated[part]}." in w]
         assert len(lost) == bool(unannotated[part])
@@ -245,11 +246,11 @@ def test_annotation_that_readers_drop(split_paths, settings, unannotated, left_o
 
 
 def test_many_labels_are_not_all_named(paths):
-    found = report(set_up(configured(paths, "tagger")))
+    found = make_report(set_up(configured(paths, "tagger")))
     target = found.components["tagger"].targets["tag"]
     many = replace(target, unseen=[f"L{i}" for i in range(30)])
     component = replace(found.components["tagger"], targets={"tag": many})
-    warnings = advice(replace(found, components={"tagger": component}))
+    warnings = find_warnings(replace(found, components={"tagger": component}))
     (warning,) = [w for w in warnings if "only the dev corpus" in w]
     assert "has, 30: L0" in warning and "L9, ..." in warning and "L10" not in warning
 
@@ -257,12 +258,12 @@ def test_many_labels_are_not_all_named(paths):
 def test_documents_that_are_cut_or_windowed(paths):
     config = configured(paths, "textcat")
     config["components"]["textcat"]["model"].update(max_length=4, window=3)
-    component = report(set_up(config)).components["textcat"]
+    component = make_report(set_up(config)).components["textcat"]
     assert component.cut == {"train": 1, "dev": 0}
     assert component.windowed == {"train": 3, "dev": 1}
     # What is cut before fits.
     config["components"]["textcat"]["model"].update(max_length=3, window=3)
-    component = report(set_up(config)).components["textcat"]
+    component = make_report(set_up(config)).components["textcat"]
     assert component.cut == {"train": 3, "dev": 1}
     assert component.windowed == {"train": 0, "dev": 0}
 
@@ -273,10 +274,10 @@ def test_documents_without_a_token(paths, task):
     setup = set_up(configured(paths, task))
     nlp = setup.nlp
     empty = [Example(nlp.make_doc(""), nlp.make_doc("")) for _ in range(2)]
-    found = report(setup._replace(train=[*setup.train, empty[0]], dev=empty))
+    found = make_report(setup._replace(train=[*setup.train, empty[0]], dev=empty))
     assert (found.train.empty, found.dev.empty, found.dev.tokens) == (1, 2, 0)
     assert found.train.lengths == {"0": 1, "1": 0, "2-3": 0, "4-7": 3}
-    assert "Empty documents in the dev corpus: 2 of 2. Leave them out." in advice(found)
+    assert "Empty documents in the dev corpus: 2 of 2. Leave them out." in find_warnings(found)
     assert found.leaked == 0
 
 
@@ -286,7 +287,7 @@ def test_streamed_corpora(paths, monkeypatch):
     config["training"]["max_epochs"] = -1
     monkeypatch.setattr("spacy_rnn.inspection.setup.N_STREAMED", 2)
     monkeypatch.setattr("spacy_rnn.inspection.setup.N_INITIAL", 1)
-    found = report(set_up(config))
+    found = make_report(set_up(config))
     assert found.streamed and found.train.documents == found.dev.documents == 2
     # The words of the first document alone.
     assert found.components["textcat"].vocabularies["text"]["words"].size == 4
@@ -294,9 +295,9 @@ def test_streamed_corpora(paths, monkeypatch):
 
 def test_accumulated_gradients(paths):
     config = configured(paths, "ner")
-    whole = report(set_up(config)).components["ner"].memory
+    whole = make_report(set_up(config)).components["ner"].memory
     config["training"]["accumulate_gradient"] = 3
-    parts = report(set_up(config)).components["ner"].memory
+    parts = make_report(set_up(config)).components["ner"].memory
     assert (whole.batch, parts.batch) == (13, 5)
 
 
@@ -313,7 +314,7 @@ def test_other_components_are_left_as_they_are(paths):
     assert list(setup.pipes) == ["ner", "second"]
     assert setup.nlp.pipe_names == config["nlp"]["pipeline"]
     assert not setup.nlp.get_pipe("frozen").shim.is_built
-    assert list(report(setup).components) == ["ner", "second"]
+    assert list(make_report(setup).components) == ["ner", "second"]
 
 
 @pytest.mark.parametrize("factory", ["sentencizer", "senter"])
@@ -328,7 +329,7 @@ def test_what_annotating_components_set(paths, factory):
         "pooling": {"@architectures": "spacy_rnn.Pooling.v1", "ways": ["last"]},
     }
     config["training"]["annotating_components"] = ["sentences"]
-    assert report(set_up(config)).components["textcat"].memory.activations > 0
+    assert make_report(set_up(config)).components["textcat"].memory.activations > 0
 
 
 def test_a_tok2vec_that_is_listened_to(paths):
@@ -340,7 +341,7 @@ def test_a_tok2vec_that_is_listened_to(paths):
         "@architectures": "spacy.Tok2VecListener.v1",
         "width": 96,
     }
-    found = report(set_up(config)).components["ner"]
+    found = make_report(set_up(config)).components["ner"]
     assert found.vocabularies == {"text": {}} and found.memory.activations > 0
 
 
@@ -352,7 +353,7 @@ def test_sourced_components_keep_what_they_know(paths, tmp_path):
     config["components"]["ner"] = {"source": str(tmp_path / "model")}
     setup = set_up(config)
     assert setup.pipes["ner"].labels == ("FOOD", "PERSON", "PLACE")
-    assert report(setup).components["ner"].targets["ner"].train.counts["PLACE"] == 0
+    assert make_report(setup).components["ner"].targets["ner"].train.counts["PLACE"] == 0
 
 
 @pytest.mark.slow
@@ -368,6 +369,6 @@ def test_configs_of_the_project(paths, name):
         if "context" in component["model"].get("embedding", {}):
             # It needs a trained language model.
             del component["model"]["embedding"]["context"]
-    found = report(set_up(config))
+    found = make_report(set_up(config))
     (component,) = found.components.values()
     assert component.memory.parameters > 1000 and component.memory.activations > 0

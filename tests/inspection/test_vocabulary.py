@@ -16,9 +16,10 @@ from spacy_rnn.features.tokens import TokenFeatures
 from spacy_rnn.features.translation import TranslationVocabularies
 from spacy_rnn.features.units import Characters, PieceUnits, Words
 from spacy_rnn.features.vectors import PipelineVectors
+from spacy_rnn.features.vocabulary import VocabularyProbe
 from spacy_rnn.features.word_pieces import WordPieces
 from spacy_rnn.features.words import WordIds
-from spacy_rnn.inspection.vocabulary import Coverage, Reader, describe, vocabularies
+from spacy_rnn.inspection.vocabulary import WordCoverage, describe_vocabulary, vocabularies
 
 #: of these, "the" and "cat" occur twice
 TRAIN = "The cat the cat sat".split()
@@ -46,7 +47,7 @@ def test_words_by_hand(vocab):
     (words,) = of_tokens(vocab, WordIds("words", min_freq=2, lowercase=True)).values()
     # "the" and "cat" are kept.
     assert words.size == 2
-    assert words.train == Coverage(
+    assert words.train == WordCoverage(
         types=4, tokens=5, unknown_types=1 / 4, unknown_tokens=1 / 5, unknown_units=1 / 5,
         mean=1.0, most_words=1, longest=1,
     )  # fmt: skip
@@ -131,11 +132,6 @@ def test_units_of_language_models(vocab, units, name, size, mean, unknown):
     assert found[1].missing == ["cows"]
 
 
-def test_unknown_features(vocab):
-    with pytest.raises(TypeError, match="type int"):
-        vocabularies(3, {}, {}, vocab)
-
-
 #: units of each word: their number, and how many are unknown
 LENGTHS = st.dictionaries(
     st.text(st.characters(categories=["Ll"]), min_size=1),
@@ -152,7 +148,7 @@ def test_coverage_counts_every_word(found):
         return [np.array([1] * found[word][1] + [0] * found[word][2]) for word in words]
 
     counts = Counter({word: n for word, (n, _, _) in found.items()})
-    coverage = describe(Reader(3, 0, read), counts, Counter()).train
+    coverage = describe_vocabulary(VocabularyProbe(3, 0, read), counts, Counter()).train
     words = list(counts.elements())
     n_units = np.array([found[word][1] + found[word][2] for word in words])
     n_unknown = np.array([found[word][2] for word in words])
@@ -165,5 +161,5 @@ def test_coverage_counts_every_word(found):
 
 
 def test_a_corpus_without_words():
-    coverage = describe(Reader(3, 0, list), Counter(), Counter()).dev
-    assert coverage == Coverage(0, 0, 0.0, 0.0, 0.0, 0.0, 0, 0)
+    coverage = describe_vocabulary(VocabularyProbe(3, 0, list), Counter(), Counter()).dev
+    assert coverage == WordCoverage(0, 0, 0.0, 0.0, 0.0, 0.0, 0, 0)

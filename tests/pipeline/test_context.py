@@ -29,7 +29,7 @@ def source(tmp_path_factory):
 
 def context_of(nlp):
     (name,) = nlp.component_names
-    return nlp.get_pipe(name).shim.module.embedding.context
+    return nlp.get_pipe(name).shim.module.embedding.parts["context"]
 
 
 def lm_of(source):
@@ -42,7 +42,7 @@ def states_of(nlp, words):
     doc = Doc(nlp.vocab, words=words)
     batch = shim.architecture.batch(shim, DocBatch([doc]))
     with torch.no_grad():
-        return shim.module.embedding.context(batch.context)
+        return shim.module.embedding.parts["context"](batch)
 
 
 def oracle(lm, words):
@@ -180,7 +180,7 @@ def test_a_component_of_another_kind_is_no_language_model(tmp_path):
     nlp.add_pipe("sentencizer")
     nlp.to_disk(tmp_path / "nlp")
     for name in ("rnn_tagger", "sentencizer"):
-        assert "no language model" in errors_of(str(tmp_path / "nlp"), component=name)
+        assert "not a language model" in errors_of(str(tmp_path / "nlp"), component=name)
 
 
 def test_characters_and_words_never_seen_have_states_too(tagger):

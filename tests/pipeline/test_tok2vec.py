@@ -305,5 +305,5 @@ def test_vectors_of_another_width_are_an_error(trained):
 
 @over_token_kinds
 def test_a_model_that_reads_nothing_is_an_error(factory):
-    with pytest.raises(ValueError, match="set its 'embedding' to spacy_rnn.TokenEmbedding.v1"):
+    with pytest.raises(ValueError, match="add a part such as spacy_rnn.WordEmbedding.v1"):
         make_pipeline(factory, Config({"embedding": None, "tok2vec": None}))

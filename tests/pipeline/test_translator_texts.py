@@ -325,5 +325,5 @@ def test_half_of_a_surrogate_pair_is_an_error():
             nlp.update([pair(nlp, EGGS, target)])
         with pytest.raises(ValueError, match="half of a surrogate pair.*'replace'"):
             make().initialize(lambda target=target: [pair(nlp, EGGS, target)])
-    with pytest.raises(ValueError, match="None is not a text"):
+    with pytest.raises(ValueError, match="None is not a string"):
         pipe_of(nlp).translate([None])

@@ -116,7 +116,7 @@ def test_extra_words_are_the_first_of_the_file(extra_words, n, path):
     nlp = with_vectors("rnn_tagger", of_file(path, extra_words=extra_words))
     nlp.initialize(lambda: make_examples(nlp))
     feature, module = part_of(nlp)
-    found = feature.ids([*extra, "eggs"], nlp.vocab)["vectors_lengths"]
+    found = feature.arrays([*extra, "eggs"], nlp.vocab)["vectors_lengths"]
     assert found.tolist() == [1] * n + [0] * (3 - n) + [1]
     expected = n + len(TRAINED) + (extra_words is None)
     assert len(module.table.weight) == feature.shape[0] == expected

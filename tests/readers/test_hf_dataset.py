@@ -416,8 +416,8 @@ def test_entity_tags_of_each_scheme(nlp, tmp_path, tags, expected):
         ({"tokens": [["a"], [""]]}, "empty string"),
         ({"cats": [{"A": "1"}, {"A": "NA"}]}, "A = 'NA' in the column 'cats' is not a number"),
         ({"regression": [None, [1.0, 2.0]]}, "'regression' has a list of 2 numbers, but 0 names"),
-        ({"text": [None, 2]}, "2 is not a text"),
-        ({"translation": [None, ["x"]]}, "['x'] is not a text"),
+        ({"text": [None, 2]}, "2 is not a string"),
+        ({"translation": [None, ["x"]]}, "['x'] is not a string"),
     ],
 )
 def test_malformed_rows_are_named(nlp, tmp_path, columns, problem):

@@ -205,7 +205,7 @@ def test_json_lines_with_names_of_languages(nlp, tmp_path):
         ('{"source": "Run!"}', "no texts with the names 'source' and 'target'; it has {'source'"),
         ('{"x": {"en": "a", "fr": "b"}}', "it has {'x': ['en', 'fr']}. Set source and target"),
         ('["Run!", "Cours !"]', "it has list"),
-        ('{"source": 3, "target": "trois"}', "3 is not a text"),
+        ('{"source": 3, "target": "trois"}', "3 is not a string"),
         ('{"source": "\\ud83d", "target": "x"}', "half of a surrogate pair"),
     ],
 )

@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from spacy_rnn.architectures.tagger import TaggerArchitecture
-from spacy_rnn.config.embedding import CharacterRNN, TokenEmbedding, WordEmbedding
+from spacy_rnn.config.embedding import CharacterRNN, WordEmbedding
 from spacy_rnn.config.encoder import RNNEncoder
 from spacy_rnn.runtime.batching import MemoryLimits
 from spacy_rnn.runtime.shim import TorchShim
@@ -29,7 +29,7 @@ def make_doc(n, seed=0):
 
 def make_shim(direction="both", cell="lstm"):
     torch.manual_seed(0)
-    embedding = TokenEmbedding(
+    embedding = dict(
         words=WordEmbedding(width=4, min_freq=1), characters=CharacterRNN(width=3, hidden_size=2)
     )
     encoder = RNNEncoder(cell=cell, direction=direction, hidden_size=4, depth=2, residual=True)
@@ -192,6 +192,6 @@ def test_a_batch_points_at_distinct_words():
     docs = [Doc(VOCAB, words=["w1", "w2", "w1"]), Doc(VOCAB, words=[]), Doc(VOCAB, words=["w2"])]
     batch = shim.architecture.batch(shim, DocBatch(docs))
     assert batch.lengths.tolist() == [3, 0, 1]
-    assert len(batch.words["words"]) == 2
+    assert len(batch.arrays["words"]) == 2
     first, second, third, fourth = batch.tokens.tolist()
     assert first == third != second == fourth

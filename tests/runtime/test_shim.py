@@ -13,7 +13,7 @@ from spacy.vocab import Vocab
 from thinc.api import Adam, Optimizer
 
 from spacy_rnn.architectures.tagger import TaggerArchitecture
-from spacy_rnn.config.embedding import AffixEmbedding, TokenEmbedding, WordEmbedding
+from spacy_rnn.config.embedding import AffixEmbedding, WordEmbedding
 from spacy_rnn.config.encoder import RNNEncoder
 from spacy_rnn.nn.tagger import tagging_loss
 from spacy_rnn.runtime import shim as shim_module
@@ -28,7 +28,7 @@ DOCS = [Doc(VOCAB, words=words) for words in TEXTS]
 
 
 def make_network(hidden_size=4, affixes=False):
-    embedding = TokenEmbedding(
+    embedding = dict(
         words=WordEmbedding(width=3, min_freq=1, unknown_dropout=0.0),
         affixes=AffixEmbedding(width=2, rows=10) if affixes else None,
     )
