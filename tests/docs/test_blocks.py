@@ -133,6 +133,9 @@ def complete(block: Config) -> Config:
     for name, settings in components.items():
         if settings.keys() & {"factory", "source"}:
             config["components"].pop(name, None)
+        if "source" in settings:
+            # That of the stand-in, whose vocabulary the component brings along.
+            config["nlp"]["lang"] = "xx"
     config["paths"].update(PATHS)
     config = config.merge(block)
     pipeline = block.get("nlp", {}).get("pipeline", [*config["nlp"]["pipeline"], *components])

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from spacy_rnn.analysis.gradients import gradients
-from spacy_rnn.analysis.memory import variants
-from spacy_rnn.analysis.states import states
+from spacy_rnn.analysis.gradients import compute_gradients
+from spacy_rnn.analysis.memory import make_variants
+from spacy_rnn.analysis.states import compute_states
 
 from ..helpers.cells import LIGHT, light_gru
 from ..helpers.kinds import KINDS
@@ -47,11 +47,11 @@ def test_is_trained_saved_and_looked_at(factory):
     for one, other in zip(kind.output(fresh, docs), outputs, strict=True):
         np.testing.assert_array_equal(one, other)
 
-    (layer, *_) = gradients(kind.pipe(nlp), docs[:1])
+    (layer, *_) = compute_gradients(kind.pipe(nlp), docs[:1])
     assert len(layer.norms) and layer.norms.min() > 0
-    assert states(kind.pipe(nlp), docs[0]).units[0] == "forward 0"
+    assert compute_states(kind.pipe(nlp), docs[0]).units[0] == "forward 0"
 
 
 def test_is_compared_with_others():
-    compared = variants([LIGHT, "rnn_tanh"], chrono=[False, True])
+    compared = make_variants([LIGHT, "rnn_tanh"], chrono=[False, True])
     assert [str(variant) for variant in compared] == [LIGHT, f"{LIGHT}, chrono", "rnn_tanh"]
