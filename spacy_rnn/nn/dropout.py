@@ -109,18 +109,3 @@ def drop_weights(weight: Tensor, rate: float, training: bool) -> Tensor:
     training (bool): Nothing is dropped outside of training.
     """
     return nn.functional.dropout(weight, rate, training) if rate else weight
-
-
-def drop_words(ids: Tensor, rate: float, training: bool) -> Tensor:
-    """Replace ids by 0, the unknown word, at random.
-
-    This trains the vector of unknown words, and makes the network use the characters (Dyer et al.
-    2015, section 3.2, drop words at random in the same way).
-
-    ids (Tensor): Words, int64 of any shape.
-    rate (float): Probability of replacing a word.
-    training (bool): Nothing is dropped outside of training.
-    """
-    if not training or rate == 0.0:
-        return ids
-    return ids.masked_fill(torch.rand(ids.shape, device=ids.device) < rate, 0)

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .dropout import drop_words
 from .layout import Carry, FlatBatch, Overlap, offsets
 from .rnn import Encoder, final_states
 
@@ -296,3 +295,18 @@ def to_device(arrays: Mapping[str, np.ndarray], device: torch.device) -> Arrays:
         stays = name.endswith("_lengths")
         tensors[name] = tensor if stays else tensor.to(device, non_blocking=True)
     return tensors
+
+
+def drop_words(ids: Tensor, rate: float, training: bool) -> Tensor:
+    """Replace ids by 0, the unknown word, at random.
+
+    This trains the vector of unknown words, and makes the network use the characters (Dyer et al.
+    2015, section 3.2, drop words at random in the same way).
+
+    ids (Tensor): Words, int64 of any shape.
+    rate (float): Probability of replacing a word.
+    training (bool): Nothing is dropped outside of training.
+    """
+    if not training or rate == 0.0:
+        return ids
+    return ids.masked_fill(torch.rand(ids.shape, device=ids.device) < rate, 0)

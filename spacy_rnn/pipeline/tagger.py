@@ -134,6 +134,7 @@ class RNNTagger(RehearsingPipe):
             )
         labels: Dict[str, List[str]] = {target: [] for target in settings.targets}
         super().__init__(vocab, model, name, settings, scorer, labels=labels)
+        self._known_values: Dict[str, Tuple[List[str], np.ndarray]] = {}
 
     def register_extensions(self) -> None:
         """Register the extension of the setting `probabilities_attr`."""
@@ -245,9 +246,8 @@ class RNNTagger(RehearsingPipe):
         for target, labels in self.cfg["labels"].items():
             values = np.concatenate([aligned_values(eg, ATTRIBUTES[target]) for eg in examples])
             arrays[target] = self._label_indices(target, values, examples)
-            weights = self._class_weight_array(labels)
-            if weights is not None:
-                arrays[target + "_weights"] = weights
+            if self.cfg["class_weights"]:
+                arrays[target + "_weights"] = self._class_weight_array(labels)
             annotated |= values != 0
         loss = partial(tagging_loss, label_smoothing=self.cfg["label_smoothing"])
         return Targets(arrays, int(annotated.sum()), loss)
@@ -267,7 +267,16 @@ class RNNTagger(RehearsingPipe):
         return np.where(values == 0, MISSING, indices)
 
     def _label_values(self, target: str, vocab: Vocab) -> np.ndarray:
-        return attribute_values(target, self.cfg["labels"][target], vocab)
+        """The labels as values of the token attribute, uint64 (labels,), of strings that the vocab
+        knows. Those for the component's own vocab are kept."""
+        labels = self.cfg["labels"][target]
+        if vocab is not self.vocab:
+            return attribute_values(target, labels, vocab)
+        known, values = self._known_values.get(target, ([], np.zeros(0, dtype="uint64")))
+        if known != labels:
+            values = attribute_values(target, labels, vocab)
+            self._known_values[target] = list(labels), values
+        return values
 
     def get_rehearsal_targets(self, docs: List[Doc], teacher: Any) -> Targets:
         """Get the earlier network's labels of all tokens; see `RehearsingPipe`.

@@ -21,7 +21,8 @@ def attribute_value(target: str, label: str, vocab: Vocab) -> int:
     RAISES (ValueError): If it is not a part of speech of Universal Dependencies, for "pos".
     """
     if target == "tag":
-        return vocab.strings.add(label)
+        # Not only for a memory zone: the component keeps the value.
+        return vocab.strings.add(label, allow_transient=False)  # type: ignore[call-arg]
     if target == "morph":
         return vocab.morphology.add(label)
     if label not in POS_IDS or not label:

@@ -98,6 +98,8 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         self.gradient_norm: float | None = None
         self.skipped_steps = 0
         self.skipped_in_a_row = 0
+        #: the rate that the module's locked dropout has
+        self._dropout = 0.0
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -137,6 +139,7 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         self.outputs = dict(outputs)
         # What an optimizer knows of an earlier module is of no use to this one.
         self.id = new_id()
+        self._dropout = 0.0
         module = self.architecture.module(self.features, self.outputs)
         self._model = module.to(get_torch_default_device()).eval()
 
@@ -183,7 +186,9 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         YIELDS (ModuleT): The module, in training mode.
         """
         module = self.module
-        set_dropout_rate(module, dropout)
+        if dropout != self._dropout:
+            set_dropout_rate(module, dropout)
+            self._dropout = dropout
         module.train()
         try:
             with computing.lock, self._autocast():

@@ -7,9 +7,9 @@ from spacy_rnn.config.encoder import RNNEncoder
 from spacy_rnn.nn.dropout import (
     LockedDropout,
     drop_weights,
-    drop_words,
     set_dropout_rate,
 )
+from spacy_rnn.nn.embedding import drop_words
 
 LAYOUTS = ["padded", "packed"]
 LENGTHS = [4, 0, 2, 6, 6]

@@ -14,6 +14,7 @@ from ..helpers.pipelines import (
     SENTENCES,
     make_doc,
     make_examples,
+    make_pipeline,
     make_tagger,
     make_trained,
     tags,
@@ -365,3 +366,22 @@ def test_morphology_can_be_read_in_another_vocabulary():
     train(nlp, make_examples(nlp))
     doc = nlp(make_doc(Vocab(), SENTENCES[0][0]))
     assert [str(token.morph) for token in doc] == ["Number=Sing", "", "", "Number=Plur"]
+
+
+def test_labels_are_known_after_a_memory_zone():
+    """The values of labels are kept, so their strings must not be freed."""
+    nlp = make_pipeline("rnn_tagger")
+    train(nlp, make_examples(nlp), steps=1)
+    loaded = make_pipeline("rnn_tagger").from_bytes(nlp.to_bytes(), exclude=["vocab"])
+    with loaded.memory_zone():
+        tags = [token.tag_ for token in loaded("I like ham")]
+    assert tags == [token.tag_ for token in loaded("I like ham")]
+
+
+def test_labels_that_are_replaced_have_their_own_values():
+    nlp = make_pipeline("rnn_tagger")
+    train(nlp, make_examples(nlp), steps=1)
+    nlp("I like ham")
+    labels = nlp.get_pipe("rnn_tagger").cfg["labels"]["tag"]
+    labels[:] = [label + "2" for label in labels]
+    assert {token.tag_ for token in nlp("I like ham")} <= set(labels)
