@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Container, Dict, Optional, Sequence, Tuple
+from typing import Any, Container, Dict, Sequence, Tuple
 
 import numpy as np
 from spacy.errors import Errors
@@ -70,14 +70,12 @@ class LabelPipe(RNNPipe):
             f"corpus), or add it: nlp.get_pipe({self.name!r}).add_label({label!r})."
         )
 
-    def _class_weight_array(self, labels: Sequence[str]) -> Optional[np.ndarray]:
-        """The setting `class_weights` as float32 (labels,); None if it is empty.
+    def _class_weight_array(self, labels: Sequence[str]) -> np.ndarray:
+        """The setting `class_weights` as float32 (labels,).
 
         RAISES (ValueError): If it names an unknown label.
         """
         weights = self.cfg["class_weights"]
-        if not weights:
-            return None
         unknown = [label for label in weights if label not in self.labels]
         if unknown:
             raise ValueError(

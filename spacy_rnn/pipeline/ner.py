@@ -143,7 +143,7 @@ class RNNEntityRecognizer(RehearsingPipe):
     @property
     def scheme(self) -> TagScheme:
         """The tagging scheme for the labels (TagScheme)."""
-        return TagScheme(self.cfg["scheme"], len(self.labels))
+        return TagScheme(self.cfg["scheme"], len(self.cfg["labels"]))
 
     @property
     def tags(self) -> Tuple[str, ...]:
@@ -158,7 +158,7 @@ class RNNEntityRecognizer(RehearsingPipe):
     @property
     def _label_values(self) -> np.ndarray:
         """The labels as values of `ent_type`, uint64 (labels,)."""
-        return np.array([*map(self.vocab.strings.as_int, self.labels)], dtype="uint64")
+        return np.array([*map(self.vocab.strings.as_int, self.cfg["labels"])], dtype="uint64")
 
     # Training
 
@@ -299,7 +299,7 @@ class RNNEntityRecognizer(RehearsingPipe):
 
     def _spans(self, doc: Doc, entities: Entities) -> List[Span]:
         columns = (column.tolist() for column in entities[:3])
-        names = self.labels
+        names = self.cfg["labels"]
         return [
             Span(doc, start, end, label=names[label])
             for start, end, label in zip(*columns, strict=True)

@@ -5,8 +5,9 @@ from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Literal, Optional, Sequence, Tuple, Union
 
 import numpy as np
-from spacy.attrs import IS_SPACE
+from spacy.attrs import IS_SPACE, MORPH, POS, TAG
 from spacy.language import Language
+from spacy.parts_of_speech import IDS as POS_IDS
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
@@ -23,9 +24,10 @@ from ..validation import rate
 from .annotation import aligned_values, attribute_labels, label_indices
 from .base import ExampleStats
 from .rehearsal import RehearsingPipe
-from .token_attributes import ATTRIBUTES, attribute_value, attribute_values
 
 Target = Literal["tag", "pos", "morph"]
+#: the token attribute of each target
+ATTRIBUTES = {"tag": TAG, "pos": POS, "morph": MORPH}
 #: see `RNNTagger.predict`
 Prediction = Dict[str, np.ndarray]
 
@@ -186,7 +188,7 @@ class RNNTagger(RehearsingPipe):
         labels = self.cfg["labels"][target]
         if self._has_label(label, labels):
             return 0
-        attribute_value(target, label, self.vocab)
+        _stored_value(target, label, self.vocab)
         labels.append(label)
         self._resize_output()
         return 1
@@ -245,9 +247,8 @@ class RNNTagger(RehearsingPipe):
         for target, labels in self.cfg["labels"].items():
             values = np.concatenate([aligned_values(eg, ATTRIBUTES[target]) for eg in examples])
             arrays[target] = self._label_indices(target, values, examples)
-            weights = self._class_weight_array(labels)
-            if weights is not None:
-                arrays[target + "_weights"] = weights
+            if self.cfg["class_weights"]:
+                arrays[target + "_weights"] = self._class_weight_array(labels)
             annotated |= values != 0
         loss = partial(tagging_loss, label_smoothing=self.cfg["label_smoothing"])
         return Targets(arrays, int(annotated.sum()), loss)
@@ -267,7 +268,9 @@ class RNNTagger(RehearsingPipe):
         return np.where(values == 0, MISSING, indices)
 
     def _label_values(self, target: str, vocab: Vocab) -> np.ndarray:
-        return attribute_values(target, self.cfg["labels"][target], vocab)
+        """The stored value of each label, uint64 (labels,)."""
+        labels = self.cfg["labels"][target]
+        return np.array([_stored_value(target, label, vocab) for label in labels], dtype="uint64")
 
     def get_rehearsal_targets(self, docs: List[Doc], teacher: Any) -> Targets:
         """Get the earlier network's labels of all tokens; see `RehearsingPipe`.
@@ -379,3 +382,17 @@ class RNNTagger(RehearsingPipe):
         score = partial(label_score, target=target, token=token, label=number)
         prediction = f"log-odds of the {target} {label} of '{doc[token].text}'"
         return AttributionTarget(self.encoder_inputs(doc)[0], prediction, score)
+
+
+def _stored_value(target: str, label: str, vocab: Vocab) -> int:
+    """The value of a label as a token attribute, the same in all vocabularies; adds it to one."""
+    if target == "tag":
+        return vocab.strings.add(label)
+    if target == "morph":
+        return vocab.morphology.add(label)
+    if label not in POS_IDS or not label:
+        raise ValueError(
+            f"'{label}' is not a coarse part of speech: token.pos takes those of Universal "
+            f"Dependencies (NOUN, VERB, ...). Use the target 'tag' for other tag sets."
+        )
+    return POS_IDS[label]

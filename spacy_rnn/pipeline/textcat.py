@@ -116,8 +116,9 @@ class TextCategorizerPipe(RehearsingPipe, DocumentPipe):
         return values
 
     def _with_weights(self, arrays: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
-        weights = self._class_weight_array(self.labels)
-        return arrays if weights is None else {**arrays, "weights": weights}
+        if not self.cfg["class_weights"]:
+            return arrays
+        return {**arrays, "weights": self._class_weight_array(self.labels)}
 
     def set_scores(self, doc: Doc, scores: List[float]) -> None:
         """Write the probability of each label to `doc.cats`.
