@@ -13,8 +13,7 @@ from ..nn.embedding import TOK2VEC, TokenBatch, TokenEmbedding, to_device
 from ..nn.rnn import Encoder
 from ..runtime.architecture import Architecture, OutT
 from ..runtime.attribution import EncoderInput
-from ..runtime.batching import MemoryLimits
-from ..runtime.model import doc_batch
+from ..runtime.batching import MemoryLimits, doc_batch
 from ..runtime.shim import ModuleT, TorchShim, architecture_of, shim_of
 from ..runtime.tok2vec import DocBatch, Tok2Vec
 from ..validation import at_least

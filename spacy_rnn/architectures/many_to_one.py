@@ -22,11 +22,12 @@ from ..runtime.batching import (
     MemoryLimits,
     TokenResults,
     Windows,
+    doc_batch,
     lengths_of,
     token_batches,
     vector_batches,
 )
-from ..runtime.model import doc_batch, make_model
+from ..runtime.model import make_model
 from ..runtime.shim import TorchShim, architecture_of, shim_of
 from ..runtime.tok2vec import DocBatch, Tok2Vec
 from ..validation import at_least

@@ -16,8 +16,15 @@ from ..nn import tagger as nn_tagger
 from ..nn.layout import FlatBatch
 from ..nn.rnn import Encoder
 from ..nn.tag_scores import TagScores
-from ..runtime.batching import MemoryLimits, Outputs, TokenResults, batches_of, token_batches
-from ..runtime.model import doc_batch, make_model
+from ..runtime.batching import (
+    MemoryLimits,
+    Outputs,
+    TokenResults,
+    batches_of,
+    doc_batch,
+    token_batches,
+)
+from ..runtime.model import make_model
 from ..runtime.shim import TorchShim, architecture_of, shim_of
 from ..runtime.tok2vec import DocBatch, Tok2Vec
 from .base import TokenArchitecture, needs_input

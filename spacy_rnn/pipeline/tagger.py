@@ -5,8 +5,9 @@ from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Literal, Optional, Sequence, Tuple, Union
 
 import numpy as np
-from spacy.attrs import IS_SPACE
+from spacy.attrs import IS_SPACE, MORPH, POS, TAG
 from spacy.language import Language
+from spacy.parts_of_speech import IDS as POS_IDS
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
@@ -23,9 +24,10 @@ from ..validation import rate
 from .annotation import aligned_values, attribute_labels, label_indices
 from .base import ExampleStats
 from .rehearsal import RehearsingPipe
-from .token_attributes import ATTRIBUTES, attribute_value, attribute_values
 
 Target = Literal["tag", "pos", "morph"]
+#: the token attribute of each target
+ATTRIBUTES = {"tag": TAG, "pos": POS, "morph": MORPH}
 #: see `RNNTagger.predict`
 Prediction = Dict[str, np.ndarray]
 
@@ -134,7 +136,8 @@ class RNNTagger(RehearsingPipe):
             )
         labels: Dict[str, List[str]] = {target: [] for target in settings.targets}
         super().__init__(vocab, model, name, settings, scorer, labels=labels)
-        self._known_values: Dict[str, Tuple[List[str], np.ndarray]] = {}
+        #: for each target its labels and their values
+        self._known_values: Dict[str, Tuple[List[str], Optional[np.ndarray]]] = {}
 
     def register_extensions(self) -> None:
         """Register the extension of the setting `probabilities_attr`."""
@@ -187,7 +190,7 @@ class RNNTagger(RehearsingPipe):
         labels = self.cfg["labels"][target]
         if self._has_label(label, labels):
             return 0
-        attribute_value(target, label, self.vocab)
+        _stored_value(target, label, self.vocab)
         labels.append(label)
         self._resize_output()
         return 1
@@ -270,11 +273,12 @@ class RNNTagger(RehearsingPipe):
         """The labels as values of the token attribute, uint64 (labels,), of strings that the vocab
         knows. Those for the component's own vocab are kept."""
         labels = self.cfg["labels"][target]
-        if vocab is not self.vocab:
-            return attribute_values(target, labels, vocab)
-        known, values = self._known_values.get(target, ([], np.zeros(0, dtype="uint64")))
-        if known != labels:
-            values = attribute_values(target, labels, vocab)
+        known, values = self._known_values.get(target, ([], None))
+        if values is not None and vocab is self.vocab and known == labels:
+            return values
+        stored = [_stored_value(target, label, vocab) for label in labels]
+        values = np.array(stored, dtype="uint64")
+        if vocab is self.vocab:
             self._known_values[target] = list(labels), values
         return values
 
@@ -388,3 +392,18 @@ class RNNTagger(RehearsingPipe):
         score = partial(label_score, target=target, token=token, label=number)
         prediction = f"log-odds of the {target} {label} of '{doc[token].text}'"
         return AttributionTarget(self.encoder_inputs(doc)[0], prediction, score)
+
+
+def _stored_value(target: str, label: str, vocab: Vocab) -> int:
+    """The value of a label as a token attribute, the same in all vocabularies; adds it to one."""
+    if target == "tag":
+        # Not only for a memory zone: the component keeps the value.
+        return vocab.strings.add(label, allow_transient=False)  # type: ignore[call-arg]
+    if target == "morph":
+        return vocab.morphology.add(label)
+    if label not in POS_IDS or not label:
+        raise ValueError(
+            f"'{label}' is not a coarse part of speech: token.pos takes those of Universal "
+            f"Dependencies (NOUN, VERB, ...). Use the target 'tag' for other tag sets."
+        )
+    return POS_IDS[label]

@@ -6,6 +6,8 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
+from spacy.tokens import Doc
+from thinc.api import Model
 from torch import Tensor
 
 from ..features.tokens import TokenFeatures, TokenSequences
@@ -13,6 +15,7 @@ from ..nn.embedding import TOK2VEC, TokenBatch, to_device
 from ..nn.layout import Carry, FlatBatch, Overlap, offsets, ranges
 from ..nn.rnn import Direction
 from .shim import TorchShim
+from .tok2vec import DocBatch, embed_docs
 
 #: predictions for a document: named arrays with one row for each token
 Outputs = Dict[str, np.ndarray]
@@ -20,6 +23,11 @@ Outputs = Dict[str, np.ndarray]
 CHUNK_BATCHES = 16
 #: distinct words embedded at a time
 MAX_WORDS = 2048
+
+
+def doc_batch(model: Model[List[Doc], Any], docs: Sequence[Doc]) -> DocBatch:
+    """Documents to predict for, with the vectors of the model's tok2vec layer if it has one."""
+    return embed_docs(model, docs, is_train=False)[0] if model.layers else DocBatch(docs)
 
 
 @dataclass(frozen=True)
@@ -59,12 +67,14 @@ class Windows:
     @property
     def size(self) -> np.ndarray:
         """The number of rows that are read of each window."""
-        return self.end - self.start
+        size: np.ndarray = self.end - self.start
+        return size
 
     @property
     def kept(self) -> np.ndarray:
         """The number of rows that are kept of each window."""
-        return self.keep_end - self.keep_start
+        kept: np.ndarray = self.keep_end - self.keep_start
+        return kept
 
     @cached_property
     def rows(self) -> np.ndarray:

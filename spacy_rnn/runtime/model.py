@@ -9,6 +9,7 @@ from thinc.api import Model
 from torch import Tensor
 
 from .architecture import Architecture, OutT
+from .batching import doc_batch
 from .shim import TorchShim, shim_of
 from .tok2vec import TOK2VEC, DocBatch, Tok2Vec, embed_docs, init_tok2vec
 
@@ -86,11 +87,6 @@ def _no_gradient(d_outputs: Any) -> List[Doc]:
         "The predictions of this model have no gradient. Train it by its component: nlp.update, or "
         "the component's own 'update'."
     )
-
-
-def doc_batch(model: Model[List[Doc], Any], docs: Sequence[Doc]) -> DocBatch:
-    """Documents to predict for, with the vectors of the model's tok2vec layer if it has one."""
-    return embed_docs(model, docs, is_train=False)[0] if model.layers else DocBatch(docs)
 
 
 def begin_update(

@@ -84,7 +84,7 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
     def __init__(
         self, architecture: Architecture[FeaturesT, ModuleT, Any], mixed_precision: str = "none"
     ):
-        super().__init__(None)  # type: ignore[no-untyped-call]
+        super().__init__(None)
         self.id = new_id()
         self.architecture = architecture
         self.mixed_precision = mixed_precision
@@ -214,7 +214,7 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         def backprop(d_loss: float) -> None:
             if loss.requires_grad:
                 with computing.lock:
-                    (loss * (d_loss * self.scale)).backward()
+                    torch.autograd.backward([loss * (d_loss * self.scale)])
 
         return float(loss.detach()), backprop
 
