@@ -296,7 +296,7 @@ def test_sentences_are_translated_one_by_one():
     assert f"'{second[1]}', piece 1" in found.prediction
     assert "".join(found.tokens).replace("▁", " ").strip() == TEXT
     assert "".join(compute_saliency(pipe, doc, token=len(first) - 1).tokens).endswith("!")
-    with pytest.raises(ValueError, match=rf"from 0 to {len(first + second) - 1}"):
+    with pytest.raises(ValueError, match=f"valid are 0 to {len(first + second) - 1}"):
         compute_saliency(pipe, doc, token=len(first + second))
 
 
