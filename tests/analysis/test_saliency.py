@@ -296,7 +296,7 @@ def test_sentences_are_translated_one_by_one():
     assert f"'{second[1]}', piece 1" in found.prediction
     assert "".join(found.tokens).replace("▁", " ").strip() == TEXT
     assert "".join(compute_saliency(pipe, doc, token=len(first) - 1).tokens).endswith("!")
-    with pytest.raises(ValueError, match=rf"from 0 to {len(first + second) - 1}"):
+    with pytest.raises(ValueError, match=f"valid are 0 to {len(first + second) - 1}"):
         compute_saliency(pipe, doc, token=len(first + second))
 
 
@@ -365,9 +365,9 @@ def test_one_token(factory, method):
     "factory, text, asked, message",
     [
         ("rnn_tagger", TEXT, {}, r"'rnn_tagger' has a prediction for each .* --token N.*token=N"),
-        ("rnn_tagger", TEXT, {"token": 5}, "no token 5: they are numbered from 0 to 4"),
-        ("rnn_tagger", TEXT, {"token": -1}, "no token -1"),
-        ("rnn_tagger", "", {"token": 0}, "no token 0: there are none"),
+        ("rnn_tagger", TEXT, {"token": 5}, "5 of the token is out of range: valid are 0 to 4"),
+        ("rnn_tagger", TEXT, {"token": -1}, "-1 of the token is out"),
+        ("rnn_tagger", "", {"token": 0}, "0 of the token is out of range: there are none"),
         ("rnn_tagger", TEXT, {"token": 0, "label": "X"}, "no label 'X'. Its labels: .*CD, .*JJ"),
         ("rnn_tagger", TEXT, {"token": 0, "target": "pos"}, r"no target 'pos'.*\['tag'\]"),
         ("rnn_ner", TEXT, {"token": 0, "label": "FOOD"}, "no label 'FOOD'. Its labels: O, B-FOOD"),
@@ -378,9 +378,9 @@ def test_one_token(factory, method):
         ("rnn_textcat", TEXT, {"label": "X"}, "no label 'X'. Its labels: EAT, LIKE"),
         ("rnn_regressor", TEXT, {"label": "X"}, "no label 'X'. Its labels: rating"),
         ("rnn_translator", TEXT, {}, "with --token N"),
-        ("rnn_translator", TEXT, {"token": 99}, "no piece of the translation 99"),
+        ("rnn_translator", TEXT, {"token": 99}, "99 of the piece of the translation"),
         ("rnn_translator", "", {"token": 0}, "there are none"),
-        ("rnn_lm", TEXT, {"token": 6}, "no token 6: they are numbered from 0 to 5"),
+        ("rnn_lm", TEXT, {"token": 6}, "6 of the token is out of range: valid are 0 to 5"),
         ("rnn_lm", TEXT, {"token": 1, "label": "X"}, "unexpected keyword argument 'label'"),
         ("rnn_tagger", TEXT, {"token": 0, "method": "x"}, "gradients, occlusion; got 'x'"),
         ("rnn_tagger", TEXT, {"token": 0, "steps": 0}, "'steps' must be .*at least 1"),

@@ -111,7 +111,7 @@ def test_html(work, nlp):
                     f"{TEXTCAT}."),
         ("two", ["--component", "sentencizer"], "no component of spacy-rnn 'sentencizer'."),
         ("two", ["--component", TAGGER], "Specify one with --token N, the index of the token"),
-        ("two", ["--component", TAGGER, "--token", 9], "no token 9: they are numbered from 0 to 4"),
+        ("two", ["--component", TAGGER, "--token", 9], "9 of the token is out of range"),
         ("one", ["--label", "X"], "no label 'X'. Its labels: EAT, LIKE."),
         ("one", ["--token", 1], "unexpected keyword argument 'token'"),
         ("one", ["--method", "x"], "integrated_gradients, occlusion; got 'x'"),
