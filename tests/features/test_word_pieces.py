@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
-from spacy_rnn.features.pieces import KINDS, Pieces
 
 from spacy_rnn.config.embedding import PieceEmbedding
 from spacy_rnn.config.pieces import SentencePieces
+from spacy_rnn.features.subwords import MODEL_TYPES, SubwordModel
 from spacy_rnn.features.tokens import TokenFeatures, TokenSequences
 from spacy_rnn.features.word_pieces import MAX_LENGTH, WordPieces
 
 COUNTS = Counter(
     {"the": 90, ".": 80, "cat": 20, "cats": 15, "walked": 9, "walking": 9, "é\u0301😀": 2}
 )
-ANY_KIND = pytest.mark.parametrize("kind", KINDS)
+ANY_KIND = pytest.mark.parametrize("kind", MODEL_TYPES)
 #: anything, and blanks, line breaks, combining characters, emoji and NUL more often
 TEXTS = st.one_of(st.text(), st.text("a the\n\u0301é😀\u200d\ufe0f\0\u3000\u2581 日walked."))
 NLP = spacy.blank("en")
@@ -97,7 +97,7 @@ def test_training_depends_on_the_counts_of_words_alone(kind):
 
 def test_each_word_is_learned_from_as_often_as_it_occurs():
     seen = []
-    feature = WordPieces("p", Pieces(), lambda pieces, lines: seen.extend(lines))
+    feature = WordPieces("p", SubwordModel(), lambda pieces, lines: seen.extend(lines))
     counts = Counter({f"w{i}": i for i in range(30)})
     feature.build(counts, Vocab())
     assert Counter(" ".join(seen).split(" ")) == +counts

@@ -562,7 +562,7 @@ def test_vectors_are_left_out_where_there_are_none(kind, caplog):
         ({"encoder": {"hidden_size": 0}}, "hidden_size"),
         ({"encoder": {"recurrent_dropout": 1.0}}, "recurrent_dropout"),
         ({"encoder": {"cell": "elman"}}, "cell"),
-        ({"embedding": {"words": None, "characters": None}}, "no part"),
+        ({"embedding": {"words": None, "characters": None}}, "has no input"),
         ({"window": 0}, "window"),
     ],
 )
