@@ -27,7 +27,7 @@ Pair = tuple[list[int], list[int]]
 
 
 class Batch(NamedTuple):
-    """Kernels have their rows in an order of their own and put out flat states; elsewhere, rows
+    """Kernels have their rows in an order of their own and return flat states; elsewhere, rows
     have the order of the targets.
 
     source, target: the ids that encoder and decoder read. source_places, target_places: (B, S) and

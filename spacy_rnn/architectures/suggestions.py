@@ -197,7 +197,7 @@ def _is_word(character: str) -> bool:
 
 
 def _best(scores: np.ndarray, allowed: np.ndarray, n: int) -> np.ndarray:
-    """Those of the allowed indices that have the n highest scores."""
+    """Return the n of the allowed indices with the highest scores."""
     if len(allowed) <= n:
         return allowed
     best: np.ndarray = allowed[np.argpartition(-scores[allowed], n)[:n]]

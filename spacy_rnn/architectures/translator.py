@@ -192,7 +192,7 @@ class TranslatorArchitecture(Architecture[TranslationVocabularies, Translator, O
 
 
 class TeacherForcedScores(NamedTuple):
-    """How well pieces of gold translations are predicted from those before them.
+    """The fit of gold translations: how well each piece is predicted from those before it.
 
     accuracy (float): Share of the pieces, including ends, that have the highest score.
     perplexity (float): Exponential of the mean negative log-probability of a piece.

@@ -43,7 +43,7 @@ class Overlap(NamedTuple):
 
 
 class FlatBatch(NamedTuple):
-    """What an encoder reads: sequences of vectors, or windows of them.
+    """The input of an encoder: sequences of vectors, or windows of them.
 
     vectors (Tensor): Distinct vectors, (U, D).
     lengths (Tensor): Tokens of each sequence, int64 (B,) on the CPU.

@@ -38,7 +38,7 @@ def cross_entropy(
 
 
 def log_odds(logits: Tensor, label: int) -> Tensor:
-    """Of a class against all others, under a softmax of logits (N, C), (N,)."""
+    """Return the log-odds of a class against all others, under a softmax of logits (N, C): (N,)."""
     others = torch.cat([logits[:, :label], logits[:, label + 1 :]], dim=1)
     return logits[:, label] - others.logsumexp(dim=1)
 
@@ -66,7 +66,7 @@ def vocabulary_loss(scores: Scores, targets: Tensor, label_smoothing: float = 0.
 
 
 def log_probabilities(scores: Scores, targets: Tensor) -> Tensor:
-    """Of targets (N,) under a softmax of the scores, (N,), without gradient."""
+    """Return the log-probabilities of targets (N,), without gradient: (N,)."""
     found = []
     size = max(64, _CHUNK // len(scores.weight))
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""How a sequence becomes one vector.
+"""Pooling of the states of a sequence into one vector.
 
 Each way of pooling is a summary that can be merged: what is kept of two windows of a text gives
 what is kept of both. So a text of any length is pooled window by window, with the result of the
@@ -149,12 +149,12 @@ class Pooling(nn.Module):
         return self.finish(self.summarize(x, lengths))
 
     def summarize(self, x: Tensor, lengths: Tensor) -> Summaries:
-        """What each way keeps of each sequence."""
+        """Return what each way needs of each sequence."""
         x = x.float()
         return {name: way.summarize(x, lengths) for name, way in self.ways.items()}  # type: ignore
 
     def merge(self, summaries: Summaries, counts: Tensor) -> Summaries:
-        """Of each text, from its windows: `counts` consecutive rows belong to it."""
+        """Combine the windows of each text, `counts` consecutive rows."""
         return {name: way.merge(summaries[name], counts) for name, way in self.ways.items()}  # type: ignore
 
     def finish(self, summaries: Summaries) -> Tensor:

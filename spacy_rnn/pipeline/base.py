@@ -46,7 +46,7 @@ class ExampleStats(NamedTuple):
 
 @dataclass(frozen=True)
 class ReadLimits:
-    """How much a component reads, in tokens; None for no limit.
+    """Limits on what a component reads, in tokens; None for no limit.
 
     batch (int): At once in prediction, padding included.
     window (Optional[int]): Of one document at once in prediction.
@@ -303,7 +303,7 @@ class RNNPipe(TrainablePipe):
 
     @property
     def read_limits(self) -> ReadLimits:
-        """How much is read of a document and at once (ReadLimits)."""
+        """Limits on what is read of a document and at once (ReadLimits)."""
         limits = self.model.attrs["limits"]
         return ReadLimits(limits.batch_tokens, limits.window)
 

@@ -89,7 +89,7 @@ class DocumentPipe(LabelPipe):
 
     @property
     def read_limits(self) -> ReadLimits:
-        """How much is read of a document and at once (ReadLimits)."""
+        """Limits on what is read of a document and at once (ReadLimits)."""
         architecture: Any = self.shim.architecture
         return replace(super().read_limits, max_length=architecture.max_length or None)
 

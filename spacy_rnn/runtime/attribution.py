@@ -1,4 +1,4 @@
-"""What an encoder reads of a document, and the score of a prediction as a function of it."""
+"""The input of an encoder for a document, and the score of a prediction as a function of it."""
 
 from typing import Any, Callable, List, NamedTuple, Optional, Sequence
 

@@ -121,7 +121,7 @@ def _owns(optimizer: torch.optim.Optimizer, module: nn.Module) -> bool:
 
 
 def _has_fused(module: nn.Module) -> bool:
-    """Whether torch has a fused kernel for the module's device; for a CPU it came with 2.4."""
+    """Return True if torch has a fused kernel for the module's device; for CPUs since 2.4."""
     device = next(module.parameters()).device.type
     version = tuple(int(part) for part in torch.__version__.split(".")[:2])
     return device == "cuda" or (device == "cpu" and version >= (2, 4))

@@ -1,4 +1,4 @@
-"""What this package changes in the process that it runs in. An import changes nothing."""
+"""Changes to the process that the package runs in. An import changes nothing."""
 
 import os
 import warnings
