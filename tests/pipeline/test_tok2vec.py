@@ -180,7 +180,7 @@ def test_the_gradient_is_torchs(factory, device):
     nlp, examples = with_table(factory, table)
     pipe, ops = KINDS[factory].pipe(nlp), get_current_ops()
     docs = [eg.predicted for eg in examples]
-    loss, backprop = begin_update(pipe.model, docs, pipe.get_gold(examples))
+    loss, backprop = begin_update(pipe.model, docs, pipe.get_targets(examples))
     backprop(1.0)
     assert [len(d) for d in table.gradients] == [len(doc) for doc in docs]
     expected_loss = 0.0
@@ -188,7 +188,7 @@ def test_the_gradient_is_torchs(factory, device):
         vectors = torch.tensor(ops.to_numpy(table.of(ops, eg.predicted)), device=pipe.shim.device)
         vectors.requires_grad_()
         batch = pipe.shim.architecture.batch(pipe.shim, DocBatch([eg.predicted], vectors))
-        gold = pipe.get_gold([eg])
+        gold = pipe.get_targets([eg])
         arrays = {n: torch.from_numpy(a).to(pipe.shim.device) for n, a in gold.arrays.items()}
         one = gold.loss(pipe.shim.module(batch), arrays)
         one.backward()
