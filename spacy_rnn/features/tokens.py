@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import cached_property
 from typing import Any, NamedTuple, Optional, Sequence
 
 import numpy as np
@@ -35,6 +34,7 @@ class TokenSequences:
         several.
 
     words (np.ndarray): Hash of each token's text, uint64 (N,).
+    vocabs (list[Vocab]): The distinct vocabularies of the documents.
     """
 
     def __init__(
@@ -53,12 +53,8 @@ class TokenSequences:
         self.tokens = np.arange(len(self.words)) if tokens is None else tokens
         if tokens is not None:
             self.words = self.words[tokens]
+        self.vocabs = list({id(doc.vocab): doc.vocab for doc in docs}.values())
         self._doc_ends = np.cumsum(n_tokens)
-
-    @cached_property
-    def vocabs(self) -> list[Vocab]:
-        """The distinct vocabularies of the documents."""
-        return list({id(doc.vocab): doc.vocab for doc in self.docs}.values())
 
     def vocab_of(self, rows: np.ndarray) -> np.ndarray:
         """The number of each row's vocabulary in `vocabs`, int64 (rows,).

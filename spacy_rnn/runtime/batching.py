@@ -1,7 +1,6 @@
 """Documents of any length in batches of bounded memory, and their results put together again."""
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -76,23 +75,19 @@ class Windows:
         kept: np.ndarray = self.keep_end - self.keep_start
         return kept
 
-    @cached_property
+    @property
     def rows(self) -> np.ndarray:
         """The rows that are read, int64 (N,)."""
         return ranges(self.start, self.size)
 
-    @cached_property
+    @property
     def kept_rows(self) -> np.ndarray:
         """The rows that are kept, int64 (K,)."""
-        return ranges(self.keep_start, self.kept) if self._overlap else self.rows
-
-    @property
-    def _overlap(self) -> bool:
-        return bool((self.kept < self.size).any())
+        return ranges(self.keep_start, self.kept)
 
     def overlap(self, device: torch.device) -> Optional[Overlap]:
         """The tokens of the batch that are kept; None if they all are."""
-        if not self._overlap:
+        if (self.kept == self.size).all():
             return None
         tokens = ranges(offsets(self.size) + self.keep_start - self.start, self.kept)
         return Overlap(torch.from_numpy(tokens).to(device), torch.from_numpy(self.kept))
