@@ -252,9 +252,7 @@ class RNNPipe(TrainablePipe):
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
         examples = list(get_examples())
         if not examples:
-            raise self.missing_data_error(
-                get_examples, f"'{self.name}' has nothing to learn from."
-            )
+            raise self.missing_data_error(get_examples, f"'{self.name}' has nothing to learn from.")
         return examples
 
     def missing_data_error(

@@ -27,7 +27,9 @@ new_attention = parts_of_a_package:DotAttention
 def package(tmp_path, monkeypatch):
     info = tmp_path / "parts_of_a_package-1.0.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: parts-of-a-package\nVersion: 1.0\n")
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: parts-of-a-package\nVersion: 1.0\n"
+    )
     (info / "entry_points.txt").write_text(ENTRY_POINTS)
     (tmp_path / "parts_of_a_package.py").write_text(MODULE)
     monkeypatch.syspath_prepend(tmp_path)
