@@ -68,7 +68,8 @@ class RNNPipe(TrainablePipe):
     register_extensions: Registers the Doc, Token and Span extensions that the settings name, if
         there are any.
     gold_annotation: The names of the annotation that the component learns from.
-    initialize: Collects labels and vocabularies, and builds the network.
+    initialize: Collects labels and vocabularies, and builds the network; `training_examples` and
+        `missing_data_error` are for it.
     can_train_on: Filters the examples of a batch; by default those that are not empty.
     get_targets: The gold annotation of a batch with its loss; `iter_losses` instead, if one batch
         takes several losses.
