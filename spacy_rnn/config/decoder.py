@@ -1,9 +1,10 @@
 """The settings of a recurrent decoder."""
 
 from dataclasses import dataclass
-from typing import Literal, Optional
+from typing import Optional
 
 from ..nn import decoder as nn_decoder
+from ..nn.attention import check_attention
 from ..nn.cells import check_cell
 from ..validation import at_least, rate
 from .encoder import RNNEncoder
@@ -25,7 +26,7 @@ class RNNDecoder:
     cell: str = "lstm"
     hidden_size: int = 256
     depth: int = 1
-    attention: Optional[Literal["bahdanau", "dot", "general"]] = "general"
+    attention: Optional[str] = "general"
     input_feeding: bool = False
     recurrent_dropout: float = 0.0
     residual: bool = False
@@ -33,6 +34,8 @@ class RNNDecoder:
 
     def __post_init__(self) -> None:
         check_cell(self.cell, recurrent=True)
+        if self.attention is not None:
+            check_attention(self.attention)
         at_least(1, hidden_size=self.hidden_size, depth=self.depth)
         rate(recurrent_dropout=self.recurrent_dropout)
 

@@ -10,6 +10,7 @@ from typing import Any, Optional
 import torch
 from torch import Tensor, nn
 
+from .entry_points import add_entry_points
 from .layout import Grid, Packed
 from .linear import Linear, linear
 
@@ -169,11 +170,14 @@ def cell_names(recurrent: bool = False) -> list[str]:
 
 
 def check_cell(name: str, recurrent: bool = False) -> None:
-    """Check the name of a cell.
+    """Check the name of a cell. Those of other packages are their entry points of the group
+    "spacy_rnn_cells".
 
     recurrent (bool): Allow cells with recurrence only.
     RAISES (ValueError): If there is no such cell.
     """
+    if name not in CELLS:
+        add_entry_points(CELLS, "spacy_rnn_cells")
     names = cell_names(recurrent)
     if name not in names:
         raise ValueError(f"'cell' must be one of {', '.join(names)}, got {name!r}.")

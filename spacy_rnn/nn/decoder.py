@@ -7,7 +7,7 @@ from typing import NamedTuple, Optional
 import torch
 from torch import Tensor, nn
 
-from .attention import DecoderAttention, Scoring
+from .attention import ATTENTIONS, DecoderAttention, check_attention
 from .dropout import LockedDropout, shared_masks
 from .linear import Linear
 from .rnn import Encoder
@@ -58,7 +58,8 @@ class Decoder(nn.Module):
     layers (Encoder): Reads the vectors of pieces in one direction; with input feeding a vector of
         the width of its states is appended to each.
     memory_size (int): Width of the source's states.
-    attention (str): How a source state is scored; None for no attention.
+    attention (Optional[str]): Its name in `spacy_rnn.nn.attention.ATTENTIONS`; None for no
+        attention.
     input_feeding (bool): Each step reads the attentional state of the step before. Steps must then
         be taken one by one; without, a whole target runs through the kernels at once.
     """
@@ -68,7 +69,7 @@ class Decoder(nn.Module):
         layers: Encoder,
         memory_size: int,
         *,
-        attention: Optional[Scoring],
+        attention: Optional[str],
         input_feeding: bool,
     ):
         super().__init__()
@@ -86,7 +87,8 @@ class Decoder(nn.Module):
         nn.init.zeros_(self.bridge.bias)
         self.attention: Optional[DecoderAttention] = None
         if attention is not None:
-            self.attention = DecoderAttention(attention, hidden_size, memory_size)
+            check_attention(attention)
+            self.attention = ATTENTIONS[attention](hidden_size, memory_size)
             self.combine = Linear(memory_size + hidden_size, hidden_size, bias=False)
             nn.init.xavier_uniform_(self.combine.weight)
         self.dropout = LockedDropout()

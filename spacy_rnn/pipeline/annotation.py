@@ -7,13 +7,8 @@ from spacy.attrs import ORTH
 from spacy.tokens import Doc
 from spacy.training import Example
 
-#: token attributes, by the names in messages
-ATTRIBUTES = {
-    "token.tag": "TAG",
-    "token.pos": "POS",
-    "token.morph": "MORPH",
-    "doc.ents": "ENT_IOB",
-}
+#: annotation that messages list, besides extensions
+LISTED = ("token.tag", "token.pos", "token.morph", "doc.ents", "doc.cats")
 #: how readers lose annotation, and how to avoid it
 LOST_BY_READERS = (
     "If the data has it, the reader drops it: where spacy.Corpus.v1 splits documents (max_length, "
@@ -33,14 +28,16 @@ def has_annotation(doc: Doc, name: str) -> bool:
     """Return True if a document has some annotation.
 
     doc (Doc): The document.
-    name (str): The annotation, such as "token.tag", "doc.ents", "doc.cats" or
-        "doc._.translation".
+    name (str): The annotation: a token attribute such as "token.tag" or "token.sent_start",
+        "doc.ents", "doc.cats", or an extension such as "doc._.translation".
     RETURNS (bool): True if it is set; an empty dict or text counts as not set.
     """
     if name == "doc.cats":
         return bool(doc.cats)
-    if name in ATTRIBUTES:
-        return doc.has_annotation(ATTRIBUTES[name])
+    if name == "doc.ents":
+        return doc.has_annotation("ENT_IOB")
+    if name.startswith("token."):
+        return doc.has_annotation(name.removeprefix("token.").upper())
     extension = name.removeprefix("doc._.")
     value = doc._.get(extension) if doc.has_extension(extension) else None
     # A vector has no truth value.
@@ -48,12 +45,12 @@ def has_annotation(doc: Doc, name: str) -> bool:
 
 
 def annotation_of(doc: Doc) -> List[str]:
-    """List all annotation of a document.
+    """List the annotation of a document that components learn from.
 
     doc (Doc): The document.
     RETURNS (List[str]): Its names, as `has_annotation` takes them.
     """
-    names = [*ATTRIBUTES, "doc.cats"]
+    names = [*LISTED]
     for key in doc.user_data:
         # spaCy keeps an extension of a Doc under ("._.", name, start, end).
         if isinstance(key, tuple) and (key[0], key[2]) == ("._.", None):

@@ -68,7 +68,8 @@ class RNNPipe(TrainablePipe):
     register_extensions: Registers the Doc, Token and Span extensions that the settings name, if
         there are any.
     gold_annotation: The names of the annotation that the component learns from.
-    initialize: Collects labels and vocabularies, and builds the network.
+    initialize: Collects labels and vocabularies, and builds the network; `training_examples` and
+        `missing_data_error` are for it.
     can_train_on: Filters the examples of a batch; by default those that are not empty.
     get_targets: The gold annotation of a batch with its loss; `iter_losses` instead, if one batch
         takes several losses.
@@ -242,20 +243,20 @@ class RNNPipe(TrainablePipe):
             f"earlier training data with the new."
         )
 
-    def _training_examples(self, get_examples: Callable[[], Iterable[Example]]) -> List[Example]:
-        """Get all training examples.
+    def training_examples(self, get_examples: Callable[[], Iterable[Example]]) -> List[Example]:
+        """Get all training examples, for `initialize`.
 
+        get_examples (Callable[[], Iterable[Example]]): Returns the training examples.
+        RETURNS (List[Example]): The examples.
         RAISES (ValueError): If there are none.
         """
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
         examples = list(get_examples())
         if not examples:
-            raise self._missing_data_error(
-                get_examples, f"'{self.name}' has nothing to learn from."
-            )
+            raise self.missing_data_error(get_examples, f"'{self.name}' has nothing to learn from.")
         return examples
 
-    def _missing_data_error(
+    def missing_data_error(
         self, get_examples: Callable[[], Iterable[Example]], problem: str, cure: str = ""
     ) -> ValueError:
         """Make the error of a training corpus without the annotation that the component needs. Its

@@ -167,7 +167,7 @@ class RNNLanguageModel(RNNPipe):
         validate_get_examples(get_examples, "RNNLanguageModel.initialize")
         examples = [eg for eg in get_examples() if self.can_train_on(eg)]
         if not examples:
-            raise self._missing_data_error(
+            raise self.missing_data_error(
                 get_examples, f"'{self.name}' has no text to learn from.", "All texts are empty."
             )
         labels = {label for eg in examples for label in eg.reference.cats}

@@ -183,11 +183,11 @@ class RNNEntityRecognizer(RehearsingPipe):
             they are collected from the examples.
         RAISES (ValueError): If there are no examples or no labels.
         """
-        examples = self._training_examples(get_examples)
+        examples = self.training_examples(get_examples)
         for label in attribute_labels(examples, ENT_TYPE) if labels is None else labels:
             self.add_label(label)
         if not self.labels:
-            raise self._missing_data_error(
+            raise self.missing_data_error(
                 get_examples,
                 f"'{self.name}' has no labels: no entity is annotated in the training data.",
                 "Set doc.ents there, or add labels with add_label.",

@@ -152,14 +152,14 @@ class RNNRegressor(DocumentPipe):
             examples.
         RAISES (ValueError): If there are no examples or targets, or an example has bad values.
         """
-        examples = self._training_examples(get_examples)
+        examples = self.training_examples(get_examples)
         if labels is None:
             labels = self._statistics(examples)
         for label, numbers in labels.items():
             self.add_label(label, **numbers)
         if not self.labels:
             attr = self.cfg["attr"]
-            raise self._missing_data_error(
+            raise self.missing_data_error(
                 get_examples,
                 f"'{self.name}' has no targets.",
                 f'Set doc._.{attr} = {{"NAME": value}} in the training data (and save it with '

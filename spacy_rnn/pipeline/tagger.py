@@ -219,7 +219,7 @@ class RNNTagger(RehearsingPipe):
             set, they are collected from the examples.
         RAISES (ValueError): If there are no examples, or no labels for a target.
         """
-        examples = self._training_examples(get_examples)
+        examples = self.training_examples(get_examples)
         if labels is None:
             labels = {t: attribute_labels(examples, ATTRIBUTES[t]) for t in self.cfg["targets"]}
         elif not isinstance(labels, dict):
@@ -229,7 +229,7 @@ class RNNTagger(RehearsingPipe):
                 self.add_label(label, target)
         for target, names in self.cfg["labels"].items():
             if not names:
-                raise self._missing_data_error(
+                raise self.missing_data_error(
                     get_examples,
                     f"'{self.name}' has no labels for its target '{target}'.",
                     f"Annotate token.{target} in the training data, add labels with add_label, or "

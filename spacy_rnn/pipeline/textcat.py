@@ -91,7 +91,7 @@ class TextCategorizerPipe(RehearsingPipe, DocumentPipe):
         self, get_examples: Callable[[], Iterable[Example]], labels: Optional[Iterable[str]]
     ) -> List[Example]:
         """Add `labels` or, without them, all in the examples, sorted. Returns the examples."""
-        examples = self._training_examples(get_examples)
+        examples = self.training_examples(get_examples)
         if labels is None:
             labels = sorted({label for eg in examples for label in eg.reference.cats})
         for label in labels:
@@ -187,7 +187,7 @@ class RNNTextCategorizer(TextCategorizerPipe):
         """
         examples = self._read_labels(get_examples, labels)
         if len(self.labels) < 2:
-            raise self._missing_data_error(
+            raise self.missing_data_error(
                 get_examples,
                 f"'{self.name}' chooses between classes and needs at least two, but has "
                 f"{list(self.labels)}.",

@@ -109,7 +109,7 @@ class RNNMultiLabelTextCategorizer(TextCategorizerPipe):
         """
         examples = self._read_labels(get_examples, labels)
         if not self.labels:
-            raise self._missing_data_error(
+            raise self.missing_data_error(
                 get_examples,
                 f"'{self.name}' has no labels.",
                 "Annotate doc.cats in the training data, or add labels with add_label.",

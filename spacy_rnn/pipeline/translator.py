@@ -161,7 +161,7 @@ class RNNTranslator(RNNPipe):
         pairs = [(eg.x.text, self._gold(eg)) for eg in get_examples() if self.can_train_on(eg)]
         if not pairs:
             attr = self.cfg["attr"]
-            raise self._missing_data_error(
+            raise self.missing_data_error(
                 get_examples,
                 f"'{self.name}' has no translations to learn from.",
                 f"Set doc._.{attr} in the training data (and save it with "

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from spacy_rnn.config.decoder import RNNDecoder
 from spacy_rnn.nn import dropout
-from spacy_rnn.nn.attention import DecoderAttention
+from spacy_rnn.nn.attention import ATTENTIONS
 from spacy_rnn.nn.decoder import DecoderState
 from spacy_rnn.nn.dropout import set_dropout_rate
 
-SCORINGS = ["bahdanau", "dot", "general"]
+NAMES = ["bahdanau", "dot", "general"]
 CELLS = ["rnn_tanh", "gru", "lstm"]
 #: width of the vectors of pieces, of the source's states and of the decoder's
 E, M, H = 4, 6, 6
@@ -27,21 +27,21 @@ def random_source(seed, lengths):
     return memory * mask.unsqueeze(2), mask
 
 
-def score(attention, q, m):
+def score(name, attention, q, m):
     """Of one source state for one decoder state, in numpy."""
-    weights = {name: p.detach().numpy() for name, p in attention.named_parameters()}
-    if attention.scoring == "dot":
+    weights = {key: p.detach().numpy() for key, p in attention.named_parameters()}
+    if name == "dot":
         return q @ m
-    if attention.scoring == "general":
+    if name == "general":
         return q @ (weights["memory.weight"] @ m)
     inner = weights["query.weight"] @ q + weights["query.bias"] + weights["memory.weight"] @ m
     return (weights["score.weight"] @ np.tanh(inner)).item()
 
 
-@pytest.mark.parametrize("scoring", SCORINGS)
-def test_attention_is_its_formula(scoring):
+@pytest.mark.parametrize("name", NAMES)
+def test_attention_is_its_formula(name):
     torch.manual_seed(0)
-    attention = DecoderAttention(scoring, H, M)
+    attention = ATTENTIONS[name](H, M)
     lengths = [3, 1, 5]
     memory, mask = random_source(0, lengths)
     query = torch.randn(3, 2, H)
@@ -49,7 +49,7 @@ def test_attention_is_its_formula(scoring):
     assert contexts.shape == (3, 2, M) and weights.shape == (3, 2, 5)
     for b, t in itertools.product(range(3), range(2)):
         states = memory[b, : lengths[b]].numpy()
-        scores = np.array([score(attention, query[b, t].numpy(), m) for m in states])
+        scores = np.array([score(name, attention, query[b, t].numpy(), m) for m in states])
         expected = np.exp(scores - scores.max())
         expected /= expected.sum()
         np.testing.assert_allclose(weights[b, t, : lengths[b]].detach(), expected, atol=1e-5)
@@ -57,9 +57,9 @@ def test_attention_is_its_formula(scoring):
         np.testing.assert_allclose(contexts[b, t].detach(), expected @ states, atol=1e-5)
 
 
-@pytest.mark.parametrize("scoring", SCORINGS)
-def test_attention_on_nothing(scoring):
-    attention = DecoderAttention(scoring, H, M)
+@pytest.mark.parametrize("name", NAMES)
+def test_attention_on_nothing(name):
+    attention = ATTENTIONS[name](H, M)
     memory = torch.randn(2, 3, M, requires_grad=True)
     mask = torch.tensor([[True, True, False], [False, False, False]])
     contexts, weights = attention(torch.randn(2, 1, H), attention.keys(memory), memory, mask)
@@ -71,7 +71,12 @@ def test_attention_on_nothing(scoring):
 
 def test_dot_needs_equal_widths():
     with pytest.raises(ValueError, match="general"):
-        DecoderAttention("dot", 3, 4)
+        ATTENTIONS["dot"](3, 4)
+
+
+def test_a_wrong_name_is_an_error():
+    with pytest.raises(ValueError, match="null or one of bahdanau, dot, general, got 'luong'"):
+        RNNDecoder(attention="luong")
 
 
 def make(attention, input_feeding=False, **options):
@@ -80,7 +85,7 @@ def make(attention, input_feeding=False, **options):
     return decoder.module(E, M).eval()
 
 
-WAYS = [(None, False), *itertools.product(SCORINGS, [False, True])]
+WAYS = [(None, False), *itertools.product(NAMES, [False, True])]
 every_way = pytest.mark.parametrize("attention, input_feeding", WAYS)
 
 

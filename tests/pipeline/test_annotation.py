@@ -141,6 +141,13 @@ def test_one_of_several_targets_is_enough(caplog):
     assert caplog.messages[0].startswith("'rnn_tagger' finds no token.tag or token.pos in 1 of")
 
 
+def test_any_attribute_of_tokens_is_annotation():
+    vocab = spacy.blank("xx").vocab
+    doc = Doc(vocab, words=["a", "b"], sent_starts=[True, False])
+    assert has_annotation(doc, "token.sent_start") and not has_annotation(doc, "token.tag")
+    assert not has_annotation(Doc(vocab, words=["a", "b"]), "token.sent_start")
+
+
 @pytest.mark.parametrize(
     "value, there",
     [(None, False), ({}, False), ("", False), ({"a": 0.0}, True), ("x", True), (np.zeros(3), True)],
