@@ -142,7 +142,7 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         self.id = new_id()
         module = self.architecture.module(self.features, self.outputs)
         self._model = module.to(get_torch_default_device()).eval()
-        self.word_cache = WordCache()
+        self.word_cache.clear()
 
     def resize(self, outputs: dict[str, int]) -> None:
         """Make room for more labels.

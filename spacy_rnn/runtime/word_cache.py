@@ -26,11 +26,15 @@ class WordCache:
     """
 
     def __init__(self) -> None:
-        self._table = _Table(None, 0)
+        self.clear()
         self._lock = ForkSafeLock()
 
     def __reduce__(self) -> Any:
         return WordCache, ()
+
+    def clear(self) -> None:
+        """Forget all vectors."""
+        self._table = _Table(None, 0)
 
     def embed(
         self,
@@ -80,12 +84,13 @@ class WordCache:
                 table = self._table
                 if table.weights != weights or not table.has_room(keys):
                     row = 4 * sum(embedding.word_parts[name] for name in parts)
-                    table = self._table = _Table(weights, max(MAX_WORDS, MAX_BYTES // max(row, 1)))
+                    table = _Table(weights, max(MAX_WORDS, MAX_BYTES // max(row, 1)))
                 new = words.take([row < 0 for row in table.find(keys)])
                 table.add(new.keys.tolist(), compute(new, parts))
+                self._table = table
                 if embedding.training:
                     # Another thread has begun to train, where words are replaced at random.
-                    self._table = _Table(None, 0)
+                    self.clear()
             rows = table.find(keys)
         return table.read(rows)
 
@@ -139,7 +144,7 @@ class _Table:
         found = {}
         for name, vectors in self._vectors.items():
             if places is None:
-                places = torch.tensor(rows, device=vectors.device)
+                places = torch.tensor(rows, dtype=torch.int64, device=vectors.device)
             found[name] = vectors.index_select(0, places)
         return found
 
