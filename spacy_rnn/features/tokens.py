@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, NamedTuple, Optional, Sequence
+from typing import Any, Collection, NamedTuple, Optional, Sequence
 
 import numpy as np
 from spacy.attrs import ORTH
@@ -66,6 +66,26 @@ class TokenSequences:
         return of_docs[np.searchsorted(self._doc_ends, self.tokens[rows], side="right")]
 
 
+class DistinctWords(NamedTuple):
+    """Distinct words of documents of one vocabulary.
+
+    keys (np.ndarray): Hash of each word's text, uint64 (U,).
+    vocab (Vocab): The vocabulary.
+    """
+
+    keys: np.ndarray
+    vocab: Vocab
+
+    def take(self, chosen: Sequence[bool]) -> DistinctWords:
+        """Select some of the words."""
+        return DistinctWords(self.keys[np.array(chosen, dtype=bool)], self.vocab)
+
+    def pieces(self, size: int) -> list[DistinctWords]:
+        """Divide the words into pieces of at most `size`, at least one."""
+        starts = range(0, max(len(self.keys), 1), size)
+        return [DistinctWords(self.keys[start : start + size], self.vocab) for start in starts]
+
+
 class TokenArrays(NamedTuple):
     """Tokens as arrays.
 
@@ -94,7 +114,8 @@ class TokenFeatures:
         self.tok2vec_size = 0
         self.word_parts = [part for part in parts if isinstance(part, WordFeature)]
         self.token_parts = [part for part in parts if isinstance(part, TokenFeature)]
-        self._finished = {part.name: part for part in parts if isinstance(part, BatchFeature)}
+        #: features with a last step for each batch, by name
+        self.finished = {part.name: part for part in parts if isinstance(part, BatchFeature)}
         self._cache = _WordCache()
         self._lock = ForkSafeLock()
 
@@ -120,43 +141,57 @@ class TokenFeatures:
         rows (Optional[np.ndarray]): The rows of their tokens to read, int64 (N,); None for all.
         RETURNS (TokenArrays): The distinct words, and which of them each token is.
         """
-        keys = sequences.words if rows is None else sequences.words[rows]
-        if not self.word_parts:
-            return TokenArrays({}, np.zeros(len(keys), dtype="int64"))
-        if len(sequences.vocabs) == 1:
-            return self._read(keys, sequences.vocabs[0])
-        rows = np.arange(len(keys)) if rows is None else rows
-        return self._read_by_vocab(keys, sequences.vocab_of(rows), sequences.vocabs)
+        words, tokens = self.distinct_words(sequences, rows)
+        return TokenArrays(stacked([self.arrays(some) for some in words]), tokens)
 
-    def _read(self, keys: np.ndarray, vocab: Vocab) -> TokenArrays:
-        distinct, tokens = np.unique(keys, return_inverse=True)
-        rows, arrays = self._look_up(distinct.tolist(), vocab)
-        words: dict[str, np.ndarray] = {}
-        for part in self.word_parts:
-            mine = {name: array[rows] for (of, name), array in arrays.items() if of == part.name}
-            if part.name in self._finished:
-                words.update(self._finished[part.name].finish(mine, vocab))
-            else:
-                words.update(_cut_to_longest(part.name, mine))
-        return TokenArrays(words, tokens.astype("int64", copy=False))
+    def distinct_words(
+        self, sequences: TokenSequences, rows: Optional[np.ndarray] = None
+    ) -> tuple[list[DistinctWords], np.ndarray]:
+        """Find the distinct words of tokens. A word of two vocabularies is two words, as their
+        vectors may differ.
 
-    def _read_by_vocab(
-        self, keys: np.ndarray, owners: np.ndarray, vocabs: Sequence[Vocab]
-    ) -> TokenArrays:
-        """As `_read`. A word of two vocabularies is two words, as their vectors may differ.
-
-        owners: the number of each token's vocabulary, int64 (N,).
+        sequences (TokenSequences), rows (Optional[np.ndarray]): See `__call__`.
+        RETURNS (tuple[list[DistinctWords], np.ndarray]): The distinct words of each vocabulary, and
+            which of all these each token is, int64 (N,).
         """
+        keys = sequences.words if rows is None else sequences.words[rows]
+        vocabs = sequences.vocabs
+        if len(vocabs) == 1:
+            distinct, tokens = np.unique(keys, return_inverse=True)
+            return [DistinctWords(distinct, vocabs[0])], tokens.astype("int64", copy=False)
+        owners = sequences.vocab_of(np.arange(len(keys)) if rows is None else rows)
         tokens = np.zeros(len(keys), dtype="int64")
-        found: list[dict[str, np.ndarray]] = []
+        words: list[DistinctWords] = []
         n_words = 0
         for number in np.unique(owners) if len(keys) else [0]:
             mine = owners == number
-            arrays = self._read(keys[mine], vocabs[number])
-            tokens[mine] = arrays.tokens + n_words
-            n_words += len(next(iter(arrays.words.values())))
-            found.append(arrays.words)
-        return TokenArrays(_stacked(found), tokens)
+            distinct, places = np.unique(keys[mine], return_inverse=True)
+            tokens[mine] = places + n_words
+            n_words += len(distinct)
+            words.append(DistinctWords(distinct, vocabs[number]))
+        return words, tokens
+
+    def arrays(
+        self, words: DistinctWords, parts: Optional[Collection[str]] = None
+    ) -> dict[str, np.ndarray]:
+        """Return the arrays of distinct words, with one row for each.
+
+        words (DistinctWords): The words.
+        parts (Optional[Collection[str]]): Names of the features to return; None for all.
+        RETURNS (dict[str, np.ndarray]): The arrays.
+        """
+        names = [part.name for part in self.word_parts if parts is None or part.name in parts]
+        if not names:
+            return {}
+        rows, arrays = self._look_up(words.keys.tolist(), words.vocab)
+        found: dict[str, np.ndarray] = {}
+        for part in names:
+            mine = {name: array[rows] for (of, name), array in arrays.items() if of == part}
+            if part in self.finished:
+                found.update(self.finished[part].finish(mine, words.vocab))
+            else:
+                found.update(_cut_to_longest(part, mine))
+        return found
 
     def token_arrays(self, sequences: TokenSequences) -> dict[str, np.ndarray]:
         """Return the arrays of the features of tokens, with one row for each token of the
@@ -175,7 +210,7 @@ class TokenFeatures:
             with self._lock:
                 cache = self._cache_for(vocab, len(keys))
                 new = [key for key in keys if key not in cache.rows]
-                cache.add(new, self._arrays([vocab.strings[key] for key in new], vocab))
+                cache.add(new, self._compute([vocab.strings[key] for key in new], vocab))
             rows = [cache.rows[key] for key in keys]
         # `rows` grows after the arrays do and a full cache is replaced, never emptied: what
         # another thread adds meanwhile is not seen, what was seen stays.
@@ -187,7 +222,7 @@ class TokenFeatures:
             self._cache = _WordCache(vocab)
         return self._cache
 
-    def _arrays(self, words: list[str], vocab: Vocab) -> _PartArrays:
+    def _compute(self, words: list[str], vocab: Vocab) -> _PartArrays:
         return {
             (part.name, name): array
             for part in self.word_parts
@@ -249,8 +284,10 @@ def _floret_table(vocab: Vocab) -> Any:
     return vectors.data if getattr(vectors, "mode", None) == Mode.floret else None
 
 
-def _stacked(parts: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def stacked(parts: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """The rows of arrays below each other, those with fewer columns padded with 0."""
+    if len(parts) == 1:
+        return parts[0]
     stacked = {}
     for name in parts[0]:
         arrays = [part[name] for part in parts]

@@ -37,7 +37,8 @@ class Memory:
         average if averages are kept.
     activations (Optional[int]): Bytes of the activations of the largest batch; None if no batch can
         be learned from.
-    prediction (int): Bytes of a batch in prediction.
+    prediction (int): Bytes of a batch in prediction, with room for the vectors of words that are
+        kept.
     vectors (int): Bytes of the pipeline's vectors, which its components share.
     """
 
@@ -182,6 +183,8 @@ def _prediction(pipe: RNNPipe, examples: Sequence[Example], annotate: Annotate) 
         if n >= batch or not n:
             break
     annotate(chosen)
+    # The room for vectors is measured, too.
+    pipe.shim.word_cache.clear()
     with PeakMemory() as memory:
         pipe.predict([eg.predicted for eg in chosen])
     return memory.most

@@ -6,7 +6,7 @@ token only points at its word. Other parts embed a token in its document.
 
 from __future__ import annotations
 
-from typing import Mapping, NamedTuple, Optional, TypeVar, Union
+from typing import Iterable, Mapping, NamedTuple, Optional, Union
 
 import numpy as np
 import torch
@@ -17,7 +17,6 @@ from .rnn import Encoder, final_states
 
 #: named arrays with one row for each distinct word, or for each token
 Arrays = dict[str, Tensor]
-ArrayT = TypeVar("ArrayT", np.ndarray, Tensor)
 #: name of the vectors of a tok2vec layer, as a part and as an array
 TOK2VEC = "tok2vec"
 
@@ -250,25 +249,28 @@ class TokenEmbedding(nn.Module):
         super().__init__()
         self.parts = nn.ModuleDict(parts)
         token_parts = {name: part for name, part in parts.items() if isinstance(part, TokenModule)}
-        self._word_parts = [name for name in parts if name not in token_parts]
+        #: widths of the parts that embed words
+        self.word_parts = {
+            name: part.output_size for name, part in parts.items() if name not in token_parts
+        }
         self._token_parts = list(token_parts)
         #: names of the parts whose vectors depend on the words around a token
         self.in_context = {name for name, part in token_parts.items() if part.in_context}
         self.output_size = sum(part.output_size for part in parts.values())
 
-    def read_in_context(self, words: Mapping[str, ArrayT]) -> dict[str, ArrayT]:
-        """Select the arrays of words that parts in context read."""
-        return {
-            name: array
-            for name, array in words.items()
-            if name.removesuffix("_lengths") in self.in_context
-        }
+    def embed_parts(self, words: Arrays, parts: Iterable[str]) -> Arrays:
+        """Embed U distinct words by some of the parts, (U, output_size) each."""
+        return {name: self.parts[name](words) for name in parts}
+
+    def join(self, vectors: Arrays) -> Tensor:
+        """Concatenate the vectors that the parts give of distinct words, (U, width)."""
+        if not self.word_parts:
+            return torch.empty(0, 0)
+        return torch.cat([vectors[name] for name in self.word_parts], dim=1)
 
     def embed_words(self, words: Arrays) -> Tensor:
         """Embed distinct words: U words -> (U, width)."""
-        if not self._word_parts:
-            return torch.empty(0, 0)
-        return torch.cat([self.parts[name](words) for name in self._word_parts], dim=1)
+        return self.join(self.embed_parts(words, self.word_parts))
 
     def forward(self, batch: TokenBatch) -> FlatBatch:
         """Embed tokens.
@@ -281,7 +283,7 @@ class TokenEmbedding(nn.Module):
         if not self._token_parts:
             return FlatBatch(embedded, batch.lengths, batch.tokens, batch.carry, batch.overlap)
         vectors = [self.parts[name](batch) for name in self._token_parts]
-        if self._word_parts:
+        if self.word_parts:
             vectors.insert(0, embedded.index_select(0, batch.tokens))
         x = torch.cat(vectors, dim=1)
         return FlatBatch(x, batch.lengths, None, batch.carry, batch.overlap)

@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from torch import Tensor
 
-from ..features.tokens import TokenFeatures, TokenSequences
+from ..features.tokens import TokenFeatures, TokenSequences, stacked
 from ..nn.embedding import TOK2VEC, TokenBatch, to_device
 from ..nn.layout import Carry, FlatBatch, Overlap, offsets, ranges
 from ..nn.rnn import Direction
@@ -20,8 +20,6 @@ from .tok2vec import DocBatch, embed_docs
 Outputs = Dict[str, np.ndarray]
 #: batches whose distinct words are embedded together, once
 CHUNK_BATCHES = 16
-#: distinct words embedded at a time
-MAX_WORDS = 2048
 
 
 def doc_batch(model: Model[List[Doc], Any], docs: Sequence[Doc]) -> DocBatch:
@@ -135,6 +133,8 @@ def batches_of(lengths: np.ndarray, batch_tokens: int) -> List[np.ndarray]:
     batch_tokens (int): The most in a batch of several sequences, padding counted.
     RETURNS (List[np.ndarray]): The sequences of each batch.
     """
+    if len(lengths) == 1:
+        return [np.zeros(1, dtype="int64")]
     order = np.argsort(-lengths, kind="stable")
     cuts, first = [], 0
     sizes = lengths[order].tolist()
@@ -160,6 +160,9 @@ def plan_windows(
     RETURNS (List[Windows]): The batches. Those that carry a state come in the order in which the
         encoder must read them.
     """
+    if len(lengths) == 1 and lengths[0] <= limits.window:
+        first = np.zeros(1, dtype="int64")
+        return [Windows(first, first, lengths, first, lengths)]
     overlapping = in_context or direction == "both"
     ends = np.cumsum(lengths)
     starts = ends - lengths
@@ -204,13 +207,15 @@ def token_batches(
     for first in range(0, len(batches), CHUNK_BATCHES):
         chunk = batches[first : first + CHUNK_BATCHES]
         rows = [windows.rows for windows in chunk]
-        arrays = features(sequences, np.concatenate(rows))
-        embedded = embed_words(shim, arrays.words, device)
-        shared = {}
-        if embedding.in_context:
-            shared = to_device(embedding.read_in_context(arrays.words), device)
-        tokens_of = np.split(arrays.tokens, np.cumsum(lengths_of(rows))[:-1])
-        for windows, some, tokens in zip(chunk, rows, tokens_of, strict=True):
+        words, tokens = features.distinct_words(sequences, np.concatenate(rows))
+        with shim.inference():
+            of_vocabs = [shim.word_cache.embed(embedding, features, some, device) for some in words]
+            embedded = torch.cat(of_vocabs) if len(of_vocabs) > 1 else of_vocabs[0]
+        in_context = stacked([features.arrays(some, embedding.in_context) for some in words])
+        shared = to_device(in_context, device)
+        end = 0
+        for windows, some in zip(chunk, rows, strict=True):
+            start, end = end, end + len(some)
             tensors = dict(shared)
             if token_arrays:
                 of_batch = {name: array[some] for name, array in token_arrays.items()}
@@ -222,7 +227,7 @@ def token_batches(
                 windows,
                 TokenBatch(
                     tensors,
-                    torch.from_numpy(tokens).to(device),
+                    torch.from_numpy(tokens[start:end]).to(device),
                     torch.from_numpy(windows.size),
                     None,
                     embedded,
@@ -248,19 +253,6 @@ def vector_batches(
         size = torch.from_numpy(windows.size)
         overlap = windows.overlap(vectors.device)
         yield windows, FlatBatch(vectors, size, rows, windows.carry, overlap)
-
-
-def embed_words(
-    shim: TorchShim[Any, Any], words: Dict[str, np.ndarray], device: torch.device
-) -> Tensor:
-    """The vectors of distinct words, (U, width), a bounded number at a time."""
-    n_words = max(map(len, words.values()), default=0)
-    pieces = []
-    with shim.inference() as module:
-        for start in range(0, max(n_words, 1), MAX_WORDS):
-            some = {name: array[start : start + MAX_WORDS] for name, array in words.items()}
-            pieces.append(module.embedding.embed_words(to_device(some, device)))
-        return torch.cat(pieces) if len(pieces) > 1 else pieces[0]
 
 
 class TokenResults:

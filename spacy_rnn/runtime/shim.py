@@ -24,6 +24,7 @@ from ..nn.dropout import set_dropout_rate
 from .optimizer import AdamW, parameter_key
 from .process import prepare_process
 from .serialization import load_weights, module_to_bytes, read_state, read_weights
+from .word_cache import WordCache
 
 if TYPE_CHECKING:
     from .architecture import Architecture
@@ -74,6 +75,7 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
     mixed_precision (str): "none", "bf16" or "fp16"; ignored on CPU.
 
     features (FeaturesT): Turns documents into arrays.
+    word_cache (WordCache): The vectors of words that predictions have computed.
     gradient_norm (float | None): Norm of the whole gradient of the last step before clipping, which
         is not finite where the step was skipped; None before the first step and where nothing was
         learned.
@@ -89,6 +91,7 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         self.architecture = architecture
         self.mixed_precision = mixed_precision
         self.features = architecture.features()
+        self.word_cache = WordCache()
         self.outputs: dict[str, int] = {}
         #: items (tokens) in the loss since the last step: the gradient is of their mean
         self.n_items = 0.0
@@ -142,6 +145,7 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         self._dropout = 0.0
         module = self.architecture.module(self.features, self.outputs)
         self._model = module.to(get_torch_default_device()).eval()
+        self.word_cache.clear()
 
     def resize(self, outputs: dict[str, int]) -> None:
         """Make room for more labels.
@@ -276,8 +280,7 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
                 gradient: Any = torch2xp(parameter.grad)
                 _forget_resized(optimizer, key, data.size)
                 weights, _ = optimizer(key, data, gradient)
-                # Stays in the storage that cuDNN has flattened.
-                parameter.data.copy_(xp2torch(weights, device=parameter.device))
+                _set(parameter, xp2torch(weights, device=parameter.device))
 
     def _skip_ended(self) -> None:
         self.skipped_in_a_row = 0
@@ -315,13 +318,13 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
             for name, parameter in self._model.named_parameters():
                 average = params.get(parameter_key(self.id, name))
                 if average is not None and average.shape == parameter.shape:
-                    backup[parameter] = parameter.data.clone()
-                    parameter.data.copy_(_as_tensor(average))
+                    backup[parameter] = parameter.detach().clone()
+                    _set(parameter, _as_tensor(average))
         try:
             yield
         finally:
             for parameter, values in backup.items():
-                parameter.data.copy_(values)
+                _set(parameter, values)
 
     # Serialization
 
@@ -387,6 +390,13 @@ def _forget_resized(optimizer: Optimizer, key: Any, size: int) -> None:
         for kept in (optimizer.mom1, optimizer.mom2, optimizer.averages, optimizer.nr_update):
             if kept is not None:
                 kept.pop(key, None)
+
+
+def _set(parameter: nn.Parameter, values: Tensor) -> None:
+    """Replace the values of a parameter, which stays in the storage that cuDNN has flattened."""
+    # Not by `parameter.data`, which would leave its version, by which kept vectors are checked.
+    with torch.no_grad():
+        parameter.copy_(values)
 
 
 def _as_tensor(array: Any) -> Tensor:

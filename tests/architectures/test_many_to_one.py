@@ -1,5 +1,6 @@
 """Texts read in batches, windows and sentences, against each text alone."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +21,7 @@ from spacy_rnn.config.embedding import CharacterRNN, WordEmbedding
 from spacy_rnn.config.encoder import RNNEncoder
 from spacy_rnn.config.pooling import Pooling, SentenceEncoder
 from spacy_rnn.nn import embedding as nn_embedding
-from spacy_rnn.runtime import batching
+from spacy_rnn.runtime import batching, word_cache
 from spacy_rnn.runtime.batching import MemoryLimits
 from spacy_rnn.runtime.shim import TorchShim
 from spacy_rnn.runtime.tok2vec import DocBatch
@@ -427,13 +428,13 @@ def embedded(monkeypatch):
     """How many words each call of the embeddings gives vectors of."""
     rows = []
 
-    def embed_words(self, words):
-        vectors = original(self, words)
-        rows.append(len(vectors))
+    def embed_parts(self, words, parts):
+        vectors = original(self, words, parts)
+        rows.extend({len(some) for some in vectors.values()})
         return vectors
 
-    original = nn_embedding.TokenEmbedding.embed_words
-    monkeypatch.setattr(nn_embedding.TokenEmbedding, "embed_words", embed_words)
+    original = nn_embedding.TokenEmbedding.embed_parts
+    monkeypatch.setattr(nn_embedding.TokenEmbedding, "embed_parts", embed_parts)
     return rows
 
 
@@ -445,17 +446,22 @@ def n_distinct(docs):
 def test_distinct_words_of_many_batches_are_embedded_once(shims, embedded, kind):
     """Ten batches of one sentence or text."""
     docs = [make_sentences([5], seed) for seed in range(10)]
-    predict(shims[kind], docs, MemoryLimits(batch_tokens=5, window=50, overlap=5))
+    shim = copy.deepcopy(shims[kind])
+    predict(shim, docs, MemoryLimits(batch_tokens=5, window=50, overlap=5))
     assert embedded == [n_distinct(docs)] and n_distinct(docs) < 50
 
 
-def test_only_so_many_batches_share_their_words(shims, embedded, monkeypatch):
+def test_words_are_embedded_when_they_first_occur(shims, embedded, monkeypatch):
+    """Of three batches at a time, those that no earlier one had."""
     docs = [make_doc(5, seed) for seed in range(7)]
     expected = predict(shims["both"], docs)
     embedded.clear()
     monkeypatch.setattr(batching, "CHUNK_BATCHES", 3)
-    outputs = predict(shims["both"], docs, MemoryLimits(batch_tokens=5, window=50, overlap=5))
-    assert embedded == [n_distinct(docs[:3]), n_distinct(docs[3:6]), n_distinct(docs[6:])]
+    shim = copy.deepcopy(shims["both"])
+    outputs = predict(shim, docs, MemoryLimits(batch_tokens=5, window=50, overlap=5))
+    known = [n_distinct(docs[:n]) for n in (0, 3, 6, 7)]
+    new = np.diff(known).tolist()
+    assert embedded == [n for n in new if n]
     assert_close(outputs, expected)
 
 
@@ -467,8 +473,8 @@ def test_words_are_embedded_a_bounded_number_at_a_time(
     docs = [make_sentences(lengths) for lengths in [[5, 8], [], [1], [9]]]
     expected = predict(shims[kind], docs)
     embedded.clear()
-    monkeypatch.setattr(batching, "MAX_WORDS", max_words)
-    assert_close(predict(shims[kind], docs), expected)
+    monkeypatch.setattr(word_cache, "MAX_WORDS", max_words)
+    assert_close(predict(copy.deepcopy(shims[kind]), docs), expected)
     full, rest = divmod(n_distinct(docs), max_words)
     assert embedded == [max_words] * full + [rest] * (rest > 0)
 

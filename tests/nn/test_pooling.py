@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from spacy_rnn.config.encoder import RNNEncoder
 from spacy_rnn.nn.layout import FlatBatch
 from spacy_rnn.nn.pooling import PooledEncoder, Pooling
-from spacy_rnn.nn.rnn import Encoder
 from spacy_rnn.nn.segments import segment_max, segment_sum, sequence_of
 
 WAYS = ["last", "mean", "max", "attention"]
@@ -298,7 +298,7 @@ def test_pooling_is_in_float32(dtype):
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 def test_the_last_state_of_an_encoder_is_torchs_h_n(cell, direction):
     torch.manual_seed(0)
-    encoder = Encoder(3, cell=cell, direction=direction, hidden_size=2, depth=1).eval()
+    encoder = RNNEncoder(cell, direction, hidden_size=2, depth=1).module(3).eval()
     size = encoder.output_size
     pooled = PooledEncoder(encoder, Pooling(size, direction, ["last"], HIDDEN))
     assert pooled.output_size == size
@@ -319,7 +319,7 @@ def test_the_last_state_of_an_encoder_is_torchs_h_n(cell, direction):
 @settings(deadline=None, max_examples=10)
 def test_a_pooled_encoder_reads_a_sequence_alone_as_in_any_batch(way, lengths):
     torch.manual_seed(0)
-    encoder = Encoder(3, cell="gru", hidden_size=SIZE // 2, depth=2).eval()
+    encoder = RNNEncoder(cell="gru", hidden_size=SIZE // 2, depth=2).module(3).eval()
     pooled = PooledEncoder(encoder, make([way]))
     x = torch.randn(sum(lengths), 3)
     y = pooled(FlatBatch(x, torch.tensor(lengths)))
