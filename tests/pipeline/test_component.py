@@ -245,9 +245,14 @@ def test_stored_component_predicts_the_same(kind, trained, tmp_path, way, device
         copied = copy.deepcopy(trained)
     assert kind.pipe(copied) is not kind.pipe(trained)
     assert kind.pipe(copied).labels == kind.pipe(trained).labels
-    # cuDNN's sums depend on where weights lie in memory.
-    tolerance = 1e-5 if device == "gpu" else 0.0
-    same(kind.output(copied, docs_of(copied)), kind.output(trained, docs_of(trained)), tolerance)
+    outputs = kind.output(copied, docs_of(copied)), kind.output(trained, docs_of(trained))
+    if device == "cpu":
+        same(*outputs, 0.0)
+    else:
+        # cuDNN's sums depend on where weights lie in memory, and logarithms of small probabilities
+        # show it most.
+        for one, other in zip(*outputs, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
 def test_saving_again_gives_the_same_bytes(kind, trained, tmp_path):
