@@ -16,7 +16,7 @@ from ..config.signature import with_fields_of
 from ..features.tokens import TokenFeatures, TokenSequences
 from ..nn.layout import FlatBatch, offsets
 from ..nn.many_to_one import ManyToOne
-from ..nn.pooling import Attention, PooledEncoder, Summaries
+from ..nn.pooling import AttentionPooling, PooledEncoder, Summaries
 from ..nn.rnn import Encoder
 from ..runtime.batching import (
     MemoryLimits,
@@ -262,7 +262,7 @@ def _counts(sequences: TokenSequences) -> np.ndarray:
     return sequences.counts
 
 
-def _attention_of(encoder: PooledEncoder) -> Attention:
+def _attention_of(encoder: PooledEncoder) -> AttentionPooling:
     """The attention of a pooling. Raises a ValueError if it has none."""
     if "attention" not in encoder.pooling.ways:
         raise ValueError(
@@ -270,7 +270,7 @@ def _attention_of(encoder: PooledEncoder) -> Attention:
             "to 'ways' of spacy_rnn.Pooling.v1 and train again, or set attention_attr = null."
         )
     attention = encoder.pooling.ways["attention"]
-    assert isinstance(attention, Attention)
+    assert isinstance(attention, AttentionPooling)
     return attention
 
 

@@ -1,4 +1,4 @@
-"""Losses, in float32 whatever the network ran in, summed so that accumulated gradients add up."""
+"""Losses in float32, regardless of the model's precision, summed so that gradients add up."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ def cross_entropy(
     label_smoothing: float = 0.0,
     class_weights: Optional[Tensor] = None,
 ) -> Tensor:
-    """Summed cross-entropy of flat logits (N, C) with targets (N,), skipping `MISSING` ones.
+    """Summed cross-entropy.
 
-    label_smoothing: the share of the probability that is spread over all classes (Szegedy et al.
-        2016, section 7).
-    class_weights: (C,), a factor on the loss of each class.
+    logits (Tensor): Flat logits, (N, C).
+    targets (Tensor): Classes, int64 (N,); `MISSING` ones have no loss.
+    label_smoothing (float): The share of the probability that is spread over all classes (Szegedy
+        et al. 2016, section 7).
+    class_weights (Optional[Tensor]): A factor on the loss of each class, (C,).
+    RETURNS (Tensor): The loss.
     """
     return nn.functional.cross_entropy(
         logits.float(),
@@ -44,23 +47,33 @@ def log_odds(logits: Tensor, label: int) -> Tensor:
 
 
 class Scores(NamedTuple):
-    """Scores of a whole vocabulary, not yet computed: states (N, H), weight (V, H), bias (V,)."""
+    """Scores of a whole vocabulary, not yet computed.
+
+    states (Tensor): (N, H).
+    weight (Tensor): (V, H).
+    bias (Tensor): (V,).
+    """
 
     states: Tensor
     weight: Tensor
     bias: Tensor
 
     def logits(self) -> Tensor:
-        """(N, V)."""
+        """Compute the scores, (N, V)."""
         return linear(self.states, self.weight, self.bias)
 
 
 def vocabulary_loss(scores: Scores, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """`cross_entropy` of scores with targets (N,), all of which count.
+    """`cross_entropy` of scores with targets, all of which count.
 
-    Of a vocabulary of thousands the logits, their softmax and its gradient are by far the largest
+    For a vocabulary of thousands the logits, their softmax and its gradient are by far the largest
     arrays of a network. Here only some rows of them exist at a time: a chunk is multiplied, turned
     into its gradient in place and multiplied back while it is in the cache, in the forward pass.
+
+    scores (Scores): The scores.
+    targets (Tensor): int64 (N,).
+    label_smoothing (float): As of `cross_entropy`.
+    RETURNS (Tensor): The loss.
     """
     return _VocabularyLoss.apply(*scores, targets, label_smoothing, torch.is_grad_enabled())
 
@@ -127,11 +140,15 @@ class _VocabularyLoss(torch.autograd.Function):
 def exclusive_loss(
     logits: dict[str, Tensor], gold: dict[str, Tensor], label_smoothing: float = 0.0
 ) -> Tensor:
-    """Cross-entropy of one target (B, C) summed over texts. Where only some classes are ruled out,
-    minus the log of the probability of all others.
+    """Cross-entropy of one target summed over texts. Where only some classes are ruled out, minus
+    the log of the probability of all others.
 
-    gold: "label" (B,), `MISSING` where it is not known; "weights" (C,) if classes have some; for
-        the rows "ambiguous" (D,), if there are any, the classes "candidates", bool (D, C).
+    logits (dict[str, Tensor]): The only target's, (B, C).
+    gold (dict[str, Tensor]): "label" (B,), `MISSING` where it is not known; "weights" (C,) if
+        classes have some; for the rows "ambiguous" (D,), if there are any, the classes
+        "candidates", bool (D, C).
+    label_smoothing (float): As of `cross_entropy`.
+    RETURNS (Tensor): The loss.
     """
     (scores,) = logits.values()
     loss = cross_entropy(scores, gold["label"], label_smoothing, gold.get("weights"))
@@ -145,11 +162,13 @@ def exclusive_loss(
 def multilabel_loss(
     logits: dict[str, Tensor], gold: dict[str, Tensor], label_smoothing: float = 0.0
 ) -> Tensor:
-    """Binary cross-entropy of one target (B, C) summed over texts and labels.
+    """Binary cross-entropy of one target summed over texts and labels.
 
-    label_smoothing: the share of each target that is split between 0 and 1.
-    gold: "truth" (B, C), 0, 1 or, without loss, NaN; "weights" (C,), if there are any, factors on
-        the loss of each label where it holds, which raise its recall.
+    logits (dict[str, Tensor]): The only target's, (B, C).
+    gold (dict[str, Tensor]): "truth" (B, C), 0, 1 or, without loss, NaN; "weights" (C,), if there
+        are any, factors on the loss of each label in texts that have it, which raise its recall.
+    label_smoothing (float): The share of each target that is split between 0 and 1.
+    RETURNS (Tensor): The loss.
     """
     (scores,) = logits.values()
     truth = gold["truth"]
@@ -161,7 +180,7 @@ def multilabel_loss(
 
 
 def not_negative(divergence: Tensor) -> Tensor:
-    """A divergence without the rounding error that takes one of 0 below it; its gradient stays."""
+    """A divergence without the rounding error that makes it negative; its gradient stays."""
     return divergence - divergence.detach().clamp(max=0.0)
 
 
@@ -199,9 +218,11 @@ def multilabel_divergence(
 
 
 def squared_error(outputs: dict[str, Tensor], gold: dict[str, Tensor]) -> Tensor:
-    """(y - t)^2 of one target (B, C) summed over texts and values.
+    """(y - t)^2 of one target summed over texts and values.
 
-    gold: "truth" (B, C), without loss where it is NaN.
+    outputs (dict[str, Tensor]): The only target's, (B, C).
+    gold (dict[str, Tensor]): "truth" (B, C), without loss where it is NaN.
+    RETURNS (Tensor): The loss.
     """
     (values,) = outputs.values()
     truth = gold["truth"]

@@ -19,9 +19,9 @@ from .rnn import Direction, Encoder, final_states
 from .segments import segment_max, segment_sum, sequence_of
 
 Way = Literal["last", "mean", "max", "attention"]
-#: what is kept of each sequence, one row a sequence
+#: named tensors with one row for each sequence
 Summary = dict[str, Tensor]
-#: the same for each way of pooling
+#: the summary of each way of pooling
 Summaries = dict[str, Summary]
 
 
@@ -79,7 +79,7 @@ class Max(nn.Module):
         return largest.masked_fill(largest == torch.finfo(largest.dtype).min, 0.0)
 
 
-class Attention(nn.Module):
+class AttentionPooling(nn.Module):
     """The mean weighted by a softmax of learned scores u . tanh(W h + b).
 
     Yang et al. 2016, "Hierarchical attention networks", equations 5 to 7. The softmax is kept as
@@ -127,10 +127,10 @@ class Attention(nn.Module):
 class Pooling(nn.Module):
     """The ways of pooling, their vectors concatenated: (N, D) -> (B, output_size).
 
-    size: width of a token's state.
-    direction: in which directions the states were made.
-    ways: one or more of "last", "mean", "max" and "attention".
-    attention_size: width of the hidden layer of the attention.
+    size (int): Width of a token's state.
+    direction (str): Direction of the encoder that made the states.
+    ways (Sequence[str]): One or more of "last", "mean", "max" and "attention".
+    attention_size (int): Width of the hidden layer of the attention.
     """
 
     def __init__(self, size: int, direction: Direction, ways: Sequence[Way], attention_size: int):
@@ -139,13 +139,18 @@ class Pooling(nn.Module):
             "last": lambda: LastState(size, direction),
             "mean": lambda: Mean(size),
             "max": lambda: Max(size),
-            "attention": lambda: Attention(size, attention_size),
+            "attention": lambda: AttentionPooling(size, attention_size),
         }
         self.ways = nn.ModuleDict({way: makers[way]() for way in ways})
         self.output_size: int = sum(way.output_size for way in self.ways.values())  # type: ignore
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """x: flat states (N, D), lengths: int64 (B,) on the CPU."""
+        """Pool sequences.
+
+        x (Tensor): Flat states, (N, D).
+        lengths (Tensor): Tokens of each sequence, int64 (B,) on the CPU.
+        RETURNS (Tensor): The vector of each sequence, (B, output_size).
+        """
         return self.finish(self.summarize(x, lengths))
 
     def summarize(self, x: Tensor, lengths: Tensor) -> Summaries:
@@ -158,7 +163,7 @@ class Pooling(nn.Module):
         return {name: way.merge(summaries[name], counts) for name, way in self.ways.items()}  # type: ignore
 
     def finish(self, summaries: Summaries) -> Tensor:
-        """The vectors: (B, output_size)."""
+        """The vectors of the summarized sequences, (B, output_size)."""
         return torch.cat([way.finish(summaries[name]) for name, way in self.ways.items()], dim=1)  # type: ignore
 
 

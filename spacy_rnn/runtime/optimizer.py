@@ -19,8 +19,11 @@ class AdamW(Optimizer):
     components of the same pipeline, by thinc's. Weight decay of torch modules leaves out biases,
     norms and embeddings.
 
-    max_skipped_steps: how many steps in a row may be skipped because a loss or gradient was not
+    learn_rate, weight_decay, beta1, beta2, eps, grad_clip, use_averages: See `make_adamw`.
+    max_skipped_steps (int): Steps in a row that may be skipped because a loss or gradient was not
         finite before training stops.
+
+    torch_optimizers (Dict[int, torch.optim.AdamW]): The optimizer of each module, by its key.
     """
 
     def __init__(
@@ -46,13 +49,13 @@ class AdamW(Optimizer):
             L2_is_weight_decay=True,
         )
         self.max_skipped_steps = max_skipped_steps
-        #: of each module, by its key
         self.torch_optimizers: Dict[int, torch.optim.AdamW] = {}
 
     def step_module(self, key: int, module: nn.Module) -> None:
-        """One step of the parameters of `module` by their gradients.
+        """Take one step of the parameters of a module by their gradients.
 
-        key: tells one module from another; its moments are kept under it.
+        key (int): Identifies the module; its moments are kept under it.
+        module (nn.Module): The module.
         """
         optimizer = self.torch_optimizers.get(key)
         if optimizer is None or not _owns(optimizer, module):
@@ -68,9 +71,11 @@ class AdamW(Optimizer):
             torch.autograd.graph.increment_version(parameter)
 
     def update_averages(self, key: int, module: nn.Module) -> None:
-        """Move the running average of each parameter, where averages are kept.
+        """Move the running average of each parameter, where averages are kept. The decay
+        (1 + t) / (10 + t), as thinc's, averages over a span that grows with training.
 
-        The decay (1 + t) / (10 + t), as thinc's, averages over a span that grows with training.
+        key (int): Identifies the module.
+        module (nn.Module): The module.
         """
         if self.averages is None:
             return
@@ -114,7 +119,7 @@ class AdamW(Optimizer):
 
 
 def parameter_key(module_key: int, name: str) -> Any:
-    """Key of a torch parameter in a thinc optimizer; thinc's own keys are pairs."""
+    """The key of a torch parameter in a thinc optimizer; thinc's own keys are pairs."""
     return ("torch", module_key, name)
 
 
@@ -143,13 +148,14 @@ def make_adamw(
 ) -> Optimizer:
     """spacy_rnn.AdamW.v1: see `AdamW`. Each number may be a schedule.
 
-    learn_rate: step size.
-    weight_decay: decoupled decay; 0 for none.
-    beta1, beta2, eps: as in Kingma and Ba 2015, algorithm 1.
-    grad_clip: largest norm of all gradients of a component together (Pascanu et al. 2013,
-        algorithm 1); 0 for none.
-    use_averages: evaluate and save running averages of the weights.
-    max_skipped_steps: see `AdamW`.
+    learn_rate (FloatOrSchedule): Step size.
+    weight_decay (FloatOrSchedule): Decoupled decay; 0 for none.
+    beta1, beta2, eps (FloatOrSchedule): As in Kingma and Ba 2015, algorithm 1.
+    grad_clip (FloatOrSchedule): Largest norm of all gradients of a component together (Pascanu et
+        al. 2013, algorithm 1); 0 for none.
+    use_averages (bool): Evaluate and save running averages of the weights.
+    max_skipped_steps (int): See `AdamW`.
+    RETURNS (Optimizer): The optimizer.
     """
     at_least(1, max_skipped_steps=max_skipped_steps)
     return AdamW(
