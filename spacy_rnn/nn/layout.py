@@ -83,11 +83,18 @@ class Padded:
     lengths (np.ndarray): Length of each row, int64 (B,), descending, at least 1.
     starts (np.ndarray): Flat position at which each row starts, int64 (B,).
     device (torch.device): Device of the indices.
+    steps (Optional[int]): The steps of the grid; None for the length of the longest row.
     """
 
-    def __init__(self, lengths: np.ndarray, starts: np.ndarray, device: torch.device):
+    def __init__(
+        self,
+        lengths: np.ndarray,
+        starts: np.ndarray,
+        device: torch.device,
+        steps: Optional[int] = None,
+    ):
         self.lengths = lengths
-        self.steps, self.n_rows = int(lengths[0]), len(lengths)
+        self.steps, self.n_rows = steps or int(lengths[0]), len(lengths)
         # shape: (T, 1), (B,) -> (T, B)
         time = np.arange(self.steps)[:, None]
         real = time < lengths
@@ -121,7 +128,7 @@ class Padded:
 class Packed:
     """Rows packed time step by time step, longest row first, without padding.
 
-    The arguments are those of `Padded`; kernel order is one axis (N,).
+    The arguments are those of `Padded` without steps; kernel order is one axis (N,).
     """
 
     def __init__(self, lengths: np.ndarray, starts: np.ndarray, device: torch.device):
@@ -287,6 +294,14 @@ def choose_layout(
         return "packed"
     gains = training or (padded_from is not None and hidden_size >= padded_from)
     return "padded" if gains or device.type != "cpu" else "packed"
+
+
+def round_up(length: int) -> int:
+    """Return the steps of the grid of a single row: 8 numbers between a power of 2 and the next, at
+    least 8 steps. oneDNN compiles a kernel for each number of steps, which costs more than to read
+    one row, and keeps few of them."""
+    unit = max(8, (1 << length.bit_length()) // 16)
+    return -(-length // unit) * unit
 
 
 def step_overhead(input_size: int, hidden_size: int, training: bool) -> float:

@@ -20,8 +20,10 @@ from .layout import (
     Grid,
     LayoutName,
     Packed,
+    Padded,
     UniformBatch,
     choose_layout,
+    round_up,
     step_overhead,
 )
 
@@ -105,7 +107,7 @@ class Encoder(nn.Module):
         RETURNS (Tensor): The state of each token, (N, output_size).
         """
         if len(lengths) == 1 and self.layout is None:
-            return self._encode_one(x if tokens is None else x.index_select(0, tokens))
+            return self._encode_one(x, tokens)
         rows = lengths.numpy()
         if self._choose_layout(x.device) == "padded":
             layout = BatchLayout.padded(rows, self._step_overhead(), x.device)
@@ -113,13 +115,21 @@ class Encoder(nn.Module):
             layout = BatchLayout.packed(rows, x.device)
         return self._encode(x, tokens, layout, None)[0]
 
-    def _encode_one(self, x: Tensor) -> Tensor:
-        """Encode the only sequence of a batch, (N, D) -> (N, H), which is in kernel order as it
-        is."""
-        if not len(x):
+    def _encode_one(self, x: Tensor, tokens: Optional[Tensor]) -> Tensor:
+        """Encode the only sequence of a batch, (N, D) -> (N, H)."""
+        n = len(x if tokens is None else tokens)
+        if not n:
             return x.new_zeros(0, self.output_size)
-        y, _ = self._encode_group(UniformBatch(1), x.unsqueeze(1), self._weights(), None)
-        return y.squeeze(1)
+        grid: Grid
+        if self._choose_layout(x.device) == "padded":
+            grid = Padded(np.array([n]), np.zeros(1, dtype=np.int64), x.device, round_up(n))
+            vectors = grid.gather(x, tokens)
+        else:
+            # In kernel order as it is.
+            grid = UniformBatch(1)
+            vectors = (x if tokens is None else x.index_select(0, tokens)).unsqueeze(1)
+        y, _ = self._encode_group(grid, vectors, self._weights(), None)
+        return y[:n, 0]
 
     def read_batch(self, batch: FlatBatch) -> tuple[Tensor, Tensor]:
         """Encode a batch. The states of tokens that are only the context of a window are left out.

@@ -15,6 +15,7 @@ from spacy_rnn.nn.layout import (
     group_by_equal_length,
     group_by_length,
     offsets,
+    round_up,
 )
 
 LAYOUTS = [Padded, Packed]
@@ -173,3 +174,18 @@ def test_gather_takes_the_rows_that_tokens_name(layout_class):
     words = torch.randn(5, 2)
     tokens = torch.tensor([4, 0, 4, 2])
     assert torch.equal(layout.gather(words, tokens), layout.gather(words[tokens]))
+
+
+def test_padded_rows_in_a_grid_of_more_steps():
+    layout = Padded(np.array([2, 1]), np.array([0, 2]), CPU, steps=4)
+    grid = layout.gather(torch.arange(3.0).unsqueeze(1)).squeeze(2)
+    assert grid.T.tolist() == [[0, 1, 1, 1], [2, 2, 2, 2]]
+    turned = layout.reverse(torch.arange(8.0).view(4, 2, 1)).squeeze(2)
+    assert turned.T.tolist() == [[2, 0, 4, 6], [1, 3, 5, 7]]
+    assert grid.flatten()[torch.from_numpy(layout.positions)].tolist() == [0, 1, 2]
+
+
+def test_a_single_row_has_few_numbers_of_steps():
+    steps = [round_up(n) for n in range(1, 4097)]
+    assert all(n <= rounded <= max(n + 7, n * 9 / 8) for n, rounded in enumerate(steps, 1))
+    assert len(set(steps[:64])) == 8 and len(set(steps)) == 56

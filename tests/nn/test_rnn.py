@@ -110,6 +110,24 @@ def test_equals_torch_sequence_by_sequence(cell, direction, depth, dtype):
         assert_close(y, expected, 1e-5 if dtype is torch.float32 else 1e-12)
 
 
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("hidden_size", [HIDDEN, 70])
+def test_the_only_sequence_of_a_batch(hidden_size, cell, direction):
+    """Of any length, also where its grid has more steps than that."""
+    torch.manual_seed(0)
+    config = RNNEncoder(cell=cell, direction=direction, hidden_size=hidden_size, depth=2)
+    encoder = config.module(INPUT).eval()
+    for n in [1, 2, 7, 8, 9, 20, 150]:
+        x = make_tokens([n])
+        tokens = torch.randint(n, (n + 1,))
+        for encoder.training in (False, True):
+            y = encoder(x, torch.tensor([n]))
+            assert_close(y, reference(encoder, x, [n]))
+            y = encoder(x, torch.tensor([n + 1]), tokens)
+            assert_close(y, reference(encoder, x[tokens], [n + 1]))
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("residual", [False, True])
 @pytest.mark.parametrize("layer_norm", [False, True])
