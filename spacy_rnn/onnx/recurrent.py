@@ -1,0 +1,78 @@
+"""One recurrent layer as an ONNX operator, in float32 or with 8-bit integers."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch import nn
+
+from ..nn.rnn import Cell, Direction
+from .graph import CONTRIB, Graph
+
+_OPERATORS = {"rnn_tanh": "RNN", "rnn_relu": "RNN", "gru": "GRU", "lstm": "LSTM"}
+#: for each gate of an ONNX operator, where torch has it
+_GATES = {"rnn_tanh": [0], "rnn_relu": [0], "gru": [1, 0, 2], "lstm": [0, 3, 1, 2]}
+_DIRECTIONS = {"forward": "forward", "backward": "reverse", "both": "bidirectional"}
+#: the largest magnitude of an 8-bit weight
+_LARGEST = 127
+#: an argument at which a sigmoid and a tanh are 1 in float32
+_SATURATED = 20.0
+
+
+class Weights(NamedTuple):
+    """The weights of one layer, gates in ONNX's order, directions stacked.
+
+    input: (directions, gates * H, D). hidden: (directions, gates * H, H).
+    bias: (directions, 2 * gates * H), those of the input before those of the state.
+    """
+
+    input: np.ndarray
+    hidden: np.ndarray
+    bias: np.ndarray
+
+
+def weights_of(layer: nn.RNNBase, cell: Cell) -> Weights:
+    """Read a layer's weights."""
+
+    def reordered(weight: Any) -> np.ndarray:
+        gates = weight.detach().cpu().float().numpy().reshape(len(_GATES[cell]), -1)
+        return gates[_GATES[cell]].reshape(weight.shape)
+
+    each = [[reordered(weight) for weight in weights] for weights in layer.all_weights]
+    of_input, hidden, *biases = (np.stack(parts) for parts in zip(*each, strict=True))
+    return Weights(of_input, hidden, np.concatenate(biases, axis=1))
+
+
+def recurrent_layer(
+    graph: Graph, layer: nn.RNNBase, cell: Cell, direction: Direction, x: str, lengths: str
+) -> tuple[str, str]:
+    """Run a layer over padded sequences, which get the values that they have alone.
+
+    x (str): float32 (T, B, D). lengths (str): int32 (B,).
+    RETURNS (tuple): The states, float32 (T, B, directions * H), and the last ones of each
+        direction, (directions, B, H).
+    """
+    weights = weights_of(layer, cell)
+    attributes: dict[str, Any] = {}
+    if cell == "gru":
+        attributes["linear_before_reset"] = 1
+    if cell.startswith("rnn_"):
+        attributes["activations"] = [cell[4:].capitalize()] * len(weights.input)
+    states, last = graph.add_many(
+        _OPERATORS[cell],
+        2,
+        x,
+        *(graph.constant(part) for part in weights),
+        lengths,
+        hidden_size=layer.hidden_size,
+        direction=_DIRECTIONS[direction],
+        **attributes,
+    )
+    return _side_by_side(graph, states, weights.hidden.shape), last
+
+
+def _side_by_side(graph: Graph, states: str, shape: tuple[int, ...]) -> str:
+    """The directions' states concatenated: (T, directions, B, H) -> (T, B, directions * H)."""
+    by_row = graph.add("Transpose", states, perm=[0, 2, 1, 3])
+    return graph.add("Reshape", by_row, graph.integers(0, 0, shape[0] * shape[2]))
