@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional, Sequence
 
+import numpy as np
 from torch import nn
 
 from ..nn.rnn import Encoder
 from .graph import Graph
+from .int8 import int8_lstm
 from .layers import layer_norm, linear
 from .recurrent import recurrent_layer
 
+#: the largest magnitude of each input of each layer, float32 (D,)
+Bounds = Sequence[np.ndarray]
 
-def encode(graph: Graph, encoder: Encoder, x: str, lengths: str) -> str:
+
+def encode(
+    graph: Graph, encoder: Encoder, x: str, lengths: str, bounds: Optional[Bounds] = None
+) -> str:
     """Run all layers over padded sequences.
 
     x (str): float32 (T, B, input_size). lengths (str): int32 (B,).
+    bounds (Bounds): Run an LSTM with 8-bit integers, with inputs within these bounds; other cells
+        have no such operator. None for float32.
     RETURNS (str): float32 (T, B, output_size). Past the end of a sequence the values mean nothing.
     """
     width = encoder.input_size
     layers: Any = zip(encoder.layers, encoder.norms, strict=True)
-    for layer, norm in layers:
+    for k, (layer, norm) in enumerate(layers):
         if encoder.cell == "none":
             y = graph.add("Tanh", linear(graph, layer.linear, x))
+        elif encoder.cell == "lstm" and bounds is not None:
+            y = int8_lstm(graph, layer, encoder.direction, x, lengths, bounds[k])
         else:
             y, _ = recurrent_layer(graph, layer, encoder.cell, encoder.direction, x, lengths)
         if isinstance(norm, nn.LayerNorm):

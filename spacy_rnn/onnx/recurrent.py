@@ -1,4 +1,4 @@
-"""One recurrent layer as an ONNX operator, in float32 or with 8-bit integers."""
+"""One recurrent layer as an ONNX operator."""
 
 from __future__ import annotations
 
@@ -8,23 +8,21 @@ import numpy as np
 from torch import nn
 
 from ..nn.rnn import Cell, Direction
-from .graph import CONTRIB, Graph
+from .graph import Graph
+from .layers import array
 
 _OPERATORS = {"rnn_tanh": "RNN", "rnn_relu": "RNN", "gru": "GRU", "lstm": "LSTM"}
-#: for each gate of an ONNX operator, where torch has it
+#: for each gate of an ONNX operator, its place in torch's order
 _GATES = {"rnn_tanh": [0], "rnn_relu": [0], "gru": [1, 0, 2], "lstm": [0, 3, 1, 2]}
-_DIRECTIONS = {"forward": "forward", "backward": "reverse", "both": "bidirectional"}
-#: the largest magnitude of an 8-bit weight
-_LARGEST = 127
-#: an argument at which a sigmoid and a tanh are 1 in float32
-_SATURATED = 20.0
+DIRECTIONS = {"forward": "forward", "backward": "reverse", "both": "bidirectional"}
 
 
 class Weights(NamedTuple):
     """The weights of one layer, gates in ONNX's order, directions stacked.
 
-    input: (directions, gates * H, D). hidden: (directions, gates * H, H).
-    bias: (directions, 2 * gates * H), those of the input before those of the state.
+    input (np.ndarray): (directions, gates * H, D).
+    hidden (np.ndarray): (directions, gates * H, H).
+    bias (np.ndarray): Of the input, then of the state, (directions, 2 * gates * H).
     """
 
     input: np.ndarray
@@ -36,7 +34,7 @@ def weights_of(layer: nn.RNNBase, cell: Cell) -> Weights:
     """Read a layer's weights."""
 
     def reordered(weight: Any) -> np.ndarray:
-        gates = weight.detach().cpu().float().numpy().reshape(len(_GATES[cell]), -1)
+        gates = array(weight).reshape(len(_GATES[cell]), -1)
         return gates[_GATES[cell]].reshape(weight.shape)
 
     each = [[reordered(weight) for weight in weights] for weights in layer.all_weights]
@@ -66,13 +64,13 @@ def recurrent_layer(
         *(graph.constant(part) for part in weights),
         lengths,
         hidden_size=layer.hidden_size,
-        direction=_DIRECTIONS[direction],
+        direction=DIRECTIONS[direction],
         **attributes,
     )
-    return _side_by_side(graph, states, weights.hidden.shape), last
+    return side_by_side(graph, states, len(weights.input) * layer.hidden_size), last
 
 
-def _side_by_side(graph: Graph, states: str, shape: tuple[int, ...]) -> str:
-    """The directions' states concatenated: (T, directions, B, H) -> (T, B, directions * H)."""
+def side_by_side(graph: Graph, states: str, width: int) -> str:
+    """The directions' states concatenated: (T, directions, B, H) -> (T, B, width)."""
     by_row = graph.add("Transpose", states, perm=[0, 2, 1, 3])
-    return graph.add("Reshape", by_row, graph.integers(0, 0, shape[0] * shape[2]))
+    return graph.add("Reshape", by_row, graph.integers(0, 0, width))
