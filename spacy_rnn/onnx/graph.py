@@ -86,4 +86,3 @@ class Graph:
 def _value(name: str, dtype: str, axes: Sequence[Axis]) -> onnx.ValueInfoProto:
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
     return helper.make_tensor_value_info(name, kind, list(axes))
-

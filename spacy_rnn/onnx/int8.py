@@ -9,7 +9,6 @@ are divided by a bound and clipped. As sums of integers are exact, nothing else 
 
 from __future__ import annotations
 
-
 import numpy as np
 from torch import nn
 
