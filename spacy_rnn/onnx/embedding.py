@@ -18,6 +18,7 @@ from ..nn.embedding import (
 )
 from ..nn.vectors import GivenVectors, TableVectors
 from .graph import Graph
+from .int8 import quantized
 from .layers import array, axis_size, is_real
 from .recurrent import recurrent_layer
 
@@ -115,7 +116,13 @@ def _is_unit(graph: Graph, ids: str, lengths: str) -> str:
 
 def _rows(graph: Graph, table: Any, ids: str) -> str:
     """Rows of a table: (...) -> (..., width)."""
-    return graph.add("Gather", graph.constant(array(table.weight)), ids)
+    weight = array(table.weight)
+    if not graph.int8:
+        return graph.add("Gather", graph.constant(weight), ids)
+    integers, scale = quantized(weight)
+    rows = graph.add("Gather", graph.constant(integers, "int8"), ids)
+    scales = graph.add("Gather", graph.constant(scale), ids)
+    return graph.add("Mul", graph.add("Cast", rows, to=TensorProto.FLOAT), scales)
 
 
 def _mean_rows(graph: Graph, table: Any, ids: str, lengths: str) -> str:

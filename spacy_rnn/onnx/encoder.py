@@ -5,16 +5,28 @@ from __future__ import annotations
 from typing import Any, Optional, Sequence
 
 import numpy as np
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from ..nn.rnn import Encoder
 from .graph import Graph
 from .int8 import int8_lstm
-from .layers import layer_norm, linear
+from .layers import array, layer_norm, linear
 from .recurrent import recurrent_layer
 
 #: the largest magnitude of each input of each layer, float32 (D,)
 Bounds = Sequence[np.ndarray]
+
+
+def input_bounds(
+    encoder: Encoder, x: Tensor, lengths: Tensor, tokens: Optional[Tensor] = None
+) -> Bounds:
+    """Measure the bounds on typical sequences; the arguments are those of `Encoder.forward`."""
+    with torch.no_grad():
+        inputs = [x]
+        for depth in range(1, len(encoder.layers)):
+            inputs.append(encoder.lowest(depth)(x, lengths, tokens))
+        return [array(each.abs().amax(dim=0)) for each in inputs]
 
 
 def encode(
@@ -23,7 +35,7 @@ def encode(
     """Run all layers over padded sequences.
 
     x (str): float32 (T, B, input_size). lengths (str): int32 (B,).
-    bounds (Bounds): Run an LSTM with 8-bit integers, with inputs within these bounds; other cells
+    bounds (Optional[Bounds]): Run an LSTM with 8-bit integers, with inputs within these bounds; other cells
         have no such operator. None for float32.
     RETURNS (str): float32 (T, B, output_size). Past the end of a sequence the values mean nothing.
     """

@@ -23,9 +23,11 @@ class Graph:
     read it.
 
     name (str): The graph's name, shown by tools.
+    int8 (bool): Store tables of vectors as 8-bit integers.
     """
 
-    def __init__(self, name: str):
+    def __init__(self, name: str, int8: bool = False):
+        self.int8 = int8
         self._name = name
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []

@@ -36,18 +36,19 @@ def int8_lstm(
     """
     bound = np.where(bound > 0, bound, 1.0)
     weights = _with_fixed(weights_of(layer, "lstm"), bound)
-    of_input, hidden = _quantized(weights.input), _quantized(weights.hidden)
+    of_input, hidden = _operand(graph, weights.input), _operand(graph, weights.hidden)
     states = graph.add(
         "DynamicQuantizeLSTM",
         _fixed_range(graph, x, bound),
-        graph.constant(of_input[0], "int8"),
-        graph.constant(hidden[0], "int8"),
+        of_input[0],
+        hidden[0],
         graph.constant(weights.bias),
         lengths,
         "",
         _initial_cells(graph, x, weights.hidden),
         "",
-        *(graph.constant(part, str(part.dtype)) for part in of_input[1:] + hidden[1:]),
+        *of_input[1:],
+        *hidden[1:],
         domain=CONTRIB,
         hidden_size=layer.hidden_size + _FIXED,
         direction=DIRECTIONS[direction],
@@ -101,11 +102,20 @@ def _with_fixed(weights: Weights, bound: np.ndarray) -> Weights:
     )
 
 
-def _quantized(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weights (directions, gates, D) as integers (directions, D, gates), with a scale and a zero
-    point of 0 for each gate."""
-    turned = weight.transpose(0, 2, 1)
-    largest = np.abs(turned).max(axis=1)
+def quantized(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (..., K) as integers, int8 (..., K), and their scales, float32 (..., 1)."""
+    largest = np.abs(rows).max(axis=-1, keepdims=True)
     scale = np.where(largest > 0, largest, 1.0).astype("float32") / LARGEST
-    rounded = np.rint(turned / scale[:, None]).astype("int8")
-    return rounded, scale, np.zeros(scale.shape, dtype="int8")
+    return np.rint(rows / scale).astype("int8"), scale
+
+
+def _operand(graph: Graph, weight: np.ndarray) -> tuple[str, str, str]:
+    """Weights (directions, gates, D) as the operator reads them: int8 (directions, D, gates), with
+    a scale and a zero point for each gate."""
+    integers, scale = quantized(weight)
+    zeros = graph.constant(np.zeros(scale.shape[:2]), "int8")
+    return (
+        graph.constant(integers.transpose(0, 2, 1), "int8"),
+        graph.constant(scale[..., 0]),
+        zeros,
+    )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import singledispatch
+from typing import Optional
 
 from onnx import TensorProto
 from torch import nn
 
 from ..nn.pooling import Attention, LastState, Max, Mean, PooledEncoder, Pooling
-from .encoder import encode
+from .encoder import Bounds, encode
 from .graph import Graph
 from .layers import axis_size, is_real, linear
 
@@ -123,10 +124,13 @@ def _(way: Attention, sequences: Sequences) -> str:
     return graph.add("Div", total, count)
 
 
-def encode_and_pool(graph: Graph, part: PooledEncoder, x: str, lengths: str) -> str:
+def encode_and_pool(
+    graph: Graph, part: PooledEncoder, x: str, lengths: str, bounds: Optional[Bounds] = None
+) -> str:
     """The vector of each padded sequence.
 
     x (str): float32 (T, B, D). lengths (str): int32 (B,).
+    bounds (Optional[Bounds]): See `encode`.
     RETURNS (str): float32 (B, output_size).
     """
-    return pool(graph, part.pooling, encode(graph, part.encoder, x, lengths), lengths)
+    return pool(graph, part.pooling, encode(graph, part.encoder, x, lengths, bounds), lengths)
