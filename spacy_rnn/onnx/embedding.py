@@ -19,7 +19,7 @@ from ..nn.embedding import (
 from ..nn.vectors import GivenVectors, TableVectors
 from .graph import Graph
 from .int8 import quantized
-from .layers import array, axis_size, is_real
+from .layers import array, axis_size, is_real, sum_of
 from .recurrent import recurrent_layer
 
 
@@ -130,7 +130,7 @@ def _mean_rows(graph: Graph, table: Any, ids: str, lengths: str) -> str:
     axis = graph.integers(1)
     real = graph.add("Unsqueeze", _is_unit(graph, ids, lengths), graph.integers(2))
     kept = graph.add("Where", real, _rows(graph, table, ids), graph.constant(0.0))
-    total = graph.add("ReduceSum", kept, axis, keepdims=0)
+    total = sum_of(graph, kept, 1)
     counts = graph.add("Max", lengths, graph.integers(1))
     sizes = graph.add("Unsqueeze", graph.add("Cast", counts, to=TensorProto.FLOAT), axis)
     return graph.add("Div", total, sizes)

@@ -35,8 +35,8 @@ def encode(
     """Run all layers over padded sequences.
 
     x (str): float32 (T, B, input_size). lengths (str): int32 (B,).
-    bounds (Optional[Bounds]): Run an LSTM with 8-bit integers, with inputs within these bounds; other cells
-        have no such operator. None for float32.
+    bounds (Optional[Bounds]): Run an LSTM with 8-bit integers, on inputs within these bounds. Other
+        cells have no such operator and stay in float32, as all do without bounds.
     RETURNS (str): float32 (T, B, output_size). Past the end of a sequence the values mean nothing.
     """
     width = encoder.input_size

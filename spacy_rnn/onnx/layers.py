@@ -42,3 +42,10 @@ def is_real(graph: Graph, steps: str, lengths: str) -> str:
 def axis_size(graph: Graph, x: str, axis: int) -> str:
     """The size of an axis, int64 (1,)."""
     return graph.add("Shape", x, start=axis, end=axis + 1)
+
+
+def sum_of(graph: Graph, x: str, axis: int) -> str:
+    """The sum over an axis. The terms are added one after the other, whatever the shape: zeros at
+    the end change no bit of it."""
+    sums = graph.add("CumSum", x, graph.constant(axis, "int64"))
+    return graph.add("Gather", sums, graph.constant(-1, "int64"), axis=axis)

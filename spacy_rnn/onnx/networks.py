@@ -29,7 +29,8 @@ def words_graph(embedding: TokenEmbedding, int8: bool = False) -> onnx.ModelProt
     """
     graph = Graph("words", int8)
     vectors = embed(graph, embedding)
-    graph.output("vectors", vectors, "float32", "words", "width")
+    width = sum(part.output_size for part in embedding.parts.values())  # type: ignore
+    graph.output("vectors", vectors, "float32", "words", width)
     return graph.model()
 
 

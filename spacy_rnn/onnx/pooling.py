@@ -11,7 +11,7 @@ from torch import nn
 from ..nn.pooling import Attention, LastState, Max, Mean, PooledEncoder, Pooling
 from .encoder import Bounds, encode
 from .graph import Graph
-from .layers import axis_size, is_real, linear
+from .layers import axis_size, is_real, linear, sum_of
 
 #: the lowest float32
 _LOWEST = -3.4028234663852886e38
@@ -38,8 +38,7 @@ class Sequences:
 
     def total(self, values: str) -> str:
         """The sum over each sequence: (T, B, D) -> (B, D)."""
-        kept = self.where_real(values, 0.0)
-        return self.graph.add("ReduceSum", kept, self.graph.integers(0), keepdims=0)
+        return sum_of(self.graph, self.where_real(values, 0.0), 0)
 
     def largest(self, values: str, keepdims: int = 0) -> str:
         """The largest value in each sequence: (T, B, D) -> (B, D)."""

@@ -57,6 +57,9 @@ def recurrent_layer(
         attributes["linear_before_reset"] = 1
     if cell.startswith("rnn_"):
         attributes["activations"] = [cell[4:].capitalize()] * len(weights.input)
+        # ONNX Runtime multiplies a single row in another order: no row is ever alone.
+        x = graph.add("Pad", x, graph.integers(0, 0, 0, 0, 1, 0))
+        lengths = graph.add("Pad", lengths, graph.integers(0, 1))
     states, last = graph.add_many(
         _OPERATORS[cell],
         2,
@@ -67,7 +70,15 @@ def recurrent_layer(
         direction=DIRECTIONS[direction],
         **attributes,
     )
+    if cell.startswith("rnn_"):
+        states, last = _without_last_row(graph, states), _without_last_row(graph, last)
     return side_by_side(graph, states, len(weights.input) * layer.hidden_size), last
+
+
+def _without_last_row(graph: Graph, states: str) -> str:
+    """(..., B + 1, H) -> (..., B, H)."""
+    bounds = (graph.integers(n) for n in (0, -1, -2))
+    return graph.add("Slice", states, *bounds)
 
 
 def side_by_side(graph: Graph, states: str, width: int) -> str:

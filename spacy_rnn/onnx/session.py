@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +42,8 @@ class Session:
         self._model = model
         self._session: Any = session
         self.inputs = [value.name for value in session.get_inputs()]
-        self.outputs = [value.name for value in session.get_outputs()]
+        #: the width of each output
+        self.outputs = {value.name: value.shape[-1] for value in session.get_outputs()}
 
     def __call__(self, arrays: Arrays) -> Arrays:
         """Compute all outputs. Arrays that the graph does not read are left out."""
@@ -62,7 +63,7 @@ def embed_words(session: Session, words: Arrays) -> np.ndarray:
     units = [array for name, array in words.items() if name.endswith("_lengths")]
     n_words = len(next(iter(words.values())))
     lengths = np.max([np.ones(n_words, dtype="int64"), *units], axis=0)
-    vectors: Optional[np.ndarray] = None
+    vectors = np.empty((n_words, session.outputs["vectors"]), dtype="float32")
     for group in group_by_length(lengths):
         longest = lengths[group[0]]
         # Vectors that come with words have no padding to cut off.
@@ -72,11 +73,8 @@ def embed_words(session: Session, words: Arrays) -> np.ndarray:
             else array[group]
             for name, array in words.items()
         }
-        found = session(mine)["vectors"]
-        if vectors is None:
-            vectors = np.empty((n_words, found.shape[1]), dtype="float32")
-        vectors[group] = found
-    return np.zeros((0, 0), dtype="float32") if vectors is None else vectors
+        vectors[group] = session(mine)["vectors"]
+    return vectors
 
 
 def read_tokens(
@@ -89,7 +87,10 @@ def read_tokens(
     RETURNS (Arrays): The outputs of each target, float32 (N, labels).
     """
     starts = np.cumsum(lengths) - lengths
-    results: Arrays = {}
+    results = {
+        target: np.empty((len(tokens), width), dtype="float32")
+        for target, width in session.outputs.items()
+    }
     for group in group_by_length(lengths):
         places, real = padded(starts[group], lengths[group])
         found = session(
@@ -100,8 +101,6 @@ def read_tokens(
             }
         )
         for target, scores in found.items():
-            if target not in results:
-                results[target] = np.empty((len(tokens), scores.shape[2]), dtype="float32")
             results[target][places[real]] = scores[real]
     return results
 

@@ -1,0 +1,125 @@
+"""Embedding parts as graphs against torch."""
+
+import numpy as np
+import pytest
+import torch
+
+from spacy_rnn.nn.embedding import (
+    CharacterCNN,
+    HashEmbedding,
+    SubwordMean,
+    SubwordRNN,
+    TokenEmbedding,
+    WordEmbedding,
+)
+from spacy_rnn.nn.vectors import GivenVectors, TableVectors
+from spacy_rnn.onnx.networks import words_graph
+from spacy_rnn.onnx.session import Session, embed_words
+
+UNITS, N_WORDS = 9, 6
+LENGTHS = [3, 0, 7, 1, 4, 1]
+
+
+def units(name):
+    """Words of at most 7 units, padded with 0."""
+    generator = np.random.default_rng(2)
+    ids = generator.integers(1, UNITS, (N_WORDS, max(LENGTHS)))
+    ids[np.arange(max(LENGTHS)) >= np.array(LENGTHS)[:, None]] = 0
+    return {name: ids, name + "_lengths": np.array(LENGTHS)}
+
+
+def table():
+    return np.random.default_rng(3).normal(size=(UNITS, 4)).astype("float32")
+
+
+#: a part and its arrays
+PARTS = {
+    "words": (
+        lambda: WordEmbedding("words", 5, 3, unknown_dropout=0.5),
+        {"words": np.array([0, 3, 1, 4, 4, 2])},
+    ),
+    **{
+        f"characters_{cell}": (
+            lambda cell=cell: SubwordRNN("spelling", UNITS, 3, 4, cell),
+            units("spelling"),
+        )
+        for cell in ("lstm", "gru", "rnn_tanh", "rnn_relu")
+    },
+    **{
+        f"convolutions_{size}": (
+            lambda size=size: CharacterCNN("filters", UNITS, 3, 5, size),
+            units("filters"),
+        )
+        for size in (1, 3, 5)
+    },
+    "affixes": (
+        lambda: HashEmbedding("affixes", 2, 5, 3),
+        {"affixes": np.array([[0, 4], [1, 1], [4, 4], [2, 3], [3, 0], [1, 2]])},
+    ),
+    "pieces": (lambda: SubwordMean("pieces", UNITS, 4), units("pieces")),
+    "stored": (lambda: TableVectors("stored", table(), trained=False), units("stored")),
+    "given": (
+        lambda: GivenVectors("given", table()),
+        {"given": table()[:N_WORDS], "given_lengths": np.array([1, 1, 0, 1, 0, 1])},
+    ),
+}
+
+
+def make(names, randomized):
+    modules, words = {}, {}
+    for name in names:
+        make_part, arrays = PARTS[name]
+        modules[name] = make_part()
+        words.update(arrays)
+    embedding = randomized(TokenEmbedding(modules))
+    for part in modules.values():
+        if isinstance(part, CharacterCNN):
+            part.table.weight.data[0] = 0
+    return embedding, words
+
+
+def with_torch(embedding, words):
+    with torch.inference_mode():
+        return embedding({name: torch.from_numpy(a) for name, a in words.items()}).numpy()
+
+
+def session_of(embedding, int8=False):
+    return Session(words_graph(embedding, int8).SerializeToString())
+
+
+ALL = ["words", "characters_lstm", "convolutions_3", "affixes", "pieces", "stored", "given"]
+
+
+@pytest.mark.parametrize("names", [*([name] for name in PARTS), ALL], ids=" ".join)
+def test_parts_equal_torch(names, randomized):
+    embedding, words = make(names, randomized)
+    found = embed_words(session_of(embedding), words)
+    np.testing.assert_allclose(found, with_torch(embedding, words), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_word_has_the_same_vector_alone_and_in_batches(name, randomized):
+    embedding, words = make([name], randomized)
+    session = session_of(embedding)
+    together = embed_words(session, words)
+    for i in range(N_WORDS):
+        alone = embed_words(session, {name: array[i : i + 1] for name, array in words.items()})
+        assert np.array_equal(alone[0], together[i])
+
+
+def test_int8_tables_are_near_torch_and_small(randomized):
+    embedding, words = make(ALL, randomized)
+    exact = with_torch(embedding, words)
+    found = embed_words(session_of(embedding, int8=True), words)
+    assert 0 < np.abs(found - exact).max() < 0.05
+    large = randomized(TokenEmbedding({"words": WordEmbedding("words", 2000, 50, 0.0)}))
+    small, full = (words_graph(large, int8).ByteSize() for int8 in (True, False))
+    assert small < 0.3 * full
+
+
+def test_a_part_without_a_graph_is_named():
+    class Novelty(torch.nn.Module):
+        output_size = 1
+
+    with pytest.raises(TypeError, match="type Novelty has no ONNX graph"):
+        words_graph(TokenEmbedding({"new": Novelty()}))

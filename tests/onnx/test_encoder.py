@@ -1,0 +1,143 @@
+"""Encoders as graphs against torch, and the 8-bit one alone and in batches."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from spacy_rnn.nn.embedding import TokenEmbedding
+from spacy_rnn.nn.rnn import Encoder
+from spacy_rnn.nn.tagger import Tagger
+from spacy_rnn.onnx.encoder import input_bounds
+from spacy_rnn.onnx.networks import tagger_graph
+from spacy_rnn.onnx.session import Session, read_tokens
+
+CELLS = ["rnn_tanh", "rnn_relu", "gru", "lstm", "none"]
+DIRECTIONS = ["forward", "backward", "both"]
+SIZE = 6
+LENGTHS = [3, 0, 7, 1, 3, 5, 12, 1]
+#: (residual, layer_norm)
+EXTRAS = list(itertools.product([False, True], [False, True]))
+
+
+def make_tagger(randomized, **settings):
+    encoder = Encoder(SIZE, **settings)
+    return randomized(Tagger(TokenEmbedding({}), encoder, {"tag": 4, "pos": 3}))
+
+
+def session_of(tagger, bounds=None):
+    return Session(tagger_graph(tagger, bounds).SerializeToString())
+
+
+def read(session, x, lengths):
+    """The scores when each token has its own vector."""
+    tokens = np.arange(len(x))
+    return read_tokens(session, x.numpy(), tokens, np.array(lengths))
+
+
+def check_alone(session, x, lengths):
+    """Each sequence has the same scores alone, bit for bit."""
+    together = read(session, x, lengths)["tag"]
+    alone = [read(session, row, [len(row)])["tag"] for row in x.split(lengths) if len(row)]
+    assert np.array_equal(together, np.concatenate(alone))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_graphs_equal_torch(cell, direction, depth, randomized, vectors):
+    x = vectors(sum(LENGTHS), SIZE)
+    for residual, layer_norm in EXTRAS:
+        tagger = make_tagger(
+            randomized,
+            cell=cell,
+            direction=direction,
+            hidden_size=5,
+            depth=depth,
+            residual=residual,
+            layer_norm=layer_norm,
+        )
+        with torch.inference_mode():
+            expected = tagger.read(x, torch.tensor(LENGTHS))
+        found = read(session_of(tagger), x, LENGTHS)
+        assert list(found) == ["tag", "pos"]
+        for target, chain in expected.items():
+            np.testing.assert_allclose(found[target], chain.scores.numpy(), 1e-5, 1e-5)
+
+
+def test_tokens_share_vectors_of_words(randomized, vectors):
+    tagger = make_tagger(randomized, hidden_size=5)
+    x, tokens = vectors(4, SIZE), torch.tensor([3, 0, 0, 1, 3, 2, 3])
+    lengths = torch.tensor([4, 3])
+    with torch.inference_mode():
+        expected = tagger.read(x, lengths, tokens)["tag"].scores
+    session = session_of(tagger)
+    found = read_tokens(session, x.numpy(), tokens.numpy(), lengths.numpy())["tag"]
+    np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("hidden_size", [5, 64])
+def test_int8_is_bit_equal_alone_and_in_batches(direction, depth, hidden_size, randomized, vectors):
+    x = 3 * vectors(sum(LENGTHS), SIZE)
+    for residual, layer_norm in EXTRAS:
+        tagger = make_tagger(
+            randomized,
+            direction=direction,
+            hidden_size=hidden_size,
+            depth=depth,
+            residual=residual,
+            layer_norm=layer_norm,
+        )
+        # Bounds of a part of the input: the rest is clipped.
+        bounds = input_bounds(tagger.encoder, x[:20], torch.tensor([20]))
+        check_alone(session_of(tagger, bounds), x, LENGTHS)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("hidden_size", [5, 64])
+def test_float32_is_bit_equal_alone_and_in_batches(cell, hidden_size, randomized, vectors):
+    x = vectors(sum(LENGTHS), SIZE)
+    for residual, layer_norm in EXTRAS:
+        tagger = make_tagger(
+            randomized,
+            cell=cell,
+            hidden_size=hidden_size,
+            residual=residual,
+            layer_norm=layer_norm,
+        )
+        check_alone(session_of(tagger), x, LENGTHS)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("depth", [1, 2])
+def test_int8_is_near_torch(direction, depth, vectors):
+    torch.manual_seed(0)
+    encoder = Encoder(SIZE, direction=direction, hidden_size=64, depth=depth)
+    tagger = Tagger(TokenEmbedding({}), encoder, {"tag": 4}).eval()
+    x, lengths = vectors(sum(LENGTHS), SIZE), torch.tensor(LENGTHS)
+    with torch.inference_mode():
+        expected = tagger.read(x, lengths)["tag"].scores.numpy()
+    session = session_of(tagger, input_bounds(encoder, x, lengths))
+    found = read(session, x, LENGTHS)["tag"]
+    assert np.abs(found - expected).max() < 0.02 * np.abs(expected).max()
+    assert not np.array_equal(found, expected)
+
+
+def test_inputs_that_are_always_0_do_not_matter(randomized, vectors):
+    tagger = make_tagger(randomized, hidden_size=5, depth=1)
+    x = vectors(7, SIZE)
+    x[:, 2] = 0
+    bounds = input_bounds(tagger.encoder, x, torch.tensor([7]))
+    assert np.isfinite(read(session_of(tagger, bounds), x, [7])["tag"]).all()
+
+
+@pytest.mark.parametrize("cell", ["gru", "rnn_tanh", "rnn_relu", "none"])
+def test_other_cells_stay_in_float32(cell, randomized, vectors):
+    tagger = make_tagger(randomized, cell=cell, hidden_size=5)
+    x = vectors(7, SIZE)
+    bounds = input_bounds(tagger.encoder, x, torch.tensor([7]))
+    exact, found = (read(session_of(tagger, b), x, [7])["tag"] for b in (None, bounds))
+    assert np.array_equal(exact, found)
