@@ -47,7 +47,7 @@ class Graph:
 
     def constant(self, array: Any, dtype: str = "float32") -> str:
         """Store an array, such as a weight; returns its name."""
-        stored = np.ascontiguousarray(array, dtype=dtype)
+        stored = np.array(array, dtype=dtype, order="C")
         name = f"constant_{len(self._constants)}"
         self._constants.append(numpy_helper.from_array(stored, name))
         return name
