@@ -50,7 +50,7 @@ def _(part: WordEmbedding, graph: Graph) -> str:
 def _(part: HashEmbedding, graph: Graph) -> str:
     n_properties = len(part.first_row)
     hashes = graph.input(part.name, "int64", "words", n_properties)
-    rows = graph.add("Add", hashes, graph.constant(part.first_row.cpu(), "int64"))
+    rows = graph.add("Add", hashes, graph.constant(part.first_row.cpu().numpy(), "int64"))
     return graph.add("Reshape", _rows(graph, part.table, rows), graph.integers(0, part.output_size))
 
 

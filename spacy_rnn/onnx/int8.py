@@ -17,8 +17,9 @@ from .graph import CONTRIB, Graph
 from .layers import axis_size
 from .recurrent import DIRECTIONS, Weights, side_by_side, weights_of
 
-#: the largest magnitude of an 8-bit weight
-LARGEST = 127
+#: The largest magnitude of a weight that is multiplied. Processors without VNNI add products in pairs
+#: with 16 bits: 2 * 64 * 255 fits. A bit more would be no more accurate.
+_LARGEST = 64
 #: how many units or inputs fix the range
 _FIXED = 2
 #: an argument at which a sigmoid and a tanh are 1 in float32
@@ -102,17 +103,22 @@ def _with_fixed(weights: Weights, bound: np.ndarray) -> Weights:
     )
 
 
-def quantized(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows (..., K) as integers, int8 (..., K), and their scales, float32 (..., 1)."""
-    largest = np.abs(rows).max(axis=-1, keepdims=True)
-    scale = np.where(largest > 0, largest, 1.0).astype("float32") / LARGEST
+def quantized(rows: np.ndarray, largest: int = 127) -> tuple[np.ndarray, np.ndarray]:
+    """Round rows to integers.
+
+    rows (np.ndarray): float32 (..., K).
+    largest (int): The largest magnitude of an integer.
+    RETURNS (tuple): The integers, int8 (..., K), and the scale of each row, float32 (..., 1).
+    """
+    magnitude = np.abs(rows).max(axis=-1, keepdims=True)
+    scale = np.where(magnitude > 0, magnitude, 1.0).astype("float32") / largest
     return np.rint(rows / scale).astype("int8"), scale
 
 
 def _operand(graph: Graph, weight: np.ndarray) -> tuple[str, str, str]:
     """Weights (directions, gates, D) as the operator reads them: int8 (directions, D, gates), with
     a scale and a zero point for each gate."""
-    integers, scale = quantized(weight)
+    integers, scale = quantized(weight, _LARGEST)
     zeros = graph.constant(np.zeros(scale.shape[:2]), "int8")
     return (
         graph.constant(integers.transpose(0, 2, 1), "int8"),

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from onnx import numpy_helper
 
 from spacy_rnn.nn.embedding import TokenEmbedding
 from spacy_rnn.nn.rnn import Encoder
@@ -124,6 +125,17 @@ def test_int8_is_near_torch(direction, depth, vectors):
     found = read(session, x, LENGTHS)["tag"]
     assert np.abs(found - expected).max() < 0.02 * np.abs(expected).max()
     assert not np.array_equal(found, expected)
+
+
+def test_no_pair_of_products_exceeds_16_bits(randomized, vectors):
+    tagger = make_tagger(randomized, hidden_size=5)
+    x = vectors(7, SIZE)
+    model = tagger_graph(tagger, input_bounds(tagger.encoder, x, torch.tensor([7])))
+    stored = [numpy_helper.to_array(each) for each in model.graph.initializer]
+    weights = [each for each in stored if each.dtype == np.int8 and each.any()]
+    assert len(weights) == 4  # of two layers
+    for weight in weights:
+        assert 2 * 255 * np.abs(weight.astype(int)).max() < 2**15
 
 
 def test_inputs_that_are_always_0_do_not_matter(randomized, vectors):
