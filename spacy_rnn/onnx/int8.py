@@ -17,8 +17,8 @@ from .graph import CONTRIB, Graph
 from .layers import axis_size
 from .recurrent import DIRECTIONS, Weights, side_by_side, weights_of
 
-#: The largest magnitude of a weight that is multiplied. Processors without VNNI add products in pairs
-#: with 16 bits: 2 * 64 * 255 fits. A bit more would be no more accurate.
+#: The largest magnitude of a weight. Processors without VNNI add two products in 16 bits, which
+#: hold 2 * 64 * 255. One bit more is hardly more accurate.
 _LARGEST = 64
 #: how many units or inputs fix the range
 _FIXED = 2

@@ -123,7 +123,7 @@ def test_int8_is_near_torch(direction, depth, vectors):
         expected = tagger.read(x, lengths)["tag"].scores.numpy()
     session = session_of(tagger, input_bounds(encoder, x, lengths))
     found = read(session, x, LENGTHS)["tag"]
-    assert np.abs(found - expected).max() < 0.02 * np.abs(expected).max()
+    assert np.abs(found - expected).max() < 0.05 * np.abs(expected).max()
     assert not np.array_equal(found, expected)
 
 
