@@ -23,10 +23,9 @@ def input_bounds(
 ) -> Bounds:
     """Measure the bounds on typical sequences; the arguments are those of `Encoder.forward`."""
     with torch.no_grad():
-        inputs = [x]
-        for depth in range(1, len(encoder.layers)):
-            inputs.append(encoder.lowest(depth)(x, lengths, tokens))
-        return [array(each.abs().amax(dim=0)) for each in inputs]
+        depths = range(1, len(encoder.layers))
+        inputs = [x, *(encoder.first_layers(depth)(x, lengths, tokens) for depth in depths)]
+    return [array(each.abs().amax(dim=0)) for each in inputs]
 
 
 def encode(
@@ -42,7 +41,7 @@ def encode(
     width = encoder.input_size
     layers: Any = zip(encoder.layers, encoder.norms, strict=True)
     for k, (layer, norm) in enumerate(layers):
-        if encoder.cell == "none":
+        if not encoder.is_recurrent:
             y = graph.add("Tanh", linear(graph, layer.linear, x))
         elif encoder.cell == "lstm" and bounds is not None:
             y = int8_lstm(graph, layer, encoder.direction, x, lengths, bounds[k])

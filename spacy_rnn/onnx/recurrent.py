@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from torch import nn
 
-from ..nn.rnn import Cell, Direction
+from ..nn.cells import CELLS
+from ..nn.rnn import Direction
 from .graph import Graph
 from .layers import array
 
-_OPERATORS = {"rnn_tanh": "RNN", "rnn_relu": "RNN", "gru": "GRU", "lstm": "LSTM"}
-#: for each gate of an ONNX operator, its place in torch's order
-_GATES = {"rnn_tanh": [0], "rnn_relu": [0], "gru": [1, 0, 2], "lstm": [0, 3, 1, 2]}
+#: ONNX's operator for a cell, the order of its gates, in the letters of `CELLS`, and its settings
+_OPERATORS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "rnn_tanh": ("RNN", "h", {"activations": ["Tanh"]}),
+    "rnn_relu": ("RNN", "h", {"activations": ["Relu"]}),
+    "gru": ("GRU", "zrn", {"linear_before_reset": 1}),
+    "lstm": ("LSTM", "iofg", {}),
+}
 DIRECTIONS = {"forward": "forward", "backward": "reverse", "both": "bidirectional"}
 
 
@@ -30,12 +34,13 @@ class Weights(NamedTuple):
     bias: np.ndarray
 
 
-def weights_of(layer: nn.RNNBase, cell: Cell) -> Weights:
-    """Read a layer's weights."""
+def weights_of(layer: Any, cell: str) -> Weights:
+    """Read the weights of a layer."""
+    stacked, wanted = CELLS[cell].gates, _OPERATORS[cell][1]
+    order = [stacked.index(gate) for gate in wanted]
 
     def reordered(weight: Any) -> np.ndarray:
-        gates = array(weight).reshape(len(_GATES[cell]), -1)
-        return gates[_GATES[cell]].reshape(weight.shape)
+        return array(weight).reshape(len(order), -1)[order].reshape(weight.shape)
 
     each = [[reordered(weight) for weight in weights] for weights in layer.all_weights]
     of_input, hidden, *biases = (np.stack(parts) for parts in zip(*each, strict=True))
@@ -43,36 +48,41 @@ def weights_of(layer: nn.RNNBase, cell: Cell) -> Weights:
 
 
 def recurrent_layer(
-    graph: Graph, layer: nn.RNNBase, cell: Cell, direction: Direction, x: str, lengths: str
+    graph: Graph, layer: Any, cell: str, direction: Direction, x: str, lengths: str
 ) -> tuple[str, str]:
     """Run a layer over padded sequences, which get the values that they have alone.
 
     x (str): float32 (T, B, D). lengths (str): int32 (B,).
-    RETURNS (tuple): The states, float32 (T, B, directions * H), and the last ones of each
+    RETURNS (Tuple[str, str]): The states, float32 (T, B, directions * H), and the last ones of each
         direction, (directions, B, H).
+    RAISES (ValueError): If ONNX has no operator for the cell.
     """
+    if cell not in _OPERATORS:
+        raise ValueError(
+            f"ONNX has no operator for the cell '{cell}', only for {', '.join(_OPERATORS)} and "
+            f"none. Predict with torch, or train with one of these."
+        )
+    operator, _, settings = _OPERATORS[cell]
     weights = weights_of(layer, cell)
-    attributes: dict[str, Any] = {}
-    if cell == "gru":
-        attributes["linear_before_reset"] = 1
-    if cell.startswith("rnn_"):
-        attributes["activations"] = [cell[4:].capitalize()] * len(weights.input)
+    n_directions = len(weights.input)
+    if operator == "RNN":
+        settings = {"activations": settings["activations"] * n_directions}
         # ONNX Runtime multiplies a single row in another order: no row is ever alone.
         x = graph.add("Pad", x, graph.integers(0, 0, 0, 0, 1, 0))
         lengths = graph.add("Pad", lengths, graph.integers(0, 1))
     states, last = graph.add_many(
-        _OPERATORS[cell],
+        operator,
         2,
         x,
         *(graph.constant(part) for part in weights),
         lengths,
         hidden_size=layer.hidden_size,
         direction=DIRECTIONS[direction],
-        **attributes,
+        **settings,
     )
-    if cell.startswith("rnn_"):
+    if operator == "RNN":
         states, last = _without_last_row(graph, states), _without_last_row(graph, last)
-    return side_by_side(graph, states, len(weights.input) * layer.hidden_size), last
+    return side_by_side(graph, states, n_directions * layer.hidden_size), last
 
 
 def _without_last_row(graph: Graph, states: str) -> str:

@@ -7,12 +7,14 @@ import pytest
 import torch
 from onnx import numpy_helper
 
+from spacy_rnn.config.encoder import RNNEncoder
 from spacy_rnn.nn.embedding import TokenEmbedding
-from spacy_rnn.nn.rnn import Encoder
 from spacy_rnn.nn.tagger import Tagger
 from spacy_rnn.onnx.encoder import input_bounds
 from spacy_rnn.onnx.networks import tagger_graph
 from spacy_rnn.onnx.session import Session, read_tokens
+
+from ..helpers.cells import LIGHT, light_gru
 
 CELLS = ["rnn_tanh", "rnn_relu", "gru", "lstm", "none"]
 DIRECTIONS = ["forward", "backward", "both"]
@@ -23,7 +25,7 @@ EXTRAS = list(itertools.product([False, True], [False, True]))
 
 
 def make_tagger(randomized, **settings):
-    encoder = Encoder(SIZE, **settings)
+    encoder = RNNEncoder(**settings).module(SIZE)
     return randomized(Tagger(TokenEmbedding({}), encoder, {"tag": 4, "pos": 3}))
 
 
@@ -116,7 +118,7 @@ def test_float32_is_bit_equal_alone_and_in_batches(cell, hidden_size, randomized
 @pytest.mark.parametrize("depth", [1, 2])
 def test_int8_is_near_torch(direction, depth, vectors):
     torch.manual_seed(0)
-    encoder = Encoder(SIZE, direction=direction, hidden_size=64, depth=depth)
+    encoder = RNNEncoder(direction=direction, hidden_size=64, depth=depth).module(SIZE)
     tagger = Tagger(TokenEmbedding({}), encoder, {"tag": 4}).eval()
     x, lengths = vectors(sum(LENGTHS), SIZE), torch.tensor(LENGTHS)
     with torch.inference_mode():
@@ -153,3 +155,10 @@ def test_other_cells_stay_in_float32(cell, randomized, vectors):
     bounds = input_bounds(tagger.encoder, x, torch.tensor([7]))
     exact, found = (read(session_of(tagger, b), x, [7])["tag"] for b in (None, bounds))
     assert np.array_equal(exact, found)
+
+
+def test_a_cell_without_an_operator_is_an_error(randomized):
+    with light_gru():
+        tagger = make_tagger(randomized, cell=LIGHT, hidden_size=5)
+        with pytest.raises(ValueError, match=f"no operator for the cell '{LIGHT}', only for rnn"):
+            tagger_graph(tagger)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from spacy_rnn.config.encoder import RNNEncoder
 from spacy_rnn.nn.embedding import TokenEmbedding
 from spacy_rnn.nn.many_to_one import ManyToOne
 from spacy_rnn.nn.pooling import PooledEncoder, Pooling
-from spacy_rnn.nn.rnn import Encoder
 from spacy_rnn.onnx.encoder import input_bounds
 from spacy_rnn.onnx.networks import many_to_one_graph
 from spacy_rnn.onnx.session import Session, padded
@@ -21,7 +21,8 @@ COUNTS = [2, 0, 1, 2]
 
 
 def pooled(size, ways, direction, cell="lstm"):
-    encoder = Encoder(size, cell=cell, direction=direction, hidden_size=5, depth=1)
+    settings = RNNEncoder(cell=cell, direction=direction, hidden_size=5, depth=1)
+    encoder = settings.module(size)
     return PooledEncoder(encoder, Pooling(encoder.output_size, direction, ways, 3))
 
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spacy_rnn.config.encoder import RNNEncoder
 from spacy_rnn.nn.embedding import TokenEmbedding
-from spacy_rnn.nn.rnn import Encoder
 from spacy_rnn.nn.tagger import Tagger
 from spacy_rnn.onnx.graph import Graph
 from spacy_rnn.onnx.networks import tagger_graph
@@ -23,7 +23,9 @@ SIZE = 6
 
 @pytest.fixture
 def model(randomized):
-    tagger = randomized(Tagger(TokenEmbedding({}), Encoder(SIZE, hidden_size=16), {"tag": 4}))
+    tagger = randomized(
+        Tagger(TokenEmbedding({}), RNNEncoder(hidden_size=16).module(SIZE), {"tag": 4})
+    )
     bounds = [np.full(SIZE, 3.0), np.ones(32)]
     return tagger_graph(tagger, bounds).SerializeToString()
 
