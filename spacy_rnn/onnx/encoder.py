@@ -6,8 +6,9 @@ from typing import Any, Optional, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from ..nn.layout import FlatBatch
 from ..nn.rnn import Encoder
 from .graph import Graph
 from .int8 import int8_lstm
@@ -18,12 +19,11 @@ from .recurrent import recurrent_layer
 Bounds = Sequence[np.ndarray]
 
 
-def input_bounds(
-    encoder: Encoder, x: Tensor, lengths: Tensor, tokens: Optional[Tensor] = None
-) -> Bounds:
-    """Measure the bounds on typical sequences; the arguments are those of `Encoder.forward`."""
+def input_bounds(encoder: Encoder, batch: FlatBatch) -> Bounds:
+    """Measure the bounds on typical sequences."""
+    x, lengths, tokens, *_ = batch
+    depths = range(1, len(encoder.layers))
     with torch.no_grad():
-        depths = range(1, len(encoder.layers))
         inputs = [x, *(encoder.first_layers(depth)(x, lengths, tokens) for depth in depths)]
     return [array(each.abs().amax(dim=0)) for each in inputs]
 

@@ -80,7 +80,9 @@ def make(names, randomized):
 
 def with_torch(embedding, words):
     with torch.inference_mode():
-        return embedding({name: torch.from_numpy(a) for name, a in words.items()}).numpy()
+        return embedding.embed_words(
+            {name: torch.from_numpy(a) for name, a in words.items()}
+        ).numpy()
 
 
 def session_of(embedding, int8=False):

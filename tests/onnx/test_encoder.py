@@ -9,6 +9,7 @@ from onnx import numpy_helper
 
 from spacy_rnn.config.encoder import RNNEncoder
 from spacy_rnn.nn.embedding import TokenEmbedding
+from spacy_rnn.nn.layout import FlatBatch
 from spacy_rnn.nn.tagger import Tagger
 from spacy_rnn.onnx.encoder import input_bounds
 from spacy_rnn.onnx.networks import tagger_graph
@@ -62,11 +63,11 @@ def test_graphs_equal_torch(cell, direction, depth, randomized, vectors):
             layer_norm=layer_norm,
         )
         with torch.inference_mode():
-            expected = tagger.read(x, torch.tensor(LENGTHS))
+            expected = tagger.read(FlatBatch(x, torch.tensor(LENGTHS)))
         found = read(session_of(tagger), x, LENGTHS)
         assert list(found) == ["tag", "pos"]
-        for target, chain in expected.items():
-            np.testing.assert_allclose(found[target], chain.scores.numpy(), 1e-5, 1e-5)
+        for target, of_target in expected.items():
+            np.testing.assert_allclose(found[target], of_target.scores.numpy(), 1e-5, 1e-5)
 
 
 def test_tokens_share_vectors_of_words(randomized, vectors):
@@ -74,7 +75,7 @@ def test_tokens_share_vectors_of_words(randomized, vectors):
     x, tokens = vectors(4, SIZE), torch.tensor([3, 0, 0, 1, 3, 2, 3])
     lengths = torch.tensor([4, 3])
     with torch.inference_mode():
-        expected = tagger.read(x, lengths, tokens)["tag"].scores
+        expected = tagger.read(FlatBatch(x, lengths, tokens))["tag"].scores
     session = session_of(tagger)
     found = read_tokens(session, x.numpy(), tokens.numpy(), lengths.numpy())["tag"]
     np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
@@ -95,7 +96,7 @@ def test_int8_is_bit_equal_alone_and_in_batches(direction, depth, hidden_size, r
             layer_norm=layer_norm,
         )
         # Bounds of a part of the input: the rest is clipped.
-        bounds = input_bounds(tagger.encoder, x[:20], torch.tensor([20]))
+        bounds = input_bounds(tagger.encoder, FlatBatch(x[:20], torch.tensor([20])))
         check_alone(session_of(tagger, bounds), x, LENGTHS)
 
 
@@ -122,8 +123,8 @@ def test_int8_is_near_torch(direction, depth, vectors):
     tagger = Tagger(TokenEmbedding({}), encoder, {"tag": 4}).eval()
     x, lengths = vectors(sum(LENGTHS), SIZE), torch.tensor(LENGTHS)
     with torch.inference_mode():
-        expected = tagger.read(x, lengths)["tag"].scores.numpy()
-    session = session_of(tagger, input_bounds(encoder, x, lengths))
+        expected = tagger.read(FlatBatch(x, lengths))["tag"].scores.numpy()
+    session = session_of(tagger, input_bounds(encoder, FlatBatch(x, lengths)))
     found = read(session, x, LENGTHS)["tag"]
     assert np.abs(found - expected).max() < 0.05 * np.abs(expected).max()
     assert not np.array_equal(found, expected)
@@ -132,7 +133,7 @@ def test_int8_is_near_torch(direction, depth, vectors):
 def test_no_pair_of_products_exceeds_16_bits(randomized, vectors):
     tagger = make_tagger(randomized, hidden_size=5)
     x = vectors(7, SIZE)
-    model = tagger_graph(tagger, input_bounds(tagger.encoder, x, torch.tensor([7])))
+    model = tagger_graph(tagger, input_bounds(tagger.encoder, FlatBatch(x, torch.tensor([7]))))
     stored = [numpy_helper.to_array(each) for each in model.graph.initializer]
     weights = [each for each in stored if each.dtype == np.int8 and each.any()]
     assert len(weights) == 4  # of two layers
@@ -144,7 +145,7 @@ def test_inputs_that_are_always_0_do_not_matter(randomized, vectors):
     tagger = make_tagger(randomized, hidden_size=5, depth=1)
     x = vectors(7, SIZE)
     x[:, 2] = 0
-    bounds = input_bounds(tagger.encoder, x, torch.tensor([7]))
+    bounds = input_bounds(tagger.encoder, FlatBatch(x, torch.tensor([7])))
     assert np.isfinite(read(session_of(tagger, bounds), x, [7])["tag"]).all()
 
 
@@ -152,7 +153,7 @@ def test_inputs_that_are_always_0_do_not_matter(randomized, vectors):
 def test_other_cells_stay_in_float32(cell, randomized, vectors):
     tagger = make_tagger(randomized, cell=cell, hidden_size=5)
     x = vectors(7, SIZE)
-    bounds = input_bounds(tagger.encoder, x, torch.tensor([7]))
+    bounds = input_bounds(tagger.encoder, FlatBatch(x, torch.tensor([7])))
     exact, found = (read(session_of(tagger, b), x, [7])["tag"] for b in (None, bounds))
     assert np.array_equal(exact, found)
 

@@ -6,6 +6,7 @@ import torch
 
 from spacy_rnn.config.encoder import RNNEncoder
 from spacy_rnn.nn.embedding import TokenEmbedding
+from spacy_rnn.nn.layout import FlatBatch
 from spacy_rnn.nn.many_to_one import ManyToOne
 from spacy_rnn.nn.pooling import PooledEncoder, Pooling
 from spacy_rnn.onnx.encoder import input_bounds
@@ -55,7 +56,7 @@ def test_poolings_equal_torch(ways, direction, cell, randomized, vectors):
     network = randomized(make(ways, direction, cell))
     x = vectors(sum(LENGTHS), SIZE)
     with torch.inference_mode():
-        expected = network.read(x, torch.tensor(LENGTHS), None)["cats"].numpy()
+        expected = network.read(FlatBatch(x, torch.tensor(LENGTHS)), None)["cats"].numpy()
     np.testing.assert_allclose(run(session_of(network), x, LENGTHS), expected, atol=1e-5)
 
 
@@ -63,8 +64,9 @@ def test_poolings_equal_torch(ways, direction, cell, randomized, vectors):
 def test_sentence_encoders_equal_torch(ways, randomized, vectors):
     network = randomized(make(ways, sentences=True))
     x = vectors(sum(LENGTHS), SIZE)
+    batch = FlatBatch(x, torch.tensor(LENGTHS))
     with torch.inference_mode():
-        expected = network.read(x, torch.tensor(LENGTHS), torch.tensor(COUNTS))["cats"].numpy()
+        expected = network.read(batch, torch.tensor(COUNTS))["cats"].numpy()
     found = run(session_of(network), x, LENGTHS, COUNTS)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
@@ -75,7 +77,8 @@ def test_a_text_is_bit_equal_alone_and_in_batches(cell, int8, randomized, vector
     lengths = [3, 70, 7, 1, 5, 130, 12, 12]
     network = randomized(make(WAYS, cell=cell))
     x = vectors(sum(lengths), SIZE)
-    bounds = input_bounds(network.tokens.encoder, x, torch.tensor(lengths)) if int8 else None
+    batch = FlatBatch(x, torch.tensor(lengths))
+    bounds = input_bounds(network.tokens.encoder, batch) if int8 else None
     session = session_of(network, bounds)
     together = run(session, x, lengths)
     alone = [run(session, row, [len(row)]) for row in x.split(lengths)]
