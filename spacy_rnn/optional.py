@@ -8,6 +8,7 @@ EXTRAS = {
     "backports.zstd": "zstd",
     "datasets": "datasets",
     "matplotlib": "plot",
+    "onnx": "onnx",
     "onnxruntime": "onnx",
     "sacrebleu": "translate",
     "torchtext": "torchtext",

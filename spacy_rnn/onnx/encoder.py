@@ -2,29 +2,60 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Iterator, Optional, Sequence
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from ..nn.layout import FlatBatch
 from ..nn.rnn import Encoder
 from .graph import Graph
 from .int8 import int8_lstm
 from .layers import array, layer_norm, linear
+from .parts import parts_of
 from .recurrent import recurrent_layer
 
 #: the largest magnitude of each input of each layer, float32 (D,)
 Bounds = Sequence[np.ndarray]
 
 
-def input_bounds(encoder: Encoder, batch: FlatBatch) -> Bounds:
-    """Measure the bounds on typical sequences."""
-    x, lengths, tokens, *_ = batch
-    depths = range(1, len(encoder.layers))
+@contextmanager
+def measured_bounds(network: nn.Module) -> Iterator[dict[str, Bounds]]:
+    """Measure the bounds of a network's encoders on all sequences that they read in the block.
+
+    YIELDS (dict[str, Bounds]): Those of each encoder that has read a sequence.
+    """
+    found: dict[str, Bounds] = {}
+
+    def measure(name: str, encoder: Any, inputs: Any) -> None:
+        if not inputs[1].any():
+            return
+        bounds = input_bounds(encoder, *inputs)
+        before = found.get(name, bounds)
+        found[name] = [np.maximum(*both) for both in zip(before, bounds, strict=True)]
+
+    hooks = [
+        encoder.register_forward_pre_hook(partial(measure, name))
+        for name, encoder in parts_of(network)
+        if isinstance(encoder, Encoder)
+    ]
+    try:
+        yield found
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def input_bounds(
+    encoder: Encoder, x: Tensor, lengths: Tensor, tokens: Optional[Tensor] = None
+) -> Bounds:
+    """Measure the bounds on sequences; see `Encoder.forward`."""
+    # Called by their method: the layers share the hooks of the whole.
+    each_depth = [encoder.first_layers(depth).forward for depth in range(1, len(encoder.layers))]
     with torch.no_grad():
-        inputs = [x, *(encoder.first_layers(depth)(x, lengths, tokens) for depth in depths)]
+        inputs = [x, *(forward(x, lengths, tokens) for forward in each_depth)]
     return [array(each.abs().amax(dim=0)) for each in inputs]
 
 

@@ -162,3 +162,11 @@ def make_adamw(
         use_averages=use_averages,
         max_skipped_steps=max_skipped_steps,
     )
+
+
+def forget_resized(optimizer: Optimizer, key: Any, size: int) -> None:
+    """Drop the moments and averages of a layer that was resized."""
+    if key in optimizer.mom1 and optimizer.mom1[key].size != size:
+        for kept in (optimizer.mom1, optimizer.mom2, optimizer.averages, optimizer.nr_update):
+            if kept is not None:
+                kept.pop(key, None)
