@@ -13,8 +13,8 @@ from spacy_rnn.nn.embedding import (
     WordEmbedding,
 )
 from spacy_rnn.nn.vectors import GivenVectors, TableVectors
-from spacy_rnn.onnx.networks import words_graph
-from spacy_rnn.onnx.session import Session, embed_words
+from spacy_rnn.onnx.engine import with_graphs
+from spacy_rnn.onnx.networks import write_graphs
 
 UNITS, N_WORDS = 9, 6
 LENGTHS = [3, 0, 7, 1, 4, 1]
@@ -78,15 +78,20 @@ def make(names, randomized):
     return embedding, words
 
 
-def with_torch(embedding, words):
+def embed(embedding, words):
     with torch.inference_mode():
         return embedding.embed_words(
             {name: torch.from_numpy(a) for name, a in words.items()}
         ).numpy()
 
 
-def session_of(embedding, int8=False):
-    return Session(words_graph(embedding, int8).SerializeToString())
+def network_of(embedding):
+    return torch.nn.ModuleDict({"embedding": embedding})
+
+
+def by_graph(embedding, int8=False):
+    network = network_of(embedding)
+    return with_graphs(network, write_graphs(network, {} if int8 else None))["embedding"]
 
 
 ALL = ["words", "characters_lstm", "convolutions_3", "affixes", "pieces", "stored", "given"]
@@ -95,28 +100,28 @@ ALL = ["words", "characters_lstm", "convolutions_3", "affixes", "pieces", "store
 @pytest.mark.parametrize("names", [*([name] for name in PARTS), ALL], ids=" ".join)
 def test_parts_equal_torch(names, randomized):
     embedding, words = make(names, randomized)
-    found = embed_words(session_of(embedding), words)
-    np.testing.assert_allclose(found, with_torch(embedding, words), atol=1e-5)
+    found = embed(by_graph(embedding), words)
+    np.testing.assert_allclose(found, embed(embedding, words), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", PARTS)
 def test_a_word_has_the_same_vector_alone_and_in_batches(name, randomized):
     embedding, words = make([name], randomized)
-    session = session_of(embedding)
-    together = embed_words(session, words)
+    graph = by_graph(embedding)
+    together = embed(graph, words)
     for i in range(N_WORDS):
-        alone = embed_words(session, {name: array[i : i + 1] for name, array in words.items()})
+        alone = embed(graph, {name: array[i : i + 1] for name, array in words.items()})
         assert np.array_equal(alone[0], together[i])
 
 
 def test_int8_tables_are_near_torch_and_small(randomized):
     embedding, words = make(ALL, randomized)
-    exact = with_torch(embedding, words)
-    found = embed_words(session_of(embedding, int8=True), words)
+    exact = embed(embedding, words)
+    found = embed(by_graph(embedding, int8=True), words)
     assert 0 < np.abs(found - exact).max() < 0.05
     large = randomized(TokenEmbedding({"words": WordEmbedding("words", 2000, 50, 0.0)}))
-    small, full = (words_graph(large, int8).ByteSize() for int8 in (True, False))
-    assert small < 0.3 * full
+    small, full = (write_graphs(network_of(large), bounds)["embedding"] for bounds in ({}, None))
+    assert len(small) < 0.3 * len(full)
 
 
 def test_a_part_without_a_graph_is_named():
@@ -124,4 +129,4 @@ def test_a_part_without_a_graph_is_named():
         output_size = 1
 
     with pytest.raises(TypeError, match="type Novelty has no ONNX graph"):
-        words_graph(TokenEmbedding({"new": Novelty()}))
+        write_graphs(network_of(TokenEmbedding({"new": Novelty()})))
