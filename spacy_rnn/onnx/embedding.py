@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any
 
-from onnx import TensorProto
 from torch import nn
 
 from ..nn.embedding import (
@@ -58,7 +57,7 @@ def _(part: HashEmbedding, graph: Graph) -> str:
 def _(part: SubwordRNN, graph: Graph) -> str:
     units, lengths = _units(graph, part.name)
     by_step = graph.add("Transpose", _rows(graph, part.table, units), perm=[1, 0, 2])
-    sizes = graph.add("Cast", lengths, to=TensorProto.INT32)
+    sizes = graph.cast(lengths, "int32")
     encoder = part.encoder
     layer: Any = encoder.layers[0]
     _, last = recurrent_layer(graph, layer, encoder.cell, encoder.direction, by_step, sizes)
@@ -122,7 +121,7 @@ def _rows(graph: Graph, table: Any, ids: str) -> str:
     integers, scale = quantized(weight)
     rows = graph.add("Gather", graph.constant(integers, "int8"), ids)
     scales = graph.add("Gather", graph.constant(scale), ids)
-    return graph.add("Mul", graph.add("Cast", rows, to=TensorProto.FLOAT), scales)
+    return graph.add("Mul", graph.cast(rows, "float32"), scales)
 
 
 def _mean_rows(graph: Graph, table: Any, ids: str, lengths: str) -> str:
@@ -132,7 +131,7 @@ def _mean_rows(graph: Graph, table: Any, ids: str, lengths: str) -> str:
     kept = graph.add("Where", real, _rows(graph, table, ids), graph.constant(0.0))
     total = sum_of(graph, kept, 1)
     counts = graph.add("Max", lengths, graph.integers(1))
-    sizes = graph.add("Unsqueeze", graph.add("Cast", counts, to=TensorProto.FLOAT), axis)
+    sizes = graph.add("Unsqueeze", graph.cast(counts, "float32"), axis)
     return graph.add("Div", total, sizes)
 
 

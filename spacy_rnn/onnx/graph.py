@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Sequence, Union
 
 import numpy as np
-import onnx
-from onnx import helper, numpy_helper
+
+from ..optional import optional_import
 
 #: The first with layer normalization. Every ONNX Runtime since 1.13 reads it, in browsers too.
 OPSET = 17
@@ -27,29 +27,32 @@ class Graph:
     """
 
     def __init__(self, name: str, int8: bool = False):
+        with optional_import("onnx", "Writing ONNX graphs"):
+            import onnx
         self.int8 = int8
+        self._onnx = onnx
         self._name = name
-        self._nodes: list[onnx.NodeProto] = []
-        self._constants: list[onnx.TensorProto] = []
-        self._inputs: list[onnx.ValueInfoProto] = []
-        self._outputs: list[onnx.ValueInfoProto] = []
+        self._nodes: list[Any] = []
+        self._constants: list[Any] = []
+        self._inputs: list[Any] = []
+        self._outputs: list[Any] = []
         self._domains = {"": OPSET}
 
     def input(self, name: str, dtype: str, *axes: Axis) -> str:
         """Declare an input; returns its name."""
-        self._inputs.append(_value(name, dtype, axes))
+        self._inputs.append(self._value(name, dtype, axes))
         return name
 
     def output(self, name: str, value: str, dtype: str, *axes: Axis) -> None:
         """Declare a value as an output under another name."""
-        self._nodes.append(helper.make_node("Identity", [value], [name]))
-        self._outputs.append(_value(name, dtype, axes))
+        self._nodes.append(self._onnx.helper.make_node("Identity", [value], [name]))
+        self._outputs.append(self._value(name, dtype, axes))
 
     def constant(self, array: Any, dtype: str = "float32") -> str:
         """Store an array, such as a weight; returns its name."""
         stored = np.array(array, dtype=dtype, order="C")
         name = f"constant_{len(self._constants)}"
-        self._constants.append(numpy_helper.from_array(stored, name))
+        self._constants.append(self._onnx.numpy_helper.from_array(stored, name))
         return name
 
     def integers(self, *values: int) -> str:
@@ -60,6 +63,10 @@ class Graph:
         """Add an operator of one output; returns the output's name. An input "" is left out."""
         return self.add_many(operator, 1, *inputs, domain=domain, **attributes)[0]
 
+    def cast(self, value: str, dtype: str) -> str:
+        """Convert to another type."""
+        return self.add("Cast", value, to=self._type(dtype))
+
     def add_many(
         self, operator: str, n: int, *inputs: str, domain: str = "", **attributes: Any
     ) -> list[str]:
@@ -69,12 +76,13 @@ class Graph:
         number = len(self._nodes)
         names = [f"{operator}_{number}_{i}" for i in range(n)]
         self._nodes.append(
-            helper.make_node(operator, list(inputs), names, domain=domain, **attributes)
+            self._onnx.helper.make_node(operator, list(inputs), names, domain=domain, **attributes)
         )
         return names
 
-    def model(self) -> onnx.ModelProto:
-        """The whole graph, checked."""
+    def to_bytes(self) -> bytes:
+        """The whole graph, checked and serialized."""
+        onnx, helper = self._onnx, self._onnx.helper
         graph = helper.make_graph(
             self._nodes, self._name, self._inputs, self._outputs, self._constants
         )
@@ -82,9 +90,11 @@ class Graph:
         model = helper.make_model(graph, opset_imports=opsets, producer_name="spacy-rnn")
         model.ir_version = IR_VERSION
         onnx.checker.check_model(model, full_check=True)
-        return model
+        serialized: bytes = model.SerializeToString()
+        return serialized
 
+    def _value(self, name: str, dtype: str, axes: Sequence[Axis]) -> Any:
+        return self._onnx.helper.make_tensor_value_info(name, self._type(dtype), list(axes))
 
-def _value(name: str, dtype: str, axes: Sequence[Axis]) -> onnx.ValueInfoProto:
-    kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
-    return helper.make_tensor_value_info(name, kind, list(axes))
+    def _type(self, dtype: str) -> Any:
+        return self._onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))

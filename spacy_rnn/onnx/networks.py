@@ -33,7 +33,7 @@ def write_graphs(network: nn.Module, bounds: Optional[Mapping[str, Bounds]] = No
 def _write(part: nn.Module, name: str, bounds: Optional[Mapping[str, Bounds]]) -> bytes:
     graph = Graph(name, int8=bounds is not None)
     write_part(part, graph, bounds.get(name) if bounds else None)
-    return graph.model().SerializeToString()
+    return graph.to_bytes()
 
 
 @singledispatch

@@ -11,7 +11,8 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Model
 
-from ..optional import optional_import
+from ..onnx.encoder import measured_bounds
+from ..onnx.networks import write_graphs
 from ..runtime.engine import EngineName
 from .base import RNNPipe
 
@@ -57,9 +58,6 @@ class LabelPipe(RNNPipe):
         RAISES (TypeError): If a part of the embedding has no graph.
         RAISES (ValueError): If ONNX has no operator for a cell, or the engine is "onnx" already.
         """
-        with optional_import("onnx", "Writing ONNX graphs"):
-            from ..onnx.encoder import measured_bounds
-            from ..onnx.networks import write_graphs
         shim = self.shim
         shim.engine.begin_change()
         with measured_bounds(shim.module) as bounds:

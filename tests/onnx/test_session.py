@@ -59,7 +59,7 @@ def test_an_unknown_operator_is_named():
     x = graph.input("x", "float32", "rows")
     graph.output("y", graph.add("Novelty", x, domain="com.microsoft"), "float32", "rows")
     with pytest.raises(ValueError, match="Novelty"):
-        Session(graph.model().SerializeToString())
+        Session(graph.to_bytes())
 
 
 def test_a_missing_graph_is_named(network):
