@@ -12,10 +12,9 @@ from ..pipeline.base import RNNPipe
 from ..pipeline.labels import LabelPipe
 from ..pipeline.ner import RNNEntityRecognizer
 from ..pipeline.regressor import RNNRegressor
-from ..pipeline.tagger import RNNTagger
+from ..pipeline.tagger import ATTRIBUTES, RNNTagger
 from ..pipeline.textcat import RNNTextCategorizer
 from ..pipeline.textcat_multilabel import RNNMultiLabelTextCategorizer
-from ..pipeline.token_attributes import ATTRIBUTES
 
 #: documents on which the ranges of numbers are measured
 N_TYPICAL = 500

@@ -5,15 +5,13 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any
 
-from torch import nn
-
 from ..nn.embedding import (
     CharacterCNN,
     HashEmbedding,
     SubwordMean,
     SubwordRNN,
-    TokenEmbedding,
     WordEmbedding,
+    WordModule,
 )
 from ..nn.vectors import GivenVectors, TableVectors
 from .graph import Graph
@@ -22,30 +20,22 @@ from .layers import array, axis_size, is_real, sum_of
 from .recurrent import recurrent_layer
 
 
-def embed(graph: Graph, embedding: TokenEmbedding) -> str:
+@singledispatch
+def embed_words(part: WordModule, graph: Graph) -> str:
     """Embed distinct words, whose arrays become inputs of the graph under their own names.
 
-    RETURNS (str): The parts' vectors concatenated, float32 (U, width).
-    """
-    parts: Any = embedding.parts.values()
-    return graph.add("Concat", *(embed_part(part, graph) for part in parts), axis=1)
-
-
-@singledispatch
-def embed_part(part: nn.Module, graph: Graph) -> str:
-    """Embed distinct words by one part: float32 (U, width).
-
+    RETURNS (str): float32 (U, width).
     RAISES (TypeError): If the part has no ONNX graph.
     """
-    raise TypeError(f"An embedding part of type {type(part).__name__} has no ONNX graph.")
+    raise TypeError(f"A part of type {type(part).__name__} has no ONNX graph.")
 
 
-@embed_part.register
+@embed_words.register
 def _(part: WordEmbedding, graph: Graph) -> str:
     return _rows(graph, part.table, graph.input(part.name, "int64", "words"))
 
 
-@embed_part.register
+@embed_words.register
 def _(part: HashEmbedding, graph: Graph) -> str:
     n_properties = len(part.first_row)
     hashes = graph.input(part.name, "int64", "words", n_properties)
@@ -53,7 +43,7 @@ def _(part: HashEmbedding, graph: Graph) -> str:
     return graph.add("Reshape", _rows(graph, part.table, rows), graph.integers(0, part.output_size))
 
 
-@embed_part.register
+@embed_words.register
 def _(part: SubwordRNN, graph: Graph) -> str:
     units, lengths = _units(graph, part.name)
     by_step = graph.add("Transpose", _rows(graph, part.table, units), perm=[1, 0, 2])
@@ -65,12 +55,12 @@ def _(part: SubwordRNN, graph: Graph) -> str:
     return graph.add("Reshape", by_word, graph.integers(0, part.output_size))
 
 
-@embed_part.register
+@embed_words.register
 def _(part: SubwordMean, graph: Graph) -> str:
     return _mean_rows(graph, part.table, *_units(graph, part.name))
 
 
-@embed_part.register
+@embed_words.register
 def _(part: CharacterCNN, graph: Graph) -> str:
     ids, lengths = _units(graph, part.name)
     convolution = part.convolution
@@ -88,14 +78,14 @@ def _(part: CharacterCNN, graph: Graph) -> str:
     return graph.add("ReduceMax", graph.add("Relu", kept), axes=[2], keepdims=0)
 
 
-@embed_part.register
+@embed_words.register
 def _(part: GivenVectors, graph: Graph) -> str:
     vectors = graph.input(part.name, "float32", "words", part.output_size)
     lengths = graph.input(part.name + "_lengths", "int64", "words")
     return _or_unknown(graph, part, vectors, lengths)
 
 
-@embed_part.register
+@embed_words.register
 def _(part: TableVectors, graph: Graph) -> str:
     ids, lengths = _units(graph, part.name)
     return _or_unknown(graph, part, _mean_rows(graph, part.table, ids, lengths), lengths)

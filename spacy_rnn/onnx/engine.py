@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..nn.embedding import Arrays, TokenEmbedding
+from ..nn.embedding import Arrays, WordModule
 from ..nn.layout import Grid, LayoutName, UniformBatch, group_by_length
 from ..nn.rnn import Encoder
 from .parts import Graphs, parts_of
@@ -48,8 +48,8 @@ def _part(name: str, part: Any, graphs: Graphs) -> nn.Module:
             f"The graph of '{name}' has {session.width} outputs, but the network {width}: it was "
             f"written for other settings or labels.{_AGAIN}"
         )
-    if isinstance(part, TokenEmbedding):
-        return GraphEmbedding(part, session)
+    if isinstance(part, WordModule):
+        return GraphWords(session)
     return GraphEncoder(part, session) if isinstance(part, Encoder) else GraphLinear(session)
 
 
@@ -65,34 +65,34 @@ def _replaced(network: Any, parts: dict[str, nn.Module], path: str = "") -> Any:
     return copied
 
 
-class GraphEmbedding(TokenEmbedding):
-    """An embedding whose distinct words are embedded by a graph.
+class GraphWords(WordModule):
+    """A part of an embedding that a graph computes for distinct words.
 
-    embedding (TokenEmbedding): Has the graph.
     session (Session): The graph.
     """
 
-    def __init__(self, embedding: TokenEmbedding, session: Session):
-        nn.Module.__init__(self)
-        vars(self).update(vars(embedding))
+    def __init__(self, session: Session):
+        super().__init__()
+        self.output_size = session.width
         self._session = session
 
-    def embed_words(self, words: Arrays) -> Tensor:
-        arrays = {name: tensor.numpy() for name, tensor in words.items()}
-        n_words = len(next(iter(arrays.values())))
-        of_units = [array for name, array in arrays.items() if name.endswith("_lengths")]
-        lengths = np.max([np.ones(n_words, dtype="int64"), *of_units], axis=0)
-        vectors = np.empty((n_words, self._session.width), dtype="float32")
+    def forward(self, words: Arrays) -> Tensor:
+        arrays = {name: words[name].numpy() for name in self._session.inputs}
+        units = [
+            name
+            for name, array in arrays.items()
+            if name + "_lengths" in arrays and array.dtype == np.int64
+        ]
+        if not units:
+            return torch.from_numpy(self._session(arrays))
+        # Words with a similar number of units are read together.
+        (name,) = units
+        lengths = np.maximum(arrays[name + "_lengths"], 1)
+        vectors = np.empty((len(lengths), self.output_size), dtype="float32")
         for group in group_by_length(lengths, STEP_OVERHEAD):
-            longest = lengths[group[0]]
-            # Vectors that come with words have no padding to cut off.
-            mine = {
-                name: array[group, :longest]
-                if name + "_lengths" in arrays and array.dtype == np.int64
-                else array[group]
-                for name, array in arrays.items()
-            }
-            vectors[group] = self._session(mine)
+            some = {name: array[group] for name, array in arrays.items()}
+            some[name] = some[name][:, : lengths[group[0]]]
+            vectors[group] = self._session(some)
         return torch.from_numpy(vectors)
 
 

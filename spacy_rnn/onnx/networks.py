@@ -8,9 +8,9 @@ from typing import Optional
 
 from torch import nn
 
-from ..nn.embedding import TokenEmbedding
+from ..nn.embedding import WordModule
 from ..nn.rnn import Encoder
-from .embedding import embed
+from .embedding import embed_words
 from .encoder import Bounds, encode
 from .graph import Graph
 from .layers import linear
@@ -24,7 +24,7 @@ def write_graphs(network: nn.Module, bounds: Optional[Mapping[str, Bounds]] = No
     bounds (Optional[Mapping[str, Bounds]]): Store tables and run LSTMs with 8-bit integers, where
         the inputs of each encoder are within these bounds; see `measured_bounds`.
     RETURNS (Graphs): The graphs.
-    RAISES (TypeError): If a part of the embedding has no graph.
+    RAISES (TypeError): If a part has no graph, as those that embed tokens in their document.
     RAISES (ValueError): If ONNX has no operator for a cell.
     """
     return {name: _write(part, name, bounds) for name, part in parts_of(network)}
@@ -40,8 +40,8 @@ def _write(part: nn.Module, name: str, bounds: Optional[Mapping[str, Bounds]]) -
 def write_part(part: nn.Module, graph: Graph, bounds: Optional[Bounds] = None) -> None:
     """Write a part with its inputs and its output, ``y``.
 
-    part (nn.Module): The part. An embedding reads the arrays of distinct words under their own
-        names, an encoder ``x``, float32 (T, B, D), and ``lengths``, int32 (B,), a linear layer
+    part (nn.Module): The part. One that embeds words reads their arrays under their own names, an
+        encoder ``x``, float32 (T, B, D), and ``lengths``, int32 (B,), a linear layer
         ``x``, float32 (N, K). Past the end of a sequence an encoder's output means nothing.
     graph (Graph): The graph, still empty.
     bounds (Optional[Bounds]): Of an encoder; see `encode`.
@@ -50,8 +50,8 @@ def write_part(part: nn.Module, graph: Graph, bounds: Optional[Bounds] = None) -
 
 
 @write_part.register
-def _(part: TokenEmbedding, graph: Graph, bounds: Optional[Bounds] = None) -> None:
-    graph.output("y", embed(graph, part), "float32", "words", part.output_size)
+def _(part: WordModule, graph: Graph, bounds: Optional[Bounds] = None) -> None:
+    graph.output("y", embed_words(part, graph), "float32", "words", part.output_size)
 
 
 @write_part.register

@@ -1,6 +1,5 @@
-"""The parts of a network that have a graph: the embedding of distinct words, encoders, and the
-linear layers above them. What lies between (windows, pooling, decoding) is the same code for all
-engines."""
+"""The parts of a network that have a graph: those of its embedding, encoders, and linear layers.
+What lies between (windows, pooling, decoding) is the same code for all engines."""
 
 from __future__ import annotations
 
@@ -9,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from ..nn.embedding import TokenEmbedding
+from ..nn.embedding import TokenModule, WordModule
 from ..nn.rnn import Encoder
 
 #: the serialized graph of each part of a network, by its path there, such as "tokens.encoder"
@@ -19,7 +18,7 @@ Graphs = Mapping[str, bytes]
 def parts_of(network: nn.Module, path: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the parts of a network, with their paths."""
     for name, child in network.named_children():
-        if isinstance(child, (TokenEmbedding, Encoder, nn.Linear)):
+        if isinstance(child, (WordModule, TokenModule, Encoder, nn.Linear)):
             yield path + name, child
         else:
             yield from parts_of(child, f"{path}{name}.")

@@ -15,6 +15,7 @@ class Session:
 
     model (bytes): The serialized graph.
 
+    inputs (list[str]): Names of the arrays that the graph reads.
     width (int): Width of the output.
     RAISES (ValueError): If ONNX Runtime cannot read the graph or lacks one of its operators.
     """
@@ -35,13 +36,13 @@ class Session:
             ) from error
         self._model = model
         self._session: Any = session
-        self._inputs = [value.name for value in session.get_inputs()]
+        self.inputs = [value.name for value in session.get_inputs()]
         (output,) = session.get_outputs()
         self.width: int = output.shape[-1]
 
     def __call__(self, arrays: dict[str, np.ndarray]) -> np.ndarray:
         """Compute the output. Arrays that the graph does not read are left out."""
-        (found,) = self._session.run(None, {name: arrays[name] for name in self._inputs})
+        (found,) = self._session.run(None, {name: arrays[name] for name in self.inputs})
         output: np.ndarray = found
         return output
 

@@ -1,5 +1,6 @@
 """AdamW for torch modules and thinc layers alike."""
 
+import itertools
 from typing import Any, Dict, List, Optional, Union
 
 import torch
@@ -170,3 +171,20 @@ def forget_resized(optimizer: Optimizer, key: Any, size: int) -> None:
         for kept in (optimizer.mom1, optimizer.mom2, optimizer.averages, optimizer.nr_update):
             if kept is not None:
                 kept.pop(key, None)
+
+
+_numbers = itertools.count(1)
+
+
+class ShimId(int):
+    """A number under which an optimizer keeps its state of a module. No two modules share one: a
+    copy or an unpickled shim has a new number. An optimizer that is copied or pickled together with
+    the shim gets the same new one."""
+
+    def __reduce__(self) -> Any:
+        return new_id, ()
+
+
+def new_id() -> ShimId:
+    """Return a number that no module has."""
+    return ShimId(next(_numbers))

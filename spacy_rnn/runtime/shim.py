@@ -9,7 +9,6 @@ normalizes and clips the gradient as a whole, averages, and stores weights as sa
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
 from typing import TYPE_CHECKING, Any, Callable, Generic, Iterator, Protocol, TypeVar
 
@@ -22,7 +21,7 @@ from torch import Tensor, nn
 from ..forks import computing
 from ..nn.dropout import set_dropout_rate
 from .engine import Engine
-from .optimizer import AdamW, forget_resized, parameter_key
+from .optimizer import AdamW, forget_resized, new_id, parameter_key
 from .process import prepare_process
 from .serialization import load_weights, module_to_bytes, read_graphs, read_state, read_weights
 from .word_cache import WordCache
@@ -35,23 +34,6 @@ logger = logging.getLogger("spacy_rnn")
 #: steps without an overflow after which the scale of a float16 loss is doubled
 STEPS_TO_GROW = 2000
 _PRECISIONS = {"fp16": torch.float16, "bf16": torch.bfloat16}
-
-
-_numbers = itertools.count(1)
-
-
-class ShimId(int):
-    """A number under which an optimizer keeps its state of a module. No two modules share one: a
-    copy or an unpickled shim has a new number. An optimizer that is copied or pickled together with
-    the shim gets the same new one."""
-
-    def __reduce__(self) -> Any:
-        return new_id, ()
-
-
-def new_id() -> ShimId:
-    """Return a number that no module has."""
-    return ShimId(next(_numbers))
 
 
 class Features(Protocol):

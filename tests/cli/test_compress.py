@@ -117,7 +117,7 @@ def test_bad_arguments(texts, tmp_path, monkeypatch):
         (("--texts", texts, "--corpus", texts), "one of --texts and --corpus"),
         (("--texts", tmp_path / "empty.txt"), "has no texts"),
         (("--texts", tmp_path / "none.txt"), "none.txt"),
-        (("--corpus", texts), "texts.txt"),
+        (("--corpus", texts), "DocBin"),
     ):
         printed, output = compress(nlp, tmp_path, *options, code=1)
         assert message in printed and not output.exists()

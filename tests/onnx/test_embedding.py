@@ -11,6 +11,7 @@ from spacy_rnn.nn.embedding import (
     SubwordRNN,
     TokenEmbedding,
     WordEmbedding,
+    WordModule,
 )
 from spacy_rnn.nn.vectors import GivenVectors, TableVectors
 from spacy_rnn.onnx.engine import with_graphs
@@ -120,12 +121,14 @@ def test_int8_tables_are_near_torch_and_small(randomized):
     found = embed(by_graph(embedding, int8=True), words)
     assert 0 < np.abs(found - exact).max() < 0.05
     large = randomized(TokenEmbedding({"words": WordEmbedding("words", 2000, 50, 0.0)}))
-    small, full = (write_graphs(network_of(large), bounds)["embedding"] for bounds in ({}, None))
+    small, full = (
+        write_graphs(network_of(large), bounds)["embedding.parts.words"] for bounds in ({}, None)
+    )
     assert len(small) < 0.3 * len(full)
 
 
 def test_a_part_without_a_graph_is_named():
-    class Novelty(torch.nn.Module):
+    class Novelty(WordModule):
         output_size = 1
 
     with pytest.raises(TypeError, match="type Novelty has no ONNX graph"):
