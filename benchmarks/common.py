@@ -21,6 +21,7 @@ import torch
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
+from spacy.util import load_model_from_config
 from spacy.vectors import Vectors
 from spacy.vocab import Vocab
 from thinc.api import Optimizer
@@ -148,6 +149,18 @@ def pipeline(
     gold = examples(train, nlp.vocab)
     nlp.initialize(lambda: gold)
     return nlp
+
+
+def compressed(nlp: Language, gold: Sequence[Doc], int8: bool) -> Language:
+    """A copy of the pipeline that ONNX Runtime runs.
+
+    gold: typical documents.
+    """
+    from spacy_rnn.analysis.compression import compress
+
+    found = compress(nlp, [blank(doc, nlp.vocab) for doc in gold], int8)
+    assert all(each.graphs for each in found.values()), found
+    return load_model_from_config(nlp.config).from_bytes(nlp.to_bytes())
 
 
 def padded_batches(

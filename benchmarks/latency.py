@@ -4,8 +4,9 @@ over rounds.
 
 * `rnn_tagger` with its default config against bare torch of the same shapes
   (benchmarks/bare_tagger.py, the fastest of its ways), which starts from tensors. Ours is all of
-  `nlp` over a document that is tokenized;
-* the same and configs/tagger_small.cfg against spaCy's default tagger (HashEmbedCNN);
+  `nlp` over a document that is tokenized, by torch, by ONNX Runtime, and by that with 8-bit
+  integers;
+* the first, the last and configs/tagger_small.cfg against spaCy's default tagger (HashEmbedCNN);
 * for all seven components, the milliseconds of `nlp(text)`, tokenizer included: the median (p50)
   and the 99th percentile (p99), after a training too short to be of use.
 
@@ -79,7 +80,10 @@ def one_by_one(nlp: Language, gold: Sequence[Doc]) -> Side:
 
 
 def against_bare(train: list[Doc], test: list[Doc], size: Size) -> Result:
-    sides = {"nlp": one_by_one(common.pipeline(train, "rnn_tagger"), test)}
+    nlp = common.pipeline(train, "rnn_tagger")
+    sides = {"nlp": one_by_one(nlp, test)}
+    for engine, int8 in (("onnx", False), ("int8", True)):
+        sides[engine] = one_by_one(common.compressed(nlp, train, int8), test)
     preparation = bare_tagger.Preparation(tagged(train))
     for ways in product(WAYS, WAYS):
         tagger = preparation.tagger(ways)
@@ -88,7 +92,9 @@ def against_bare(train: list[Doc], test: list[Doc], size: Size) -> Result:
         sides["bare, characters {}, words {}".format(*ways)] = speed(n_words(test), run)
     speeds = by_turns(sides, size.rounds)
     show_speeds("One text through rnn_tagger against bare torch", speeds, "nlp")
-    return {"latency_ratio": ratio(speeds["nlp"], speeds[common.fastest(speeds, "bare")])}
+    bare = speeds[common.fastest(speeds, "bare")]
+    keys = {"latency_ratio": "nlp", "latency_ratio_onnx": "onnx", "latency_ratio_int8": "int8"}
+    return {key: ratio(speeds[side], bare) for key, side in keys.items()}
 
 
 def against_spacy(train: list[Doc], test: list[Doc], size: Size) -> Result:
@@ -98,12 +104,13 @@ def against_spacy(train: list[Doc], test: list[Doc], size: Size) -> Result:
         "small": common.pipeline(train, "rnn_tagger", config["components"]["tagger"]["model"]),
         "cnn": common.pipeline(train, "tagger"),
     }
+    pipelines["int8"] = common.compressed(pipelines["default"], train, int8=True)
     sides = {name: one_by_one(nlp, test) for name, nlp in pipelines.items()}
     speeds = by_turns(sides, size.rounds)
     show_speeds("One text through taggers against spaCy's", speeds, "cnn")
     return {
         f"latency_vs_cnn_{name}": ratio(speeds[name], speeds["cnn"])
-        for name in ("default", "small")
+        for name in ("default", "small", "int8")
     }
 
 

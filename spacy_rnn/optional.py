@@ -8,6 +8,8 @@ EXTRAS = {
     "backports.zstd": "zstd",
     "datasets": "datasets",
     "matplotlib": "plot",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
     "sacrebleu": "translate",
     "torchtext": "torchtext",
 }

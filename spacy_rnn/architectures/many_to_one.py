@@ -100,8 +100,9 @@ class ManyToOneArchitecture(TokenArchitecture[ManyToOne, np.ndarray]):
         """
         sequences = self.sequences(docs.docs)
         vectors = _pool_tokens(shim, sequences, docs.vectors, limits)
-        if shim.module.sentences is not None:
-            vectors = _pool_sentences(shim, shim.module.sentences, vectors, sequences, limits)
+        sentences = shim.predictor.sentences
+        if sentences is not None:
+            vectors = _pool_sentences(shim, sentences, vectors, sequences, limits)
         with shim.inference() as module:
             (outputs,) = module.heads(vectors).values()
         found: np.ndarray = outputs.float().cpu().numpy()
@@ -121,7 +122,7 @@ class ManyToOneArchitecture(TokenArchitecture[ManyToOne, np.ndarray]):
         RAISES (ValueError): If the network pools without attention.
         """
         sequences = self.sequences(docs.docs)
-        tokens, sentences = shim.module.tokens, shim.module.sentences
+        tokens, sentences = shim.predictor.tokens, shim.predictor.sentences
         attention = _attention_of(tokens)
         results = TokenResults(sequences.lengths)
         for windows, batch in token_batches(

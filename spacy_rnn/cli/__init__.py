@@ -9,6 +9,7 @@ from spacy.cli import app
 
 from .agreement import agreement_cli
 from .attention import attention_cli
+from .compress import compress_cli
 from .generate import generate_cli
 from .gradients import gradients_cli
 from .init_config import init_config_cli
@@ -19,10 +20,13 @@ from .states import states_cli
 from .suggest import suggest_cli
 
 rnn_cli = typer.Typer(
-    name="rnn", help="Create configs for spacy-rnn and inspect its models.", no_args_is_help=True
+    name="rnn",
+    help="Create configs for spacy-rnn, inspect its models and compress them.",
+    no_args_is_help=True,
 )
 rnn_cli.command("agreement")(agreement_cli)
 rnn_cli.command("attention")(attention_cli)
+rnn_cli.command("compress")(compress_cli)
 rnn_cli.command("generate")(generate_cli)
 rnn_cli.command("gradients")(gradients_cli)
 rnn_cli.command("init-config")(init_config_cli)

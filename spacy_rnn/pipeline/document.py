@@ -14,7 +14,7 @@ from ..architectures.many_to_one import output_score, predict_attention
 from ..extensions import set_token_extension, sum_values
 from ..runtime.attribution import AttributionTarget, label_index
 from .base import ReadLimits
-from .labels import LabelPipe
+from .labels import EngineSettings, LabelPipe
 
 #: the one target of the network
 TARGET = "text"
@@ -42,11 +42,12 @@ DEFAULT_MODEL = Config().from_str(
 
 
 @dataclass(frozen=True, kw_only=True)
-class DocumentSettings:
+class DocumentSettings(EngineSettings):
     """Settings of all components that predict numbers for a document.
 
     attention_attr (Optional[str]): Name of a Doc and Token extension for the attention on each
         token: a list of numbers. The model must pool by attention.
+    engine: See `EngineSettings`.
     """
 
     attention_attr: Optional[str] = None

@@ -39,6 +39,7 @@ from .entity_annotation import (
     rule_out_tags,
     set_entities,
 )
+from .labels import EngineSettings
 from .rehearsal import RehearsingPipe
 from .tagger import DEFAULT_MODEL as TAGGER_MODEL
 
@@ -58,7 +59,7 @@ class Reading(NamedTuple):
 
 
 @dataclass(frozen=True)
-class EntityRecognizerSettings:
+class EntityRecognizerSettings(EngineSettings):
     """Settings of "rnn_ner".
 
     scheme (str): How entities become tags: "biluo" distinguishes first, inner and last tokens and
@@ -67,6 +68,7 @@ class EntityRecognizerSettings:
         predicted entity: that exactly these tokens are an entity of this label, given the text.
     probabilities_attr (Optional[str]): Name of a Doc and Token extension for the probability of
         each tag at each token: a list for each token, in the order of `tags`.
+    engine: See `EngineSettings`.
     """
 
     scheme: Literal["bio", "biluo"] = "biluo"

@@ -26,7 +26,7 @@ class RegressorSettings(DocumentSettings):
     """Settings of "rnn_regressor".
 
     attr (str): Name of the Doc extension of the numbers, gold and predicted.
-    attention_attr: See `DocumentSettings`.
+    attention_attr, engine: See `DocumentSettings`.
     """
 
     attr: str = "regression"

@@ -23,6 +23,7 @@ from ..runtime.model import Targets
 from ..validation import rate
 from .annotation import aligned_values, attribute_labels, label_indices
 from .base import ExampleStats
+from .labels import EngineSettings
 from .rehearsal import RehearsingPipe
 
 Target = Literal["tag", "pos", "morph"]
@@ -51,7 +52,7 @@ DEFAULT_MODEL = Config().from_str(
 
 
 @dataclass(frozen=True)
-class TaggerSettings:
+class TaggerSettings(EngineSettings):
     """Settings of "rnn_tagger".
 
     targets (Sequence[str]): What is predicted: "tag" (`token.tag`), "pos" (`token.pos`), "morph"
@@ -63,6 +64,7 @@ class TaggerSettings:
     probabilities_attr (Optional[str]): Name of a Doc and Token extension for the probability of
         each label: a dict with, for each target, a list for each token, in the order of
         `labels_of(target)`.
+    engine: See `EngineSettings`.
     """
 
     targets: Sequence[Target] = ("tag",)

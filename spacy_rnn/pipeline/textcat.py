@@ -46,7 +46,7 @@ class TextCategorizerSettings(DocumentSettings):
 
     label_smoothing (float): Share of the probability spread over all classes in training.
     class_weights (Optional[Dict[str, float]]): Factors on the loss of classes; 1 for others.
-    attention_attr: See `DocumentSettings`.
+    attention_attr, engine: See `DocumentSettings`.
     """
 
     label_smoothing: float = 0.0

@@ -34,7 +34,7 @@ class MultiLabelTextCategorizerSettings(TextCategorizerSettings):
     class_weights (Optional[Dict[str, float]]): Factors on the loss of labels in texts where they
         hold, 1 for others; more than 1 finds more of a rare label.
     threshold (float): Labels at least so probable count as found in the scores.
-    attention_attr: See `DocumentSettings`.
+    attention_attr, engine: See `DocumentSettings`.
     """
 
     threshold: float = 0.5

@@ -201,7 +201,7 @@ def token_batches(
     limits (MemoryLimits): The size of batches and windows.
     YIELDS (Tuple[Windows, TokenBatch]): The windows, in no particular order, and their tokens.
     """
-    features, device, embedding = shim.features, shim.device, shim.module.embedding
+    features, device, embedding = shim.features, shim.device, shim.predictor.embedding
     token_arrays = features.token_arrays(sequences) if features.token_parts else {}
     batches = plan_windows(sequences.lengths, direction, limits, bool(embedding.in_context))
     for first in range(0, len(batches), CHUNK_BATCHES):

@@ -60,6 +60,7 @@ def init(
     """Build features and weights; see `Architecture.initialize`."""
     if X is not None and Y is not None:
         shim = shim_of(model)
+        shim.engine.begin_change()
         docs = list(X)
         if model.layers:
             shim.features.tok2vec_size = init_tok2vec(model, docs)

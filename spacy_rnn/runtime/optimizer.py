@@ -1,5 +1,6 @@
 """AdamW for torch modules and thinc layers alike."""
 
+import itertools
 from typing import Any, Dict, List, Optional, Union
 
 import torch
@@ -168,3 +169,28 @@ def make_adamw(
         use_averages=use_averages,
         max_skipped_steps=max_skipped_steps,
     )
+
+
+def forget_resized(optimizer: Optimizer, key: Any, size: int) -> None:
+    """Drop the moments and averages of a layer that was resized."""
+    if key in optimizer.mom1 and optimizer.mom1[key].size != size:
+        for kept in (optimizer.mom1, optimizer.mom2, optimizer.averages, optimizer.nr_update):
+            if kept is not None:
+                kept.pop(key, None)
+
+
+_numbers = itertools.count(1)
+
+
+class ShimId(int):
+    """A number under which an optimizer keeps its state of a module. No two modules share one: a
+    copy or an unpickled shim has a new number. An optimizer that is copied or pickled together with
+    the shim gets the same new one."""
+
+    def __reduce__(self) -> Any:
+        return new_id, ()
+
+
+def new_id() -> ShimId:
+    """Return a number that no module has."""
+    return ShimId(next(_numbers))

@@ -5,21 +5,28 @@ from __future__ import annotations
 import json
 from typing import Any, Mapping
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 from torch import Tensor, nn
 
-#: version of the saved state; newer ones are refused
+from ..onnx.parts import Graphs
+
+#: versions of the saved state and of graphs; newer ones are refused
 FORMAT = 1
+GRAPHS_FORMAT = 1
 _METADATA = "spacy_rnn"
+#: what the name of a graph begins with, in contrast to that of a weight
+_GRAPH = "onnx/"
 
 
-def module_to_bytes(module: nn.Module, state: Mapping[str, Any]) -> bytes:
+def module_to_bytes(module: nn.Module, state: Mapping[str, Any], graphs: Graphs) -> bytes:
     """Serialize a module.
 
     module (nn.Module): The module.
     state (Mapping[str, Any]): What else is saved, as JSON.
+    graphs (Graphs): The graphs of its parts, if there are any.
     RETURNS (bytes): The serialized form.
     """
     tied = _tied(module)
@@ -28,7 +35,10 @@ def module_to_bytes(module: nn.Module, state: Mapping[str, Any]) -> bytes:
         for name, tensor in module.state_dict().items()
         if name not in tied
     }
-    metadata = {_METADATA: json.dumps({"format": FORMAT, **state}, sort_keys=True)}
+    for name, graph in graphs.items():
+        weights[_GRAPH + name] = torch.frombuffer(bytearray(graph), dtype=torch.uint8)
+    formats = {"format": FORMAT, "graphs_format": GRAPHS_FORMAT}
+    metadata = {_METADATA: json.dumps({**formats, **state}, sort_keys=True)}
     return save_safetensors(weights, metadata)
 
 
@@ -52,6 +62,25 @@ def read_state(data: bytes) -> dict[str, Any]:
             f"reads formats up to {FORMAT}. Upgrade: pip install --upgrade spacy-rnn"
         )
     return state
+
+
+def read_graphs(state: Mapping[str, Any], weights: dict[str, Tensor]) -> Graphs:
+    """Take the graphs of `module_to_bytes` from among the weights.
+
+    state (Mapping[str, Any]): The state that was saved with them.
+    weights (dict[str, Tensor]): What `read_weights` returned; only the weights are left in it.
+    RETURNS (Graphs): The graphs.
+    RAISES (ValueError): If they are of a newer format.
+    """
+    names = [name for name in weights if name.startswith(_GRAPH)]
+    graphs = {name.removeprefix(_GRAPH): weights.pop(name).numpy().tobytes() for name in names}
+    if graphs and state["graphs_format"] > GRAPHS_FORMAT:
+        raise ValueError(
+            f"The pipeline was compressed by a newer spacy-rnn, into graphs of format "
+            f"{state['graphs_format']}; this one reads formats up to {GRAPHS_FORMAT}. Upgrade: pip "
+            f"install --upgrade spacy-rnn"
+        )
+    return graphs
 
 
 def read_weights(data: bytes) -> dict[str, Tensor]:

@@ -9,7 +9,6 @@ normalizes and clips the gradient as a whole, averages, and stores weights as sa
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
 from typing import TYPE_CHECKING, Any, Callable, Generic, Iterator, Protocol, TypeVar
 
@@ -21,9 +20,10 @@ from torch import Tensor, nn
 
 from ..forks import computing
 from ..nn.dropout import set_dropout_rate
-from .optimizer import AdamW, parameter_key
+from .engine import Engine
+from .optimizer import AdamW, forget_resized, new_id, parameter_key
 from .process import prepare_process
-from .serialization import load_weights, module_to_bytes, read_state, read_weights
+from .serialization import load_weights, module_to_bytes, read_graphs, read_state, read_weights
 from .word_cache import WordCache
 
 if TYPE_CHECKING:
@@ -34,23 +34,6 @@ logger = logging.getLogger("spacy_rnn")
 #: steps without an overflow after which the scale of a float16 loss is doubled
 STEPS_TO_GROW = 2000
 _PRECISIONS = {"fp16": torch.float16, "bf16": torch.bfloat16}
-
-
-_numbers = itertools.count(1)
-
-
-class ShimId(int):
-    """A number under which an optimizer keeps its state of a module. No two modules share one: a
-    copy or an unpickled shim has a new number. An optimizer that is copied or pickled together with
-    the shim gets the same new one."""
-
-    def __reduce__(self) -> Any:
-        return new_id, ()
-
-
-def new_id() -> ShimId:
-    """Return a number that no module has."""
-    return ShimId(next(_numbers))
 
 
 class Features(Protocol):
@@ -75,6 +58,7 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
     mixed_precision (str): "none", "bf16" or "fp16"; ignored on CPU.
 
     features (FeaturesT): Turns documents into arrays.
+    engine (Engine): Predicts with the module.
     word_cache (WordCache): The vectors of words that predictions have computed.
     gradient_norm (float | None): Norm of the whole gradient of the last step before clipping, which
         is not finite where the step was skipped; None before the first step and where nothing was
@@ -93,6 +77,7 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         self.features = architecture.features()
         self.word_cache = WordCache()
         self.outputs: dict[str, int] = {}
+        self.engine = Engine()
         #: items (tokens) in the loss since the last step: the gradient is of their mean
         self.n_items = 0.0
         #: scales a float16 loss so that its gradients do not vanish; halved when they overflow
@@ -133,6 +118,15 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         module: ModuleT = self._model
         return module
 
+    @property
+    def predictor(self) -> ModuleT:
+        """The module as the engine predicts with it.
+
+        RAISES (ValueError): If it has not been made yet, or the engine cannot run it.
+        """
+        predictor: ModuleT = self.engine.predictor(self.module)
+        return predictor
+
     def build(self, outputs: dict[str, int]) -> None:
         """Make the module, once the features are built.
 
@@ -152,6 +146,7 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
 
         outputs (dict[str, int]): New sizes of the output layers.
         """
+        self.engine.begin_change()
         self.outputs = dict(outputs)
         module: Any = self.module
         module.resize(self.outputs)
@@ -177,10 +172,10 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         """Compute with the module without gradients. Any number of threads may be in here; a fork
         waits until they are out, so let blocks be short.
 
-        YIELDS (ModuleT): The module, in evaluation mode.
+        YIELDS (ModuleT): The `predictor`, in evaluation mode.
         """
         with computing.lock, torch.inference_mode(), self._autocast():
-            yield self.module
+            yield self.predictor
 
     @contextlib.contextmanager
     def training(self, dropout: float) -> Iterator[ModuleT]:
@@ -189,6 +184,7 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         dropout (float): The rate of locked dropout.
         YIELDS (ModuleT): The module, in training mode.
         """
+        self.engine.begin_change()
         module = self.module
         if dropout != self._dropout:
             set_dropout_rate(module, dropout)
@@ -278,7 +274,7 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
                 key = parameter_key(self.id, name)
                 data: Any = torch2xp(parameter.data)
                 gradient: Any = torch2xp(parameter.grad)
-                _forget_resized(optimizer, key, data.size)
+                forget_resized(optimizer, key, data.size)
                 weights, _ = optimizer(key, data, gradient)
                 _set(parameter, xp2torch(weights, device=parameter.device))
 
@@ -333,16 +329,18 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         if self._model is None:
             return b""
         state = {"outputs": self.outputs, "features": self.features.to_dict()}
-        return module_to_bytes(self._model, state)
+        return module_to_bytes(self._model, state, self.engine.graphs)
 
     def from_bytes(self, data: bytes) -> TorchShim[FeaturesT, ModuleT]:
         """Restore what `to_bytes` returned.
 
-        RAISES (ValueError): If the data are damaged, of a newer format, or of another architecture.
+        RAISES (ValueError): If the data are damaged, of a newer format, of another architecture, or
+            without graphs that the engine needs.
         """
         if not data:
             return self
         state, weights = read_state(data), read_weights(data)
+        graphs = read_graphs(state, weights)
         try:
             self.features.from_dict(state["features"])
             self.build(state["outputs"])
@@ -352,6 +350,9 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
                 f"The saved weights do not fit the component's [model] config: use the config.cfg "
                 f"that was saved beside them. {error}"
             ) from error
+        self.engine.replace_graphs(graphs)
+        # At once, so that loading says what is wrong with the graphs.
+        self.engine.predictor(self.module)
         return self
 
 
@@ -382,14 +383,6 @@ def architecture_of(model: Model[Any, Any], kind: type[ArchitectureT]) -> Archit
             f"default config."
         )
     return architecture
-
-
-def _forget_resized(optimizer: Optimizer, key: Any, size: int) -> None:
-    """Drop the moments and averages of a layer that was resized."""
-    if key in optimizer.mom1 and optimizer.mom1[key].size != size:
-        for kept in (optimizer.mom1, optimizer.mom2, optimizer.averages, optimizer.nr_update):
-            if kept is not None:
-                kept.pop(key, None)
 
 
 def _set(parameter: nn.Parameter, values: Tensor) -> None:

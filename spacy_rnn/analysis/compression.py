@@ -1,0 +1,162 @@
+"""Pipelines that predict by ONNX graphs, compared with those that they are made of."""
+
+import time
+from functools import singledispatch
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from ..pipeline.base import RNNPipe
+from ..pipeline.labels import LabelPipe
+from ..pipeline.ner import RNNEntityRecognizer
+from ..pipeline.regressor import RNNRegressor
+from ..pipeline.tagger import ATTRIBUTES, RNNTagger
+from ..pipeline.textcat import RNNTextCategorizer
+from ..pipeline.textcat_multilabel import RNNMultiLabelTextCategorizer
+
+#: documents on which the ranges of numbers are measured
+N_TYPICAL = 500
+#: documents that are read one at a time to measure how long that takes, and those that warm up
+N_SINGLE, WARM_UP = 200, 20
+
+
+class Compression(NamedTuple):
+    """The result of compressing a component.
+
+    graphs (int): The size of its graphs, in bytes; 0 if it stays as it is.
+    weights (int): The size of what they replace.
+    reason (str): The reason why it stays as it is.
+    """
+
+    graphs: int = 0
+    weights: int = 0
+    reason: str = ""
+
+
+class Speed(NamedTuple):
+    """The speed of a pipeline without its tokenizer.
+
+    words (float): Words per second of `nlp.pipe`.
+    milliseconds (float): The median time of a single text.
+    """
+
+    words: float
+    milliseconds: float
+
+
+def compress(nlp: Language, docs: Sequence[Doc], int8: bool) -> Dict[str, Compression]:
+    """Write the graphs of all components that can have them, and set their engine to "onnx" in the
+    config, for the pipeline when it is saved and loaded again.
+
+    nlp (Language): The pipeline.
+    docs (Sequence[Doc]): Typical documents, as the pipeline annotates them.
+    int8 (bool): Store tables and run LSTMs with 8-bit integers.
+    RETURNS (Dict[str, Compression]): The result for each component.
+    """
+    found = {}
+    for name, pipe in nlp.pipeline:
+        found[name] = _compress(pipe, docs[:N_TYPICAL], int8)
+        if found[name].graphs:
+            nlp.get_pipe_config(name)["engine"] = "onnx"
+    return found
+
+
+def _compress(pipe: Any, docs: Sequence[Doc], int8: bool) -> Compression:
+    if not isinstance(pipe, RNNPipe):
+        return Compression(reason="It is not a component of spacy-rnn.")
+    if not isinstance(pipe, LabelPipe):
+        return Compression(reason=f"There is no ONNX graph of {type(pipe).__name__}.")
+    if pipe.shim.engine.name == "onnx":
+        return Compression(reason="It is compressed already.")
+    try:
+        pipe.shim.engine.begin_change()
+        weights = len(pipe.shim.to_bytes())
+        pipe.write_graphs(docs, int8)
+    except (TypeError, ValueError) as error:
+        return Compression(reason=str(error))
+    return Compression(sum(map(len, pipe.shim.engine.graphs.values())), weights)
+
+
+def run(nlp: Language, docs: Sequence[Doc]) -> Tuple[List[Doc], Speed]:
+    """Annotate documents and measure the speed.
+
+    nlp (Language): The pipeline.
+    docs (Sequence[Doc]): The documents, of which only words are read.
+    RETURNS (Tuple[List[Doc], Speed]): The annotated copies, and the speed.
+    """
+    for doc in _copies(nlp, docs[:WARM_UP]):
+        nlp(doc)
+    copies = _copies(nlp, docs)
+    start = time.perf_counter()
+    annotated = list(nlp.pipe(copies))
+    words = sum(map(len, docs)) / (time.perf_counter() - start)
+    times = []
+    for doc in _copies(nlp, docs[:N_SINGLE]):
+        start = time.perf_counter()
+        nlp(doc)
+        times.append(1000 * (time.perf_counter() - start))
+    return annotated, Speed(words, float(np.median(times)))
+
+
+def _copies(nlp: Language, docs: Sequence[Doc]) -> List[Doc]:
+    return [
+        Doc(nlp.vocab, [token.text for token in doc], [bool(token.whitespace_) for token in doc])
+        for doc in docs
+    ]
+
+
+def agreement(pipe: Any, before: Sequence[Doc], after: Sequence[Doc]) -> Optional[float]:
+    """Compare a component's predictions by torch and by graphs.
+
+    pipe (LabelPipe): The component.
+    before (Sequence[Doc]), after (Sequence[Doc]): The documents, annotated by both.
+    RETURNS (Optional[float]): The share of equal labels, or the coefficient of determination (R²)
+        of numbers; None if there are no predictions.
+    """
+    first, second = (
+        np.concatenate([decisions(pipe, doc) for doc in docs]) for docs in (before, after)
+    )
+    if not len(first):
+        return None
+    if not isinstance(pipe, RNNRegressor):
+        return float((first == second).mean())
+    residual, total = ((x - y) @ (x - y) for x, y in ((first, second), (first, first.mean())))
+    return 1.0 - float(residual / total) if total else float(residual == 0)
+
+
+@singledispatch
+def decisions(pipe: Any, doc: Doc) -> np.ndarray:
+    """The predictions that are set on a document, as an array."""
+    raise TypeError(f"There are no labels of {type(pipe).__name__} to compare.")
+
+
+@decisions.register
+def _(pipe: RNNTagger, doc: Doc) -> np.ndarray:
+    return doc.to_array([ATTRIBUTES[target] for target in pipe.cfg["targets"]]).reshape(-1)
+
+
+@decisions.register
+def _(pipe: RNNEntityRecognizer, doc: Doc) -> np.ndarray:
+    return np.array([hash((token.ent_iob, token.ent_type)) for token in doc], dtype="int64")
+
+
+@decisions.register
+def _(pipe: RNNTextCategorizer, doc: Doc) -> np.ndarray:
+    return np.argmax(_cats(pipe, doc), keepdims=True)
+
+
+@decisions.register
+def _(pipe: RNNMultiLabelTextCategorizer, doc: Doc) -> np.ndarray:
+    return _cats(pipe, doc) >= pipe.cfg["threshold"]
+
+
+@decisions.register
+def _(pipe: RNNRegressor, doc: Doc) -> np.ndarray:
+    values = doc._.get(pipe.cfg["attr"])
+    return np.array([values[label] for label in pipe.labels])
+
+
+def _cats(pipe: Any, doc: Doc) -> np.ndarray:
+    return np.array([doc.cats[label] for label in pipe.labels])

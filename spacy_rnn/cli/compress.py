@@ -1,0 +1,110 @@
+"""python -m spacy rnn compress: a pipeline that ONNX Runtime runs."""
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Dict, List, Optional
+
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+from typer import Argument, Option
+from wasabi import msg, table
+
+from .io import fail, load, model_argument
+
+if TYPE_CHECKING:
+    from ..analysis.compression import Compression, Speed
+
+
+def compress_cli(
+    model: Annotated[str, model_argument("components that label tokens or texts")],
+    output: Annotated[Path, Argument(help="Folder for the compressed pipeline, not there yet")],
+    int8: Annotated[
+        bool, Option("--int8", help="Store tables and run LSTMs with 8-bit integers")
+    ] = False,
+    texts: Annotated[
+        Optional[Path], Option("--texts", help="Typical texts, one in each line")
+    ] = None,
+    corpus: Annotated[
+        Optional[Path], Option("--corpus", help="Typical documents, a .spacy file")
+    ] = None,
+    min_agreement: Annotated[
+        float, Option("--min-agreement", help="The least agreement of predictions that is accepted")
+    ] = 0.998,
+    force: Annotated[bool, Option("--force", help="Accept any agreement")] = False,
+) -> None:
+    """Write a pipeline whose components predict by ONNX Runtime instead of torch.
+
+    Prints, for both pipelines, size, words per second and the time of one text, and how many of
+    their predictions for the texts agree. Writes nothing if too few do. Components that cannot be
+    compressed stay as they are.
+    """
+    from ..analysis.compression import agreement, compress, run
+
+    if output.exists():
+        fail(f"'{output}' exists already. Choose another folder.")
+    nlp = load(model)
+    try:
+        docs = _read(nlp, texts, corpus)
+        before, torch_speed = run(nlp, docs)
+        found = compress(nlp, before, int8)
+        compressed = [name for name in found if found[name].graphs]
+        for name in found.keys() - compressed:
+            msg.warn(f"'{name}' stays as it is. {found[name].reason}")
+        if not compressed:
+            fail("The pipeline has no component that can be compressed.")
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=output.parent) as folder:
+            written = Path(folder) / output.name
+            nlp.to_disk(written)
+            after, onnx_speed = run(load(str(written)), docs)
+            print(_table({"torch": torch_speed, "onnx": onnx_speed}))
+            agreements = {n: agreement(nlp.get_pipe(n), before, after) for n in compressed}
+            _print_components(found, agreements)
+            low = [n for n, share in agreements.items() if share is None or share < min_agreement]
+            if low and not force:
+                fail(
+                    f"Too few predictions agree for {', '.join(low)}, so nothing was written. "
+                    f"Leave out --int8, lower --min-agreement ({min_agreement}), or use --force."
+                )
+            written.rename(output)
+        msg.good(f"Wrote {output}")
+    except (ImportError, OSError, ValueError) as error:
+        fail(str(error))
+
+
+def _read(nlp: Language, texts: Optional[Path], corpus: Optional[Path]) -> List[Doc]:
+    """Read documents, tokenized and without annotation."""
+    from ..text_files import read_lines
+
+    if texts is not None and corpus is None:
+        docs = [nlp.make_doc(line) for line in read_lines(texts) if line.strip()]
+    elif corpus is not None and texts is None:
+        docs = list(DocBin().from_disk(corpus).get_docs(nlp.vocab))
+    else:
+        fail("Give typical texts by one of --texts and --corpus.")
+    if not docs:
+        fail(f"'{texts or corpus}' has no texts.")
+    return docs
+
+
+def _table(speeds: Dict[str, "Speed"]) -> str:
+    rows = [(name, f"{s.words:,.0f}", f"{s.milliseconds:.2f}") for name, s in speeds.items()]
+    aligns: Any = ("l", "r", "r")
+    return table(rows, header=("engine", "words/s", "ms of a text"), divider=True, aligns=aligns)
+
+
+def _print_components(
+    found: Dict[str, "Compression"], agreements: Dict[str, Optional[float]]
+) -> None:
+    rows = [
+        (
+            name,
+            f"{found[name].weights / 1e6:.2f}",
+            f"{found[name].graphs / 1e6:.2f}",
+            "no predictions" if share is None else f"{share:.4f}",
+        )
+        for name, share in agreements.items()
+    ]
+    header = ("component", "MB of weights", "MB of graphs", "agreement")
+    aligns: Any = ("l", "r", "r", "r")
+    print(table(rows, header=header, divider=True, aligns=aligns))

@@ -1,0 +1,1 @@
+"""Networks as ONNX graphs, which predict without torch."""

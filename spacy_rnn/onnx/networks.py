@@ -1,0 +1,68 @@
+"""Networks as ONNX graphs, one for each part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import singledispatch
+from typing import Optional
+
+from torch import nn
+
+from ..nn.embedding import WordModule
+from ..nn.rnn import Encoder
+from .embedding import embed_words
+from .encoder import Bounds, encode
+from .graph import Graph
+from .layers import linear
+from .parts import Graphs, parts_of
+
+
+def write_graphs(network: nn.Module, bounds: Optional[Mapping[str, Bounds]] = None) -> Graphs:
+    """Write the graphs of a network.
+
+    network (nn.Module): A network of tokens.
+    bounds (Optional[Mapping[str, Bounds]]): Store tables and run LSTMs with 8-bit integers, where
+        the inputs of each encoder are within these bounds; see `measured_bounds`.
+    RETURNS (Graphs): The graphs.
+    RAISES (TypeError): If a part has no graph, as those that embed tokens in their document.
+    RAISES (ValueError): If ONNX has no operator for a cell.
+    """
+    return {name: _write(part, name, bounds) for name, part in parts_of(network)}
+
+
+def _write(part: nn.Module, name: str, bounds: Optional[Mapping[str, Bounds]]) -> bytes:
+    graph = Graph(name, int8=bounds is not None)
+    write_part(part, graph, bounds.get(name) if bounds else None)
+    return graph.to_bytes()
+
+
+@singledispatch
+def write_part(part: nn.Module, graph: Graph, bounds: Optional[Bounds] = None) -> None:
+    """Write a part with its inputs and its output, ``y``.
+
+    part (nn.Module): The part. One that embeds words reads their arrays under their own names, an
+        encoder ``x``, float32 (T, B, D), and ``lengths``, int32 (B,), a linear layer
+        ``x``, float32 (N, K). Past the end of a sequence an encoder's output means nothing.
+    graph (Graph): The graph, still empty.
+    bounds (Optional[Bounds]): Of an encoder; see `encode`.
+    """
+    raise TypeError(f"A part of type {type(part).__name__} has no ONNX graph.")
+
+
+@write_part.register
+def _(part: WordModule, graph: Graph, bounds: Optional[Bounds] = None) -> None:
+    graph.output("y", embed_words(part, graph), "float32", "words", part.output_size)
+
+
+@write_part.register
+def _(part: Encoder, graph: Graph, bounds: Optional[Bounds] = None) -> None:
+    x = graph.input("x", "float32", "steps", "sequences", part.input_size)
+    lengths = graph.input("lengths", "int32", "sequences")
+    states = encode(graph, part, x, lengths, bounds)
+    graph.output("y", states, "float32", "steps", "sequences", part.output_size)
+
+
+@write_part.register
+def _(part: nn.Linear, graph: Graph, bounds: Optional[Bounds] = None) -> None:
+    x = graph.input("x", "float32", "rows", part.in_features)
+    graph.output("y", linear(graph, part, x), "float32", "rows", part.out_features)
