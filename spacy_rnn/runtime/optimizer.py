@@ -67,9 +67,6 @@ class AdamW(Optimizer):
             group["eps"] = self.eps
             group["weight_decay"] = self.L2 if group["decays"] else 0.0
         optimizer.step()
-        for parameter in module.parameters():
-            # Fused kernels leave the version as it was, by which kept vectors are checked.
-            torch.autograd.graph.increment_version(parameter)
 
     def update_averages(self, key: int, module: nn.Module) -> None:
         """Move the running average of each parameter, where averages are kept. The decay

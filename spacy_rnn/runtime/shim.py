@@ -261,6 +261,7 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
             factor = min(1.0, limit / (norm + 1e-6)) if limit else 1.0
             torch._foreach_mul_(gradients, factor / divisor)
             self._step(optimizer)
+            self.word_cache.clear()
         else:
             self._skip(optimizer)
 
@@ -276,7 +277,8 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
                 gradient: Any = torch2xp(parameter.grad)
                 forget_resized(optimizer, key, data.size)
                 weights, _ = optimizer(key, data, gradient)
-                _set(parameter, xp2torch(weights, device=parameter.device))
+                # Stays in the storage that cuDNN has flattened.
+                parameter.data.copy_(xp2torch(weights, device=parameter.device))
 
     def _skip_ended(self) -> None:
         self.skipped_in_a_row = 0
@@ -314,13 +316,15 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
             for name, parameter in self._model.named_parameters():
                 average = params.get(parameter_key(self.id, name))
                 if average is not None and average.shape == parameter.shape:
-                    backup[parameter] = parameter.detach().clone()
-                    _set(parameter, _as_tensor(average))
+                    backup[parameter] = parameter.data.clone()
+                    parameter.data.copy_(_as_tensor(average))
+        self.word_cache.clear()
         try:
             yield
         finally:
             for parameter, values in backup.items():
-                _set(parameter, values)
+                parameter.data.copy_(values)
+            self.word_cache.clear()
 
     # Serialization
 
@@ -383,13 +387,6 @@ def architecture_of(model: Model[Any, Any], kind: type[ArchitectureT]) -> Archit
             f"default config."
         )
     return architecture
-
-
-def _set(parameter: nn.Parameter, values: Tensor) -> None:
-    """Replace the values of a parameter, which stays in the storage that cuDNN has flattened."""
-    # Not by `parameter.data`, which would leave its version, by which kept vectors are checked.
-    with torch.no_grad():
-        parameter.copy_(values)
 
 
 def _as_tensor(array: Any) -> Tensor:

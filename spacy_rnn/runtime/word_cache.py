@@ -26,6 +26,7 @@ class WordCache:
     """
 
     def __init__(self) -> None:
+        self._n_cleared = 0
         self.clear()
         self._lock = ForkSafeLock()
 
@@ -33,7 +34,9 @@ class WordCache:
         return WordCache, ()
 
     def clear(self) -> None:
-        """Forget all vectors."""
+        """Forget all vectors. Called by those who change weights: the kernel of an optimizer's step
+        leaves no trace in the tensors."""
+        self._n_cleared += 1
         self._table = _Table(None, 0)
 
     def embed(
@@ -73,7 +76,7 @@ class WordCache:
         """The vectors of each part, computing those of new words."""
         # Read before vectors are computed: if another thread changes the weights meanwhile, the
         # vectors are kept under a state that never comes back.
-        weights = _Weights([embedding.parts[name] for name in parts])
+        weights = _Weights([embedding.parts[name] for name in parts], self._n_cleared)
         keys = words.keys.tolist()
         table = self._table
         rows = table.find(keys) if table.weights == weights else [-1]
@@ -96,15 +99,21 @@ class WordCache:
 
 
 class _Weights:
-    """Tensors of modules, equal to the same tensors in the same state only."""
+    """Tensors of modules, equal to the same tensors in the same state only.
 
-    def __init__(self, modules: Sequence[nn.Module]):
+    n_cleared (int): How often the cache was cleared before.
+    """
+
+    def __init__(self, modules: Sequence[nn.Module], n_cleared: int):
+        self._n_cleared = n_cleared
         # Held, so that no other tensor gets the ID of one of them.
         self._tensors = [tensor for module in modules for tensor in _tensors(module)]
         self._state = [(id(x), x._version, x.data_ptr(), x.device) for x in self._tensors]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Weights) and self._state == other._state
+        if not isinstance(other, _Weights):
+            return False
+        return self._n_cleared == other._n_cleared and self._state == other._state
 
 
 class _Table:
