@@ -62,6 +62,15 @@ def stand_ins(tmp_path_factory):
             gold.to_disk(folder / "corpus" / name / f"{part}.spacy")
     # `spacy.load` takes the name of a package for a folder where no package has it.
     shutil.copytree(folder / "training/agreement/model-best", folder / "en_agreement")
+    corpus = folder / "corpus/agreement/dev.spacy"
+    run(
+        "rnn",
+        "compress",
+        folder / "en_agreement",
+        folder / "en_agreement_small",
+        "--corpus",
+        corpus,
+    )
     for name in ("glove.6B.100d.txt", "vectors.floret"):
         (folder / name).touch()
     names = ("start_run", "log_metric", "log_metrics", "log_artifact", "end_run")
