@@ -27,6 +27,13 @@ def rate(**values: float) -> None:
             raise ValueError(f"'{name}' is a rate and must be in [0, 1), got {value!r}.")
 
 
+def probability(**values: float) -> None:
+    """Raise a ValueError for the first setting that is not in [0, 1]."""
+    for name, value in values.items():
+        if not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            raise ValueError(f"'{name}' is a probability and must be in [0, 1], got {value!r}.")
+
+
 def above_zero(**values: float) -> None:
     """Raise a ValueError for the first setting that is not a finite number above 0."""
     for name, value in values.items():

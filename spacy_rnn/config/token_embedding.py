@@ -40,10 +40,11 @@ def named_parts(embedding: Optional[Parts]) -> Dict[str, Part]:
     """
     parts = {name: part for name, part in (embedding or {}).items() if part is not None}
     for name, part in parts.items():
-        if not name.isidentifier() or hasattr(nn.ModuleDict, name) or name == TOK2VEC:
+        taken = hasattr(nn.ModuleDict(), name) or name.startswith(TOK2VEC)
+        if taken or not name.isidentifier() or name.endswith("_lengths"):
             raise ValueError(
                 f"The embedding has a part with the name '{name}', which a part cannot have. Use "
-                f"another name, such as 'my_{name}', of letters, digits and underscores."
+                f"another one, such as 'my_words', of letters, digits and underscores."
             )
         if not (hasattr(part, "feature") and hasattr(part, "module")):
             raise ValueError(

@@ -20,7 +20,7 @@ from ..nn.losses import MISSING
 from ..nn.tagger import tagging_divergence, tagging_loss
 from ..runtime.attribution import AttributionTarget, check_index, label_index
 from ..runtime.model import Targets
-from ..validation import rate
+from ..validation import probability, rate
 from .annotation import aligned_values, attribute_labels, label_indices
 from .base import ExampleStats
 from .labels import EngineSettings
@@ -81,6 +81,7 @@ class TaggerSettings(EngineSettings):
                 f"'targets' must be one or more of {list(ATTRIBUTES)}, each once; got {targets}."
             )
         rate(label_smoothing=self.label_smoothing)
+        probability(threshold=self.threshold)
 
 
 @Language.factory(

@@ -19,6 +19,7 @@ from ..nn.losses import (
     multilabel_loss,
 )
 from ..runtime.model import Targets
+from ..validation import probability
 from .annotation import ZERO_FOR_OTHERS
 from .document import DEFAULT_MODEL
 from .textcat import SCORE_WEIGHTS, TextCategorizerPipe, TextCategorizerSettings
@@ -38,6 +39,10 @@ class MultiLabelTextCategorizerSettings(TextCategorizerSettings):
     """
 
     threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        probability(threshold=self.threshold)
 
 
 @Language.factory(

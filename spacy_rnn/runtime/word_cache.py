@@ -108,7 +108,7 @@ class _Weights:
         self._n_cleared = n_cleared
         # Held, so that no other tensor gets the ID of one of them.
         self._tensors = [tensor for module in modules for tensor in _tensors(module)]
-        self._state = [(id(x), x._version, x.data_ptr(), x.device) for x in self._tensors]
+        self._state = [(id(x), _version(x), x.data_ptr(), x.device) for x in self._tensors]
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, _Weights):
@@ -156,6 +156,12 @@ class _Table:
                 places = torch.tensor(rows, dtype=torch.int64, device=vectors.device)
             found[name] = vectors.index_select(0, places)
         return found
+
+
+def _version(tensor: Tensor) -> int:
+    """The number of changes in place that torch has counted; it counts none of inference tensors,
+    as of a pipeline that was loaded in inference mode."""
+    return 0 if tensor.is_inference() else tensor._version
 
 
 def _tensors(module: nn.Module) -> list[Tensor]:

@@ -259,3 +259,9 @@ def test_errors_name_the_cure():
     assert "the name 'keys'" in error_of({"keys": LENGTH})
     assert "the name 'a b'" in error_of({"a b": LENGTH})
     assert "3 as its part 'width'" in error_of({"width": 3})
+
+
+@pytest.mark.parametrize("name", ["tok2vec_size", "chars_lengths", "training", "keys", "a b"])
+def test_names_that_arrays_or_modules_have(name):
+    part = {"@architectures": "spacy_rnn.WordEmbedding.v1"}
+    assert f"with the name '{name}', which a part cannot have" in error_of({name: part})

@@ -385,3 +385,10 @@ def test_labels_that_are_replaced_have_their_own_values():
     labels = nlp.get_pipe("rnn_tagger").cfg["labels"]["tag"]
     labels[:] = [label + "2" for label in labels]
     assert {token.tag_ for token in nlp("I like ham")} <= set(labels)
+
+
+@pytest.mark.parametrize("factory", ["rnn_tagger", "rnn_textcat_multilabel"])
+@pytest.mark.parametrize("threshold", [-1.0, 5.0])
+def test_thresholds_are_probabilities(factory, threshold):
+    with pytest.raises(ValueError, match="'threshold' is a probability"):
+        make_pipeline(factory, threshold=threshold)

@@ -25,6 +25,8 @@ from spacy_rnn.runtime.optimizer import make_adamw
 from spacy_rnn.runtime.shim import TorchShim
 from spacy_rnn.runtime.tok2vec import DocBatch
 
+from ..helpers.pipelines import make_examples, make_pipeline, train
+
 N_WORDS = 40
 LIMITS = MemoryLimits(batch_tokens=50, window=50, overlap=5)
 #: bytes of the vectors of a word
@@ -330,3 +332,14 @@ def test_vectors_computed_during_a_change_of_the_weights_are_not_used_after_it()
     finally:
         end.set()
         readers.join()
+
+
+def test_a_pipeline_loaded_in_inference_mode():
+    """Its tensors have no versions."""
+    nlp = make_pipeline("rnn_tagger")
+    train(nlp, make_examples(nlp), steps=1)
+    with torch.inference_mode():
+        loaded = make_pipeline("rnn_tagger").from_bytes(nlp.to_bytes())
+        tags = [token.tag_ for token in loaded("I like ham")]
+        assert tags == [token.tag_ for token in loaded("I like ham")]
+    assert tags == [token.tag_ for token in nlp("I like ham")]
