@@ -122,7 +122,9 @@ class Encoder(nn.Module):
             return x.new_zeros(0, self.output_size)
         grid: Grid
         if self._choose_layout(x.device) == "padded":
-            grid = Padded(np.array([n]), np.zeros(1, dtype=np.int64), x.device, round_up(n))
+            grid = Padded(
+                np.array([n]), np.zeros(1, dtype=np.int64), x.device, self._steps_of_one(n)
+            )
             vectors = grid.gather(x, tokens)
         else:
             # In kernel order as it is.
@@ -210,6 +212,10 @@ class Encoder(nn.Module):
             return self.layout or "packed"
         padded_from = CELLS[self.cell].padded_from
         return choose_layout(padded_from, self.hidden_size, self.training, device)
+
+    def _steps_of_one(self, length: int) -> int:
+        """The steps of the padded grid of a single row."""
+        return round_up(length)
 
     def _step_overhead(self) -> float:
         return step_overhead(self.input_size, self.hidden_size, self.training)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..nn.embedding import Arrays, WordModule
-from ..nn.layout import Grid, LayoutName, UniformBatch, group_by_length
+from ..nn.layout import Grid, LayoutName, Padded, group_by_length
 from ..nn.rnn import Encoder
 from .parts import Graphs, parts_of
 from .session import Session
@@ -116,6 +116,9 @@ class GraphEncoder(Encoder):
     def _choose_layout(self, device: torch.device) -> LayoutName:
         return "padded"
 
+    def _steps_of_one(self, length: int) -> int:
+        return length
+
     def _step_overhead(self) -> float:
         return STEP_OVERHEAD
 
@@ -124,11 +127,8 @@ class GraphEncoder(Encoder):
     ) -> tuple[Tensor, Optional[Tensor]]:
         if state is not None:
             return super()._encode_group(layout, x, weights, state)
-        if isinstance(layout, UniformBatch):
-            lengths = np.full(layout.n_rows, len(x))
-        else:
-            lengths = layout.lengths
-        states = self._session({"x": x.numpy(), "lengths": lengths.astype("int32")})
+        assert isinstance(layout, Padded)
+        states = self._session({"x": x.numpy(), "lengths": layout.lengths.astype("int32")})
         return torch.from_numpy(states), None
 
 
