@@ -152,7 +152,7 @@ def test_frozen():
 
 PRETRAIN = """
 [nlp]
-lang = "en"
+lang = "xx"
 pipeline = ["tok2vec", "tagger"]
 
 [components]

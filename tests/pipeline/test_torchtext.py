@@ -141,7 +141,7 @@ def test_vectors_that_are_not_finite_are_skipped(arguments, tmp_path, caplog):
     path = tmp_path / "glove.6B.6d.txt"
     path.write_text(path.read_text().replace("ham ", f"ham{' nan' * WIDTH}\nhams "))
     assert read(arguments).keys == ["eggs"]
-    assert "torchtext.vocab.GloVe, 1 are not finite" in caplog.text
+    assert "Skipped 1 vectors of torchtext.vocab.GloVe that are not finite" in caplog.text
 
 
 @pytest.mark.parametrize(
