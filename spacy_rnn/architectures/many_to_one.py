@@ -295,6 +295,6 @@ def _sentence_starts(doc: Doc, kept: np.ndarray) -> np.ndarray:
             "annotating_components; or set 'sentences' of spacy_rnn.ManyToOne.v1 to null."
         )
     starts = doc.to_array([SENT_START]).reshape(-1)[kept] == 1
-    # Where tokens are left out, what follows is no part of the sentence before.
+    # Where tokens are left out, what follows does not belong to the sentence before.
     gaps = np.diff(kept, prepend=-1) > 1
     return np.flatnonzero((starts | gaps)[1:]) + 1

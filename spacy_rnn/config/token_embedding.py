@@ -36,7 +36,7 @@ def named_parts(embedding: Optional[Parts]) -> Dict[str, Part]:
 
     embedding (Optional[Parts]): The parts as in the config.
     RETURNS (Dict[str, Part]): The parts that are not None.
-    RAISES (ValueError): If a part cannot have its name, or is no part of an embedding.
+    RAISES (ValueError): If a part cannot have its name, or is not a part of an embedding.
     """
     parts = {name: part for name, part in (embedding or {}).items() if part is not None}
     for name, part in parts.items():

@@ -1,8 +1,8 @@
 """Dropout for recurrent networks.
 
 The rate of `LockedDropout` is set from outside before each training step (spaCy's
-``training.dropout``); weight-drop and unknown-word dropout have rates of their own because they
-mean something else.
+``training.dropout``); weight-drop, and the dropout of words in `spacy_rnn.nn.embedding`, have rates
+of their own because they mean something else.
 """
 
 from __future__ import annotations
