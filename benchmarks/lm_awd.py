@@ -69,13 +69,13 @@ def main() -> None:
     with workplace(None) as work:
         measure(work, settings, QUICK_ARTICLES if options.quick else None, options.minutes)
         rows = list(srsly.read_jsonl(work / "curves.jsonl"))
-    columns = ("step", "words_per_second", "lm_perplexity")
+    columns = ("step", "words_per_second", "ppl")
     common.show("Evaluations", columns, [[row[name] for name in columns] for row in rows])
     # The first one is before training.
     speeds = [row["words_per_second"] for row in rows[1:]]
     result = {
         "steps": rows[-1]["step"],
-        "valid_perplexity": round(rows[-1]["lm_perplexity"], 2),
+        "valid_perplexity": round(rows[-1]["ppl"], 2),
         "words_per_second": round(statistics.median(speeds)) if speeds else None,
     }
     common.finish(result, options.gpu)

@@ -62,10 +62,10 @@ def regression_score(
 ) -> Dict[str, Any]:
     """Score the numbers of a regressor in ``doc._.ATTR``, averaged over targets.
 
-    * ``regression_mae`` and ``regression_rmse``: mean absolute error and root mean squared error,
-      in the units of the targets.
-    * ``regression_pearson`` and ``regression_spearman``: the correlations of values and of ranks,
-      from -1 to 1; 0 if the predictions or the gold values are constant.
+    * ``mae`` and ``rmse``: mean absolute error and root mean squared error, in the units of the
+      targets.
+    * ``pearson`` and ``spearman``: the correlations of values and of ranks, from -1 to 1; 0 if the
+      predictions or the gold values are constant.
     * ``regression_per_target``: these four scores for each target.
 
     Texts without a gold value are not counted. A missing prediction counts as 0.
@@ -86,7 +86,7 @@ def regression_score(
     scores: Dict[str, Any] = {"regression_per_target": per_target}
     for metric in ("mae", "rmse", "pearson", "spearman"):
         values = [target[metric] for target in per_target.values()]
-        scores[f"regression_{metric}"] = sum(values) / len(values) if values else None
+        scores[metric] = sum(values) / len(values) if values else None
     return scores
 
 
@@ -101,9 +101,11 @@ def language_model_score(
     """Score the log-probabilities of a language model in ``doc._.ATTR``, over all texts together.
     The end of a text counts as a token.
 
-    * ``lm_perplexity``: exp of the mean negative log-probability per token.
-    * ``lm_token_probability``: its inverse, the geometric mean of the probabilities of tokens.
-    * ``lm_bits_per_character``: the mean negative log-probability per character, to base 2.
+    * ``ppl``: perplexity, exp of the mean negative log-probability per token.
+    * ``bpc``: bits per character, the mean negative log-probability per character to base 2.
+    * ``lm_score``: the space that a compressor with these probabilities saves, as a share of the
+      size of the texts in UTF-8: 1 for certainty, 0 if nothing is saved, negative if it is worse.
+      It rises as the perplexity falls, and compares models with different units.
 
     Texts without log-probabilities are not counted.
 
@@ -111,20 +113,21 @@ def language_model_score(
     attr (str): The name of the Doc extension.
     RETURNS (Dict[str, Any]): The scores.
     """
-    total, n_tokens, n_characters = 0.0, 0, 0
+    total, n_tokens, n_characters, n_bytes = 0.0, 0, 0, 0
     for eg in examples:
         values = values_as_read(eg.predicted, attr)
         if values is not None:
             total += sum(values)
             n_tokens += len(values)
             n_characters += len(eg.predicted.text)
+            n_bytes += len(eg.predicted.text.encode("utf8"))
     if not n_tokens:
-        return dict.fromkeys(("lm_perplexity", "lm_token_probability", "lm_bits_per_character"))
-    mean = -total / n_tokens
+        return dict.fromkeys(("ppl", "bpc", "lm_score"))
+    bits = -total / math.log(2)
     return {
-        "lm_perplexity": math.exp(min(mean, 700.0)),
-        "lm_token_probability": math.exp(-mean),
-        "lm_bits_per_character": -total / math.log(2) / max(n_characters, 1),
+        "ppl": math.exp(min(-total / n_tokens, 700.0)),
+        "bpc": bits / max(n_characters, 1),
+        "lm_score": 1 - bits / (8 * max(n_bytes, 1)),
     }
 
 
@@ -142,8 +145,8 @@ def translation_score(
 ) -> Dict[str, Any]:
     """Score the translations in ``doc._.ATTR`` with sacrebleu, over all texts together.
 
-    * ``translation_bleu``: BLEU, matching word n-grams of up to four words (Papineni et al. 2002).
-    * ``translation_chrf``: chrF, matching character n-grams of up to six characters (Popović 2015).
+    * ``bleu``: BLEU, matching word n-grams of up to four words (Papineni et al. 2002).
+    * ``chrf``: chrF, matching character n-grams of up to six characters (Popović 2015).
 
     Texts without a gold translation are not counted. A missing prediction counts as an empty one.
     The signatures of the scores, which make them comparable, are logged once each.
@@ -167,12 +170,12 @@ def translation_score(
             gold.append(truth)
             predicted.append(eg.predicted._.get(attr) or "")
     if not gold:
-        return {"translation_bleu": None, "translation_chrf": None}
+        return {"bleu": None, "chrf": None}
     scores: Dict[str, Any] = {}
     for name, metric in (("bleu", BLEU(tokenize=tokenize)), ("chrf", CHRF())):
         # Rounding can lift a perfect score a little.
         percent = min(metric.corpus_score(predicted, [gold]).score, 100.0)
-        scores[f"translation_{name}"] = percent / 100
+        scores[name] = percent / 100
         _log_signature(name, str(metric.get_signature()))
     return scores
 
@@ -196,7 +199,7 @@ def _check_tokenizer(tokenize: str) -> None:
 
 @cache
 def _log_signature(name: str, signature: str) -> None:
-    logger.info("The signature of translation_%s: %s", name, signature)
+    logger.info("The signature of %s: %s", name, signature)
 
 
 def _compare(predicted: np.ndarray, gold: np.ndarray) -> Dict[str, float]:

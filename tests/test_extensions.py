@@ -123,7 +123,7 @@ def test_scores_are_of_the_tokens_that_were_read():
         return language_model_score([spacy.training.Example(doc, doc)], attr=LOGP)
 
     scores = scored(make_doc())
-    assert scores["lm_perplexity"] == pytest.approx(math.exp(63 / 6))
+    assert scores["ppl"] == pytest.approx(math.exp(63 / 6))
     assert scored(merge(make_doc(), (0, 4))) == scored(split(make_doc(), 2, "i", "s")) == scores
     assert values_as_read(merge(make_doc(), (0, 4)), SUM) == [1.0, 2.0, 4.0, 8.0, 16.0]
 

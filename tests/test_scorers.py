@@ -53,7 +53,7 @@ def score(predicted, gold):
     pairs = zip(predicted, gold, strict=True)
     examples = [make_example({"rating": p}, {"rating": g}) for p, g in pairs]
     scores = regression_score(examples, labels=["rating"])
-    found = [scores[f"regression_{metric}"] for metric in METRICS]
+    found = [scores[metric] for metric in METRICS]
     assert scores["regression_per_target"] == {"rating": dict(zip(METRICS, found, strict=True))}
     assert all(type(value) is float for value in found)
     return found
@@ -130,16 +130,16 @@ def test_texts_without_a_gold_value_do_not_count(gold):
     expected = regression_score(known, labels=["rating"])
     examples = [*known, make_example({"rating": 100.0}, gold)]
     assert regression_score(examples, labels=["rating"]) == expected
-    assert expected["regression_mae"] == pytest.approx(2 / 3)
+    assert expected["mae"] == pytest.approx(2 / 3)
 
 
 @pytest.mark.parametrize("predicted", [None, {}, {"other": 5.0}])
 def test_a_missing_prediction_is_an_error_of_the_gold_values_size(predicted):
     examples = [make_example(predicted, {"rating": -3.0}), make_example(*[{"rating": 1.0}] * 2)]
     scores = regression_score(examples, labels=["rating"])
-    assert scores["regression_mae"] == 1.5
-    assert scores["regression_rmse"] == pytest.approx(math.sqrt(4.5))
-    assert scores["regression_pearson"] == scores["regression_spearman"] == pytest.approx(1.0)
+    assert scores["mae"] == 1.5
+    assert scores["rmse"] == pytest.approx(math.sqrt(4.5))
+    assert scores["pearson"] == scores["spearman"] == pytest.approx(1.0)
 
 
 def test_targets_are_averaged_and_each_counts_its_own_texts():
@@ -159,7 +159,7 @@ def test_targets_are_averaged_and_each_counts_its_own_texts():
     }
     for metric in METRICS:
         mean = (expected["a"][metric] + expected["b"][metric]) / 2
-        assert scores[f"regression_{metric}"] == pytest.approx(mean)
+        assert scores[metric] == pytest.approx(mean)
 
 
 @pytest.mark.parametrize(
@@ -172,15 +172,15 @@ def test_targets_are_averaged_and_each_counts_its_own_texts():
 )
 def test_without_gold_values_there_are_no_scores(examples, labels):
     scores = regression_score([make_example(*pair) for pair in examples], labels=labels)
-    expected = dict.fromkeys((f"regression_{metric}" for metric in METRICS), None)
+    expected = dict.fromkeys(METRICS, None)
     assert scores == {**expected, "regression_per_target": {}}
 
 
 def test_the_values_of_another_extension():
     examples = [make_example({"rating": 1.0}, {"rating": 4.0}, "stars")]
-    assert regression_score(examples, attr="stars", labels=["rating"])["regression_mae"] == 3.0
+    assert regression_score(examples, attr="stars", labels=["rating"])["mae"] == 3.0
     set_doc_extension("regression")
-    assert regression_score(examples, labels=["rating"])["regression_mae"] is None
+    assert regression_score(examples, labels=["rating"])["mae"] is None
 
 
 def test_the_registered_scorer_takes_what_a_component_gives():
@@ -188,7 +188,7 @@ def test_the_registered_scorer_takes_what_a_component_gives():
     examples = (make_example({"rating": p}, {"rating": 2.0}) for p in (1.0, 4.0))
     scorer = make_regression_scorer()
     scores = scorer(examples, attr="regression", labels=("rating",), attention_attr=None)
-    assert scores["regression_mae"] == 1.5
+    assert scores["mae"] == 1.5
 
 
 HYPOTHESES = ["Le chat dort sur le lit.", "Il a mangé deux pommes hier soir !", "Où est-elle ?"]
@@ -205,8 +205,8 @@ def test_translations_score_as_sacrebleu_says():
     bleu = sacrebleu.corpus_bleu(HYPOTHESES, [REFERENCES])
     chrf = sacrebleu.corpus_chrf(HYPOTHESES, [REFERENCES])
     assert scores == {
-        "translation_bleu": pytest.approx(bleu.score / 100, abs=1e-12),
-        "translation_chrf": pytest.approx(chrf.score / 100, abs=1e-12),
+        "bleu": pytest.approx(bleu.score / 100, abs=1e-12),
+        "chrf": pytest.approx(chrf.score / 100, abs=1e-12),
     }
     assert all(type(score) is float and 0.3 < score < 0.9 for score in scores.values())
 
@@ -215,13 +215,13 @@ def test_bleu_by_hand():
     """Of 6 words 5 are right, of 5, 4 and 3 runs 4, 3 and 2; the other text is 2 words shorter."""
     examples = translations(["a b c d e x", "a b"], ["a b c d e f", "a b c d"])
     matched = (7 / 8) * (5 / 6) * (3 / 4) * (2 / 3)
-    score = translation_score(examples)["translation_bleu"]
+    score = translation_score(examples)["bleu"]
     assert score == pytest.approx(math.exp(1 - 10 / 8) * matched ** (1 / 4))
 
 
 def test_perfect_translations_score_one():
     scores = translation_score(translations(REFERENCES, REFERENCES))
-    assert scores == {"translation_bleu": 1.0, "translation_chrf": 1.0}
+    assert scores == {"bleu": 1.0, "chrf": 1.0}
 
 
 @pytest.mark.parametrize("tokenize", ["intl", "char", "zh", "none"])
@@ -229,7 +229,7 @@ def test_words_are_found_by_the_tokenizer_asked_for(tokenize):
     predicted, gold = ["我很喜欢吃苹果。", *HYPOTHESES], ["我喜欢吃红苹果。", *REFERENCES]
     scores = make_translation_scorer(tokenize)(translations(predicted, gold))
     expected = sacrebleu.corpus_bleu(predicted, [gold], tokenize=tokenize).score / 100
-    assert scores["translation_bleu"] == pytest.approx(expected)
+    assert scores["bleu"] == pytest.approx(expected)
     assert scores != translation_score(translations(predicted, gold))
 
 
@@ -250,21 +250,21 @@ def test_texts_without_a_gold_translation_do_not_count(gold):
 def test_a_missing_translation_is_an_empty_one(predicted):
     scores = translation_score(translations([predicted, *HYPOTHESES[1:]], REFERENCES))
     expected = sacrebleu.corpus_bleu(["", *HYPOTHESES[1:]], [REFERENCES]).score / 100
-    assert scores["translation_bleu"] == pytest.approx(expected)
+    assert scores["bleu"] == pytest.approx(expected)
     nothing = translation_score(translations([predicted] * 3, REFERENCES))
-    assert nothing == {"translation_bleu": 0.0, "translation_chrf": 0.0}
+    assert nothing == {"bleu": 0.0, "chrf": 0.0}
 
 
 @pytest.mark.parametrize("pairs", [[], [("Quoi ?", None)]])
 def test_without_gold_translations_there_are_no_scores(pairs):
     scores = translation_score([make_example(*pair, "translation") for pair in pairs])
-    assert scores == {"translation_bleu": None, "translation_chrf": None}
+    assert scores == {"bleu": None, "chrf": None}
 
 
 def test_the_translations_of_another_extension():
     examples = translations(REFERENCES, REFERENCES, "french")
-    assert translation_score(examples, attr="french")["translation_bleu"] == 1.0
-    assert translation_score(examples)["translation_bleu"] is None
+    assert translation_score(examples, attr="french")["bleu"] == 1.0
+    assert translation_score(examples)["bleu"] is None
 
 
 def test_signatures_are_logged_once(caplog):
@@ -274,8 +274,8 @@ def test_signatures_are_logged_once(caplog):
         make_translation_scorer(tokenize)(translations(HYPOTHESES, REFERENCES))
     logged = [record.getMessage() for record in caplog.records]
     assert len(logged) == 3
-    assert "translation_bleu: nrefs:1|case:mixed|eff:no|tok:13a|" in logged[0]
-    assert "translation_chrf: nrefs:1|" in logged[1] and "|nc:6|nw:0|" in logged[1]
+    assert "bleu: nrefs:1|case:mixed|eff:no|tok:13a|" in logged[0]
+    assert "chrf: nrefs:1|" in logged[1] and "|nc:6|nw:0|" in logged[1]
     assert "|tok:char|" in logged[2]
 
 
@@ -284,7 +284,7 @@ def test_the_registered_translation_scorer_takes_what_a_component_gives():
     scorer = pickle.loads(pickle.dumps(make_translation_scorer("char")))
     scores = scorer(iter(translations(HYPOTHESES, REFERENCES)), attr="translation", labels=())
     expected = sacrebleu.corpus_bleu(HYPOTHESES, [REFERENCES], tokenize="char").score / 100
-    assert scores["translation_bleu"] == pytest.approx(expected)
+    assert scores["bleu"] == pytest.approx(expected)
 
 
 @pytest.mark.slow
@@ -310,25 +310,32 @@ def predicted(*texts, attr="log_probability"):
 
 
 @pytest.mark.parametrize(
-    ("texts", "probability", "bits"),
+    ("texts", "probability", "bits", "saved"),
     [
         # sqrt(1/4 * 1/9) = 1/6
-        ([(["abcd"], [1 / 4, 1 / 9])], 1 / 6, math.log2(36) / 4),
-        ([(["ab", "c"], [1 / 2, 1 / 8, 1 / 4])], 1 / 4, 6 / 3),
+        ([(["abcd"], [1 / 4, 1 / 9])], 1 / 6, math.log2(36) / 4, 1 - math.log2(36) / 32),
+        ([(["ab", "c"], [1 / 2, 1 / 8, 1 / 4])], 1 / 4, 6 / 3, 1 - 6 / 24),
         # All texts together, not the mean of theirs: 2 + 3 + 3 bits, 5 tokens, 3 characters.
-        ([(["a"], [1 / 2, 1 / 2]), (["b", "c"], [1 / 8, 1 / 4, 1 / 2])], 2 ** (-8 / 5), 8 / 3),
+        (
+            [(["a"], [1 / 2, 1 / 2]), (["b", "c"], [1 / 8, 1 / 4, 1 / 2])],
+            2 ** (-8 / 5),
+            8 / 3,
+            2 / 3,
+        ),
         # An empty text has an end, and no characters.
-        ([([], [1 / 4])], 1 / 4, 2.0),
-        ([([], [1 / 4]), (["a"], [1.0, 1.0])], (1 / 4) ** (1 / 3), 2.0),
-        ([(["sure"], [1.0, 1.0])], 1.0, 0.0),
+        ([([], [1 / 4])], 1 / 4, 2.0, 0.75),
+        ([([], [1 / 4]), (["a"], [1.0, 1.0])], (1 / 4) ** (1 / 3), 2.0, 0.75),
+        ([(["sure"], [1.0, 1.0])], 1.0, 0.0, 1.0),
+        # Two characters of three bytes each: 6 of 48 bits.
+        ([(["你好"], [1 / 16, 1 / 4])], 1 / 8, 3.0, 1 - 6 / 48),
     ],
 )
-def test_worked_values_of_a_language_model(texts, probability, bits):
+def test_worked_values_of_a_language_model(texts, probability, bits, saved):
     scores = language_model_score(predicted(*texts))
     assert scores == {
-        "lm_perplexity": pytest.approx(1 / probability),
-        "lm_token_probability": pytest.approx(probability),
-        "lm_bits_per_character": pytest.approx(bits),
+        "ppl": pytest.approx(1 / probability),
+        "bpc": pytest.approx(bits),
+        "lm_score": pytest.approx(saved),
     }
     assert all(type(score) is float for score in scores.values())
 
@@ -342,18 +349,16 @@ def test_texts_that_were_not_read_do_not_count():
 @pytest.mark.parametrize("texts", [[], [(["a"], None)], [(["a"], None), ([], None)]])
 def test_without_log_probabilities_there_are_no_scores(texts):
     scores = language_model_score(predicted(*texts))
-    assert scores == dict.fromkeys(
-        ("lm_perplexity", "lm_token_probability", "lm_bits_per_character")
-    )
+    assert scores == dict.fromkeys(("ppl", "bpc", "lm_score"))
 
 
 def test_texts_that_are_all_but_impossible_have_finite_scores():
     (example,) = predicted((["a"], [1.0, 1.0]))
     example.predicted._.log_probability = [-1e4, -1e4]
     scores = language_model_score([example])
-    assert scores["lm_token_probability"] == 0.0
-    assert scores["lm_perplexity"] == pytest.approx(math.exp(700))
-    assert scores["lm_bits_per_character"] == pytest.approx(2e4 / math.log(2))
+    assert scores["ppl"] == pytest.approx(math.exp(700))
+    assert scores["bpc"] == pytest.approx(2e4 / math.log(2))
+    assert scores["lm_score"] == pytest.approx(1 - 2e4 / math.log(2) / 8)
 
 
 def test_the_registered_scorer_of_language_models_takes_what_a_component_gives():
@@ -361,5 +366,5 @@ def test_the_registered_scorer_of_language_models_takes_what_a_component_gives()
     examples = predicted((["ab"], [1 / 4, 1 / 9]), attr="log_p")
     scorer = pickle.loads(pickle.dumps(make_language_model_scorer()))
     scores = scorer(iter(examples), attr="log_p", perplexity_attr="perplexity", labels=(), window=7)
-    assert scores["lm_perplexity"] == pytest.approx(6.0)
-    assert language_model_score(examples)["lm_perplexity"] is None
+    assert scores["ppl"] == pytest.approx(6.0)
+    assert language_model_score(examples)["ppl"] is None

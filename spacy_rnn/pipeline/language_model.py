@@ -83,9 +83,9 @@ class LanguageModelSettings:
         "scorer": {"@scorers": "spacy_rnn.language_model_scorer.v1"},
     },
     default_score_weights={
-        "lm_token_probability": 1.0,
-        "lm_perplexity": None,
-        "lm_bits_per_character": None,
+        "lm_score": 1.0,
+        "ppl": None,
+        "bpc": None,
     },
 )
 @with_fields_of(LanguageModelSettings)

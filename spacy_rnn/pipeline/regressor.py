@@ -41,10 +41,10 @@ class RegressorSettings(DocumentSettings):
         "scorer": {"@scorers": "spacy_rnn.regression_scorer.v1"},
     },
     default_score_weights={
-        "regression_pearson": 1.0,
-        "regression_spearman": None,
-        "regression_mae": None,
-        "regression_rmse": None,
+        "pearson": 1.0,
+        "spearman": None,
+        "mae": None,
+        "rmse": None,
         "regression_per_target": None,
     },
 )

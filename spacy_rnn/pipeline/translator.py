@@ -87,10 +87,10 @@ class TranslatorSettings:
         "scorer": {"@scorers": "spacy_rnn.translation_scorer.v1"},
     },
     default_score_weights={
-        "translation_bleu": 1.0,
-        "translation_chrf": 0.0,
-        "translation_token_acc": 0.0,
-        "translation_perplexity": None,
+        "bleu": 1.0,
+        "chrf": 0.0,
+        "piece_acc": 0.0,
+        "piece_ppl": None,
     },
 )
 @with_fields_of(TranslatorSettings)
@@ -213,8 +213,8 @@ class RNNTranslator(RNNPipe):
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
         """Score translations, and the predictions of the gold ones with teacher forcing:
-        ``translation_token_acc``, the share of their pieces that have the highest score, and
-        ``translation_perplexity`` per piece.
+        ``piece_acc``, the share of their pieces that have the highest score, and ``piece_ppl``, the
+        perplexity per piece.
 
         examples (Iterable[Example]): The examples to score.
         RETURNS (Dict[str, Any]): The scores; empty without a scorer.
@@ -229,8 +229,8 @@ class RNNTranslator(RNNPipe):
         if pairs:
             sources, targets = zip(*pairs, strict=True)
             forced = evaluate_translations(self.model, sources, targets)
-            scores["translation_token_acc"] = forced.accuracy
-            scores["translation_perplexity"] = forced.perplexity
+            scores["piece_acc"] = forced.accuracy
+            scores["piece_ppl"] = forced.perplexity
         return scores
 
     # Prediction

@@ -89,7 +89,6 @@ def _token_log_probabilities(doc):
 #: No language model knows which of the sentences comes: the first words cannot be predicted better
 #: than by 1/4 each. All other tokens can, and so can the ends, which count as tokens.
 CHOICE = len(SENTENCES) * math.log(len(SENTENCES))
-N_TOKENS = sum(len(sentence[0].split()) + 1 for sentence in SENTENCES)
 
 KINDS = {
     kind.factory: kind
@@ -98,14 +97,14 @@ KINDS = {
         Kind("rnn_ner", "ents_f", _entity_probabilities, _entities),
         Kind("rnn_textcat", "cats_micro_f", _scores, _cats),
         Kind("rnn_textcat_multilabel", "cats_micro_f", _scores, _cats),
-        Kind("rnn_regressor", "regression_pearson", _scores, _values),
-        Kind("rnn_translator", "translation_bleu", _translation_log_probabilities, _characters),
+        Kind("rnn_regressor", "pearson", _scores, _values),
+        Kind("rnn_translator", "bleu", _translation_log_probabilities, _characters),
         Kind(
             "rnn_lm",
-            "lm_token_probability",
+            "lm_score",
             _log_probabilities,
             _token_log_probabilities,
-            best=math.exp(-CHOICE / N_TOKENS),
+            best=1 - CHOICE / math.log(2) / (8 * sum(len(words) for words, *_ in SENTENCES)),
             floor=CHOICE,
         ),
     )

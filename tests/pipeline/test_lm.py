@@ -17,11 +17,13 @@ from spacy_rnn.architectures.language_model import log_probabilities
 from spacy_rnn.extensions import perplexity, set_doc_extension
 from spacy_rnn.runtime.batching import MemoryLimits
 
-from ..helpers.kinds import CHOICE, KINDS
+from ..helpers.kinds import CHOICE
 from ..helpers.pipelines import SENTENCES, make_doc, make_examples, make_pipeline, train
 from ..helpers.slow import slow_but
 
 NAME = "rnn_lm"
+#: the probability of a token, on geometric mean, of a perfect fit
+BEST = math.exp(-CHOICE / sum(len(text.split()) + 1 for text, *_ in SENTENCES))
 UNITS = {
     "characters": {"@architectures": "spacy_rnn.CharacterUnits.v1", "min_freq": 1},
     "words": {"@architectures": "spacy_rnn.WordUnits.v1", "min_freq": 1},
@@ -190,10 +192,11 @@ def test_scores_are_those_of_all_tokens_whatever_the_windows(units):
     for batch_tokens, window in [(4096, 512), (4096, 3), (1, 512), (7, 1), (10, 4)]:
         pipe_of(nlp).model.attrs["limits"] = MemoryLimits(batch_tokens, window, 0)
         scores = nlp.evaluate(examples)
-        assert scores["lm_perplexity"] == pytest.approx(math.exp(mean), rel=1e-5)
-        assert scores["lm_token_probability"] == pytest.approx(math.exp(-mean), rel=1e-5)
-        bits = mean * len(values) / math.log(2) / n_characters
-        assert scores["lm_bits_per_character"] == pytest.approx(bits, rel=1e-5)
+        assert scores["ppl"] == pytest.approx(math.exp(mean), rel=1e-5)
+        bits = mean * len(values) / math.log(2)
+        assert scores["bpc"] == pytest.approx(bits / n_characters, rel=1e-5)
+        n_bytes = len("".join(TEXTS).encode("utf8"))
+        assert scores["lm_score"] == pytest.approx(1 - bits / 8 / n_bytes, rel=1e-5)
         found.append(values_of(nlp, TEXTS))
     for others in found[1:]:
         same(found[0], others)
@@ -225,10 +228,8 @@ def test_learns_with_all_units(units):
     examples = make_examples(nlp)
     train(nlp, examples, steps=80)
     scores = nlp.evaluate(examples)
-    kind = KINDS[NAME]
-    assert scores["lm_token_probability"] == pytest.approx(kind.best, abs=0.04)
-    assert scores["lm_token_probability"] <= kind.best + 1e-6
-    assert scores["lm_perplexity"] == pytest.approx(1 / scores["lm_token_probability"])
+    assert 1 / scores["ppl"] == pytest.approx(BEST, abs=0.04)
+    assert 1 / scores["ppl"] <= BEST + 1e-6
 
 
 @pytest.mark.parametrize("way", slow_but(["disk"], ["bytes", "disk", "pickle", "deepcopy"]))
@@ -264,7 +265,7 @@ def test_texts_of_one_character(units):
     examples = examples_of(nlp, ["aaaa", "aaaa"])
     train(nlp, examples, steps=40)
     assert 3 <= len(pipe_of(nlp).shim.features) <= 9
-    assert nlp.evaluate(examples)["lm_token_probability"] > 0.9
+    assert 1 / nlp.evaluate(examples)["ppl"] > 0.9
     assert all(np.isfinite(values).all() for values in values_of(nlp, ["aaaa", "", "b", "a" * 99]))
 
 
@@ -299,7 +300,7 @@ def test_an_adaptive_softmax_for_large_vocabularies():
     train(nlp, examples, steps=60)
     (module,) = pipe_of(nlp).shim.module.values()
     assert module.output.clusters.cutoffs == [8, len(pipe_of(nlp).shim.features)]
-    assert nlp.evaluate(examples)["lm_token_probability"] > 0.9 * KINDS[NAME].best
+    assert 1 / nlp.evaluate(examples)["ppl"] > 0.9 * BEST
     copied = make(model=model).from_bytes(nlp.to_bytes())
     same(values_of(copied, TEXTS), values_of(nlp, TEXTS), 0.0)
 
@@ -372,7 +373,7 @@ def test_learns_in_every_direction(direction, cell):
     nlp = make(model={"encoder": {"direction": direction, "cell": cell}})
     examples = make_examples(nlp)
     losses = train(nlp, examples, steps=50)
-    assert nlp.evaluate(examples)["lm_token_probability"] > 0.95 * KINDS[NAME].best
+    assert 1 / nlp.evaluate(examples)["ppl"] > 0.95 * BEST
     floor = CHOICE * (2 if direction == "both" else 1)
     assert floor <= losses[NAME] < floor + 2.0
 
@@ -530,7 +531,7 @@ def test_learns_with_all_settings(config):
     nlp = make(**config)
     examples = make_examples(nlp)
     train(nlp, examples, steps=60)
-    assert nlp.evaluate(examples)["lm_token_probability"] > 0.9 * KINDS[NAME].best
+    assert 1 / nlp.evaluate(examples)["ppl"] > 0.9 * BEST
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward", "both"])
@@ -589,7 +590,7 @@ def test_two_language_models_in_one_pipeline(attrs, tmp_path):
             assert doc[1:]._.get(names[1]) == pytest.approx(math.exp(-np.mean(values[1:-1])))
         for pipe, name in ((NAME, "perplexity"), ("other", perplexity_attr)):
             scores = pipeline.get_pipe(pipe).score([Example(doc, doc)])
-            assert scores["lm_perplexity"] == pytest.approx(doc._.get(name))
+            assert scores["ppl"] == pytest.approx(doc._.get(name))
 
 
 # Conditions
@@ -684,10 +685,10 @@ def test_scores_start_from_the_gold_labels():
     scores = nlp.evaluate(examples)
     docs = [nlp(with_cats(nlp, text, **cats)) for text, cats in LABELED]
     values = [value for doc in docs for value in doc._.log_probability]
-    assert scores["lm_token_probability"] == pytest.approx(math.exp(np.mean(values)), rel=1e-5)
+    assert 1 / scores["ppl"] == pytest.approx(math.exp(np.mean(values)), rel=1e-5)
     unlabelled = nlp.evaluate(examples_of(nlp, [text for text, _ in LABELED]))
-    assert scores["lm_token_probability"] > unlabelled["lm_token_probability"] + 0.05
-    assert pipe_of(nlp).score([])["lm_perplexity"] is None
+    assert 1 / scores["ppl"] > 1 / unlabelled["ppl"] + 0.05
+    assert pipe_of(nlp).score([])["ppl"] is None
 
 
 @pytest.mark.parametrize("condition, where", [("cats", "doc.cats"), ("lm_style", "doc._.lm_style")])

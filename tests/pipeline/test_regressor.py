@@ -63,7 +63,7 @@ def test_another_extension():
     examples = [example(nlp, f"w{i}", {"grade": float(i)}, "grades") for i in range(4)]
     train(nlp, examples, steps=60)
     assert nlp("w3")._.grades["grade"] == pytest.approx(3.0, abs=0.3)
-    assert nlp.evaluate(examples)["regression_pearson"] > 0.95
+    assert nlp.evaluate(examples)["pearson"] > 0.95
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), "1", None])
@@ -86,7 +86,7 @@ def test_a_constant_target():
     examples = [example(nlp, f"w{i}", {"x": 5.0}) for i in range(3)]
     train(nlp, examples, steps=40)
     assert nlp("w1")._.regression["x"] == pytest.approx(5.0, abs=0.2)
-    assert nlp.evaluate(examples)["regression_pearson"] == 0.0
+    assert nlp.evaluate(examples)["pearson"] == 0.0
 
 
 def test_a_target_without_a_scale():
@@ -102,4 +102,4 @@ def test_values_travel_in_spacy_files(tmp_path):
     DocBin(docs=docs, store_user_data=True).to_disk(tmp_path / "train.spacy")
     examples = list(Corpus(tmp_path / "train.spacy")(nlp))
     train(nlp, examples)
-    assert nlp.evaluate(examples)["regression_pearson"] > 0.95
+    assert nlp.evaluate(examples)["pearson"] > 0.95

@@ -58,7 +58,7 @@ def test_learns_spelling_and_spacing():
     assert translations(nlp) == TARGETS
     assert [nlp(text)._.translation for text in SOURCES] == TARGETS
     scores = nlp.evaluate(make_examples(nlp))
-    assert scores["translation_bleu"] == scores["translation_chrf"] == 1.0
+    assert scores["bleu"] == scores["chrf"] == 1.0
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_trains_on_a_parallel_corpus():
         passes.append(losses[NAME])
     assert passes[-1] < 0.85 * passes[0]
     scores = nlp.evaluate(list(corpus(nlp)))
-    assert 0 <= scores["translation_bleu"] <= 1 and 0 < scores["translation_chrf"] <= 1
+    assert 0 <= scores["bleu"] <= 1 and 0 < scores["chrf"] <= 1
 
 
 # Texts

@@ -109,7 +109,7 @@ def test_learns_from_predictions():
         }
     )
     train(nlp, make_examples(nlp), steps=60)
-    assert nlp.evaluate(make_examples(nlp))["translation_token_acc"] > 0.9
+    assert nlp.evaluate(make_examples(nlp))["piece_acc"] > 0.9
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.5])
@@ -137,21 +137,21 @@ def test_how_well_translations_are_predicted():
         alone = nlp.evaluate([eg])
         if eg.x.text.strip() and eg.y._.translation:
             n = len(features_of(nlp).target.encode([eg.y._.translation])[0]) + 1
-            loss += n * math.log(alone["translation_perplexity"])
-            n_right += n * alone["translation_token_acc"]
+            loss += n * math.log(alone["piece_ppl"])
+            n_right += n * alone["piece_acc"]
             n_pieces += n
         else:
-            assert "translation_perplexity" not in alone
-    assert scores["translation_perplexity"] == pytest.approx(math.exp(loss / n_pieces), rel=1e-3)
-    assert scores["translation_token_acc"] == pytest.approx(n_right / n_pieces, abs=1e-6)
+            assert "piece_ppl" not in alone
+    assert scores["piece_ppl"] == pytest.approx(math.exp(loss / n_pieces), rel=1e-3)
+    assert scores["piece_acc"] == pytest.approx(n_right / n_pieces, abs=1e-6)
     well = nlp.evaluate(make_examples(nlp))
-    assert well["translation_token_acc"] > 0.99 and 1 <= well["translation_perplexity"] < 2
+    assert well["piece_acc"] > 0.99 and 1 <= well["piece_ppl"] < 2
 
 
 def test_perplexity_is_of_the_probability_that_search_finds():
     nlp = shared()
     ((best,),) = pipe_of(nlp).translate(SOURCES[:1])
-    found = nlp.evaluate([pair(nlp, SOURCES[0], best.text)])["translation_perplexity"]
+    found = nlp.evaluate([pair(nlp, SOURCES[0], best.text)])["piece_ppl"]
     (pieces,) = features_of(nlp).target.encode([best.text])
     if len(pieces) == len(best.pieces):
         expected = math.exp(-best.log_probability / (len(pieces) + 1))
@@ -167,7 +167,7 @@ def test_translates_after_an_evaluation_that_does_not_decode():
     nlp = make_trained()
     before_update = make_decode_every(evaluations=2, eval_frequency=1)
     before_update(nlp, {"step": 1})
-    assert nlp.evaluate(make_examples(nlp))["translation_bleu"] == 0.0
+    assert nlp.evaluate(make_examples(nlp))["bleu"] == 0.0
     assert nlp(SOURCES[0])._.translation == TARGETS[0]
 
 
@@ -201,8 +201,8 @@ def test_decodes_at_each_nth_evaluation(tmp_path, capsys):
     def watched(examples, **kwargs):
         decoded.append(nlp.get_pipe("translator").decodes)
         scores = evaluate(examples, **kwargs)
-        assert scores["translation_token_acc"] is not None
-        assert decoded[-1] or scores["translation_bleu"] == scores["translation_chrf"] == 0.0
+        assert scores["piece_acc"] is not None
+        assert decoded[-1] or scores["bleu"] == scores["chrf"] == 0.0
         return scores
 
     nlp.evaluate = watched
