@@ -11,6 +11,7 @@ import contextlib
 import shutil
 import sys
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 from signal import SIGINT
 from timeit import default_timer as timer
@@ -38,8 +39,8 @@ from .checkpoint import FOLDER, Progress, load_checkpoint, save_checkpoint
 from .interrupts import Interrupts
 from .random_state import OwnRandomness
 
-#: the number of steps that were done when a training was resumed, for loggers; None in others
-resumed_at: ContextVar[Optional[int]] = ContextVar("resumed_at", default=None)
+#: while the loggers of a resumed training are set up, how far it had come before
+past_progress: ContextVar[Optional[Progress]] = ContextVar("past_progress", default=None)
 
 Info = Dict[str, Any]
 
@@ -261,12 +262,12 @@ def train(
         done = training.progress.step
         stdout.write(msg.info(f"Resumed from the checkpoint after {done} steps") + "\n")
     stdout.write(msg.info(f"Initial learn rate: {training.optimizer.learn_rate}") + "\n")
-    token = resumed_at.set(training.progress.step if resumed else None)
+    token = past_progress.set(replace(training.progress) if resumed else None)
     try:
         with nlp.select_pipes(disable=settings["frozen_components"]):
             log_step, finalize_logger = settings["logger"](nlp, stdout, stderr)
     finally:
-        resumed_at.reset(token)
+        past_progress.reset(token)
     with Interrupts() as interrupts:
         try:
             for info, is_best in training.steps():

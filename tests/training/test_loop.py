@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import signal
 
 import pytest
@@ -10,6 +11,7 @@ import srsly
 from spacy.training.loop import train as spacy_train
 
 from spacy_rnn.training import checkpoint, loop
+from spacy_rnn.training.logger import read_rows
 
 from ..helpers.kinds import KINDS
 from ..helpers.slow import slow_but
@@ -196,3 +198,38 @@ def test_a_full_disk_keeps_what_was_whole(tmp_path, monkeypatch):
     run(config, whole)
     assert "after 4 steps" in run(config, output, resume=True)
     assert content(output) == content(whole)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_curves_go_on(suffix, tmp_path):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    logger = {"@loggers": "spacy_rnn.CurveLogger.v1", "console_output": False}
+    hooks = {"@loggers": "trainings.Hooks.v1"}
+    config = make_config(make("rnn_tagger"), tmp_path)
+
+    def settings(path):
+        curves = {**logger, "path": str(path)}
+        return {"@loggers": "spacy.ChainLogger.v1", "logger1": curves, "logger2": hooks}
+
+    curves = [tmp_path / f"{name}{suffix}" for name in ("whole", "stopped")]
+    config["training"]["logger"] = settings(curves[0])
+    run(config, whole)
+    config["training"]["logger"] = settings(curves[1])
+    HOOKS.append(lambda step: step == 6 and os.kill(os.getpid(), signal.SIGTERM))
+    run(config, stopped)
+    HOOKS.clear()
+    # A row of a step after the checkpoint, as a kill leaves it.
+    shutil.copy(curves[0], curves[1])
+    run(config, stopped, resume=True)
+    rows, expected = (list(map(without_times, read_rows(path))) for path in reversed(curves))
+    # The means of gradients of a row leave out the steps before the stop.
+    for row in (rows[2], expected[2]):
+        for name in list(row):
+            if name.startswith("gradient_norm"):
+                del row[name]
+    assert rows == expected and [row["step"] for row in rows] == [0, 4, 8, 12]
+
+
+def without_times(row):
+    times = ("seconds", "speed", "words_per_second")
+    return {name: x for name, x in row.items() if name not in times}
