@@ -38,7 +38,7 @@ TRAINED = {
     "text": ("rnn_lm", "lm"),
 }
 #: pages whose code runs by default
-QUICK = [ROOT / "README.md", ROOT / "docs" / "ner.md"]
+QUICK = [ROOT / "README.md", ROOT / "docs" / "reference" / "ner.md"]
 LANGUAGES = ("python", "ini", "shell", "bash", "text", "toml")
 
 

@@ -14,7 +14,7 @@ from spacy.util import load_config, load_model_from_config, registry
 
 from ..helpers.paths import ROOT
 
-PAGE = ROOT / "docs" / "course.md"
+PAGE = ROOT / "docs" / "explanation" / "course.md"
 TEXT = PAGE.read_text(encoding="utf8")
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL))
 BENCHMARKS = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf8")
@@ -29,13 +29,13 @@ def test_an_idea_has_a_config_code_and_a_figure(text):
     )
     assert 0 < config < code < measured
     assert "```ini" in text[config:code]
-    assert "](../spacy_rnn/" in text[code:measured]
+    assert "](../../spacy_rnn/" in text[code:measured]
     assert re.search(rf"`\w+` {NUMBER}|```python", text[measured:])
 
 
 def test_links_lead_to_files():
     links = re.findall(r"\]\(([^)]+)\)", re.sub(r"```.*?```", "", TEXT, flags=re.DOTALL))
-    assert "../README.md" in links
+    assert "../../README.md" in links
     for link in links:
         assert (PAGE.parent / link).exists(), link
 

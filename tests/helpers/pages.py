@@ -15,7 +15,7 @@ from thinc.api import Config
 from .paths import ROOT
 
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 #: other pages that links lead to
 OTHER_PAGES = [ROOT / folder / "README.md" for folder in ("benchmarks", "corpora")]
 
