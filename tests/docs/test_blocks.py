@@ -1,10 +1,12 @@
 """Every block of the documentation does what the page says."""
 
 import argparse
+import io
 import re
 import runpy
 import shlex
 import shutil
+from contextlib import redirect_stdout
 from functools import reduce
 from importlib.metadata import metadata, requires
 from operator import getitem
@@ -22,7 +24,8 @@ from thinc.api import Config
 from weasel.util.config import load_project_config
 
 from ..helpers.cli import run, setup_cli_once
-from ..helpers.pages import PAGES, blocks, parse, parts, title
+from ..helpers.output import assert_alike
+from ..helpers.pages import PAGES, blocks, outputs, parse, parts, title
 from ..helpers.paths import ROOT
 from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, train
 from ..helpers.slow import slow_but
@@ -110,12 +113,17 @@ WITH_PYTHON = [
 
 @pytest.mark.parametrize("page", slow_but(QUICK, WITH_PYTHON), ids=title)
 def test_python(page, folder):
-    names = {"__name__": title(page)}
+    """The code runs, and prints what is shown below it."""
+    names, shown = {"__name__": title(page)}, outputs(page)
     for block in parts(page).blocks:
         if block.language == "python":
             # Tracebacks have the lines of the page.
             code = "\n" * (block.line - 1) + block.text
-            exec(compile(code, str(page), "exec"), names)
+            printed = io.StringIO()
+            with redirect_stdout(printed):
+                exec(compile(code, str(page), "exec"), names)
+            if block in shown:
+                assert_alike(printed.getvalue(), shown[block])
 
 
 # Configs

@@ -107,6 +107,16 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
+def outputs(page: Path) -> Dict[Block, str]:
+    """The Python blocks of a page that show what they print, in a block of text right below."""
+    found, pairs = {}, zip(parts(page).blocks, parts(page).blocks[1:], strict=False)
+    for code, shown in pairs:
+        between = shown.line - code.line - code.text.count("\n")
+        if (code.language, shown.language, between) == ("python", "text", 3):
+            found[code] = shown.text
+    return found
+
+
 def blocks(*languages: str) -> List[Block]:
     """All blocks in these languages."""
     return [block for page in PAGES for block in parts(page).blocks if block.language in languages]
