@@ -63,6 +63,9 @@ def stand_ins(tmp_path_factory):
         gold = DocBin(docs=[eg.reference for eg in examples], store_user_data=True)
         for part in ("train", "dev", "test"):
             gold.to_disk(folder / "corpus" / name / f"{part}.spacy")
+    write_tables(folder)
+    shutil.copytree(folder / "training/reviews/model-best", folder / "training/model-best")
+    shutil.copytree(folder / "training/reviews/model-best", folder / "classifier_new")
     # `spacy.load` takes the name of a package for a folder where no package has it.
     shutil.copytree(folder / "training/agreement/model-best", folder / "en_agreement")
     corpus = folder / "corpus/agreement/dev.spacy"
@@ -83,6 +86,20 @@ def stand_ins(tmp_path_factory):
     (folder / "labels").mkdir()
     srsly.write_json(folder / "labels" / "tagger.json", ["NN", "VBZ"])
     return folder
+
+
+def write_tables(folder):
+    """The files that users have: texts with labels, tokens with tags, and single texts."""
+    texts, table, tokens = "", "text,label\n", ""
+    for words, _, _, _, category, _, entities, _ in SENTENCES:
+        texts += f"{words}\n"
+        table += f"{words},{category}\n"
+        pairs = zip(words.split(), entities.split(), strict=True)
+        tokens += "".join(f"{word} {tag}\n" for word, tag in pairs) + "\n"
+    (folder / "lines.txt").write_text(texts)
+    for part in ("train", "dev", "test"):
+        (folder / f"{part}.csv").write_text(table)
+        (folder / f"{part}.conll").write_text(tokens)
 
 
 @pytest.fixture
