@@ -19,13 +19,12 @@ TRAINED = ("agreement", "news", "parallel")
 SESSION = """\
 import spacy
 tagger = spacy.load("training/agreement/model-best")
-for text in ["The sheep near the barns was here.", "The sheep near the barn were here."]:
-    print(*[f"{token.text}/{token.tag_}" for token in tagger(text)])
+print(*[f"{token.text}/{token.tag_}" for token in tagger("The sheep near the barn were here.")])
 recognizer = spacy.load("training/news/model-best")
-doc = recognizer("On Friday Bellow, mayor of Wexver Park, put the new Belgate on the desk.")
-[(entity.text, entity.label_) for entity in doc.ents]
+doc = recognizer("Lincoln said that the Lincoln went on sale in Lincoln.")
+print([(entity.text, entity.label_) for entity in doc.ents])
 translator = spacy.load("training/parallel/model-best")
-translator("On Friday, she went to the market.")._.translation
+print(translator("On Friday, she went to the market.")._.translation)
 """
 
 
