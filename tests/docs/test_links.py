@@ -40,13 +40,6 @@ def test_the_index_names_every_page():
     assert pages <= linked
 
 
-def test_the_readme_has_two_commands():
-    """Continuous integration runs them."""
-    blocks = [block for block in parts(README).blocks if block.language == "bash"]
-    assert [block.text.count("\n") for block in blocks] == [1, 1]
-    assert "spacy project run all" in blocks[0].text and "pytest" in blocks[1].text
-
-
 def test_the_page_of_the_project_is_that_of_today(tmp_path):
     """As `spacy project document` writes it, but for the folder of the page in a link."""
     shutil.copy(ROOT / "project.yml", tmp_path)
