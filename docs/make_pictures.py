@@ -16,15 +16,18 @@ from rich.syntax import Syntax
 
 #: the pipelines of the session, by the names of their corpora
 TRAINED = ("agreement", "news", "parallel")
+#: none of its texts is in the training data
 SESSION = """\
 import spacy
 tagger = spacy.load("training/agreement/model-best")
-print(*[f"{token.text}/{token.tag_}" for token in tagger("The sheep near the barn were here.")])
+doc = tagger("The sheep near the barn were here.")
+print(*[f"{token.text}/{token.tag_}" for token in doc])
 recognizer = spacy.load("training/news/model-best")
 doc = recognizer("Lincoln said that the Lincoln went on sale in Lincoln.")
 print([(entity.text, entity.label_) for entity in doc.ents])
 translator = spacy.load("training/parallel/model-best")
-print(translator("On Friday, she went to the market.")._.translation)
+doc = translator("The actresses were younger than the queen.")
+print(doc._.translation)
 """
 
 
@@ -41,30 +44,18 @@ def draw(folder: Path, picture: Path) -> None:
     folder (Path): Where the project was run.
     picture (Path): The SVG file to write.
     """
-    console = Console(record=True, width=92, color_system="truecolor", force_terminal=True)
+    console = Console(record=True, width=80, color_system="truecolor", force_terminal=True)
     picture = picture.absolute()
     os.chdir(folder)
     names: dict = {}
-    for statement in statements(SESSION):
-        prompt = ">>> " + statement.rstrip().replace("\n", "\n... ")
+    for line in SESSION.splitlines():
+        prompt = f">>> {line}"
         console.print(Syntax(prompt, "pycon", theme="monokai", background_color="default"))
         printed = io.StringIO()
         with redirect_stdout(printed):
-            # As in the interpreter, which displays the value of an expression.
-            exec(compile(statement, "<session>", "single"), names)
+            exec(line, names)
         console.print(printed.getvalue(), end="", highlight=False, markup=False)
     console.save_svg(str(picture), title="python")
-
-
-def statements(code: str) -> list:
-    """Split code into statements, which may have indented lines."""
-    found: list = []
-    for line in code.splitlines(keepends=True):
-        if line.startswith(" "):
-            found[-1] += line
-        else:
-            found.append(line)
-    return found
 
 
 if __name__ == "__main__":
