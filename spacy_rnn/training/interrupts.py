@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
-import threading
 from types import FrameType
 from typing import Any, Dict, Optional
 
@@ -23,7 +23,7 @@ class Interrupts:
 
     def __enter__(self) -> Interrupts:
         # Only the main thread may set handlers, and only it receives signals.
-        if threading.current_thread() is threading.main_thread():
+        with contextlib.suppress(ValueError):
             self._handlers = {number: signal.signal(number, self._note) for number in SIGNALS}
         return self
 
