@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..nn.cells import CELLS
 from ..nn.rnn import Encoder
 from .graph import Graph
 from .int8 import int8_lstm
@@ -60,27 +61,51 @@ def input_bounds(
 
 
 def encode(
-    graph: Graph, encoder: Encoder, x: str, lengths: str, bounds: Optional[Bounds] = None
-) -> str:
+    graph: Graph,
+    encoder: Encoder,
+    x: str,
+    lengths: str,
+    state: Optional[str] = None,
+    bounds: Optional[Bounds] = None,
+) -> tuple[str, Optional[str]]:
     """Run all layers over padded sequences.
 
     x (str): float32 (T, B, input_size). lengths (str): int32 (B,).
+    state (Optional[str]): The state before the first step, see `Encoder.state_size`; zeros without.
     bounds (Optional[Bounds]): Run an LSTM with 8-bit integers, on inputs within these bounds. Other
         cells have no such operator and stay in float32, as all do without bounds.
-    RETURNS (str): float32 (T, B, output_size). Past the end of a sequence the values mean nothing.
+    RETURNS (tuple[str, Optional[str]]): The states, float32 (T, B, output_size), which past the end
+        of a sequence mean nothing, and the state after the last step; None without `state`.
     """
     width = encoder.input_size
+    finals = []
     layers: Any = zip(encoder.layers, encoder.norms, strict=True)
     for k, (layer, norm) in enumerate(layers):
+        before = [] if state is None else _of_layer(graph, encoder, state, k)
         if not encoder.is_recurrent:
             y = graph.add("Tanh", linear(graph, layer.linear, x))
         elif encoder.cell == "lstm" and bounds is not None:
-            y = int8_lstm(graph, layer, encoder.direction, x, lengths, bounds[k])
+            y, last = int8_lstm(graph, layer, encoder.direction, x, lengths, bounds[k], before)
+            finals.append(last)
         else:
-            y, _ = recurrent_layer(graph, layer, encoder.cell, encoder.direction, x, lengths)
+            cell, direction = encoder.cell, encoder.direction
+            y, last = recurrent_layer(graph, layer, cell, direction, x, lengths, before)
+            finals.append(last)
         if isinstance(norm, nn.LayerNorm):
             y = layer_norm(graph, norm, y)
         if encoder.residual and width == encoder.output_size:
             y = graph.add("Add", y, x)
         x, width = y, encoder.output_size
-    return x
+    if state is None:
+        return x, None
+    # shape: (1, B, H) of each layer and state -> (S, depth, B, H)
+    by_layer = [graph.add("Concat", *last, axis=0) for last in finals]
+    stacked = [graph.add("Unsqueeze", last, graph.integers(1)) for last in by_layer]
+    return x, graph.add("Concat", *stacked, axis=1)
+
+
+def _of_layer(graph: Graph, encoder: Encoder, state: str, k: int) -> list[str]:
+    """The states of a layer, (1, B, H) each."""
+    of_layer = graph.add("Gather", state, graph.constant(k, "int64"), axis=1)
+    rows = [graph.integers(n) for n in range(CELLS[encoder.cell].n_states)]
+    return [graph.add("Gather", of_layer, row, axis=0) for row in rows]

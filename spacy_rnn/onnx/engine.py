@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from ..nn.embedding import Arrays, WordModule
-from ..nn.layout import Grid, LayoutName, Padded, group_by_length
+from ..nn.layout import Grid, LayoutName, Padded
+from ..nn.ragged import group_by_length
 from ..nn.rnn import Encoder
-from .parts import Graphs, parts_of
-from .session import Session
+from .parts import parts_of
+from .session import Graphs, Session
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
@@ -84,7 +85,7 @@ class GraphWords(WordModule):
             if name + "_lengths" in arrays and array.dtype == np.int64
         ]
         if not units:
-            return torch.from_numpy(self._session(arrays))
+            return torch.from_numpy(self._session(arrays)[0])
         # Words with a similar number of units are read together.
         (name,) = units
         lengths = np.maximum(arrays[name + "_lengths"], 1)
@@ -92,13 +93,12 @@ class GraphWords(WordModule):
         for group in group_by_length(lengths, STEP_OVERHEAD):
             some = {name: array[group] for name, array in arrays.items()}
             some[name] = some[name][:, : lengths[group[0]]]
-            vectors[group] = self._session(some)
+            (vectors[group],) = self._session(some)
         return torch.from_numpy(vectors)
 
 
 class GraphEncoder(Encoder):
-    """An encoder that a graph runs. Windows that carry a state, and single layers, are run by
-    torch.
+    """An encoder that a graph runs. Single layers are run by torch.
 
     encoder (Encoder): Has the graph.
     session (Session): The graph.
@@ -125,11 +125,12 @@ class GraphEncoder(Encoder):
     def _encode_group(
         self, layout: Grid, x: Tensor, weights: Any, state: Optional[Tensor]
     ) -> tuple[Tensor, Optional[Tensor]]:
-        if state is not None:
-            return super()._encode_group(layout, x, weights, state)
         assert isinstance(layout, Padded)
-        states = self._session({"x": x.numpy(), "lengths": layout.lengths.astype("int32")})
-        return torch.from_numpy(states), None
+        before = x.new_zeros(self.state_size(layout.n_rows)) if state is None else state
+        lengths = layout.lengths.astype("int32")
+        arrays = {"x": x.numpy(), "lengths": lengths, "state": before.numpy()}
+        states, *final = map(torch.from_numpy, self._session(arrays))
+        return states, final[0] if final else state
 
 
 class GraphLinear(nn.Module):
@@ -143,4 +144,4 @@ class GraphLinear(nn.Module):
         self._session = session
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.from_numpy(self._session({"x": x.numpy()}))
+        return torch.from_numpy(self._session({"x": x.numpy()})[0])

@@ -9,10 +9,12 @@ are divided by a bound and clipped. As sums of integers are exact, nothing else 
 
 from __future__ import annotations
 
+from typing import Sequence
+
 import numpy as np
 from torch import nn
 
-from ..nn.rnn import Direction
+from ..nn.options import Direction
 from .graph import CONTRIB, Graph
 from .layers import axis_size
 from .recurrent import DIRECTIONS, Weights, side_by_side, weights_of
@@ -27,26 +29,40 @@ _SATURATED = 20.0
 
 
 def int8_lstm(
-    graph: Graph, layer: nn.LSTM, direction: Direction, x: str, lengths: str, bound: np.ndarray
-) -> str:
+    graph: Graph,
+    layer: nn.LSTM,
+    direction: Direction,
+    x: str,
+    lengths: str,
+    bound: np.ndarray,
+    state: Sequence[str] = (),
+) -> tuple[str, list[str]]:
     """Run an LSTM over padded sequences; see `recurrent_layer`.
 
     bound (np.ndarray): The largest magnitude of each input, float32 (D,). What is beyond is
         clipped.
-    RETURNS (str): The states, float32 (T, B, directions * H).
+    RETURNS (tuple[str, list[str]]): The states, float32 (T, B, directions * H), and those after the
+        last step, (directions, B, H) each.
     """
     bound = np.where(bound > 0, bound, 1.0)
     weights = _with_fixed(weights_of(layer, "lstm"), bound)
     of_input, hidden = _operand(graph, weights.input), _operand(graph, weights.hidden)
-    states = graph.add(
+    directions, _, size = weights.hidden.shape
+    fixed = [(1.0, -1.0), (_SATURATED, -_SATURATED)]
+    if state:
+        h, c = (_with_ends(graph, each, *ends) for each, ends in zip(state, fixed, strict=True))
+    else:
+        h, c = "", _initial_cells(graph, x, directions, size)
+    states, *last = graph.add_many(
         "DynamicQuantizeLSTM",
+        3,
         _fixed_range(graph, x, bound),
         of_input[0],
         hidden[0],
         graph.constant(weights.bias),
         lengths,
-        "",
-        _initial_cells(graph, x, weights.hidden),
+        h,
+        c,
         "",
         *of_input[1:],
         *hidden[1:],
@@ -54,24 +70,27 @@ def int8_lstm(
         hidden_size=layer.hidden_size + _FIXED,
         direction=DIRECTIONS[direction],
     )
-    start, end = graph.integers(0), graph.integers(layer.hidden_size)
-    own = graph.add("Slice", states, start, end, graph.integers(3))
-    return side_by_side(graph, own, len(weights.input) * layer.hidden_size)
+    start, end, axis = (graph.integers(n) for n in (0, layer.hidden_size, -1))
+    states, *last = (graph.add("Slice", each, start, end, axis) for each in (states, *last))
+    return side_by_side(graph, states, directions * layer.hidden_size), last
 
 
 def _fixed_range(graph: Graph, x: str, bound: np.ndarray) -> str:
     """Inputs within [-1, 1], and the two that reach the ends: (T, B, D) -> (T, B, D + 2)."""
     scaled = graph.add("Mul", x, graph.constant(1.0 / bound))
     clipped = graph.add("Clip", scaled, graph.constant(-1.0), graph.constant(1.0))
+    return _with_ends(graph, clipped, 1.0, -1.0)
+
+
+def _with_ends(graph: Graph, x: str, *ends: float) -> str:
+    """Vectors with two more numbers: (..., ..., D) -> (..., ..., D + 2)."""
     grid = graph.add("Shape", x, end=2)
     shape = graph.add("Concat", grid, graph.integers(_FIXED), axis=0)
-    ends = graph.add("Expand", graph.constant([1.0, -1.0]), shape)
-    return graph.add("Concat", clipped, ends, axis=2)
+    return graph.add("Concat", x, graph.add("Expand", graph.constant(ends), shape), axis=2)
 
 
-def _initial_cells(graph: Graph, x: str, hidden: np.ndarray) -> str:
+def _initial_cells(graph: Graph, x: str, directions: int, size: int) -> str:
     """Cells of zeros, but for those of the two units, (directions, B, H + 2)."""
-    directions, _, size = hidden.shape
     cells = np.zeros((directions, 1, size), dtype="float32")
     cells[..., -2:] = _SATURATED, -_SATURATED
     rows = axis_size(graph, x, 1)

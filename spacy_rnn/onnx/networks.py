@@ -14,7 +14,8 @@ from .embedding import embed_words
 from .encoder import Bounds, encode
 from .graph import Graph
 from .layers import linear
-from .parts import Graphs, parts_of
+from .parts import parts_of
+from .session import Graphs
 
 
 def write_graphs(network: nn.Module, bounds: Optional[Mapping[str, Bounds]] = None) -> Graphs:
@@ -42,7 +43,9 @@ def write_part(part: nn.Module, graph: Graph, bounds: Optional[Bounds] = None) -
 
     part (nn.Module): The part. One that embeds words reads their arrays under their own names, an
         encoder ``x``, float32 (T, B, D), and ``lengths``, int32 (B,), a linear layer
-        ``x``, float32 (N, K). Past the end of a sequence an encoder's output means nothing.
+        ``x``, float32 (N, K). Past the end of a sequence an encoder's output means nothing. An
+        encoder of one direction reads ``state`` too, and gives it as ``final``; see
+        `Encoder.state_size`.
     graph (Graph): The graph, still empty.
     bounds (Optional[Bounds]): Of an encoder; see `encode`.
     """
@@ -58,8 +61,15 @@ def _(part: WordModule, graph: Graph, bounds: Optional[Bounds] = None) -> None:
 def _(part: Encoder, graph: Graph, bounds: Optional[Bounds] = None) -> None:
     x = graph.input("x", "float32", "steps", "sequences", part.input_size)
     lengths = graph.input("lengths", "int32", "sequences")
-    states = encode(graph, part, x, lengths, bounds)
+    state = None
+    if part.is_recurrent and part.direction != "both":
+        n_states, depth, _, width = part.state_size(1)
+        axes = (n_states, depth, "sequences", width)
+        state = graph.input("state", "float32", *axes)
+    states, final = encode(graph, part, x, lengths, state, bounds)
     graph.output("y", states, "float32", "steps", "sequences", part.output_size)
+    if final is not None:
+        graph.output("final", final, "float32", *axes)
 
 
 @write_part.register

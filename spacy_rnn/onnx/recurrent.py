@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Sequence
 
 import numpy as np
 
 from ..nn.cells import CELLS
-from ..nn.rnn import Direction
+from ..nn.options import Direction
 from .graph import Graph
 from .layers import array
 
@@ -48,13 +48,21 @@ def weights_of(layer: Any, cell: str) -> Weights:
 
 
 def recurrent_layer(
-    graph: Graph, layer: Any, cell: str, direction: Direction, x: str, lengths: str
-) -> tuple[str, str]:
+    graph: Graph,
+    layer: Any,
+    cell: str,
+    direction: Direction,
+    x: str,
+    lengths: str,
+    state: Sequence[str] = (),
+) -> tuple[str, list[str]]:
     """Run a layer over padded sequences, which get the values that they have alone.
 
     x (str): float32 (T, B, D). lengths (str): int32 (B,).
-    RETURNS (Tuple[str, str]): The states, float32 (T, B, directions * H), and the last ones of each
-        direction, (directions, B, H).
+    state (Sequence[str]): The states before the first step, such as the hidden and the cell state
+        of an LSTM, (directions, B, H) each; zeros without.
+    RETURNS (tuple[str, list[str]]): The states, float32 (T, B, directions * H), and those after the
+        last step, as `state`.
     RAISES (ValueError): If ONNX has no operator for the cell.
     """
     if cell not in _OPERATORS:
@@ -70,18 +78,20 @@ def recurrent_layer(
         # ONNX Runtime multiplies a single row in another order: no row is ever alone.
         x = graph.add("Pad", x, graph.integers(0, 0, 0, 0, 1, 0))
         lengths = graph.add("Pad", lengths, graph.integers(0, 1))
-    states, last = graph.add_many(
+        state = [graph.add("Pad", h, graph.integers(0, 0, 0, 0, 1, 0)) for h in state]
+    states, *last = graph.add_many(
         operator,
-        2,
+        1 + CELLS[cell].n_states,
         x,
         *(graph.constant(part) for part in weights),
         lengths,
+        *state,
         hidden_size=layer.hidden_size,
         direction=DIRECTIONS[direction],
         **settings,
     )
     if operator == "RNN":
-        states, last = _without_last_row(graph, states), _without_last_row(graph, last)
+        states, *last = (_without_last_row(graph, each) for each in (states, *last))
     return side_by_side(graph, states, n_directions * layer.hidden_size), last
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from ..optional import optional_import
+
+#: the serialized graph of each part of a network, by its path there, such as "tokens.encoder"
+Graphs = Mapping[str, bytes]
 
 
 class Session:
@@ -15,8 +19,8 @@ class Session:
 
     model (bytes): The serialized graph.
 
-    inputs (list[str]): Names of the arrays that the graph reads.
-    width (int): Width of the output.
+    inputs (dict[str, list]): The shape of each array that the graph reads.
+    width (int): Width of the first output.
     RAISES (ValueError): If ONNX Runtime cannot read the graph or lacks one of its operators.
     """
 
@@ -36,15 +40,14 @@ class Session:
             ) from error
         self._model = model
         self._session: Any = session
-        self.inputs = [value.name for value in session.get_inputs()]
-        (output,) = session.get_outputs()
-        self.width: int = output.shape[-1]
+        self.inputs: dict[str, list[Any]] = {v.name: v.shape for v in session.get_inputs()}
+        self.width: int = session.get_outputs()[0].shape[-1]
 
-    def __call__(self, arrays: dict[str, np.ndarray]) -> np.ndarray:
-        """Compute the output. Arrays that the graph does not read are left out."""
-        (found,) = self._session.run(None, {name: arrays[name] for name in self.inputs})
-        output: np.ndarray = found
-        return output
+    def __call__(self, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """Compute the outputs. Arrays that the graph does not read are left out."""
+        found = self._session.run(None, {name: arrays[name] for name in self.inputs})
+        outputs: list[np.ndarray] = found
+        return outputs
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Session, (self._model,)
