@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..nn.cells import CELLS
 from ..nn.rnn import Encoder
 from .graph import Graph
 from .int8 import int8_lstm
@@ -65,47 +64,52 @@ def encode(
     encoder: Encoder,
     x: str,
     lengths: str,
-    state: Optional[str] = None,
     bounds: Optional[Bounds] = None,
-) -> tuple[str, Optional[str]]:
+    state: str = "",
+) -> tuple[str, str]:
     """Run all layers over padded sequences.
 
     x (str): float32 (T, B, input_size). lengths (str): int32 (B,).
-    state (Optional[str]): The state before the first step, see `Encoder.state_size`; zeros without.
     bounds (Optional[Bounds]): Run an LSTM with 8-bit integers, on inputs within these bounds. Other
         cells have no such operator and stay in float32, as all do without bounds.
-    RETURNS (tuple[str, Optional[str]]): The states, float32 (T, B, output_size), which past the end
-        of a sequence mean nothing, and the state after the last step; None without `state`.
+    state (str): The states before the sequences, float32 (S, depth, B, H); zeros by default.
+    RETURNS (tuple[str, str]): The outputs, float32 (T, B, output_size), which mean nothing past the
+        end of a sequence, and the states after the last steps, (S, depth, B, H), if `state` is
+        given.
     """
     width = encoder.input_size
     finals = []
     layers: Any = zip(encoder.layers, encoder.norms, strict=True)
     for k, (layer, norm) in enumerate(layers):
-        before = [] if state is None else _of_layer(graph, encoder, state, k)
         if not encoder.is_recurrent:
             y = graph.add("Tanh", linear(graph, layer.linear, x))
-        elif encoder.cell == "lstm" and bounds is not None:
-            y, last = int8_lstm(graph, layer, encoder.direction, x, lengths, bounds[k], before)
-            finals.append(last)
         else:
-            cell, direction = encoder.cell, encoder.direction
-            y, last = recurrent_layer(graph, layer, cell, direction, x, lengths, before)
-            finals.append(last)
+            arguments = (layer, encoder.direction, x, lengths)
+            initial = _states_of_layer(graph, encoder, state, k) if state else []
+            if encoder.cell == "lstm" and bounds is not None:
+                y, final = int8_lstm(graph, *arguments, bounds[k], initial)
+            else:
+                y, final = recurrent_layer(graph, encoder.cell, *arguments, initial)
+            finals.append(final)
         if isinstance(norm, nn.LayerNorm):
             y = layer_norm(graph, norm, y)
         if encoder.residual and width == encoder.output_size:
             y = graph.add("Add", y, x)
         x, width = y, encoder.output_size
-    if state is None:
-        return x, None
-    # shape: (1, B, H) of each layer and state -> (S, depth, B, H)
-    by_layer = [graph.add("Concat", *last, axis=0) for last in finals]
-    stacked = [graph.add("Unsqueeze", last, graph.integers(1)) for last in by_layer]
-    return x, graph.add("Concat", *stacked, axis=1)
+    return x, _stacked(graph, finals) if state else ""
 
 
-def _of_layer(graph: Graph, encoder: Encoder, state: str, k: int) -> list[str]:
+def _states_of_layer(graph: Graph, encoder: Encoder, state: str, k: int) -> list[str]:
     """The states of a layer, (1, B, H) each."""
-    of_layer = graph.add("Gather", state, graph.constant(k, "int64"), axis=1)
-    rows = [graph.integers(n) for n in range(CELLS[encoder.cell].n_states)]
-    return [graph.add("Gather", of_layer, row, axis=0) for row in rows]
+    n_states, _, _, _ = encoder.state_size(0)
+    of_layer = graph.add("Gather", state, graph.integers(k), axis=1)
+    return [
+        graph.add("Gather", of_layer, graph.constant(i, "int64"), axis=0) for i in range(n_states)
+    ]
+
+
+def _stacked(graph: Graph, finals: list[list[str]]) -> str:
+    """The states of each layer, (1, B, H) each -> (S, depth, B, H)."""
+    of_kinds = [graph.add("Concat", *kind, axis=0) for kind in zip(*finals, strict=True)]
+    axis = graph.integers(0)
+    return graph.add("Concat", *(graph.add("Unsqueeze", k, axis) for k in of_kinds), axis=0)

@@ -85,7 +85,7 @@ class GraphWords(WordModule):
             if name + "_lengths" in arrays and array.dtype == np.int64
         ]
         if not units:
-            return torch.from_numpy(self._session(arrays)[0])
+            return torch.from_numpy(self._session(arrays))
         # Words with a similar number of units are read together.
         (name,) = units
         lengths = np.maximum(arrays[name + "_lengths"], 1)
@@ -93,7 +93,7 @@ class GraphWords(WordModule):
         for group in group_by_length(lengths, STEP_OVERHEAD):
             some = {name: array[group] for name, array in arrays.items()}
             some[name] = some[name][:, : lengths[group[0]]]
-            (vectors[group],) = self._session(some)
+            vectors[group] = self._session(some)
         return torch.from_numpy(vectors)
 
 
@@ -125,12 +125,16 @@ class GraphEncoder(Encoder):
     def _encode_group(
         self, layout: Grid, x: Tensor, weights: Any, state: Optional[Tensor]
     ) -> tuple[Tensor, Optional[Tensor]]:
-        assert isinstance(layout, Padded)
-        before = x.new_zeros(self.state_size(layout.n_rows)) if state is None else state
-        lengths = layout.lengths.astype("int32")
-        arrays = {"x": x.numpy(), "lengths": lengths, "state": before.numpy()}
-        states, *final = map(torch.from_numpy, self._session(arrays))
-        return states, final[0] if final else state
+        # Others are rows of one length.
+        lengths = layout.lengths if isinstance(layout, Padded) else np.full(x.shape[1], len(x))
+        before = x.new_zeros(self.state_size(x.shape[1])) if state is None else state
+        arrays = {
+            "x": x.numpy(),
+            "lengths": lengths.astype("int32"),
+            "state": before.contiguous().numpy(),
+        }
+        y, *final = map(torch.from_numpy, self._session.run(arrays))
+        return y, final[0] if final and state is not None else state
 
 
 class GraphLinear(nn.Module):
@@ -144,4 +148,4 @@ class GraphLinear(nn.Module):
         self._session = session
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.from_numpy(self._session({"x": x.numpy()})[0])
+        return torch.from_numpy(self._session({"x": x.numpy()}))

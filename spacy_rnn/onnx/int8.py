@@ -9,7 +9,7 @@ are divided by a bound and clipped. As sums of integers are exact, nothing else 
 
 from __future__ import annotations
 
-from typing import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from torch import nn
@@ -35,25 +35,18 @@ def int8_lstm(
     x: str,
     lengths: str,
     bound: np.ndarray,
-    state: Sequence[str] = (),
+    initial: Sequence[str] = (),
 ) -> tuple[str, list[str]]:
     """Run an LSTM over padded sequences; see `recurrent_layer`.
 
     bound (np.ndarray): The largest magnitude of each input, float32 (D,). What is beyond is
         clipped.
-    RETURNS (tuple[str, list[str]]): The states, float32 (T, B, directions * H), and those after the
-        last step, (directions, B, H) each.
     """
     bound = np.where(bound > 0, bound, 1.0)
     weights = _with_fixed(weights_of(layer, "lstm"), bound)
     of_input, hidden = _operand(graph, weights.input), _operand(graph, weights.hidden)
-    directions, _, size = weights.hidden.shape
-    fixed = [(1.0, -1.0), (_SATURATED, -_SATURATED)]
-    if state:
-        h, c = (_with_ends(graph, each, *ends) for each, ends in zip(state, fixed, strict=True))
-    else:
-        h, c = "", _initial_cells(graph, x, directions, size)
-    states, *last = graph.add_many(
+    hidden_before, cells_before = _initial_states(graph, x, initial, weights.hidden)
+    states, *final = graph.add_many(
         "DynamicQuantizeLSTM",
         3,
         _fixed_range(graph, x, bound),
@@ -61,8 +54,8 @@ def int8_lstm(
         hidden[0],
         graph.constant(weights.bias),
         lengths,
-        h,
-        c,
+        hidden_before,
+        cells_before,
         "",
         *of_input[1:],
         *hidden[1:],
@@ -70,32 +63,41 @@ def int8_lstm(
         hidden_size=layer.hidden_size + _FIXED,
         direction=DIRECTIONS[direction],
     )
-    start, end, axis = (graph.integers(n) for n in (0, layer.hidden_size, -1))
-    states, *last = (graph.add("Slice", each, start, end, axis) for each in (states, *last))
-    return side_by_side(graph, states, directions * layer.hidden_size), last
+    start, end = graph.integers(0), graph.integers(layer.hidden_size)
+    own, *final = (
+        graph.add("Slice", all_, start, end, graph.integers(-1)) for all_ in [states, *final]
+    )
+    return side_by_side(graph, own, len(weights.input) * layer.hidden_size), final
 
 
 def _fixed_range(graph: Graph, x: str, bound: np.ndarray) -> str:
     """Inputs within [-1, 1], and the two that reach the ends: (T, B, D) -> (T, B, D + 2)."""
     scaled = graph.add("Mul", x, graph.constant(1.0 / bound))
     clipped = graph.add("Clip", scaled, graph.constant(-1.0), graph.constant(1.0))
-    return _with_ends(graph, clipped, 1.0, -1.0)
-
-
-def _with_ends(graph: Graph, x: str, *ends: float) -> str:
-    """Vectors with two more numbers: (..., ..., D) -> (..., ..., D + 2)."""
     grid = graph.add("Shape", x, end=2)
     shape = graph.add("Concat", grid, graph.integers(_FIXED), axis=0)
-    return graph.add("Concat", x, graph.add("Expand", graph.constant(ends), shape), axis=2)
+    ends = graph.add("Expand", graph.constant([1.0, -1.0]), shape)
+    return graph.add("Concat", clipped, ends, axis=2)
 
 
-def _initial_cells(graph: Graph, x: str, directions: int, size: int) -> str:
-    """Cells of zeros, but for those of the two units, (directions, B, H + 2)."""
-    cells = np.zeros((directions, 1, size), dtype="float32")
-    cells[..., -2:] = _SATURATED, -_SATURATED
+def _initial_states(
+    graph: Graph, x: str, initial: Sequence[str], hidden: np.ndarray
+) -> Iterator[str]:
+    """The hidden states and the cells, zeros by default, with those of the two units:
+    (directions, B, H + 2) each."""
+    directions, _, size = hidden.shape
     rows = axis_size(graph, x, 1)
-    shape = graph.add("Concat", graph.integers(directions), rows, graph.integers(size), axis=0)
-    return graph.add("Expand", graph.constant(cells), shape)
+
+    def for_all_rows(vector: np.ndarray) -> str:
+        shape = [graph.integers(directions), rows, graph.integers(len(vector))]
+        return graph.add("Expand", graph.constant(vector), graph.add("Concat", *shape, axis=0))
+
+    for k, value in enumerate((1.0, _SATURATED)):
+        fixed = np.array([value, -value])
+        if initial:
+            yield graph.add("Concat", initial[k], for_all_rows(fixed), axis=2)
+        else:
+            yield for_all_rows(np.concatenate([np.zeros(size - _FIXED), fixed]))
 
 
 def _with_fixed(weights: Weights, bound: np.ndarray) -> Weights:

@@ -49,20 +49,20 @@ def weights_of(layer: Any, cell: str) -> Weights:
 
 def recurrent_layer(
     graph: Graph,
-    layer: Any,
     cell: str,
+    layer: Any,
     direction: Direction,
     x: str,
     lengths: str,
-    state: Sequence[str] = (),
+    initial: Sequence[str] = (),
 ) -> tuple[str, list[str]]:
     """Run a layer over padded sequences, which get the values that they have alone.
 
     x (str): float32 (T, B, D). lengths (str): int32 (B,).
-    state (Sequence[str]): The states before the first step, such as the hidden and the cell state
-        of an LSTM, (directions, B, H) each; zeros without.
-    RETURNS (tuple[str, list[str]]): The states, float32 (T, B, directions * H), and those after the
-        last step, as `state`.
+    initial (Sequence[str]): The states before the sequences, (directions, B, H) each; none for
+        zeros.
+    RETURNS (tuple[str, list[str]]): The outputs, float32 (T, B, directions * H), and the states
+        after the last steps, (directions, B, H) each.
     RAISES (ValueError): If ONNX has no operator for the cell.
     """
     if cell not in _OPERATORS:
@@ -78,21 +78,22 @@ def recurrent_layer(
         # ONNX Runtime multiplies a single row in another order: no row is ever alone.
         x = graph.add("Pad", x, graph.integers(0, 0, 0, 0, 1, 0))
         lengths = graph.add("Pad", lengths, graph.integers(0, 1))
-        state = [graph.add("Pad", h, graph.integers(0, 0, 0, 0, 1, 0)) for h in state]
-    states, *last = graph.add_many(
+        initial = [graph.add("Pad", h, graph.integers(0, 0, 0, 0, 1, 0)) for h in initial]
+    states, *final = graph.add_many(
         operator,
         1 + CELLS[cell].n_states,
         x,
         *(graph.constant(part) for part in weights),
         lengths,
-        *state,
+        *initial,
         hidden_size=layer.hidden_size,
         direction=DIRECTIONS[direction],
         **settings,
     )
     if operator == "RNN":
-        states, *last = (_without_last_row(graph, each) for each in (states, *last))
-    return side_by_side(graph, states, n_directions * layer.hidden_size), last
+        states = _without_last_row(graph, states)
+        final = [_without_last_row(graph, h) for h in final]
+    return side_by_side(graph, states, n_directions * layer.hidden_size), final
 
 
 def _without_last_row(graph: Graph, states: str) -> str:

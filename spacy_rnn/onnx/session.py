@@ -19,7 +19,8 @@ class Session:
 
     model (bytes): The serialized graph.
 
-    inputs (dict[str, list]): The shape of each array that the graph reads.
+    shapes (dict[str, list[Any]]): Shapes of the arrays that the graph reads.
+    inputs (list[str]): Their names.
     width (int): Width of the first output.
     RAISES (ValueError): If ONNX Runtime cannot read the graph or lacks one of its operators.
     """
@@ -39,14 +40,20 @@ class Session:
                 f"again, with a version of onnxruntime that has all of its operators."
             ) from error
         self._model = model
+        self.shapes: dict[str, list[Any]] = {v.name: v.shape for v in session.get_inputs()}
         self._session: Any = session
-        self.inputs: dict[str, list[Any]] = {v.name: v.shape for v in session.get_inputs()}
+        self.inputs = [value.name for value in session.get_inputs()]
         self.width: int = session.get_outputs()[0].shape[-1]
 
-    def __call__(self, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
-        """Compute the outputs. Arrays that the graph does not read are left out."""
-        found = self._session.run(None, {name: arrays[name] for name in self.inputs})
-        outputs: list[np.ndarray] = found
+    def __call__(self, arrays: dict[str, np.ndarray]) -> np.ndarray:
+        """Compute the first output; see `run`."""
+        return self.run(arrays)[0]
+
+    def run(self, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """Compute all outputs. Arrays that the graph does not read are left out."""
+        outputs: list[np.ndarray] = self._session.run(
+            None, {name: arrays[name] for name in self.inputs}
+        )
         return outputs
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -54,7 +54,7 @@ class GraphNetwork:
     def linear(self, path: str, x: np.ndarray) -> np.ndarray:
         """Run a linear layer: (N, K) -> (N, M)."""
         with computing.lock:
-            return self._sessions[path]({"x": x})[0]
+            return self._sessions[path]({"x": x})
 
     def heads(self, states: np.ndarray) -> dict[str, np.ndarray]:
         """The outputs of each target: (N, D) -> (N, outputs)."""
@@ -139,11 +139,11 @@ def encode(
         grid = vectors[tokens[starts[rows] + np.minimum(time, sizes - 1)]]
         arrays = {"x": grid, "lengths": sizes.astype("int32")}
         if "state" in session.inputs:
-            n_states, depth, _, width = session.inputs["state"]
+            n_states, depth, _, width = session.shapes["state"]
             before = None if carry is None else carry.state
             shape = (n_states, depth, len(rows), width)
             arrays["state"] = np.zeros(shape, dtype="float32") if before is None else before
-        of_grid, *final = session(arrays)
+        of_grid, *final = session.run(arrays)
         if carry is not None and final:
             carry.state = final[0]
         real = (time < sizes).T
@@ -201,14 +201,14 @@ class WordVectors:
         mine = {name: np.ascontiguousarray(arrays[name]) for name in session.inputs}
         lengths = mine.get(part + "_lengths")
         if lengths is None or mine[part].dtype != np.int64:
-            return session(mine)[0]
+            return session(mine)
         # Words with a similar number of units are read together.
         lengths = np.maximum(lengths, 1)
         vectors = np.empty((len(lengths), session.width), dtype="float32")
         for group in group_by_length(lengths, STEP_OVERHEAD):
             some = {name: array[group] for name, array in mine.items()}
             some[part] = some[part][:, : lengths[group[0]]]
-            (vectors[group],) = session(some)
+            vectors[group] = session(some)
         return vectors
 
 
