@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 from ..optional import import_torch
 
 if TYPE_CHECKING:
+    from . import attention as attention
     from . import cells as cells
     from . import contextual_strings as contextual_strings
     from . import crf as crf
+    from . import decoder as decoder
     from . import dropout as dropout
     from . import embedding as embedding
+    from . import language_model as language_model
     from . import layout as layout
     from . import linear_chain as linear_chain
     from . import losses as losses
@@ -23,8 +26,10 @@ if TYPE_CHECKING:
     from . import onednn as onednn
     from . import pooling as pooling
     from . import rnn as rnn
+    from . import search as search
     from . import tag_scores as tag_scores
     from . import tagger as tagger
+    from . import translator as translator
     from . import vectors as vectors
 
 
