@@ -448,4 +448,4 @@ def architecture_of(model: Model[Any, Any], kind: type[ArchitectureT]) -> Archit
 
 
 def _as_tensor(array: Any) -> Tensor:
-    return array if isinstance(array, Tensor) else xp2torch(array)
+    return array if isinstance(array, torch.Tensor) else xp2torch(array)
