@@ -128,10 +128,8 @@ def test_entities_and_their_probabilities_are_those_of_torch(model, tmp_path):
     nlp.get_pipe("rnn_ner").cfg["temperature"] = 1.5
     by_onnx = spacy.load(save(with_graphs(nlp), tmp_path / "pipeline"))
     for expected, found in zip(nlp.pipe(docs_of(nlp)), by_onnx.pipe(docs_of(by_onnx)), strict=True):
-        spans = [
-            [(ent.start, ent.end, ent.label_) for ent in doc.ents] for doc in (expected, found)
-        ]
-        assert spans[0] == spans[1]
+        entities = [doc.to_json()["ents"] for doc in (expected, found)]
+        assert entities[0] == entities[1]
         for one, other in zip(expected.ents, found.ents, strict=True):
             assert other._.confidence == pytest.approx(one._.confidence, abs=1e-5)
         np.testing.assert_allclose(
@@ -203,9 +201,7 @@ def test_all_but_prediction_is_an_error_that_names_the_cure(saved):
         lambda: pipe.write_graphs(docs_of(nlp)),
         lambda: pipe.attribution_target(nlp(TEXTS[0]), 0),
     ):
-        with pytest.raises(
-            ValueError, match="only predicts.* use the pipeline that the compressed"
-        ):
+        with pytest.raises(ValueError, match="only predicts.*use the pipeline that"):
             change()
 
 
