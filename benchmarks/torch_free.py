@@ -1,8 +1,8 @@
 """What it takes to predict without torch: spaCy, safetensors, ONNX Runtime and spacy-rnn alone, by
 which a compressed tagger reads the test set of UD English EWT.
 
-* the size of the installed packages, in MB of 2^20 bytes as cloud functions count them, as they are
-  and with what docs/deploy.md takes away for a function;
+* the size of the installed packages without their tests, and that with what docs/deploy.md takes
+  away for a function, in MB of 2^20 bytes, as cloud functions count them;
 * the share of tags that are those which the same pipeline predicts where torch is installed;
 * the size of the compressed pipeline over that of the trained one;
 * the seconds to import spaCy and load the pipeline.
@@ -30,10 +30,8 @@ FULL, QUICK = Size(None, None, 400, 1), Size(300, 200, 20, 1)
 #: what is installed beside this package
 PACKAGES = ["spacy", "safetensors", "onnxruntime"]
 #: what makes the folder of the packages smaller; as in docs/deploy.md
-SHRINK = r"""
-find {0} -type d -name tests -prune -exec rm -r {{}} +
-find {0} -name "*.so" -not -path "*/numpy.libs/*" -exec strip --strip-unneeded {{}} +
-"""
+WITHOUT_TESTS = r"find {0} -type d -name tests -prune -exec rm -r {{}} +"
+STRIPPED = r'find {0} -name "*.so" -not -path "*/numpy.libs/*" -exec strip --strip-unneeded {{}} +'
 PREDICT = """
 import json, sys, time
 start = time.perf_counter()
@@ -96,8 +94,9 @@ def main() -> None:
         compressed.to_disk(small)
         packages = install(Path(folder))
         texts = [common.words_of(doc) for doc in test]
+        subprocess.run(WITHOUT_TESTS.format(packages), shell=True, check=True)
         size_of_all, found = megabytes(packages), predict(packages, small, texts)
-        subprocess.run(SHRINK.format(packages), shell=True, check=True)
+        subprocess.run(STRIPPED.format(packages), shell=True, check=True)
         assert predict(packages, small, texts)["tags"] == found["tags"]
         docs = compressed.pipe(common.blank(doc, compressed.vocab) for doc in test)
         expected = [token.tag_ for doc in docs for token in doc]
