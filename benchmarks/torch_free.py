@@ -1,8 +1,8 @@
 """What it takes to predict without torch: spaCy, safetensors, ONNX Runtime and spacy-rnn alone, by
 which a compressed tagger reads the test set of UD English EWT.
 
-* the size of the installed packages without their tests, and that with what docs/deploy.md takes
-  away for a function, in MB of 2^20 bytes, as cloud functions count them;
+* the size of the installed packages without their tests, and that with what docs/how-to/deploy.md
+  takes away for a function, in MB of 2^20 bytes, as cloud functions count them;
 * the share of tags that are those which the same pipeline predicts where torch is installed;
 * the size of the compressed pipeline over that of the trained one;
 * the seconds to import spaCy and load the pipeline.
@@ -29,7 +29,7 @@ NAME = "rnn_tagger"
 FULL, QUICK = Size(None, None, 400, 1), Size(300, 200, 20, 1)
 #: what is installed beside this package
 PACKAGES = ["spacy", "safetensors", "onnxruntime"]
-#: what makes the folder of the packages smaller; as in docs/deploy.md
+#: what makes the folder of the packages smaller; as in docs/how-to/deploy.md
 WITHOUT_TESTS = r"find {0} -type d -name tests -prune -exec rm -r {{}} +"
 STRIPPED = r'find {0} -name "*.so" -not -path "*/numpy.libs/*" -exec strip --strip-unneeded {{}} +'
 PREDICT = """

@@ -1,4 +1,4 @@
-"""The examples of docs/deploy.md that are not Python."""
+"""The examples of docs/how-to/deploy.md that are not Python."""
 
 import json
 import os
