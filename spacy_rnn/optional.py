@@ -28,10 +28,10 @@ def optional_import(library: str, use: str, otherwise: str = "") -> Iterator[Non
     try:
         yield
     except (ImportError, OSError) as error:  # OSError: a shared library does not load.
-        package = f'"spacy-rnn[{EXTRAS[library]}]"' if library in EXTRAS else library
+        install = f'"spacy-rnn[{EXTRAS[library]}]"' if library in EXTRAS else library
         raise ImportError(
             f"{use} needs the library {library}, which is not installed or does not load "
-            f"({error}): install it with pip install {package}{otherwise}."
+            f"({error}): install it with pip install {install}{otherwise}."
         ) from error
 
 
