@@ -106,7 +106,7 @@ def main() -> None:
     result: Result = {}
     for name, int8 in (("onnx", False), ("int8", True)):
         engines[name] = common.compressed(nlp, train, int8)
-        graphs = engines[name].get_pipe(NAME).shim.engine.graphs
+        graphs = engines[name].get_pipe(NAME).shim.network.graphs
         result["size_ratio"] = round(sum(map(len, graphs.values())) / weights, 3)
         result[f"{name}_alone_equals_batch"] = alone_equals_batch(engines[name], test)
     result |= tags_of(engines, test)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from functools import cache
 from typing import Any
 from weakref import WeakSet
 
@@ -85,8 +86,10 @@ def _after_fork_in_child() -> None:
         lock._renew()
 
 
+@cache
 def make_safe() -> None:
-    """Let all forks from now on wait for computations, and renew the locks in children."""
+    """Let all forks from now on wait for computations, and renew the locks in children. Later calls
+    do nothing."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(
             before=_before_fork,

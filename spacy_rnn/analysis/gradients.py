@@ -11,7 +11,8 @@ from torch import Tensor
 from ..config.encoder import RNNEncoder
 from ..nn.cells import CELLS
 from ..nn.layout import UniformBatch
-from ..nn.rnn import REVERSED, Encoder, run_cell
+from ..nn.options import REVERSED
+from ..nn.rnn import Encoder, run_cell
 from ..pipeline.base import RNNPipe
 from .component import module_of
 

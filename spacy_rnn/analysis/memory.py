@@ -15,7 +15,7 @@ from ..config.encoder import RNNEncoder
 from ..display.curves import Panel, save_curves
 from ..nn.cells import CELLS, check_cell
 from ..nn.linear import Linear
-from ..nn.rnn import REVERSED, Direction
+from ..nn.options import REVERSED, Direction
 from ..validation import at_least, number_at_least
 from .tasks import TASKS, Task, TaskName
 

@@ -1,22 +1,26 @@
 """The base of the architectures that read spaCy's tokens."""
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, Dict, List, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
-import torch
 from spacy.tokens import Doc
 from thinc.api import Model
 
+from .. import nn
 from ..config.token_embedding import Parts, named_parts, token_embedding, token_features
 from ..features.tokens import TokenFeatures, TokenSequences
-from ..nn.embedding import TOK2VEC, TokenBatch, TokenEmbedding, to_device
-from ..nn.rnn import Encoder
+from ..nn.options import TOK2VEC
+from ..optional import torch
 from ..runtime.architecture import Architecture, OutT
 from ..runtime.attribution import EncoderInput
 from ..runtime.batching import MemoryLimits, doc_batch
 from ..runtime.shim import ModuleT, TorchShim, architecture_of, shim_of
 from ..runtime.tok2vec import DocBatch, Tok2Vec
 from ..validation import at_least
+
+if TYPE_CHECKING:
+    from ..nn.embedding import TokenBatch, TokenEmbedding
+    from ..nn.rnn import Encoder
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class TokenArchitecture(Architecture[TokenFeatures, ModuleT, OutT]):
         """Bounds on the memory of a prediction."""
         return MemoryLimits(self.batch_tokens, self.window, self.overlap)
 
-    def token_encoder(self, module: ModuleT) -> Encoder:
+    def token_encoder(self, module: ModuleT) -> "Encoder":
         """The encoder of tokens inside the module."""
         raise NotImplementedError
 
@@ -57,9 +61,20 @@ class TokenArchitecture(Architecture[TokenFeatures, ModuleT, OutT]):
     def features(self) -> TokenFeatures:
         return token_features(self.embedding)
 
-    def token_embedding(self, features: TokenFeatures) -> TokenEmbedding:
+    def token_embedding(self, features: TokenFeatures) -> "TokenEmbedding":
         """Make the module that embeds tokens, for features that are built."""
         return token_embedding(self.embedding, features)
+
+    def graph_names(self, features: TokenFeatures, outputs: Dict[str, int]) -> List[str]:
+        if features.token_parts or features.tok2vec_size:
+            return []
+        parts = [f"embedding.parts.{part.name}" for part in features.word_parts]
+        return [*parts, *self.encoder_paths, *(f"heads.{target}" for target in outputs)]
+
+    @property
+    def encoder_paths(self) -> List[str]:
+        """The paths of the encoders and of layers above them (List[str])."""
+        raise NotImplementedError
 
     def initialize(
         self, shim: TorchShim[TokenFeatures, ModuleT], X: Sequence[Doc], Y: Dict[str, int]
@@ -67,18 +82,18 @@ class TokenArchitecture(Architecture[TokenFeatures, ModuleT, OutT]):
         shim.features.build(X)
         shim.build(Y)
 
-    def batch(self, shim: TorchShim[TokenFeatures, ModuleT], docs: DocBatch) -> TokenBatch:
+    def batch(self, shim: TorchShim[TokenFeatures, ModuleT], docs: DocBatch) -> "TokenBatch":
         sequences, device = self.sequences(docs.docs), shim.device
         features = shim.features
         found = features(sequences)
         arrays = found.words
         if features.token_parts:
             arrays = {**arrays, **features.token_arrays(sequences)}
-        tensors = to_device(arrays, device)
+        tensors = nn.embedding.to_device(arrays, device)
         if docs.vectors is not None:
             places = torch.from_numpy(sequences.tokens).to(device)
             tensors[TOK2VEC] = docs.vectors.index_select(0, places)
-        return TokenBatch(
+        return nn.embedding.TokenBatch(
             tensors,
             torch.from_numpy(found.tokens).to(device, non_blocking=True),
             torch.from_numpy(sequences.lengths),

@@ -1,21 +1,43 @@
 """Entities of documents: prediction with a tagger whose labels are the tags of a scheme."""
 
 import math
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import numpy as np
-import torch
 from spacy.tokens import Doc
-from torch import Tensor
 
+from .. import nn
 from ..features.tag_scheme import TagScheme
-from ..nn import linear_chain as nn_chain
-from ..nn import tagger as nn_tagger
-from ..nn.crf import crf_loss
-from ..nn.layout import FlatBatch
-from ..nn.tag_scores import Constraints, TagScores
+from ..onnx import linear_chain
+from ..optional import torch
+from ..runtime.batching import to_array
 from ..runtime.shim import shim_of
-from .tagger import TaggerModel, TaggerShim, predict_scores, score_batches, split_by_doc
+from .tagger import (
+    Decoded,
+    TaggerModel,
+    TaggerShim,
+    TagScores,
+    predict_scores,
+    score_batches,
+    split_by_doc,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..nn.tag_scores import Constraints
+    from ..nn.tagger import Tagger
 
 #: the network's only target
 TARGET = "ner"
@@ -45,19 +67,23 @@ class Entities(NamedTuple):
     probabilities: Optional[np.ndarray] = None
 
 
-def entities_loss(tag_scores: Dict[str, TagScores], gold: Dict[str, Tensor]) -> Tensor:
+def entities_loss(
+    tag_scores: "Dict[str, nn.tag_scores.TagScores]", gold: "Dict[str, Tensor]"
+) -> "Tensor":
     """The loss of tags.
 
     tag_scores (Dict[str, TagScores]): The scores of the only target.
     gold (Dict[str, Tensor]): The tags, (N,), as `TARGET`, and beside them the constraints.
     RETURNS (Tensor): The loss, summed over sequences.
     """
-    return nn_tagger.tagging_loss(tag_scores, gold, constraints=_constraints_in(gold))
+    return nn.tagger.tagging_loss(tag_scores, gold, constraints=_constraints_in(gold))
 
 
 def entities_divergence(
-    tag_scores: Dict[str, TagScores], gold: Dict[str, Tensor], teacher: Dict[str, TagScores]
-) -> Tensor:
+    tag_scores: "Dict[str, nn.tag_scores.TagScores]",
+    gold: "Dict[str, Tensor]",
+    teacher: "Dict[str, nn.tag_scores.TagScores]",
+) -> "Tensor":
     """The divergence of tags from a teacher's.
 
     tag_scores (Dict[str, TagScores]), teacher (Dict[str, TagScores]): The scores of the only
@@ -65,11 +91,11 @@ def entities_divergence(
     gold (Dict[str, Tensor]): The constraints.
     RETURNS (Tensor): The divergence, summed over sequences.
     """
-    return nn_tagger.tagging_divergence(tag_scores, gold, teacher, _constraints_in(gold))
+    return nn.tagger.tagging_divergence(tag_scores, gold, teacher, _constraints_in(gold))
 
 
-def _constraints_in(gold: Dict[str, Tensor]) -> Constraints:
-    return Constraints(*(gold[name] for name in Constraints._fields))
+def _constraints_in(gold: "Dict[str, Tensor]") -> "Constraints":
+    return nn.tag_scores.Constraints(*(gold[n] for n in nn.tag_scores.Constraints._fields))
 
 
 def predict_entities(
@@ -123,9 +149,7 @@ def predict_readings(
     shim = shim_of(model)
     for batch, scores in _batches(model, shim, docs, temperature, rule_out):
         with shim.inference():
-            chain = scores.chain(_constraints(scheme, scores.scores.device))
-            tags, path_scores = nn_chain.n_best(*chain, n)
-            log_p = path_scores - nn_chain.log_partition(*chain).unsqueeze(1)
+            tags, log_p = scores.readings(n, _constraints(scheme, scores))
         of_docs = split_by_doc({"tags": tags}, scores.lengths)
         for doc, found, log_ps in zip(batch, of_docs, log_p.tolist(), strict=True):
             readings[doc] = [
@@ -148,18 +172,19 @@ def fit_temperature(
     RETURNS (float): The temperature, between 1 / `MAX_TEMPERATURE` and `MAX_TEMPERATURE`.
     """
     shim = shim_of(model)
-    constraints = _constraints(scheme, shim.device)
-    batches = []
+    constraints = _torch_constraints(scheme, shim.device)
+    batches: List[Tuple[Any, Any]] = []
     scores = predict_scores(model, docs)
     for places, found in score_batches(shim, scores, model.attrs["limits"]):
         gold = torch.from_numpy(np.concatenate([tags[i] for i in places]))
         batches.append((found[TARGET], gold.to(shim.device)))
 
-    @torch.inference_mode()
     def loss(log_temperature: float) -> float:
         temperature = math.exp(log_temperature)
         tempered = ((found._replace(temperature=temperature), gold) for found, gold in batches)
-        return sum(float(crf_loss(found, gold, constraints)) for found, gold in tempered)
+        with torch.inference_mode():
+            losses = [float(nn.crf.crf_loss(*each, constraints)) for each in tempered]
+        return sum(losses)
 
     # It falls and then rises, as the loss is convex in the inverse of the temperature.
     low, high = -math.log(MAX_TEMPERATURE), math.log(MAX_TEMPERATURE)
@@ -170,30 +195,31 @@ def fit_temperature(
 
 
 def tag_score(
-    module: nn_tagger.Tagger,
-    vectors: Tensor,
+    module: "Tagger",
+    vectors: "Tensor",
     *,
     scheme: TagScheme,
     temperature: float,
-    ruled_out: Tensor,
+    ruled_out: np.ndarray,
     token: int,
     tag: int,
-) -> Tensor:
+) -> "Tensor":
     """The log-odds of a tag of a token.
 
-    module (nn_tagger.Tagger): The module.
+    module (Tagger): The module.
     vectors (Tensor): Vectors of a document's tokens, (B, N, D).
     scheme (TagScheme), temperature (float): As of `predict_entities`.
-    ruled_out (Tensor): The tags that a token cannot have, bool (N, tags).
+    ruled_out (np.ndarray): The tags that a token cannot have, bool (N, tags).
     token (int), tag (int): The indices of the token and of the tag.
     RETURNS (Tensor): The log-odds, (B,).
     """
     n, length, _ = vectors.shape
-    batch = FlatBatch(vectors.flatten(0, 1), torch.full((n,), length))
+    batch = nn.layout.FlatBatch(vectors.flatten(0, 1), torch.full((n,), length))
     found = module.read(batch)[TARGET]
-    scores = found.scores.masked_fill(ruled_out.to(vectors.device).repeat(n, 1), -torch.inf)
+    mask = torch.from_numpy(ruled_out).to(vectors.device).repeat(n, 1)
+    scores = found.scores.masked_fill(mask, -torch.inf)
     found = found._replace(scores=scores, temperature=temperature)
-    return found.log_odds(token, tag, _constraints(scheme, vectors.device))
+    return found.log_odds(token, tag, _torch_constraints(scheme, vectors.device))
 
 
 def _batches(
@@ -213,29 +239,31 @@ def _batches(
         yield batch.tolist(), found[TARGET]._replace(temperature=temperature)
 
 
-def _constraints(scheme: TagScheme, device: torch.device) -> Constraints:
-    arrays = scheme.constraints()
-    return Constraints(*(torch.from_numpy(arrays[n]).to(device) for n in Constraints._fields))
+def _constraints(scheme: TagScheme, scores: TagScores) -> Any:
+    """The constraints of a scheme as scores take them."""
+    if isinstance(scores, linear_chain.TagScores):
+        return linear_chain.Constraints(**scheme.constraints())
+    return _torch_constraints(scheme, scores.scores.device)
+
+
+def _torch_constraints(scheme: TagScheme, device: "torch.device") -> "Constraints":
+    arrays = {n: torch.from_numpy(array).to(device) for n, array in scheme.constraints().items()}
+    return nn.tag_scores.Constraints(**arrays)
 
 
 def _decode(
-    scheme: TagScheme,
-    scores: TagScores,
-    confidences: bool,
-    probabilities: bool,
-) -> Dict[str, Tensor]:
+    scheme: TagScheme, scores: TagScores, confidences: bool, probabilities: bool
+) -> Decoded:
     """The best tags (N,); at the first token of each entity its probability (N,); the probability
     of each tag (N, tags)."""
-    constraints = _constraints(scheme, scores.scores.device)
-    tags = scores.best(constraints)
+    constraints = _constraints(scheme, scores)
+    tags: Any = scores.best(constraints)
     decoded = {"tags": tags}
     if confidences:
-        found = scheme.decode(tags.cpu().numpy())
-        starts, ends, _ = (torch.from_numpy(array).to(tags.device) for array in found)
-        p = nn_chain.span_probabilities(
-            *scores.chain(constraints), tags, starts, ends, constraints.continues
-        )
-        decoded["confidences"] = p.new_zeros(len(tags)).index_copy(0, starts, p)
+        starts, ends, _ = scheme.decode(to_array(tags))
+        p = to_array(scores.span_probabilities(tags, starts, ends, constraints))
+        decoded["confidences"] = np.zeros(len(tags), dtype="float32")
+        decoded["confidences"][starts] = p
     if probabilities:
         decoded["probabilities"] = scores.probabilities(constraints)
     return decoded

@@ -1,20 +1,25 @@
 """Generation of texts by a language model."""
 
+from __future__ import annotations
+
 import hashlib
 from collections import Counter
-from typing import List, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, List, NamedTuple, Optional, Sequence
 
 import numpy as np
-import torch
 from thinc.api import Model
-from torch import Tensor
 
+from .. import nn
 from ..features.streams import FORWARD
 from ..features.units import PieceUnits, Tokenizer, Units
-from ..nn.decoder import DecoderState
-from ..nn.search import SearchOptions, search
+from ..optional import torch
 from ..runtime.shim import shim_of
 from .language_model import InT, LanguageModelShim, OutT, is_backward, networks_of, to_tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..nn.search import SearchOptions
 
 #: units that are read at a time
 CHUNK = 2048
@@ -139,10 +144,10 @@ def _continue(
     recurrent = torch.cat([state.state for state in states], dim=2)
     max_length = torch.full((len(states),), max_units, device=device)
     with shim.inference() as module:
-        hypotheses = search(
+        hypotheses = nn.search.search(
             networks_of(module)[FORWARD],
             None,
-            DecoderState(recurrent, None),
+            nn.decoder.DecoderState(recurrent, None),
             (torch.zeros_like(max_length), max_length),
             options,
             begin=torch.tensor([state.last for state in states], device=device),

@@ -1,20 +1,19 @@
 """The language model's architecture."""
 
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import Dict, List, Optional, Sequence, cast
+from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, cast
 
 import numpy as np
-import torch
 from spacy.tokens import Doc
 from thinc.api import Model
-from torch import Tensor, nn
 
+from .. import nn
 from ..config.encoder import RNNEncoder
 from ..config.signature import with_fields_of
 from ..config.units import UnitsConfig, fit_units, make_units
 from ..features.streams import BACKWARD, FORWARD
 from ..features.units import Units
-from ..nn.language_model import LanguageModel
+from ..optional import torch
 from ..runtime.architecture import Architecture
 from ..runtime.batching import MemoryLimits, batches_of, lengths_of
 from ..runtime.model import make_model
@@ -22,16 +21,21 @@ from ..runtime.shim import TorchShim, architecture_of, shim_of
 from ..runtime.tok2vec import DocBatch
 from ..validation import at_least, number_at_least, rate
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..nn.language_model import LanguageModel
+
 InT = List[Doc]
 OutT = List[np.ndarray]
-LanguageModelShim = TorchShim[Units, nn.ModuleDict]
+LanguageModelShim = TorchShim[Units, "torch.nn.ModuleDict"]
 
 #: names of the networks that each direction has
 DIRECTIONS = {"forward": [FORWARD], "backward": [BACKWARD], "both": [FORWARD, BACKWARD]}
 
 
 @dataclass(frozen=True)
-class LanguageModelArchitecture(Architecture[Units, nn.ModuleDict, OutT]):
+class LanguageModelArchitecture(Architecture[Units, "torch.nn.ModuleDict", OutT]):
     """spacy_rnn.LanguageModel.v1: a recurrent language model, or one for each direction. It
     predicts, for each doc, the log-probability of each unit and of the end, float32 (units + 1,).
 
@@ -100,13 +104,13 @@ class LanguageModelArchitecture(Architecture[Units, nn.ModuleDict, OutT]):
         fit_units(self.units, shim.features, X)
         shim.build({"units": len(shim.features), **Y})
 
-    def module(self, features: Units, outputs: Dict[str, int]) -> nn.ModuleDict:
+    def module(self, features: Units, outputs: Dict[str, int]) -> "torch.nn.ModuleDict":
         """Make the network of each direction."""
         # A backward one reads reversed sequences.
         encoder = replace(self.encoder, direction="forward")
-        return nn.ModuleDict(
+        return torch.nn.ModuleDict(
             {
-                name: LanguageModel(
+                name: nn.language_model.LanguageModel(
                     outputs["units"],
                     self.embedding_size,
                     encoder.module(self.embedding_size),
@@ -179,9 +183,9 @@ def make_language_model(architecture: LanguageModelArchitecture) -> Model[InT, O
     return make_model("rnn_lm", architecture)
 
 
-def networks_of(module: nn.ModuleDict) -> Dict[str, LanguageModel]:
+def networks_of(module: "torch.nn.ModuleDict") -> "Dict[str, LanguageModel]":
     """The networks of a language model, by the names of their directions."""
-    return cast(Dict[str, LanguageModel], dict(module.items()))
+    return cast("Dict[str, LanguageModel]", dict(module.items()))
 
 
 def with_boundaries(units: Units, ids: np.ndarray) -> np.ndarray:
@@ -189,7 +193,7 @@ def with_boundaries(units: Units, ids: np.ndarray) -> np.ndarray:
     return np.concatenate([[units.boundary_id], ids, [units.boundary_id]])
 
 
-def to_tensor(array: Optional[np.ndarray], device: torch.device) -> Optional[Tensor]:
+def to_tensor(array: Optional[np.ndarray], device: "torch.device") -> "Optional[Tensor]":
     """An array on a device, if there is one."""
     return None if array is None else torch.from_numpy(array).to(device)
 

@@ -1,16 +1,16 @@
 """Inputs and predictions of a language model, as attribution methods need them."""
 
+from __future__ import annotations
+
 from functools import partial
-from typing import List, Optional
+from typing import TYPE_CHECKING, List, Optional
 
 import numpy as np
-import torch
 from spacy.tokens import Doc
 from thinc.api import Model
-from torch import Tensor, nn
 
 from ..features.streams import BACKWARD
-from ..nn.rnn import Encoder
+from ..optional import torch
 from ..runtime.attribution import AttributionTarget, EncoderInput, check_index
 from ..runtime.shim import architecture_of, shim_of
 from .language_model import (
@@ -21,6 +21,11 @@ from .language_model import (
     networks_of,
     to_tensor,
 )
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..nn.rnn import Encoder
 
 #: replaces spaces in the names of units, and the name of units without a string
 SPACE, UNKNOWN = "\u2581", "<unk>"
@@ -106,12 +111,12 @@ def _rows(shim: LanguageModelShim, name: str, ids: np.ndarray) -> EncoderInput:
     return EncoderInput(partial(_encoder, name=name), names, vectors, lengths, backward=backward)
 
 
-def _encoder(module: nn.ModuleDict, name: str) -> Encoder:
+def _encoder(module: torch.nn.ModuleDict, name: str) -> Encoder:
     return networks_of(module)[name].encoder
 
 
 def _log_prob(
-    module: nn.ModuleDict,
+    module: torch.nn.ModuleDict,
     vectors: Tensor,
     *,
     name: str,

@@ -1,23 +1,20 @@
 """The architecture of text classifiers and regressors."""
 
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Literal, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Literal, Optional, Sequence, Tuple
 
 import numpy as np
-import torch
 from spacy.attrs import SENT_START
 from spacy.tokens import Doc
 from thinc.api import Model
-from torch import Tensor
 
+from .. import nn
 from ..config.encoder import RNNEncoder
 from ..config.pooling import Pooling, SentenceEncoder
 from ..config.signature import with_fields_of
 from ..features.tokens import TokenFeatures, TokenSequences
-from ..nn.layout import FlatBatch, offsets
-from ..nn.many_to_one import ManyToOne
-from ..nn.pooling import AttentionPooling, PooledEncoder, Summaries
-from ..nn.rnn import Encoder
+from ..nn.ragged import offsets
+from ..optional import torch
 from ..runtime.batching import (
     MemoryLimits,
     TokenResults,
@@ -32,14 +29,22 @@ from ..runtime.shim import TorchShim, architecture_of, shim_of
 from ..runtime.tok2vec import DocBatch, Tok2Vec
 from ..validation import at_least
 from .base import TokenArchitecture, needs_input
+from .many_to_one_graphs import ManyToOneGraphs
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..nn.many_to_one import ManyToOne
+    from ..nn.pooling import AttentionPooling, PooledEncoder, Summaries
+    from ..nn.rnn import Encoder
 
 Keep = Literal["head", "tail", "both"]
-ManyToOneShim = TorchShim[TokenFeatures, ManyToOne]
+ManyToOneShim = TorchShim[TokenFeatures, "ManyToOne"]
 ManyToOneModel = Model[List[Doc], np.ndarray]
 
 
 @dataclass(frozen=True)
-class ManyToOneArchitecture(TokenArchitecture[ManyToOne, np.ndarray]):
+class ManyToOneArchitecture(TokenArchitecture["ManyToOne", np.ndarray]):
     """A network that reads a text into one vector, and outputs from it.
 
     embedding, window, overlap, mixed_precision, batch_tokens: See `TokenArchitecture`.
@@ -64,14 +69,19 @@ class ManyToOneArchitecture(TokenArchitecture[ManyToOne, np.ndarray]):
         super().__post_init__()
         at_least(0, max_length=self.max_length)
 
-    def token_encoder(self, module: ManyToOne) -> Encoder:
+    @property
+    def encoder_paths(self) -> List[str]:
+        above = [] if self.sentences is None else self.sentences.pooling.paths("sentences")
+        return [*self.pooling.paths("tokens"), *above]
+
+    def token_encoder(self, module: "ManyToOne") -> "Encoder":
         return module.tokens.encoder
 
-    def module(self, features: TokenFeatures, outputs: Dict[str, int]) -> ManyToOne:
+    def module(self, features: TokenFeatures, outputs: Dict[str, int]) -> "ManyToOne":
         embedding = self.token_embedding(features)
         tokens = self.pooling.module(self.encoder.module(embedding.output_size))
         sentences = None if self.sentences is None else self.sentences.module(tokens.output_size)
-        return ManyToOne(embedding, tokens, sentences, outputs)
+        return nn.many_to_one.ManyToOne(embedding, tokens, sentences, outputs)
 
     def sequences(self, docs: Sequence[Doc]) -> TokenSequences:
         """The tokens that are read of each document, as one sequence or one for each sentence."""
@@ -99,6 +109,8 @@ class ManyToOneArchitecture(TokenArchitecture[ManyToOne, np.ndarray]):
             or sigmoid.
         """
         sequences = self.sequences(docs.docs)
+        if shim.network is not None:
+            return self._graphs(shim).outputs(sequences, limits)
         vectors = _pool_tokens(shim, sequences, docs.vectors, limits)
         sentences = shim.predictor.sentences
         if sentences is not None:
@@ -121,34 +133,38 @@ class ManyToOneArchitecture(TokenArchitecture[ManyToOne, np.ndarray]):
             the sentence times that of the sentence.
         RAISES (ValueError): If the network pools without attention.
         """
+        for pooling in self._poolings:
+            if "attention" not in pooling.ways:
+                raise ValueError(
+                    "The model pools without attention, so there are no weights to show. Add "
+                    "\"attention\" to 'ways' of spacy_rnn.Pooling.v1 and train again, or set "
+                    "attention_attr = null."
+                )
         sequences = self.sequences(docs.docs)
-        tokens, sentences = shim.predictor.tokens, shim.predictor.sentences
-        attention = _attention_of(tokens)
-        results = TokenResults(sequences.lengths)
-        for windows, batch in token_batches(
-            shim, sequences, docs.vectors, tokens.encoder.direction, limits
-        ):
-            with shim.inference() as module:
-                states, _ = tokens.states(module.embedding(batch))
-                results.add(windows, {"score": attention.scores(states.float()).float()})
-        weights = _softmaxes(results)
-        if sentences is not None:
-            attention = _attention_of(sentences)
-            vectors = _pool_tokens(shim, sequences, docs.vectors, limits)
-            counts = _counts(sequences)
-            results = TokenResults(counts)
-            for windows, flat in vector_batches(
-                vectors, counts, sentences.encoder.direction, limits
-            ):
-                with shim.inference():
-                    states, _ = sentences.states(flat)
-                    results.add(windows, {"score": attention.scores(states.float()).float()})
-            factors = np.concatenate(_softmaxes(results))
+        if shim.network is not None:
+            scores, of_sentences = self._graphs(shim).attention(sequences, limits)
+        else:
+            scores, of_sentences = _attention_scores(shim, sequences, docs.vectors, limits)
+        weights = _softmaxes(scores)
+        if of_sentences is not None:
+            factors = np.concatenate(_softmaxes(of_sentences))
             weights = [part * factor for part, factor in zip(weights, factors, strict=True)]
         n_tokens = [len(doc) for doc in docs.docs]
         found = np.zeros(sum(n_tokens), dtype="float32")
         found[sequences.tokens] = np.concatenate(weights)
         return np.split(found, np.cumsum(n_tokens)[:-1])
+
+    def _graphs(self, shim: ManyToOneShim) -> ManyToOneGraphs:
+        assert shim.network is not None
+        readers = [(self.encoder, self.pooling)]
+        if self.sentences is not None:
+            readers.append((self.sentences.encoder, self.sentences.pooling))
+        return ManyToOneGraphs(shim.network, shim.features, readers)
+
+    @property
+    def _poolings(self) -> List[Pooling]:
+        above = [] if self.sentences is None else [self.sentences.pooling]
+        return [self.pooling, *above]
 
     def _kept(self, n: int) -> np.ndarray:
         """The tokens that are read of a text of n tokens."""
@@ -185,12 +201,12 @@ def predict_attention(model: ManyToOneModel, docs: Sequence[Doc]) -> List[np.nda
 
 
 def output_score(
-    module: ManyToOne,
-    vectors: Tensor,
+    module: "ManyToOne",
+    vectors: "Tensor",
     *,
-    lengths: Tensor,
-    to_score: Callable[[Tensor], Tensor],
-) -> Tensor:
+    lengths: "Tensor",
+    to_score: "Callable[[Tensor], Tensor]",
+) -> "Tensor":
     """A score of a text.
 
     module (ManyToOne): The module.
@@ -201,14 +217,17 @@ def output_score(
     RETURNS (Tensor): The score, (B,).
     """
     n = len(vectors)
-    batch = FlatBatch(vectors.flatten(0, 1), lengths.repeat(n))
+    batch = nn.layout.FlatBatch(vectors.flatten(0, 1), lengths.repeat(n))
     (outputs,) = module.read(batch, torch.full((n,), len(lengths))).values()
     return to_score(outputs.float())
 
 
 def _pool_tokens(
-    shim: ManyToOneShim, sequences: TokenSequences, vectors: Optional[Tensor], limits: MemoryLimits
-) -> Tensor:
+    shim: ManyToOneShim,
+    sequences: TokenSequences,
+    vectors: "Optional[Tensor]",
+    limits: MemoryLimits,
+) -> "Tensor":
     """The vector of each sequence, (S, D), however long it is."""
     direction = shim.module.tokens.encoder.direction
     parts = []
@@ -221,11 +240,11 @@ def _pool_tokens(
 
 def _pool_sentences(
     shim: ManyToOneShim,
-    sentences: PooledEncoder,
-    vectors: Tensor,
+    sentences: "PooledEncoder",
+    vectors: "Tensor",
     sequences: TokenSequences,
     limits: MemoryLimits,
-) -> Tensor:
+) -> "Tensor":
     """The vector of each text, (B, D), from those of its sentences."""
     counts = _counts(sequences)
     parts = []
@@ -237,12 +256,12 @@ def _pool_sentences(
 
 
 def _pool_windows(
-    encoder: PooledEncoder, parts: Sequence[Tuple[Windows, Summaries]], n_sequences: int
-) -> Tensor:
+    encoder: "PooledEncoder", parts: "Sequence[Tuple[Windows, Summaries]]", n_sequences: int
+) -> "Tensor":
     """The vector of each sequence, (n_sequences, D), from the summaries of its windows."""
     windows = Windows.concatenate([some for some, _ in parts])
-    order = torch.from_numpy(np.lexsort((windows.start, windows.sequence)))
-    counts = np.bincount(windows.sequence, minlength=n_sequences)
+    order = torch.from_numpy(windows.order)
+    counts = windows.counts(n_sequences)
     first = parts[0][1]
     summaries = {
         way: {
@@ -263,16 +282,35 @@ def _counts(sequences: TokenSequences) -> np.ndarray:
     return sequences.counts
 
 
-def _attention_of(encoder: PooledEncoder) -> AttentionPooling:
-    """The attention of a pooling. Raises a ValueError if it has none."""
-    if "attention" not in encoder.pooling.ways:
-        raise ValueError(
-            'The model pools without attention, so there are no weights to show. Add "attention" '
-            "to 'ways' of spacy_rnn.Pooling.v1 and train again, or set attention_attr = null."
-        )
-    attention = encoder.pooling.ways["attention"]
-    assert isinstance(attention, AttentionPooling)
-    return attention
+def _attention_scores(
+    shim: ManyToOneShim,
+    sequences: TokenSequences,
+    vectors: "Optional[Tensor]",
+    limits: MemoryLimits,
+) -> Tuple[TokenResults, Optional[TokenResults]]:
+    """The scores of tokens and, where there are any, those of sentences."""
+    tokens, sentences = shim.predictor.tokens, shim.predictor.sentences
+    scores = TokenResults(sequences.lengths)
+    direction = tokens.encoder.direction
+    for windows, batch in token_batches(shim, sequences, vectors, direction, limits):
+        with shim.inference() as module:
+            states, _ = tokens.states(module.embedding(batch))
+            scores.add(windows, {"score": _attention_of(tokens).scores(states.float())})
+    if sentences is None:
+        return scores, None
+    pooled = _pool_tokens(shim, sequences, vectors, limits)
+    counts = _counts(sequences)
+    of_sentences = TokenResults(counts)
+    for windows, flat in vector_batches(pooled, counts, sentences.encoder.direction, limits):
+        with shim.inference():
+            states, _ = sentences.states(flat)
+            of_sentences.add(windows, {"score": _attention_of(sentences).scores(states.float())})
+    return scores, of_sentences
+
+
+def _attention_of(encoder: "PooledEncoder") -> "AttentionPooling":
+    attention: Any = encoder.pooling.ways["attention"]
+    return attention  # type: ignore[no-any-return]
 
 
 def _softmaxes(results: TokenResults) -> List[np.ndarray]:

@@ -1,21 +1,24 @@
 """The recurrent encoder as a thinc layer, for spaCy's own components too."""
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
-import torch
 from thinc.api import Model, torch2xp, xp2torch
 from thinc.types import Floats2d
-from torch import Tensor
 
 from ..config.encoder import LAYER, RNNEncoder
 from ..config.signature import with_fields_of
-from ..nn import rnn
-from ..nn.layout import offsets
+from ..nn.ragged import offsets
+from ..optional import torch
 from ..runtime.architecture import Architecture
 from ..runtime.batching import MemoryLimits, vector_batches
 from ..runtime.shim import TorchShim, shim_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..nn.rnn import Encoder
 
 #: bounds on the memory of a prediction, as the other architectures' defaults
 LIMITS = MemoryLimits(batch_tokens=4096, window=5000, overlap=200)
@@ -32,7 +35,7 @@ class NoFeatures:
 
 
 @dataclass(frozen=True)
-class EncoderArchitecture(Architecture[NoFeatures, rnn.Encoder, Tensor]):
+class EncoderArchitecture(Architecture[NoFeatures, "Encoder", "Tensor"]):
     """An encoder as the only part of a network.
 
     settings (RNNEncoder): Its settings.
@@ -43,12 +46,12 @@ class EncoderArchitecture(Architecture[NoFeatures, rnn.Encoder, Tensor]):
     def features(self) -> NoFeatures:
         return NoFeatures()
 
-    def module(self, features: NoFeatures, outputs: Dict[str, int]) -> rnn.Encoder:
+    def module(self, features: NoFeatures, outputs: Dict[str, int]) -> "Encoder":
         return self.settings.module(outputs["nI"])
 
 
 EncoderModel = Model[List[Floats2d], List[Floats2d]]
-EncoderShim = TorchShim[NoFeatures, rnn.Encoder]
+EncoderShim = TorchShim[NoFeatures, "Encoder"]
 
 
 @with_fields_of(RNNEncoder)
@@ -79,11 +82,11 @@ def forward(
     shim: EncoderShim = shim_of(model)
     lengths = np.array([len(array) for array in X], dtype="int64")
 
-    def to_tensor(arrays: List[Floats2d], requires_grad: bool = False) -> Tensor:
+    def to_tensor(arrays: List[Floats2d], requires_grad: bool = False) -> "Tensor":
         joined: Any = model.ops.flatten(arrays)
         return xp2torch(joined, requires_grad=requires_grad, device=shim.device)
 
-    def to_arrays(tensor: Tensor) -> List[Floats2d]:
+    def to_arrays(tensor: "Tensor") -> List[Floats2d]:
         array: Any = torch2xp(tensor.detach(), ops=model.ops)
         # Slices, as numpy's split takes a tenth of a prediction's time.
         starts = offsets(lengths).tolist()
@@ -105,7 +108,7 @@ def forward(
     return to_arrays(states), backprop
 
 
-def predict(shim: EncoderShim, x: Tensor, lengths: np.ndarray) -> Tensor:
+def predict(shim: EncoderShim, x: "Tensor", lengths: np.ndarray) -> "Tensor":
     """The states of texts of any length.
 
     shim (EncoderShim): Holds the encoder.

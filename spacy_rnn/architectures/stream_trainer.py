@@ -1,16 +1,17 @@
 """Training of a language model on streams of documents."""
 
-from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Optional, Sequence, Tuple
 
 import numpy as np
-import torch
 from spacy.tokens import Doc
 from thinc.api import Model
-from torch import Tensor, nn
 
+from .. import nn
 from ..config.units import encode_for_training
 from ..features.streams import BACKWARD, BPTTStreams, BPTTWindow
-from ..nn.language_model import language_loss
+from ..optional import torch
 from ..runtime.shim import architecture_of, shim_of
 from .language_model import (
     InT,
@@ -21,6 +22,9 @@ from .language_model import (
     to_tensor,
     with_boundaries,
 )
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class StreamTrainer:
@@ -107,7 +111,7 @@ class StreamTrainer:
         self,
         architecture: LanguageModelArchitecture,
         windows: Dict[str, BPTTWindow],
-        module: nn.ModuleDict,
+        module: torch.nn.ModuleDict,
     ) -> Tensor:
         """The loss of the networks of all directions, each on its window."""
         losses = []
@@ -124,7 +128,7 @@ class StreamTrainer:
             output = network(inputs, torch.from_numpy(window.lengths), state, only_longest=True)
             self.states[name] = output.final.detach().to(state.dtype)
             losses.append(
-                language_loss(
+                nn.language_model.language_loss(
                     network,
                     output.states,
                     targets,

@@ -1,21 +1,25 @@
 """Suggestions by a language model for a text that is being typed."""
 
+from __future__ import annotations
+
 import re
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
-import torch
 from thinc.api import Model
-from torch import Tensor
 
+from .. import nn
 from ..features.normalization import required_text
 from ..features.streams import FORWARD
 from ..features.units import Characters, Tokenizer, Words
-from ..nn.decoder import DecoderState
+from ..optional import torch
 from ..runtime.shim import shim_of
 from ..validation import at_least
 from .generation import GenerationState, initial_state, read
 from .language_model import InT, LanguageModelShim, OutT, networks_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: maximum length of a suggested word, in units
 MAX_UNITS = 25
@@ -181,7 +185,7 @@ class Session:
         with self._shim.inference() as module:
             rows = state.expand(-1, -1, len(last), -1).contiguous()
             network = networks_of(module)[FORWARD]
-            scores, _, after = network.step(units, None, DecoderState(rows, None))
+            scores, _, after = network.step(units, None, nn.decoder.DecoderState(rows, None))
             log_p = scores[0].double().log_softmax(dim=1)
         return log_p.cpu().numpy(), after.recurrent
 

@@ -1,27 +1,38 @@
 """The architecture of components that label tokens."""
 
 from dataclasses import dataclass
-from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
 
 import numpy as np
-import torch
 from spacy.tokens import Doc
 from thinc.api import Model
-from torch import Tensor
 
+from .. import nn
 from ..config.encoder import RNNEncoder
 from ..config.signature import with_fields_of
 from ..features.tokens import TokenFeatures, TokenSequences
-from ..nn import tagger as nn_tagger
-from ..nn.layout import FlatBatch
-from ..nn.rnn import Encoder
-from ..nn.tag_scores import TagScores
+from ..nn.options import Decoder
+from ..onnx import linear_chain
+from ..onnx.linear_chain import Potentials
+from ..optional import torch
 from ..runtime.batching import (
     MemoryLimits,
     Outputs,
     TokenResults,
     batches_of,
     doc_batch,
+    to_array,
     token_batches,
 )
 from ..runtime.model import make_model
@@ -29,14 +40,25 @@ from ..runtime.shim import TorchShim, architecture_of, shim_of
 from ..runtime.tok2vec import DocBatch, Tok2Vec
 from .base import TokenArchitecture, needs_input
 
-TaggerShim = TorchShim[TokenFeatures, nn_tagger.Tagger]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..nn.rnn import Encoder
+    from ..nn.tagger import Tagger
+    from ..runtime.graphs import GraphNetwork
+
+TaggerShim = TorchShim[TokenFeatures, "Tagger"]
 TaggerModel = Model[List[Doc], List[Outputs]]
-#: from the scores of targets to tensors with one row for each token
-Decode = Callable[[Dict[str, TagScores]], Dict[str, Tensor]]
+#: the scores of a target, of torch or of graphs
+TagScores = Union["nn.tag_scores.TagScores", linear_chain.TagScores]
+#: outputs of a batch, with one row for each token
+Decoded = Dict[str, Union["Tensor", np.ndarray]]
+#: from the scores of targets to what follows from them
+Decode = Callable[[Dict[str, TagScores]], Decoded]
 
 
 @dataclass(frozen=True)
-class TaggerArchitecture(TokenArchitecture[nn_tagger.Tagger, List[Outputs]]):
+class TaggerArchitecture(TokenArchitecture["Tagger", List[Outputs]]):
     """A network that labels tokens.
 
     embedding, window, overlap, mixed_precision, batch_tokens: See `TokenArchitecture`.
@@ -47,31 +69,37 @@ class TaggerArchitecture(TokenArchitecture[nn_tagger.Tagger, List[Outputs]]):
     """
 
     encoder: RNNEncoder
-    decoder: nn_tagger.Decoder = "softmax"
+    decoder: Decoder = "softmax"
 
-    def token_encoder(self, module: nn_tagger.Tagger) -> Encoder:
+    @property
+    def encoder_paths(self) -> List[str]:
+        return ["encoder"]
+
+    def token_encoder(self, module: "Tagger") -> "Encoder":
         return module.encoder
 
-    def module(self, features: TokenFeatures, outputs: Dict[str, int]) -> nn_tagger.Tagger:
+    def module(self, features: TokenFeatures, outputs: Dict[str, int]) -> "Tagger":
         embedding = self.token_embedding(features)
         encoder = self.encoder.module(embedding.output_size)
-        return nn_tagger.Tagger(embedding, encoder, outputs, self.decoder)
+        return nn.tagger.Tagger(embedding, encoder, outputs, self.decoder)
 
     def predict(
         self,
         shim: TaggerShim,
         docs: DocBatch,
         limits: MemoryLimits,
-        decode: Decode = nn_tagger.decode,
+        probabilities: bool = False,
     ) -> List[Outputs]:
         """Predict for documents of any length.
 
         shim (TaggerShim): Holds the features and the module.
         docs (DocBatch): The documents.
         limits (MemoryLimits): The size of batches and windows.
-        decode (Decode): Chooses the labels.
-        RETURNS (List[Outputs]): The tensors of `decode` for each document, as arrays.
+        probabilities (bool): Compute the probabilities of all labels.
+        RETURNS (List[Outputs]): For each document and target the labels, NAME (tokens,), and the
+            probability of each label, NAME_probabilities, float32 (tokens, labels).
         """
+        decode = _decode_with_probabilities if probabilities else _decode
         if self.decoder == "softmax":
             # Every token is decoded by itself, in whatever window it lies.
             return self._predict_tokens(shim, docs, limits, decode)
@@ -95,6 +123,13 @@ class TaggerArchitecture(TokenArchitecture[nn_tagger.Tagger, List[Outputs]]):
     ) -> List[Outputs]:
         sequences, direction = TokenSequences(docs.docs), self.encoder.direction
         results = TokenResults(sequences.lengths)
+        network = shim.network
+        if network is not None:
+            batches = network.read_tokens("encoder", shim.features, sequences, direction, limits)
+            for windows, states, lengths in batches:
+                scores = network.heads(states)
+                results.add(windows, decode(_graph_scores(network, scores, lengths)))
+            return results.by_sequence()
         for windows, batch in token_batches(shim, sequences, docs.vectors, direction, limits):
             with shim.inference() as module:
                 outputs = decode(module(batch))
@@ -102,8 +137,31 @@ class TaggerArchitecture(TokenArchitecture[nn_tagger.Tagger, List[Outputs]]):
         return results.by_sequence()
 
 
-def _scores(tag_scores: Dict[str, TagScores]) -> Dict[str, Tensor]:
-    return {name: scores.scores.float() for name, scores in tag_scores.items()}
+def _scores(tag_scores: Dict[str, TagScores]) -> Decoded:
+    return {name: scores.scores for name, scores in tag_scores.items()}
+
+
+def _decode(tag_scores: Dict[str, TagScores]) -> Decoded:
+    return {name: scores.best() for name, scores in tag_scores.items()}
+
+
+def _decode_with_probabilities(tag_scores: Dict[str, TagScores]) -> Decoded:
+    decoded = _decode(tag_scores)
+    for name, scores in tag_scores.items():
+        decoded[name + "_probabilities"] = scores.probabilities()
+    return decoded
+
+
+def _graph_scores(
+    network: "GraphNetwork", scores: Dict[str, np.ndarray], lengths: np.ndarray
+) -> Dict[str, TagScores]:
+    """Join scores with the transitions that are learned, as `Tagger.tag_scores`."""
+    found: Dict[str, TagScores] = {}
+    for name, of_target in scores.items():
+        paths = [f"crfs.{name}.{field}" for field in Potentials._fields]
+        crf = [network.weights[path] for path in paths if path in network.weights]
+        found[name] = linear_chain.TagScores(of_target, lengths, Potentials(*crf) if crf else None)
+    return found
 
 
 def score_batches(
@@ -120,20 +178,24 @@ def score_batches(
     lengths = np.array([len(next(iter(of_doc.values()))) for of_doc in scores])
     for docs in batches_of(lengths, limits.batch_tokens):
         joined = {name: np.concatenate([scores[i][name] for i in docs]) for name in scores[0]}
+        if shim.network is not None:
+            yield docs, _graph_scores(shim.network, joined, lengths[docs])
+            continue
         device = shim.device
         on_device = {name: torch.from_numpy(array).to(device) for name, array in joined.items()}
-        yield docs, shim.module.tag_scores(on_device, torch.from_numpy(lengths[docs]))
+        module: Any = shim.module
+        yield docs, module.tag_scores(on_device, torch.from_numpy(lengths[docs]))
 
 
-def split_by_doc(decoded: Dict[str, Tensor], lengths: Tensor) -> List[Outputs]:
-    """Divide the tensors of a batch.
+def split_by_doc(decoded: Decoded, lengths: "Union[Tensor, np.ndarray]") -> List[Outputs]:
+    """Divide the outputs of a batch.
 
-    decoded (Dict[str, Tensor]): Tensors with one row for each token.
-    lengths (Tensor): Tokens of each document, int64 (docs,) on the CPU.
+    decoded (Decoded): Outputs with one row for each token.
+    lengths (Union[Tensor, np.ndarray]): Tokens of each document, int64 (docs,).
     RETURNS (List[Outputs]): The arrays of each document.
     """
-    ends = np.cumsum(lengths.numpy())[:-1]
-    columns = {name: np.split(x.cpu().numpy(), ends) for name, x in decoded.items()}
+    ends = np.cumsum(to_array(lengths))[:-1]
+    columns = {name: np.split(to_array(x), ends) for name, x in decoded.items()}
     return [{name: columns[name][i] for name in columns} for i in range(len(lengths))]
 
 
@@ -153,7 +215,7 @@ def make_tagger_model(
     return make_model("rnn_tagger", architecture, tok2vec)
 
 
-def decoder_of(model: TaggerModel) -> nn_tagger.Decoder:
+def decoder_of(model: TaggerModel) -> Decoder:
     """The decoder by which the model chooses labels: "softmax" or "crf"."""
     return architecture_of(model, TaggerArchitecture).decoder
 
@@ -170,23 +232,23 @@ def predict_probabilities(model: TaggerModel, docs: Sequence[Doc]) -> List[Outpu
         shim_of(model),
         doc_batch(model, docs),
         model.attrs["limits"],
-        nn_tagger.decode_with_probabilities,
+        probabilities=True,
     )
 
 
 def label_score(
-    module: nn_tagger.Tagger, vectors: Tensor, *, target: str, token: int, label: int
-) -> Tensor:
+    module: "Tagger", vectors: "Tensor", *, target: str, token: int, label: int
+) -> "Tensor":
     """The log-odds of a label of a token.
 
-    module (nn_tagger.Tagger): The module.
+    module (Tagger): The module.
     vectors (Tensor): Vectors of a document's tokens, (B, N, D).
     target (str): The target.
     token (int), label (int): The indices of the token and of the label.
     RETURNS (Tensor): The log-odds, (B,).
     """
     n, length, _ = vectors.shape
-    scores = module.read(FlatBatch(vectors.flatten(0, 1), torch.full((n,), length)))
+    scores = module.read(nn.layout.FlatBatch(vectors.flatten(0, 1), torch.full((n,), length)))
     return scores[target].log_odds(token, label)
 
 

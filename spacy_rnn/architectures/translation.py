@@ -1,12 +1,17 @@
 """Translations: the hypotheses of a search as texts."""
 
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
+from .. import nn
 from ..config.search import Search
 from ..features.translation import TranslationVocabularies
-from ..nn.search import Hypothesis, length_penalty
+
+if TYPE_CHECKING:
+    from ..nn.search import Hypothesis
 
 
 class Translation(NamedTuple):
@@ -93,7 +98,7 @@ def distinct(
             # Rounding may raise a sum of probabilities a little.
             total = min(float(np.logaddexp.reduce(log_p)), 0.0)
             gain = total - best.log_probability
-            score = best.score + gain / length_penalty(len(best.pieces), alpha)
+            score = best.score + gain / nn.search.length_penalty(len(best.pieces), alpha)
             best = best._replace(score=score, log_probability=total)
         found.append((text, best))
     return sorted(found, key=lambda each: -each[1].score)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import (
+    TYPE_CHECKING,
     Any,
     Callable,
     Dict,
@@ -17,19 +18,18 @@ from typing import (
 )
 
 import numpy as np
-import torch
 from spacy.tokens import Doc
 from thinc.api import Model
 from tqdm import tqdm
 
+from .. import nn
 from ..config.decoder import RNNDecoder
 from ..config.encoder import RNNEncoder
 from ..config.pieces import SentencePieces
 from ..config.search import Search
 from ..config.signature import with_fields_of
 from ..features.translation import TranslationVocabularies
-from ..nn.search import Hypothesis, SearchOptions, search
-from ..nn.translator import SourceBatch, Translator, n_correct, translation_loss
+from ..optional import torch
 from ..runtime.architecture import Architecture
 from ..runtime.batching import MemoryLimits, batches_of, lengths_of
 from ..runtime.model import Targets, make_model
@@ -37,13 +37,17 @@ from ..runtime.shim import TorchShim, architecture_of, shim_of
 from ..runtime.tok2vec import DocBatch
 from .translation import Translation, translations_of
 
+if TYPE_CHECKING:
+    from ..nn.search import Hypothesis, SearchOptions
+    from ..nn.translator import SourceBatch, Translator
+
 InT = List[Doc]
 OutT = List[List[Translation]]
-TranslatorShim = TorchShim[TranslationVocabularies, Translator]
+TranslatorShim = TorchShim[TranslationVocabularies, "Translator"]
 
 
 @dataclass(frozen=True)
-class TranslatorArchitecture(Architecture[TranslationVocabularies, Translator, OutT]):
+class TranslatorArchitecture(Architecture[TranslationVocabularies, "Translator", OutT]):
     """spacy_rnn.Translator.v1: an encoder-decoder network that translates texts. It predicts, for
     each doc, a list with its best translation, read as one sentence and with the default search; an
     empty list for a doc without pieces.
@@ -89,10 +93,10 @@ class TranslatorArchitecture(Architecture[TranslationVocabularies, Translator, O
             self.target_pieces.initialize(features.target, Y)
         shim.build({"source": len(features.source), "target": len(features.target)})
 
-    def module(self, features: TranslationVocabularies, outputs: Dict[str, int]) -> Translator:
+    def module(self, features: TranslationVocabularies, outputs: Dict[str, int]) -> "Translator":
         """Make the network."""
         encoder = self.encoder.module(self.embedding_size)
-        return Translator(
+        return nn.translator.Translator(
             outputs["source"],
             outputs["target"],
             self.embedding_size,
@@ -102,7 +106,7 @@ class TranslatorArchitecture(Architecture[TranslationVocabularies, Translator, O
             tied=self.tied,
         )
 
-    def batch(self, shim: TranslatorShim, texts: DocBatch) -> SourceBatch:
+    def batch(self, shim: TranslatorShim, texts: DocBatch) -> "SourceBatch":
         """The input of the network in training."""
         sources = shim.features.normalize([doc.text for doc in texts.docs])
         return _collate(shim, self.source_pieces.encode_for_training(shim.features.source, sources))
@@ -185,8 +189,8 @@ class TranslatorArchitecture(Architecture[TranslationVocabularies, Translator, O
             with shim.inference() as network:
                 batch_sources = _collate(shim, [sources[i] for i in batch])
                 scores = network(batch_sources, decoder_input, valid_positions)
-                loss += float(translation_loss(scores, {"pieces": decoder_target}))
-                correct += int(n_correct(scores, decoder_target))
+                loss += float(nn.translator.translation_loss(scores, {"pieces": decoder_target}))
+                correct += int(nn.translator.n_correct(scores, decoder_target))
             n_pieces += len(decoder_target)
         return TeacherForcedScores(correct / n_pieces, math.exp(loss / n_pieces))
 
@@ -208,8 +212,8 @@ def _search(
     indices: np.ndarray,
     limits: MemoryLimits,
     settings: Search,
-    options: SearchOptions,
-) -> Iterator[Tuple[int, List[Hypothesis]]]:
+    options: "SearchOptions",
+) -> "Iterator[Tuple[int, List[Hypothesis]]]":
     """Yield the index and the hypotheses of each of these sources, in no particular order."""
     target = shim.features.target
     # Every hypothesis of a beam takes as much memory as a source.
@@ -221,7 +225,7 @@ def _search(
         _, max_length = length_bounds
         with shim.inference() as network:
             source, state = network.encode(sources)
-            hypotheses = search(
+            hypotheses = nn.search.search(
                 network,
                 source,
                 state,
@@ -235,10 +239,10 @@ def _search(
         yield from zip(indices[batch].tolist(), hypotheses, strict=True)
 
 
-def _collate(shim: TranslatorShim, pieces: Sequence[np.ndarray]) -> SourceBatch:
+def _collate(shim: TranslatorShim, pieces: Sequence[np.ndarray]) -> "SourceBatch":
     """The pieces of sources as tensors."""
     flat = torch.from_numpy(np.concatenate(pieces)).to(shim.device)
-    return SourceBatch(flat, torch.from_numpy(lengths_of(pieces)))
+    return nn.translator.SourceBatch(flat, torch.from_numpy(lengths_of(pieces)))
 
 
 @contextmanager
@@ -307,6 +311,6 @@ def translation_gold(
     if teacher_forcing < 1.0:
         shape = arrays.decoder_input.shape
         inputs["use_prediction"] = np.random.random(shape) >= teacher_forcing
-    loss = partial(translation_loss, label_smoothing=label_smoothing)
+    loss = partial(nn.translator.translation_loss, label_smoothing=label_smoothing)
     target = arrays.decoder_target
     return Targets({"pieces": target}, len(target), loss, inputs)

@@ -1,19 +1,24 @@
 """Inputs and predictions of a translator, as attribution methods need them."""
 
+from __future__ import annotations
+
 from functools import partial
-from typing import Sequence
+from typing import TYPE_CHECKING, Sequence
 
 import numpy as np
-import torch
 from thinc.api import Model
-from torch import Tensor
 
-from ..nn.rnn import Encoder
-from ..nn.translator import Translator
+from ..optional import torch
 from ..runtime.attribution import AttributionTarget, EncoderInput
 from ..runtime.batching import lengths_of
 from ..runtime.shim import shim_of
 from .translator import InT, OutT, TranslatorShim
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..nn.rnn import Encoder
+    from ..nn.translator import Translator
 
 
 def encoder_input(model: Model[InT, OutT], texts: Sequence[str]) -> EncoderInput:

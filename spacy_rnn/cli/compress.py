@@ -32,7 +32,7 @@ def compress_cli(
     ] = 0.998,
     force: Annotated[bool, Option("--force", help="Accept any agreement")] = False,
 ) -> None:
-    """Write a pipeline whose components predict by ONNX Runtime instead of torch.
+    """Write a pipeline whose components predict by ONNX Runtime, without torch, and only predict.
 
     Prints, for both pipelines, size, words per second and the time of one text, and how many of
     their predictions for the texts agree. Writes nothing if too few do. Components that cannot be
@@ -57,7 +57,9 @@ def compress_cli(
             written = Path(folder) / output.name
             nlp.to_disk(written)
             after, onnx_speed = run(load(str(written)), docs)
-            print(_table({"torch": torch_speed, "onnx": onnx_speed}))
+            sizes = [_size(path) for path in (nlp.path, written)]
+            print(_table(sizes, [torch_speed, onnx_speed]))
+            print(f"size_ratio {sizes[1] / sizes[0]:.2f}\n")
             agreements = {n: agreement(nlp.get_pipe(n), before, after) for n in compressed}
             _print_components(found, agreements)
             low = [n for n, share in agreements.items() if share is None or share < min_agreement]
@@ -87,10 +89,19 @@ def _read(nlp: Language, texts: Optional[Path], corpus: Optional[Path]) -> List[
     return docs
 
 
-def _table(speeds: Dict[str, "Speed"]) -> str:
-    rows = [(name, f"{s.words:,.0f}", f"{s.milliseconds:.2f}") for name, s in speeds.items()]
-    aligns: Any = ("l", "r", "r")
-    return table(rows, header=("engine", "words/s", "ms of a text"), divider=True, aligns=aligns)
+def _size(folder: Path) -> int:
+    """The size of all files in a folder, in bytes."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _table(sizes: List[int], speeds: List["Speed"]) -> str:
+    rows = [
+        (name, f"{size / 1e6:.2f}", f"{speed.words:,.0f}", f"{speed.milliseconds:.2f}")
+        for name, size, speed in zip(("torch", "onnx"), sizes, speeds, strict=True)
+    ]
+    header = ("engine", "MB of the folder", "words/s", "ms of a text")
+    aligns: Any = ("l", "r", "r", "r")
+    return table(rows, header=header, divider=True, aligns=aligns)
 
 
 def _print_components(

@@ -5,10 +5,10 @@ from typing import Any, Optional
 
 import spacy
 
+from .. import nn
 from ..features.contextual_strings import ContextualStringFeature, SourceModel
 from ..features.streams import BACKWARD
 from ..features.units import Characters
-from ..nn import contextual_strings as layers
 from .encoder import RNNEncoder
 
 
@@ -33,16 +33,16 @@ class ContextualStrings:
     def feature(self, name: str) -> ContextualStringFeature:
         return ContextualStringFeature(name, self._load)
 
-    def module(self, feature: ContextualStringFeature) -> layers.ContextualStrings:
+    def module(self, feature: ContextualStringFeature) -> "nn.contextual_strings.ContextualStrings":
         settings = feature.settings
         encoder = RNNEncoder(**settings["encoder"])
         readers = {
-            direction: layers.CharacterReader(
+            direction: nn.contextual_strings.CharacterReader(
                 len(feature.characters), encoder.module(settings["embedding_size"])
             )
             for direction in settings["directions"]
         }
-        module = layers.ContextualStrings(
+        module = nn.contextual_strings.ContextualStrings(
             feature.name, readers, BACKWARD, feature.marks, self.trained
         )
         if feature.weights:

@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from typing import Optional
 
-from ..nn import decoder as nn_decoder
-from ..nn.attention import check_attention
-from ..nn.cells import check_cell
+from .. import nn
 from ..validation import at_least, rate
-from .encoder import RNNEncoder
+from .encoder import RNNEncoder, check_cell
 
 
 @dataclass(frozen=True)
@@ -35,11 +33,11 @@ class RNNDecoder:
     def __post_init__(self) -> None:
         check_cell(self.cell, recurrent=True)
         if self.attention is not None:
-            check_attention(self.attention)
+            nn.attention.check_attention(self.attention)
         at_least(1, hidden_size=self.hidden_size, depth=self.depth)
         rate(recurrent_dropout=self.recurrent_dropout)
 
-    def module(self, embedding_size: int, memory_size: int) -> nn_decoder.Decoder:
+    def module(self, embedding_size: int, memory_size: int) -> "nn.decoder.Decoder":
         """Make the decoder for pieces and states of the source of these widths."""
         layers = RNNEncoder(
             cell=self.cell,
@@ -50,7 +48,7 @@ class RNNDecoder:
             residual=self.residual,
             layer_norm=self.layer_norm,
         )
-        return nn_decoder.Decoder(
+        return nn.decoder.Decoder(
             layers.module(embedding_size + self.hidden_size * self.input_feeding),
             memory_size,
             attention=self.attention,

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from .. import nn
 from ..features.affixes import AffixHashes
 from ..features.characters import CharacterIds
 from ..features.word_pieces import WordPieces
 from ..features.words import WordIds
-from ..nn import embedding as layers
-from ..nn.cells import check_cell
 from ..validation import at_least, rate
+from .encoder import check_cell
 from .pieces import SentencePieces
 
 
@@ -36,8 +36,10 @@ class WordEmbedding:
     def feature(self, name: str) -> WordIds:
         return WordIds(name, self.min_freq, self.lowercase)
 
-    def module(self, feature: WordIds) -> layers.WordModule:
-        return layers.WordEmbedding(feature.name, len(feature), self.width, self.unknown_dropout)
+    def module(self, feature: WordIds) -> "nn.embedding.WordModule":
+        return nn.embedding.WordEmbedding(
+            feature.name, len(feature), self.width, self.unknown_dropout
+        )
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,8 @@ class CharacterRNN:
     def feature(self, name: str) -> CharacterIds:
         return CharacterIds(name, self.max_length)
 
-    def module(self, feature: CharacterIds) -> layers.WordModule:
-        return layers.SubwordRNN(
+    def module(self, feature: CharacterIds) -> "nn.embedding.WordModule":
+        return nn.embedding.SubwordRNN(
             feature.name, len(feature), self.width, self.hidden_size, self.cell
         )
 
@@ -91,8 +93,8 @@ class CharacterCNN:
     def feature(self, name: str) -> CharacterIds:
         return CharacterIds(name, self.max_length)
 
-    def module(self, feature: CharacterIds) -> layers.WordModule:
-        return layers.CharacterCNN(
+    def module(self, feature: CharacterIds) -> "nn.embedding.WordModule":
+        return nn.embedding.CharacterCNN(
             feature.name, len(feature), self.width, self.filters, self.kernel_size
         )
 
@@ -126,8 +128,8 @@ class AffixEmbedding:
     def feature(self, name: str) -> AffixHashes:
         return AffixHashes(name, self.rows, self.prefixes, self.suffixes, self.shape)
 
-    def module(self, feature: AffixHashes) -> layers.WordModule:
-        return layers.HashEmbedding(feature.name, feature.n_properties, self.rows, self.width)
+    def module(self, feature: AffixHashes) -> "nn.embedding.WordModule":
+        return nn.embedding.HashEmbedding(feature.name, feature.n_properties, self.rows, self.width)
 
 
 @dataclass(frozen=True)
@@ -163,9 +165,9 @@ class PieceEmbedding:
     def feature(self, name: str) -> WordPieces:
         return WordPieces(name, self.pieces.features(), self.pieces.initialize)
 
-    def module(self, feature: WordPieces) -> layers.WordModule:
+    def module(self, feature: WordPieces) -> "nn.embedding.WordModule":
         if self.pooling == "mean":
-            return layers.SubwordMean(feature.name, len(feature), self.width)
-        return layers.SubwordRNN(
+            return nn.embedding.SubwordMean(feature.name, len(feature), self.width)
+        return nn.embedding.SubwordRNN(
             feature.name, len(feature), self.width, self.hidden_size, self.cell
         )

@@ -5,13 +5,21 @@ from typing import Any
 
 from thinc.api import Model
 
-from ..nn import rnn
-from ..nn.cells import check_cell
+from .. import nn
+from ..nn.options import FEED_FORWARD_CELLS, RECURRENT_CELLS, REVERSED, Direction
 from ..runtime.shim import shim_of
 from ..validation import at_least, rate
 
 #: the name of the layer spacy_rnn.RNNEncoder.v1
 LAYER = "rnn_encoder"
+
+
+def check_cell(name: str, recurrent: bool = False) -> None:
+    """Check the name of a cell; see `spacy_rnn.nn.cells.check_cell`, which knows those of other
+    packages too."""
+    known = RECURRENT_CELLS if recurrent else RECURRENT_CELLS + FEED_FORWARD_CELLS
+    if name not in known:
+        nn.cells.check_cell(name, recurrent)
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,7 @@ class RNNEncoder:
     """
 
     cell: str = "lstm"
-    direction: rnn.Direction = "both"
+    direction: Direction = "both"
     hidden_size: int = 200
     depth: int = 2
     recurrent_dropout: float = 0.0
@@ -52,11 +60,11 @@ class RNNEncoder:
     @property
     def output_size(self) -> int:
         """The width of a token's state (int)."""
-        return self.hidden_size * len(rnn.REVERSED[self.direction])
+        return self.hidden_size * len(REVERSED[self.direction])
 
-    def module(self, input_size: int) -> rnn.Encoder:
+    def module(self, input_size: int) -> "nn.rnn.Encoder":
         """Return the module for vectors of this width."""
-        return rnn.Encoder(input_size, **vars(self))
+        return nn.rnn.Encoder(input_size, **vars(self))
 
 
 def settings_of(encoder: Model) -> RNNEncoder:

@@ -1,11 +1,10 @@
 """The settings of pooling, which makes one vector of a sequence."""
 
 from dataclasses import dataclass
-from typing import List, Literal
+from typing import List
 
-from ..nn import pooling as layers
-from ..nn.pooling import PooledEncoder
-from ..nn.rnn import Encoder
+from .. import nn
+from ..nn.options import Way
 from ..validation import at_least
 from .encoder import RNNEncoder
 from .signature import with_fields_of
@@ -20,7 +19,7 @@ class Pooling:
     attention_size (int): Width of the attention's hidden layer.
     """
 
-    ways: List[Literal["last", "mean", "max", "attention"]]
+    ways: List[Way]
     attention_size: int = 64
 
     def __post_init__(self) -> None:
@@ -31,11 +30,16 @@ class Pooling:
                 f"'attention', each once; got {self.ways}."
             )
 
-    def module(self, encoder: Encoder) -> PooledEncoder:
+    def paths(self, name: str) -> List[str]:
+        """Return the paths of the linear and recurrent layers in the module of this name."""
+        layers = ("hidden", "context") if "attention" in self.ways else ()
+        return [f"{name}.encoder", *(f"{name}.pooling.ways.attention.{n}" for n in layers)]
+
+    def module(self, encoder: "nn.rnn.Encoder") -> "nn.pooling.PooledEncoder":
         """Return the encoder with this pooling of its states."""
         size, direction = encoder.output_size, encoder.direction
-        pooling = layers.Pooling(size, direction, self.ways, self.attention_size)
-        return PooledEncoder(encoder, pooling)
+        pooling = nn.pooling.Pooling(size, direction, self.ways, self.attention_size)
+        return nn.pooling.PooledEncoder(encoder, pooling)
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class SentenceEncoder:
     encoder: RNNEncoder
     pooling: Pooling
 
-    def module(self, input_size: int) -> PooledEncoder:
+    def module(self, input_size: int) -> "nn.pooling.PooledEncoder":
         """Return the module for vectors of this width."""
         return self.pooling.module(self.encoder.module(input_size))
 

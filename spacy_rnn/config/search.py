@@ -1,14 +1,18 @@
 """Settings of the search for translations."""
 
 from dataclasses import dataclass, replace
-from typing import Iterator, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Iterator, Optional, Sequence, Tuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from ..nn import search as nn_search
+from .. import nn
+from ..optional import torch
 from ..validation import above_zero, at_least, number_at_least
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..nn.search import SearchOptions
 
 #: how often a beam that finds too few different texts is doubled
 N_WIDENED = 3
@@ -63,7 +67,7 @@ class Search:
         if self.top_p > 1:
             raise ValueError(f"'top_p' is a probability of at most 1, got {self.top_p}.")
 
-    def options(self, n_best: int, attention: bool = False) -> nn_search.SearchOptions:
+    def options(self, n_best: int, attention: bool = False) -> "SearchOptions":
         """The options of a search.
 
         n_best (int): The number of results per source.
@@ -71,7 +75,7 @@ class Search:
         RETURNS (SearchOptions): The options.
         """
         beam = max(self.beam, n_best)
-        return nn_search.SearchOptions(
+        return nn.search.SearchOptions(
             beam=beam,
             # Several may be the same text in different pieces.
             n_best=beam,
@@ -85,7 +89,7 @@ class Search:
             top_p=self.top_p,
         )
 
-    def attempts(self, n_best: int, attention: bool) -> Iterator[nn_search.SearchOptions]:
+    def attempts(self, n_best: int, attention: bool) -> "Iterator[SearchOptions]":
         """The options of a search and of the searches that follow for sources for which it finds
         too few texts, with wider and wider beams. Sampling has only one.
 
@@ -100,8 +104,8 @@ class Search:
             yield options
 
     def uniforms(
-        self, pieces: Sequence[np.ndarray], options: nn_search.SearchOptions, max_length: Tensor
-    ) -> Optional[Tensor]:
+        self, pieces: Sequence[np.ndarray], options: "SearchOptions", max_length: "Tensor"
+    ) -> "Optional[Tensor]":
         """The random numbers by which targets are sampled; see `spacy_rnn.nn.search.search`.
 
         pieces (Sequence[np.ndarray]): The pieces of each source.
@@ -115,7 +119,7 @@ class Search:
         numbers = [np.random.default_rng([self.seed, *ids]).random(shape).T for ids in pieces]
         return torch.from_numpy(np.stack(numbers)).to(max_length.device)
 
-    def length_bounds(self, lengths: Tensor) -> Tuple[Tensor, Tensor]:
+    def length_bounds(self, lengths: "Tensor") -> "Tuple[Tensor, Tensor]":
         """The minimum and the maximum number of pieces of translations, for sources of these
         lengths (B,)."""
         return (self.min_ratio * lengths).long(), (self.max_ratio * lengths).long() + 10

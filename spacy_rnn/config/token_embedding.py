@@ -2,11 +2,13 @@
 
 from typing import Any, Dict, Mapping, Optional, Protocol, Union
 
-from torch import nn
+from thinc.compat import has_torch
 
+from .. import nn
 from ..features.feature import Feature
 from ..features.tokens import TokenFeatures
-from ..nn.embedding import TOK2VEC, Tok2VecVectors, TokenEmbedding, TokenModule, WordModule
+from ..nn.options import TOK2VEC
+from ..optional import torch
 
 
 class Part(Protocol):
@@ -19,7 +21,7 @@ class Part(Protocol):
         name (str): Name of the part.
         """
 
-    def module(self, feature: Any) -> Union[WordModule, TokenModule]:
+    def module(self, feature: Any) -> "Union[nn.embedding.WordModule, nn.embedding.TokenModule]":
         """Return the module that embeds the feature, once its vocabulary is known."""
 
 
@@ -40,7 +42,9 @@ def named_parts(embedding: Optional[Parts]) -> Dict[str, Part]:
     """
     parts = {name: part for name, part in (embedding or {}).items() if part is not None}
     for name, part in parts.items():
-        taken = hasattr(nn.ModuleDict(), name) or name.startswith(TOK2VEC)
+        # Without torch, the pipeline has been trained elsewhere.
+        taken = has_torch and hasattr(torch.nn.ModuleDict(), name)
+        taken = taken or name.startswith(TOK2VEC)
         if taken or not name.isidentifier() or name.endswith("_lengths"):
             raise ValueError(
                 f"The embedding has a part with the name '{name}', which a part cannot have. Use "
@@ -60,10 +64,12 @@ def token_features(embedding: Optional[Parts]) -> TokenFeatures:
     return TokenFeatures([part.feature(name) for name, part in named_parts(embedding).items()])
 
 
-def token_embedding(embedding: Optional[Parts], features: TokenFeatures) -> TokenEmbedding:
+def token_embedding(
+    embedding: Optional[Parts], features: TokenFeatures
+) -> "nn.embedding.TokenEmbedding":
     """Return the module that embeds tokens, for features that are built."""
     parts = named_parts(embedding)
     modules = {feature.name: parts[feature.name].module(feature) for feature in features.parts}
     if features.tok2vec_size:
-        modules = {TOK2VEC: Tok2VecVectors(features.tok2vec_size), **modules}
-    return TokenEmbedding(modules)
+        modules = {TOK2VEC: nn.embedding.Tok2VecVectors(features.tok2vec_size), **modules}
+    return nn.embedding.TokenEmbedding(modules)

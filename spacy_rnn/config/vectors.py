@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterable, Literal, Optional, Union
 
+from .. import nn
 from ..features import torchtext_vectors, vector_files
 from ..features.lookup import VectorTable, variants
 from ..features.vectors import PipelineVectors, StoredVectors
-from ..nn import vectors as layers
 from ..validation import at_least
 
 
@@ -86,8 +86,10 @@ class VectorEmbedding:
             return PipelineVectors(name, self.trained)
         return StoredVectors(name, self.source.read)
 
-    def module(self, feature: Union[PipelineVectors, StoredVectors]) -> layers.PretrainedVectors:
+    def module(
+        self, feature: Union[PipelineVectors, StoredVectors]
+    ) -> "nn.vectors.PretrainedVectors":
         table = feature.take_table()
         if self.source is None and not (self.trained and feature.shape[1]):
-            return layers.GivenVectors(feature.name, table)
-        return layers.TableVectors(feature.name, table, self.trained)
+            return nn.vectors.GivenVectors(feature.name, table)
+        return nn.vectors.TableVectors(feature.name, table, self.trained)

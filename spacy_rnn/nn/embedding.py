@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .layout import Carry, FlatBatch, Overlap, offsets
+from .layout import FlatBatch, Overlap
+from .options import TOK2VEC
+from .ragged import Carry, offsets
 from .rnn import Encoder, final_states
 
 #: named arrays with one row for each distinct word, or for each token
 Arrays = dict[str, Tensor]
-#: name of the vectors of a tok2vec layer, as a part and as an array
-TOK2VEC = "tok2vec"
 
 
 class TokenBatch(NamedTuple):

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from .decoder import DecoderState
 from .dropout import bernoulli_mask
-from .layout import offsets
 from .linear import Linear
 from .losses import Scores, log_probabilities, vocabulary_loss
+from .ragged import offsets
 from .rnn import Encoder
 
 

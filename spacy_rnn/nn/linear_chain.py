@@ -23,7 +23,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .layout import BatchLayout, Packed, offsets, ranges
+from .layout import BatchLayout, Packed
+from .ragged import offsets, ranges
 
 #: steps of the Viterbi recursion after which scores are brought back to 0
 RESCALE = 32

@@ -8,17 +8,17 @@ without tokens gives zeros.
 
 from __future__ import annotations
 
-from typing import Literal, Sequence
+from typing import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from .layout import FlatBatch
 from .linear import Linear
-from .rnn import Direction, Encoder, final_states
+from .options import Direction, Way
+from .rnn import Encoder, final_states
 from .segments import segment_max, segment_sum, sequence_of
 
-Way = Literal["last", "mean", "max", "attention"]
 #: named tensors with one row for each sequence
 Summary = dict[str, Tensor]
 #: the summary of each way of pooling

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any, Literal, Optional
+from typing import Any, Optional
 
 import numpy as np
 import torch
@@ -26,14 +26,7 @@ from .layout import (
     round_up,
     step_overhead,
 )
-
-Direction = Literal["forward", "backward", "both"]
-#: the directions of a layer, True for one from right to left
-REVERSED: dict[Direction, list[bool]] = {
-    "forward": [False],
-    "backward": [True],
-    "both": [False, True],
-}
+from .options import REVERSED, Direction
 
 
 class Encoder(nn.Module):

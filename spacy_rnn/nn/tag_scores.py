@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from . import losses
-from .layout import offsets
-from .linear_chain import Potentials, log_partition, marginals, viterbi
+from .linear_chain import (
+    Potentials,
+    log_partition,
+    marginals,
+    n_best,
+    span_probabilities,
+    viterbi,
+)
+from .ragged import offsets
 
 if TYPE_CHECKING:
     from .crf import CRF
@@ -77,6 +85,27 @@ class TagScores(NamedTuple):
         if self.crf is None and constraints is None:
             return self.emissions.float().softmax(dim=1)
         return marginals(*self.chain(constraints))
+
+    def readings(self, n: int, constraints: Constraints) -> tuple[Tensor, Tensor]:
+        """The n best readings of each sequence, best first: tags, int64 (N, n), and the logs of
+        their probabilities, (B, n), -inf where there are fewer."""
+        chain = self.chain(constraints)
+        tags, scores = n_best(*chain, n)
+        return tags, scores - log_partition(*chain).unsqueeze(1)
+
+    def span_probabilities(
+        self, tags: Tensor, starts: np.ndarray, ends: np.ndarray, constraints: Constraints
+    ) -> Tensor:
+        """The probability of spans; see `spacy_rnn.nn.linear_chain.span_probabilities`.
+
+        tags (Tensor): Tags of all tokens, int64 (N,).
+        starts (np.ndarray), ends (np.ndarray): Places among all tokens, int64 (E,).
+        constraints (Constraints): The tags that have a probability.
+        RETURNS (Tensor): The probabilities, (E,).
+        """
+        first, after = (torch.from_numpy(array).to(tags.device) for array in (starts, ends))
+        chain = self.chain(constraints)
+        return span_probabilities(*chain, tags, first, after, constraints.continues)
 
     def log_odds(self, token: int, tag: int, constraints: Optional[Constraints] = None) -> Tensor:
         """The log-odds of a tag at a token, over all tags of the other tokens; differentiable.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Optional
+from typing import Any, Optional
 
 import torch
 from torch import Tensor, nn
@@ -12,10 +12,9 @@ from .crf import CRF, crf_divergence, crf_loss
 from .embedding import TokenBatch, TokenEmbedding
 from .layout import FlatBatch
 from .linear import OutputLayers
+from .options import Decoder
 from .rnn import Encoder
 from .tag_scores import Constraints, TagScores
-
-Decoder = Literal["softmax", "crf"]
 
 
 class Tagger(nn.Module):
@@ -115,17 +114,3 @@ def tagging_divergence(
         for name, scores in tag_scores.items()
     ]
     return torch.stack(of_targets).sum()
-
-
-def decode(tag_scores: dict[str, TagScores]) -> dict[str, Tensor]:
-    """The best labels of each target: ``NAME`` (N,)."""
-    return {name: scores.best() for name, scores in tag_scores.items()}
-
-
-def decode_with_probabilities(tag_scores: dict[str, TagScores]) -> dict[str, Tensor]:
-    """The best labels, ``NAME`` (N,), and the probability of each label, ``NAME_probabilities``
-    (N, labels)."""
-    decoded = decode(tag_scores)
-    for name, scores in tag_scores.items():
-        decoded[name + "_probabilities"] = scores.probabilities()
-    return decoded

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from ..nn.embedding import Arrays, WordModule
-from ..nn.layout import Grid, LayoutName, Padded, group_by_length
+from ..nn.layout import Grid, LayoutName, Padded
+from ..nn.ragged import group_by_length
 from ..nn.rnn import Encoder
-from .parts import Graphs, parts_of
-from .session import Session
+from .parts import parts_of
+from .session import Graphs, Session
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
@@ -97,8 +98,7 @@ class GraphWords(WordModule):
 
 
 class GraphEncoder(Encoder):
-    """An encoder that a graph runs. Windows that carry a state, and single layers, are run by
-    torch.
+    """An encoder that a graph runs. Single layers are run by torch.
 
     encoder (Encoder): Has the graph.
     session (Session): The graph.
@@ -125,11 +125,16 @@ class GraphEncoder(Encoder):
     def _encode_group(
         self, layout: Grid, x: Tensor, weights: Any, state: Optional[Tensor]
     ) -> tuple[Tensor, Optional[Tensor]]:
-        if state is not None:
-            return super()._encode_group(layout, x, weights, state)
-        assert isinstance(layout, Padded)
-        states = self._session({"x": x.numpy(), "lengths": layout.lengths.astype("int32")})
-        return torch.from_numpy(states), None
+        # Others are rows of one length.
+        lengths = layout.lengths if isinstance(layout, Padded) else np.full(x.shape[1], len(x))
+        before = x.new_zeros(self.state_size(x.shape[1])) if state is None else state
+        arrays = {
+            "x": x.numpy(),
+            "lengths": lengths.astype("int32"),
+            "state": before.contiguous().numpy(),
+        }
+        y, *final = map(torch.from_numpy, self._session.run(arrays))
+        return y, final[0] if final and state is not None else state
 
 
 class GraphLinear(nn.Module):

@@ -14,7 +14,8 @@ from .embedding import embed_words
 from .encoder import Bounds, encode
 from .graph import Graph
 from .layers import linear
-from .parts import Graphs, parts_of
+from .parts import parts_of
+from .session import Graphs
 
 
 def write_graphs(network: nn.Module, bounds: Optional[Mapping[str, Bounds]] = None) -> Graphs:
@@ -42,7 +43,9 @@ def write_part(part: nn.Module, graph: Graph, bounds: Optional[Bounds] = None) -
 
     part (nn.Module): The part. One that embeds words reads their arrays under their own names, an
         encoder ``x``, float32 (T, B, D), and ``lengths``, int32 (B,), a linear layer
-        ``x``, float32 (N, K). Past the end of a sequence an encoder's output means nothing.
+        ``x``, float32 (N, K). Past the end of a sequence an encoder's
+        output means nothing. One of one direction also reads ``state``, the states before the
+        sequences, float32 (S, depth, B, H), and has a second output ``final``, those after them.
     graph (Graph): The graph, still empty.
     bounds (Optional[Bounds]): Of an encoder; see `encode`.
     """
@@ -58,8 +61,15 @@ def _(part: WordModule, graph: Graph, bounds: Optional[Bounds] = None) -> None:
 def _(part: Encoder, graph: Graph, bounds: Optional[Bounds] = None) -> None:
     x = graph.input("x", "float32", "steps", "sequences", part.input_size)
     lengths = graph.input("lengths", "int32", "sequences")
-    states = encode(graph, part, x, lengths, bounds)
-    graph.output("y", states, "float32", "steps", "sequences", part.output_size)
+    n_states, depth, _, size = part.state_size(0)
+    axes = (n_states, depth, "sequences", size)
+    # Both directions are read at once and from the ends.
+    carries = part.is_recurrent and part.direction != "both"
+    state = graph.input("state", "float32", *axes) if carries else ""
+    y, final = encode(graph, part, x, lengths, bounds, state)
+    graph.output("y", y, "float32", "steps", "sequences", part.output_size)
+    if carries:
+        graph.output("final", final, "float32", *axes)
 
 
 @write_part.register

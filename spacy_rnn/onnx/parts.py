@@ -3,16 +3,13 @@ What lies between (windows, pooling, decoding) is the same code for all engines.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from torch import nn
 
 from ..nn.embedding import TokenModule, WordModule
 from ..nn.rnn import Encoder
-
-#: the serialized graph of each part of a network, by its path there, such as "tokens.encoder"
-Graphs = Mapping[str, bytes]
 
 
 def parts_of(network: nn.Module, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from ..optional import optional_import
+
+#: the serialized graph of each part of a network, by its path there, such as "tokens.encoder"
+Graphs = Mapping[str, bytes]
 
 
 class Session:
@@ -15,8 +19,9 @@ class Session:
 
     model (bytes): The serialized graph.
 
-    inputs (list[str]): Names of the arrays that the graph reads.
-    width (int): Width of the output.
+    shapes (dict[str, list[Any]]): Shapes of the arrays that the graph reads.
+    inputs (list[str]): Their names.
+    width (int): Width of the first output.
     RAISES (ValueError): If ONNX Runtime cannot read the graph or lacks one of its operators.
     """
 
@@ -35,16 +40,21 @@ class Session:
                 f"again, with a version of onnxruntime that has all of its operators."
             ) from error
         self._model = model
+        self.shapes: dict[str, list[Any]] = {v.name: v.shape for v in session.get_inputs()}
         self._session: Any = session
         self.inputs = [value.name for value in session.get_inputs()]
-        (output,) = session.get_outputs()
-        self.width: int = output.shape[-1]
+        self.width: int = session.get_outputs()[0].shape[-1]
 
     def __call__(self, arrays: dict[str, np.ndarray]) -> np.ndarray:
-        """Compute the output. Arrays that the graph does not read are left out."""
-        (found,) = self._session.run(None, {name: arrays[name] for name in self.inputs})
-        output: np.ndarray = found
-        return output
+        """Compute the first output; see `run`."""
+        return self.run(arrays)[0]
+
+    def run(self, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """Compute all outputs. Arrays that the graph does not read are left out."""
+        outputs: list[np.ndarray] = self._session.run(
+            None, {name: arrays[name] for name in self.inputs}
+        )
+        return outputs
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Session, (self._model,)

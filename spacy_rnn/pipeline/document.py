@@ -2,19 +2,21 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, NamedTuple, Optional
 
 import numpy as np
 from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Config
-from torch import Tensor
 
 from ..architectures.many_to_one import output_score, predict_attention
 from ..extensions import set_token_extension, sum_values
 from ..runtime.attribution import AttributionTarget, label_index
 from .base import ReadLimits
 from .labels import EngineSettings, LabelPipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: the one target of the network
 TARGET = "text"
@@ -110,7 +112,7 @@ class DocumentPipe(LabelPipe):
         """
         raise NotImplementedError
 
-    def explained_score(self, outputs: Tensor, label: int) -> Tensor:
+    def explained_score(self, outputs: "Tensor", label: int) -> "Tensor":
         """Compute the number that an attribution explains.
 
         outputs (Tensor): The network's outputs, (docs, labels).

@@ -11,8 +11,6 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Model
 
-from ..onnx.encoder import measured_bounds
-from ..onnx.networks import write_graphs
 from ..runtime.engine import EngineName
 from .base import RNNPipe
 
@@ -59,6 +57,9 @@ class LabelPipe(RNNPipe):
         RAISES (ValueError): If ONNX has no operator for a cell, or the engine is "onnx" already.
         """
         shim = self.shim
+        from ..onnx.encoder import measured_bounds
+        from ..onnx.networks import write_graphs
+
         shim.engine.begin_change()
         with measured_bounds(shim.module) as bounds:
             self.model.predict(list(docs))

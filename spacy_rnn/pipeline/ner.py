@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Literal, NamedTuple, Optional, Tuple
 
 import numpy as np
-import torch
 from spacy.attrs import ENT_TYPE
 from spacy.language import Language
 from spacy.tokens import Doc, Span
@@ -13,6 +12,7 @@ from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
+from .. import nn
 from ..architectures.entities import (
     TARGET,
     Entities,
@@ -26,7 +26,6 @@ from ..architectures.entities import (
 from ..config.signature import to_config, with_fields_of
 from ..extensions import set_span_extension, set_token_extension, single_value
 from ..features.tag_scheme import TagScheme
-from ..nn.losses import MISSING
 from ..runtime.attribution import AttributionTarget, check_index, label_index
 from ..runtime.model import Targets
 from ..validation import at_least
@@ -206,7 +205,7 @@ class RNNEntityRecognizer(RehearsingPipe):
         scheme = self.scheme
         tags = np.concatenate([self._gold_tags(scheme, eg) for eg in examples])
         arrays = {TARGET: tags, **scheme.constraints()}
-        return Targets(arrays, int((tags != MISSING).sum()), entities_loss)
+        return Targets(arrays, int((tags != nn.losses.MISSING).sum()), entities_loss)
 
     def get_rehearsal_targets(self, docs: List[Doc], teacher: Any) -> Targets:
         """Get the earlier network's tags of all tokens; see `RehearsingPipe`.
@@ -231,7 +230,7 @@ class RNNEntityRecognizer(RehearsingPipe):
         validate_examples(examples, "RNNEntityRecognizer.calibrate")
         scheme = self.scheme
         tags = [self._gold_tags(scheme, eg) for eg in examples]
-        if not any((found != MISSING).any() for found in tags):
+        if not any((found != nn.losses.MISSING).any() for found in tags):
             raise ValueError(
                 f"'{self.name}' can't be calibrated: no example has a token whose entity is known. "
                 f"Set doc.ents in the reference of the examples."
@@ -250,7 +249,7 @@ class RNNEntityRecognizer(RehearsingPipe):
             label = example.y.vocab.strings[int(entities.types[unknown][0])]
             raise self._unknown_label_error("entity", label)
         tags = encode_gold(scheme, entities, labels)
-        return np.where(tags < 0, MISSING, tags)
+        return np.where(tags < 0, nn.losses.MISSING, tags)
 
     # Prediction
 
@@ -374,7 +373,7 @@ class RNNEntityRecognizer(RehearsingPipe):
             tag_score,
             scheme=scheme,
             temperature=self.cfg["temperature"],
-            ruled_out=torch.from_numpy(ruled_out < 0),
+            ruled_out=ruled_out < 0,
             token=token,
             tag=label_index(label, tags, self.name),
         )

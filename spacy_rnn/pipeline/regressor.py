@@ -2,7 +2,18 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Tuple,
+    Union,
+)
 
 import numpy as np
 from spacy.language import Language
@@ -10,15 +21,17 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.api import Model
-from torch import Tensor
 
+from .. import nn
 from ..config.signature import to_config, with_fields_of
 from ..extensions import set_doc_extension
-from ..nn.losses import squared_error
 from ..runtime.attribution import AttributionTarget
 from ..runtime.model import Targets
 from .base import ExampleStats
 from .document import DEFAULT_MODEL, DocumentPipe, DocumentSettings, excerpt
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -197,7 +210,7 @@ class RNNRegressor(DocumentPipe):
         mean, std = self._mean_and_std()
         standardized = ((values - mean) / std).astype("float32")
         n_items = int((~np.isnan(values)).any(axis=1).sum())
-        return Targets({"truth": standardized}, n_items, squared_error)
+        return Targets({"truth": standardized}, n_items, nn.losses.squared_error)
 
     def _gold_values(self, example: Example) -> Dict[str, float]:
         """The values of an example's targets.
@@ -251,7 +264,7 @@ class RNNRegressor(DocumentPipe):
         labels = {label: [value] for label, value in self._gold_values(example).items()}
         return super().example_stats(example)._replace(labels=labels)
 
-    def explained_score(self, outputs: Tensor, label: int) -> Tensor:
+    def explained_score(self, outputs: "Tensor", label: int) -> "Tensor":
         """Compute the value of a target.
 
         outputs (Tensor): The network's outputs, (docs, targets).

@@ -13,11 +13,10 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
+from .. import nn
 from ..architectures.tagger import decoder_of, label_score, predict_probabilities
 from ..config.signature import to_config, with_fields_of
 from ..extensions import set_token_extension, single_value
-from ..nn.losses import MISSING
-from ..nn.tagger import tagging_divergence, tagging_loss
 from ..runtime.attribution import AttributionTarget, check_index, label_index
 from ..runtime.model import Targets
 from ..validation import probability, rate
@@ -255,7 +254,7 @@ class RNNTagger(RehearsingPipe):
             if self.cfg["class_weights"]:
                 arrays[target + "_weights"] = self._class_weight_array(labels)
             annotated |= values != 0
-        loss = partial(tagging_loss, label_smoothing=self.cfg["label_smoothing"])
+        loss = partial(nn.tagger.tagging_loss, label_smoothing=self.cfg["label_smoothing"])
         return Targets(arrays, int(annotated.sum()), loss)
 
     def _label_indices(
@@ -270,7 +269,7 @@ class RNNTagger(RehearsingPipe):
             example = examples[int(np.searchsorted(ends, first, side="right"))]
             label = example.reference.vocab.strings[int(values[first])]
             raise self._unknown_label_error(target, label)
-        return np.where(values == 0, MISSING, indices)
+        return np.where(values == 0, nn.losses.MISSING, indices)
 
     def _label_values(self, target: str, vocab: Vocab) -> np.ndarray:
         """The labels as values of the token attribute, uint64 (labels,), of strings that the vocab
@@ -292,7 +291,9 @@ class RNNTagger(RehearsingPipe):
         teacher (Any): The outputs of the earlier network for them.
         RETURNS (Targets): The targets, with the divergence from the teacher as their loss.
         """
-        return Targets({}, sum(map(len, docs)), partial(tagging_divergence, teacher=teacher))
+        return Targets(
+            {}, sum(map(len, docs)), partial(nn.tagger.tagging_divergence, teacher=teacher)
+        )
 
     # Prediction
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import numpy as np
 from spacy.errors import Errors
@@ -11,20 +11,17 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.api import Model
-from torch import Tensor
 
+from .. import nn
 from ..config.signature import to_config, with_fields_of
-from ..nn.losses import (
-    MISSING,
-    exclusive_divergence,
-    exclusive_loss,
-    log_odds,
-)
 from ..runtime.model import Targets
 from ..validation import rate
 from .base import ExampleStats
 from .document import DEFAULT_MODEL, TARGET, DocumentPipe, DocumentSettings, excerpt
 from .rehearsal import RehearsingPipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SCORE_WEIGHTS = {
     "cats_score": 1.0,
@@ -226,12 +223,12 @@ class RNNTextCategorizer(TextCategorizerPipe):
         named = (values == 1).any(axis=1)
         candidates[named] = values[named] == 1
         n_candidates = candidates.sum(axis=1)
-        labels = np.where(n_candidates == 1, candidates.argmax(axis=1), MISSING)
+        labels = np.where(n_candidates == 1, candidates.argmax(axis=1), nn.losses.MISSING)
         arrays = {"label": labels.astype("int64")}
         ambiguous = (n_candidates > 1) & (n_candidates < len(self.labels))
         if ambiguous.any():
             arrays.update(ambiguous=np.flatnonzero(ambiguous), candidates=candidates[ambiguous])
-        loss = partial(exclusive_loss, label_smoothing=self.cfg["label_smoothing"])
+        loss = partial(nn.losses.exclusive_loss, label_smoothing=self.cfg["label_smoothing"])
         n_items = int((n_candidates < len(self.labels)).sum())
         return Targets(self._with_weights(arrays), n_items, loss)
 
@@ -242,7 +239,7 @@ class RNNTextCategorizer(TextCategorizerPipe):
         teacher (Any): The outputs of the earlier network for them.
         RETURNS (Targets): The targets, with the divergence from the teacher as their loss.
         """
-        return Targets({}, len(docs), partial(exclusive_divergence, teacher=teacher))
+        return Targets({}, len(docs), partial(nn.losses.exclusive_divergence, teacher=teacher))
 
     def to_scores(self, outputs: np.ndarray) -> np.ndarray:
         """Compute the softmax, the probabilities of the classes.
@@ -253,11 +250,11 @@ class RNNTextCategorizer(TextCategorizerPipe):
         exponentials = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         return exponentials / exponentials.sum(axis=1, keepdims=True)
 
-    def explained_score(self, outputs: Tensor, label: int) -> Tensor:
+    def explained_score(self, outputs: "Tensor", label: int) -> "Tensor":
         """Compute the log-odds of a class.
 
         outputs (Tensor): The network's outputs, (docs, labels).
         label (int): The index of the class.
         RETURNS (Tensor): The log-odds for each doc, (docs,).
         """
-        return log_odds(outputs, label)
+        return nn.losses.log_odds(outputs, label)

@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Callable, Dict, Iterable, List, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Optional
 
 import numpy as np
 from spacy.language import Language
@@ -11,18 +11,17 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.api import Model
-from torch import Tensor
 
+from .. import nn
 from ..config.signature import to_config, with_fields_of
-from ..nn.losses import (
-    multilabel_divergence,
-    multilabel_loss,
-)
 from ..runtime.model import Targets
 from ..validation import probability
 from .annotation import ZERO_FOR_OTHERS
 from .document import DEFAULT_MODEL
 from .textcat import SCORE_WEIGHTS, TextCategorizerPipe, TextCategorizerSettings
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 logger = logging.getLogger("spacy_rnn")
 
@@ -140,7 +139,7 @@ class RNNMultiLabelTextCategorizer(TextCategorizerPipe):
         """
         values = self._gold_values(examples)
         n_items = int((~np.isnan(values)).any(axis=1).sum())
-        loss = partial(multilabel_loss, label_smoothing=self.cfg["label_smoothing"])
+        loss = partial(nn.losses.multilabel_loss, label_smoothing=self.cfg["label_smoothing"])
         return Targets(self._with_weights({"truth": values}), n_items, loss)
 
     def get_rehearsal_targets(self, docs: List[Doc], teacher: Any) -> Targets:
@@ -150,7 +149,7 @@ class RNNMultiLabelTextCategorizer(TextCategorizerPipe):
         teacher (Any): The outputs of the earlier network for them.
         RETURNS (Targets): The targets, with the divergence from the teacher as their loss.
         """
-        return Targets({}, len(docs), partial(multilabel_divergence, teacher=teacher))
+        return Targets({}, len(docs), partial(nn.losses.multilabel_divergence, teacher=teacher))
 
     def to_scores(self, outputs: np.ndarray) -> np.ndarray:
         """Compute the sigmoid, the probability of each label.
@@ -196,7 +195,7 @@ class RNNMultiLabelTextCategorizer(TextCategorizerPipe):
             labels -= {label for label in labels if cats.get(label) == 0}
         return sorted(labels)
 
-    def explained_score(self, outputs: Tensor, label: int) -> Tensor:
+    def explained_score(self, outputs: "Tensor", label: int) -> "Tensor":
         """Get the log-odds of a label.
 
         outputs (Tensor): The network's outputs, (docs, labels).

@@ -1,10 +1,12 @@
 """The base of the architectures: the parts of a network as a config names them."""
 
-from dataclasses import dataclass
-from typing import Any, Dict, Generic, Literal, Sequence, TypeVar
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Dict, Generic, Iterator, List, Literal, Mapping, Sequence, Tuple, TypeVar
 
+from ..onnx.session import Graphs
 from ..validation import at_least
 from .batching import MemoryLimits
+from .engine import COMPRESS_AGAIN
 from .shim import FeaturesT, ModuleT, TorchShim
 from .tok2vec import DocBatch
 
@@ -12,6 +14,8 @@ OutT = TypeVar("OutT")
 
 
 Precision = Literal["none", "bf16", "fp16"]
+#: settings of how documents are read, which are not those of the network
+_READING = {"mixed_precision", "batch_tokens", "window", "overlap", "max_length", "keep"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +53,49 @@ class Architecture(Generic[FeaturesT, ModuleT, OutT]):
         """
         raise NotImplementedError
 
+    # Compressed networks
+
+    def graph_names(self, features: FeaturesT, outputs: Dict[str, int]) -> List[str]:
+        """Return the names of the graphs by which the network predicts without torch; by default
+        none, where it needs torch.
+
+        features (FeaturesT): The features.
+        outputs (Dict[str, int]): Sizes of the output layers.
+        RETURNS (List[str]): The paths of the parts of the module that the graphs replace.
+        """
+        return []
+
+    @property
+    def network_settings(self) -> Dict[str, Any]:
+        """The settings of the network by their paths, such as "encoder.cell" (Dict[str, Any])."""
+        found: Dict[str, Any] = {}
+        for field in fields(self):
+            if field.name not in _READING:
+                found.update(_flat(field.name, getattr(self, field.name)))
+        return found
+
+    def check_graphs(self, graphs: Graphs, features: FeaturesT, state: Mapping[str, Any]) -> None:
+        """Check that saved graphs are those of this architecture.
+
+        graphs (Graphs): The graphs.
+        features (FeaturesT): The features.
+        state (Mapping[str, Any]): The "settings" and "outputs" that were saved with the graphs.
+        RAISES (ValueError): If a graph is missing, or was written for other settings.
+        """
+        saved, present = state["settings"], self.network_settings
+        differing = [n for n in sorted({*saved, *present}) if saved.get(n) != present.get(n)]
+        if differing:
+            pairs = [f"{n} = {saved.get(n)!r}, now {present.get(n)!r}" for n in differing]
+            raise ValueError(
+                f"The graphs were written for other settings: {'; '.join(pairs)}. Use the "
+                f"config.cfg that was saved beside them. {COMPRESS_AGAIN}"
+            )
+        missing = [n for n in self.graph_names(features, state["outputs"]) if n not in graphs]
+        if missing:
+            raise ValueError(f"There is no graph of {', '.join(missing)}. {COMPRESS_AGAIN}")
+
+    # Torch
+
     def initialize(self, shim: TorchShim[FeaturesT, ModuleT], X: Sequence[Any], Y: Any) -> None:
         """Build the features and the module from all training data.
 
@@ -78,3 +125,18 @@ class Architecture(Generic[FeaturesT, ModuleT, OutT]):
         RETURNS (OutT): The prediction.
         """
         raise NotImplementedError
+
+
+def _flat(path: str, value: Any) -> Iterator[Tuple[str, Any]]:
+    """Yield settings by path, as JSON has them."""
+    if is_dataclass(value):
+        yield path, type(value).__name__
+        value = vars(value)
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _flat(f"{path}.{name}", inner)
+    elif isinstance(value, (list, tuple)):
+        yield path, [str(item) for item in value]
+    else:
+        simple = value is None or isinstance(value, (bool, int, float, str))
+        yield path, value if simple else str(value)

@@ -1,10 +1,11 @@
 """The input of an encoder for a document, and the score of a prediction as a function of it."""
 
-from typing import Any, Callable, List, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, List, NamedTuple, Optional, Sequence
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
-from ..nn.rnn import Encoder
+    from ..nn.rnn import Encoder
 
 
 class EncoderInput(NamedTuple):
@@ -19,11 +20,11 @@ class EncoderInput(NamedTuple):
     backward (bool): The rows are those of the text in reverse.
     """
 
-    encoder: Callable[[Any], Encoder]
+    encoder: "Callable[[Any], Encoder]"
     names: List[str]
-    vectors: Tensor
-    lengths: Tensor
-    start: Optional[Tensor] = None
+    vectors: "Tensor"
+    lengths: "Tensor"
+    start: "Optional[Tensor]" = None
     backward: bool = False
 
 
@@ -38,7 +39,7 @@ class AttributionTarget(NamedTuple):
 
     rows: EncoderInput
     prediction: str
-    score: Callable[[Any, Tensor], Tensor]
+    score: "Callable[[Any, Tensor], Tensor]"
 
 
 def check_index(index: int, n: int, what: str) -> None:

@@ -1,20 +1,37 @@
 """Documents of any length in batches of bounded memory, and their results put together again."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+    TypeVar,
+    Union,
+)
 
 import numpy as np
-import torch
 from spacy.tokens import Doc
 from thinc.api import Model
-from torch import Tensor
 
-from ..features.tokens import TokenFeatures, TokenSequences, stacked
-from ..nn.embedding import TOK2VEC, TokenBatch, to_device
-from ..nn.layout import Carry, FlatBatch, Overlap, offsets, ranges
-from ..nn.rnn import Direction
+from .. import nn
+from ..features.tokens import DistinctWords, TokenFeatures, TokenSequences, stacked
+from ..nn.options import TOK2VEC, Direction
+from ..nn.ragged import Carry, offsets, ranges
+from ..optional import torch
 from .shim import TorchShim
 from .tok2vec import DocBatch, embed_docs
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+EmbeddedT = TypeVar("EmbeddedT")
 
 #: predictions for a document: named arrays with one row for each token
 Outputs = Dict[str, np.ndarray]
@@ -83,12 +100,30 @@ class Windows:
         """The rows that are kept, int64 (K,)."""
         return ranges(self.keep_start, self.kept)
 
-    def overlap(self, device: torch.device) -> Optional[Overlap]:
-        """The tokens of the batch that are kept; None if they all are."""
+    @property
+    def order(self) -> np.ndarray:
+        """The windows by sequence, those of a sequence from left to right, int64 (windows,)."""
+        order: np.ndarray = np.lexsort((self.start, self.sequence))
+        return order
+
+    def counts(self, n_sequences: int) -> np.ndarray:
+        """The number of windows of each sequence, int64 (n_sequences,)."""
+        return np.bincount(self.sequence, minlength=n_sequences)
+
+    @property
+    def kept_tokens(self) -> Optional[np.ndarray]:
+        """The places of the kept rows among those that are read, int64 (K,); None if they all
+        are."""
         if (self.kept == self.size).all():
             return None
-        tokens = ranges(offsets(self.size) + self.keep_start - self.start, self.kept)
-        return Overlap(torch.from_numpy(tokens).to(device), torch.from_numpy(self.kept))
+        return ranges(offsets(self.size) + self.keep_start - self.start, self.kept)
+
+    def overlap(self, device: "torch.device") -> "Optional[nn.layout.Overlap]":
+        """The kept rows as the encoder takes them."""
+        tokens = self.kept_tokens
+        if tokens is None:
+            return None
+        return nn.layout.Overlap(torch.from_numpy(tokens).to(device), torch.from_numpy(self.kept))
 
     @property
     def _arrays(self) -> List[np.ndarray]:
@@ -183,13 +218,40 @@ def plan_windows(
     return batches
 
 
+def word_batches(
+    features: TokenFeatures,
+    sequences: TokenSequences,
+    batches: Sequence[Windows],
+    embed: Callable[[List[DistinctWords]], EmbeddedT],
+) -> Iterator[Tuple[Windows, EmbeddedT, np.ndarray]]:
+    """Yield batches of windows with the vectors of their words. Each distinct word of several
+    batches is embedded once.
+
+    features (TokenFeatures): The features.
+    sequences (TokenSequences): The sequences.
+    batches (Sequence[Windows]): The batches.
+    embed (Callable[[List[DistinctWords]], EmbeddedT]): Embeds distinct words.
+    YIELDS (Tuple[Windows, EmbeddedT, np.ndarray]): The windows, the vectors, and which of them each
+        token has, int64 (N,).
+    """
+    for first in range(0, len(batches), CHUNK_BATCHES):
+        chunk = batches[first : first + CHUNK_BATCHES]
+        words, tokens = features.distinct_words(
+            sequences, np.concatenate([windows.rows for windows in chunk])
+        )
+        embedded = embed(words)
+        ends = np.cumsum([windows.size.sum() for windows in chunk])
+        for windows, of_tokens in zip(chunk, np.split(tokens, ends[:-1]), strict=True):
+            yield windows, embedded, of_tokens
+
+
 def token_batches(
     shim: TorchShim[TokenFeatures, Any],
     sequences: TokenSequences,
-    vectors: Optional[Tensor],
+    vectors: "Optional[Tensor]",
     direction: Direction,
     limits: MemoryLimits,
-) -> Iterator[Tuple[Windows, TokenBatch]]:
+) -> "Iterator[Tuple[Windows, nn.embedding.TokenBatch]]":
     """Yield sequences of tokens in batches of windows. Each distinct word of several batches is
     embedded once.
 
@@ -204,42 +266,39 @@ def token_batches(
     features, device, embedding = shim.features, shim.device, shim.predictor.embedding
     token_arrays = features.token_arrays(sequences) if features.token_parts else {}
     batches = plan_windows(sequences.lengths, direction, limits, bool(embedding.in_context))
-    for first in range(0, len(batches), CHUNK_BATCHES):
-        chunk = batches[first : first + CHUNK_BATCHES]
-        rows = [windows.rows for windows in chunk]
-        words, tokens = features.distinct_words(sequences, np.concatenate(rows))
+
+    def embed(words: List[DistinctWords]) -> "Tuple[nn.embedding.Arrays, Tensor]":
         with shim.inference():
             of_vocabs = [shim.word_cache.embed(embedding, features, some, device) for some in words]
             embedded = torch.cat(of_vocabs) if len(of_vocabs) > 1 else of_vocabs[0]
         in_context = stacked([features.arrays(some, embedding.in_context) for some in words])
-        shared = to_device(in_context, device)
-        end = 0
-        for windows, some in zip(chunk, rows, strict=True):
-            start, end = end, end + len(some)
-            tensors = dict(shared)
-            if token_arrays:
-                of_batch = {name: array[some] for name, array in token_arrays.items()}
-                tensors.update(to_device(of_batch, device))
-            if vectors is not None:
-                places = torch.from_numpy(sequences.tokens[some]).to(device)
-                tensors[TOK2VEC] = vectors.index_select(0, places)
-            yield (
-                windows,
-                TokenBatch(
-                    tensors,
-                    torch.from_numpy(tokens[start:end]).to(device),
-                    torch.from_numpy(windows.size),
-                    None,
-                    embedded,
-                    windows.carry,
-                    windows.overlap(device),
-                ),
-            )
+        return nn.embedding.to_device(in_context, device), embedded
+
+    for windows, (shared, embedded), tokens in word_batches(features, sequences, batches, embed):
+        tensors, rows = dict(shared), windows.rows
+        if token_arrays:
+            of_batch = {name: array[rows] for name, array in token_arrays.items()}
+            tensors.update(nn.embedding.to_device(of_batch, device))
+        if vectors is not None:
+            places = torch.from_numpy(sequences.tokens[rows]).to(device)
+            tensors[TOK2VEC] = vectors.index_select(0, places)
+        yield (
+            windows,
+            nn.embedding.TokenBatch(
+                tensors,
+                torch.from_numpy(tokens).to(device),
+                torch.from_numpy(windows.size),
+                None,
+                embedded,
+                windows.carry,
+                windows.overlap(device),
+            ),
+        )
 
 
 def vector_batches(
-    vectors: Tensor, lengths: np.ndarray, direction: Direction, limits: MemoryLimits
-) -> Iterator[Tuple[Windows, FlatBatch]]:
+    vectors: "Tensor", lengths: np.ndarray, direction: Direction, limits: MemoryLimits
+) -> "Iterator[Tuple[Windows, nn.layout.FlatBatch]]":
     """Yield sequences of vectors in batches of windows.
 
     vectors (Tensor): The vectors of all sequences, one sequence after the other, (N, D).
@@ -252,7 +311,16 @@ def vector_batches(
         rows = torch.from_numpy(windows.rows).to(vectors.device)
         size = torch.from_numpy(windows.size)
         overlap = windows.overlap(vectors.device)
-        yield windows, FlatBatch(vectors, size, rows, windows.carry, overlap)
+        yield windows, nn.layout.FlatBatch(vectors, size, rows, windows.carry, overlap)
+
+
+def to_array(output: "Union[Tensor, np.ndarray]") -> np.ndarray:
+    """An output of a network as an array, numbers in float32."""
+    if isinstance(output, np.ndarray):
+        return output
+    full = output.float() if output.is_floating_point() else output
+    array: np.ndarray = full.cpu().numpy()
+    return array
 
 
 class TokenResults:
@@ -267,10 +335,10 @@ class TokenResults:
         # and go, they would keep the allocator from using the space of those again.
         self._arrays: Outputs = {}
 
-    def add(self, windows: Windows, outputs: Dict[str, Tensor]) -> None:
+    def add(self, windows: Windows, outputs: "Mapping[str, Union[Tensor, np.ndarray]]") -> None:
         """Add the results of the kept tokens of windows, with one row for each."""
-        for name, tensor in outputs.items():
-            array = tensor.cpu().numpy()
+        for name, output in outputs.items():
+            array = to_array(output)
             if name not in self._arrays:
                 shape = (self._ends[-1], *array.shape[1:])
                 self._arrays[name] = np.empty(shape, dtype=array.dtype)

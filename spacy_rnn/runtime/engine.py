@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from torch import nn
+from ..onnx.session import Graphs
 
-from ..onnx.engine import with_graphs
-from ..onnx.parts import Graphs
+if TYPE_CHECKING:
+    from torch import nn
 
 EngineName = Literal["torch", "onnx"]
 
-_SET_TORCH = (
-    'set engine = "torch" in [components.NAME] of the config, or load the pipeline so: '
-    'spacy.load(path, config={"components.NAME.engine": "torch"}).'
-)
+_SET_TORCH = 'set engine = "torch" in [components.NAME] of the config.'
+#: the cure for graphs that do not fit
+COMPRESS_AGAIN = "Write the graphs again: python -m spacy rnn compress MODEL OUTPUT"
+#: the cure where more than prediction is asked of a compressed component
+USE_ORIGINAL = "use the pipeline that the compressed one was made from."
 
 
 class Engine:
@@ -52,6 +53,8 @@ class Engine:
             )
         if next(module.parameters()).device.type != "cpu":
             raise ValueError(f"The engine 'onnx' runs on the CPU only: {_SET_TORCH}")
+        from ..onnx.engine import with_graphs
+
         return with_graphs(module, self.graphs)
 
     def begin_change(self) -> None:
@@ -61,6 +64,6 @@ class Engine:
         """
         if self.name != "torch":
             raise ValueError(
-                f"The engine '{self.name}' only predicts. To train or add labels, {_SET_TORCH}"
+                f"The engine '{self.name}' only predicts. To train or add labels, {USE_ORIGINAL}"
             )
         self.replace_graphs({})

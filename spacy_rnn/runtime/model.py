@@ -1,17 +1,19 @@
 """A thinc model around a torch module: predictions for documents, and updates from targets."""
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
-import torch
 from spacy.tokens import Doc
 from thinc.api import Model
-from torch import Tensor
 
+from ..optional import torch
 from .architecture import Architecture, OutT
 from .batching import doc_batch
 from .shim import TorchShim, shim_of
 from .tok2vec import TOK2VEC, DocBatch, Tok2Vec, embed_docs, init_tok2vec
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Targets(NamedTuple):
@@ -27,7 +29,7 @@ class Targets(NamedTuple):
 
     arrays: Dict[str, np.ndarray]
     n_items: int
-    loss: Callable[[Any, Dict[str, Tensor]], Tensor]
+    loss: "Callable[[Any, Dict[str, Tensor]], Tensor]"
     inputs: Optional[Dict[str, np.ndarray]] = None
 
 

@@ -1,14 +1,16 @@
 """AdamW for torch modules and thinc layers alike."""
 
 import itertools
-from typing import Any, Dict, List, Mapping, Optional, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Union
 
-import torch
 from thinc.api import Optimizer
 from thinc.types import Generator
-from torch import nn
 
+from ..optional import torch
 from ..validation import at_least
+
+if TYPE_CHECKING:
+    from torch import nn
 
 FloatOrSchedule = Union[float, List[float], Generator]
 
@@ -52,7 +54,7 @@ class AdamW(Optimizer):
         self.max_skipped_steps = max_skipped_steps
         self.torch_optimizers: Dict[int, torch.optim.AdamW] = {}
 
-    def step_module(self, key: int, module: nn.Module) -> None:
+    def step_module(self, key: int, module: "nn.Module") -> None:
         """Take one step of the parameters of a module by their gradients.
 
         key (int): Identifies the module; its moments are kept under it.
@@ -68,7 +70,7 @@ class AdamW(Optimizer):
             group["weight_decay"] = self.L2 if group["decays"] else 0.0
         optimizer.step()
 
-    def update_averages(self, key: int, module: nn.Module) -> None:
+    def update_averages(self, key: int, module: "nn.Module") -> None:
         """Move the running average of each parameter, where averages are kept. The decay
         (1 + t) / (10 + t), as thinc's, averages over a span that grows with training.
 
@@ -93,7 +95,7 @@ class AdamW(Optimizer):
         if moved:
             torch._foreach_lerp_(moved, towards, 1.0 - min(0.9999, (1.0 + t) / (10.0 + t)))
 
-    def get_moments(self, key: int, module: nn.Module) -> Dict[str, torch.Tensor]:
+    def get_moments(self, key: int, module: "nn.Module") -> "Dict[str, torch.Tensor]":
         """Get the moments of a module, and its numbers of steps; none before the first step.
 
         key (int): Identifies the module.
@@ -109,7 +111,9 @@ class AdamW(Optimizer):
             for kind, value in optimizer.state.get(parameter, {}).items()
         }
 
-    def set_moments(self, key: int, module: nn.Module, moments: Mapping[str, torch.Tensor]) -> None:
+    def set_moments(
+        self, key: int, module: "nn.Module", moments: "Mapping[str, torch.Tensor]"
+    ) -> None:
         """Restore what `get_moments` returned.
 
         key (int): Identifies the module.
@@ -126,11 +130,12 @@ class AdamW(Optimizer):
             device = parameter.device if fused or kind != "step" else torch.device("cpu")
             optimizer.state[parameter][kind] = value.to(device)
 
-    def _make(self, module: nn.Module, old: Optional[torch.optim.AdamW]) -> torch.optim.AdamW:
+    def _make(self, module: "nn.Module", old: "Optional[torch.optim.AdamW]") -> "torch.optim.AdamW":
+        embeddings = torch.nn.Embedding, torch.nn.EmbeddingBag
         decays: Dict[nn.Parameter, bool] = {}
         for child in module.modules():
             for parameter in child.parameters(recurse=False):
-                own = parameter.ndim > 1 and not isinstance(child, (nn.Embedding, nn.EmbeddingBag))
+                own = parameter.ndim > 1 and not isinstance(child, embeddings)
                 # An embedding may be the weight of another layer too.
                 decays[parameter] = own and decays.get(parameter, True)
         groups: List[Dict[str, Any]] = [
@@ -154,12 +159,12 @@ def parameter_key(module_key: int, name: str) -> Any:
     return ("torch", module_key, name)
 
 
-def _owns(optimizer: torch.optim.Optimizer, module: nn.Module) -> bool:
+def _owns(optimizer: "torch.optim.Optimizer", module: "nn.Module") -> bool:
     owned = {id(p) for group in optimizer.param_groups for p in group["params"]}
     return owned == {id(p) for p in module.parameters()}
 
 
-def _has_fused(module: nn.Module) -> bool:
+def _has_fused(module: "nn.Module") -> bool:
     """Return True if torch has a fused kernel for the module's device; for CPUs since 2.4."""
     device = next(module.parameters()).device.type
     version = tuple(int(part) for part in torch.__version__.split(".")[:2])

@@ -4,10 +4,8 @@ import os
 import warnings
 from functools import cache
 
-import torch
-
-from .. import forks
-from ..nn.onednn import limit_caches
+from .. import forks, nn
+from ..optional import torch
 
 
 @cache
@@ -20,7 +18,7 @@ def prepare_process() -> None:
     one thread each makes all of them many times slower. On a GPU cuDNN computes in full float32: by
     torch's default it would round to TF32, whose 10 bits make answers depend on the batch.
     """
-    limit_caches()
+    nn.onednn.limit_caches()
     torch.backends.cudnn.allow_tf32 = False
     # Weights that weight-drop or half precision makes anew for each call cannot be.
     warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")

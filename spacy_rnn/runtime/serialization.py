@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Mapping
+from typing import TYPE_CHECKING, Any, Mapping
 
-import torch
+import numpy as np
 from safetensors import SafetensorError
-from safetensors.torch import load as load_safetensors
-from safetensors.torch import save as save_safetensors
-from torch import Tensor, nn
+from safetensors.numpy import load as load_safetensors
+from safetensors.numpy import save as save_safetensors
 
-from ..onnx.parts import Graphs
+from ..onnx.session import Graphs
+from ..optional import torch
+
+if TYPE_CHECKING:
+    from torch import nn
+
+#: weights by name
+Weights = Mapping[str, np.ndarray]
 
 #: versions of the saved state and of graphs; newer ones are refused
 FORMAT = 1
@@ -21,29 +27,38 @@ _METADATA = "spacy_rnn"
 _GRAPH = "onnx/"
 
 
-def module_to_bytes(module: nn.Module, state: Mapping[str, Any], graphs: Graphs) -> bytes:
-    """Serialize a module.
+def weights_of(module: nn.Module) -> Weights:
+    """The weights of a module, each under one name.
 
     module (nn.Module): The module.
+    RETURNS (Weights): The weights.
+    """
+    tied = _tied(module)
+    return {
+        name: np.ascontiguousarray(tensor.detach().cpu().numpy())
+        for name, tensor in module.state_dict().items()
+        if name not in tied
+    }
+
+
+def network_to_bytes(weights: Weights, state: Mapping[str, Any], graphs: Graphs) -> bytes:
+    """Serialize a network.
+
+    weights (Weights): The weights.
     state (Mapping[str, Any]): What else is saved, as JSON.
     graphs (Graphs): The graphs of its parts, if there are any.
     RETURNS (bytes): The serialized form.
     """
-    tied = _tied(module)
-    weights = {
-        name: tensor.detach().cpu().contiguous()
-        for name, tensor in module.state_dict().items()
-        if name not in tied
-    }
+    arrays = dict(weights)
     for name, graph in graphs.items():
-        weights[_GRAPH + name] = torch.frombuffer(bytearray(graph), dtype=torch.uint8)
+        arrays[_GRAPH + name] = np.frombuffer(graph, dtype="uint8")
     formats = {"format": FORMAT, "graphs_format": GRAPHS_FORMAT}
     metadata = {_METADATA: json.dumps({**formats, **state}, sort_keys=True)}
-    return save_safetensors(weights, metadata)
+    return save_safetensors(arrays, metadata)
 
 
 def read_state(data: bytes) -> dict[str, Any]:
-    """Read what `module_to_bytes` saved beside the weights.
+    """Read what `network_to_bytes` saved beside the weights.
 
     data (bytes): The serialized form.
     RETURNS (dict[str, Any]): The state.
@@ -64,16 +79,16 @@ def read_state(data: bytes) -> dict[str, Any]:
     return state
 
 
-def read_graphs(state: Mapping[str, Any], weights: dict[str, Tensor]) -> Graphs:
-    """Take the graphs of `module_to_bytes` from among the weights.
+def read_graphs(state: Mapping[str, Any], weights: dict[str, np.ndarray]) -> Graphs:
+    """Take the graphs of `network_to_bytes` from among the weights.
 
     state (Mapping[str, Any]): The state that was saved with them.
-    weights (dict[str, Tensor]): What `read_weights` returned; only the weights are left in it.
+    weights (dict[str, np.ndarray]): What `read_weights` returned; only the weights are left in it.
     RETURNS (Graphs): The graphs.
     RAISES (ValueError): If they are of a newer format.
     """
     names = [name for name in weights if name.startswith(_GRAPH)]
-    graphs = {name.removeprefix(_GRAPH): weights.pop(name).numpy().tobytes() for name in names}
+    graphs = {name.removeprefix(_GRAPH): weights.pop(name).tobytes() for name in names}
     if graphs and state["graphs_format"] > GRAPHS_FORMAT:
         raise ValueError(
             f"The pipeline was compressed by a newer spacy-rnn, into graphs of format "
@@ -83,32 +98,33 @@ def read_graphs(state: Mapping[str, Any], weights: dict[str, Tensor]) -> Graphs:
     return graphs
 
 
-def read_weights(data: bytes) -> dict[str, Tensor]:
-    """Read the weights of `module_to_bytes`.
+def read_weights(data: bytes) -> dict[str, np.ndarray]:
+    """Read the weights of `network_to_bytes`.
 
     data (bytes): The serialized form.
-    RETURNS (dict[str, Tensor]): The weights by name.
+    RETURNS (dict[str, np.ndarray]): The weights by name.
     RAISES (ValueError): If the data are damaged.
     """
     try:
-        weights: dict[str, Tensor] = load_safetensors(data)
+        weights: dict[str, np.ndarray] = load_safetensors(data)
     except SafetensorError as error:
         raise _corrupt(error) from error
     return weights
 
 
-def load_weights(module: nn.Module, weights: dict[str, Tensor]) -> None:
+def load_weights(module: nn.Module, weights: Weights) -> None:
     """Fill a module with weights.
 
     module (nn.Module): The module.
-    weights (dict[str, Tensor]): Its weights, each under one name.
+    weights (Weights): Its weights, each under one name.
     RAISES (KeyError, RuntimeError): If they are not those of this module.
     """
+    tensors = {name: torch.from_numpy(array) for name, array in weights.items()}
     for name, other in _tied(module).items():
-        if name in weights:
+        if name in tensors:
             raise KeyError(name)
-        weights[name] = weights[other]
-    module.load_state_dict(weights)
+        tensors[name] = tensors[other]
+    module.load_state_dict(tensors)
 
 
 def _tied(module: nn.Module) -> dict[str, str]:

@@ -13,21 +13,32 @@ import logging
 from typing import TYPE_CHECKING, Any, Callable, Generic, Iterator, Protocol, TypeVar
 
 import numpy as np
-import torch
 from thinc.api import Model, Optimizer, get_torch_default_device, torch2xp, xp2torch
 from thinc.shims import Shim
-from torch import Tensor, nn
 
+from .. import nn
 from ..forks import computing
-from ..nn.dropout import set_dropout_rate
-from .engine import Engine
+from ..optional import torch
+from .engine import COMPRESS_AGAIN, USE_ORIGINAL, Engine
 from .optimizer import AdamW, forget_resized, new_id, parameter_key
 from .process import prepare_process
-from .serialization import load_weights, module_to_bytes, read_graphs, read_state, read_weights
+from .serialization import (
+    Weights,
+    load_weights,
+    network_to_bytes,
+    read_graphs,
+    read_state,
+    read_weights,
+    weights_of,
+)
 from .word_cache import WordCache
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..onnx.session import Graphs
     from .architecture import Architecture
+    from .graphs import GraphNetwork
 
 logger = logging.getLogger("spacy_rnn")
 
@@ -35,7 +46,7 @@ logger = logging.getLogger("spacy_rnn")
 STEPS_TO_GROW = 2000
 #: attributes that a checkpoint keeps
 _TRAINING_STATE = ("_loss_scale", "_steps_since_overflow", "skipped_steps", "skipped_in_a_row")
-_PRECISIONS = {"fp16": torch.float16, "bf16": torch.bfloat16}
+_PRECISIONS = {"fp16": "float16", "bf16": "bfloat16"}
 
 
 class Features(Protocol):
@@ -49,7 +60,7 @@ class Features(Protocol):
 
 
 FeaturesT = TypeVar("FeaturesT", bound=Features)
-ModuleT = TypeVar("ModuleT", bound=nn.Module)
+ModuleT = TypeVar("ModuleT", bound="torch.nn.Module")
 ArchitectureT = TypeVar("ArchitectureT")
 
 
@@ -61,6 +72,7 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
 
     features (FeaturesT): Turns documents into arrays.
     engine (Engine): Predicts with the module.
+    network (Optional[GraphNetwork]): Predicts in place of the module in a compressed component.
     word_cache (WordCache): The vectors of words that predictions have computed.
     gradient_norm (float | None): Norm of the whole gradient of the last step before clipping, which
         is not finite where the step was skipped; None before the first step and where nothing was
@@ -80,6 +92,7 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         self.word_cache = WordCache()
         self.outputs: dict[str, int] = {}
         self.engine = Engine()
+        self.network: GraphNetwork | None = None
         #: items (tokens) in the loss since the last step: the gradient is of their mean
         self.n_items = 0.0
         #: scales a float16 loss so that its gradients do not vanish; halved when they overflow
@@ -96,22 +109,27 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         if self._model is not None:
             # cuDNN wants a layer's weights side by side, which a copy's are not.
             for module in self._model.modules():
-                if isinstance(module, nn.RNNBase):
+                if isinstance(module, torch.nn.RNNBase):
                     module.flatten_parameters()
 
     # Building
 
     @property
     def is_built(self) -> bool:
-        """True if there is a module."""
-        return self._model is not None
+        """True if there is a network."""
+        return self._model is not None or self.network is not None
 
     @property
     def module(self) -> ModuleT:
         """The torch module.
 
-        RAISES (ValueError): If it has not been made yet.
+        RAISES (ValueError): If it has not been made yet, or the component is compressed.
         """
+        if self.network is not None:
+            raise ValueError(
+                f"The component is compressed: it only predicts, by ONNX Runtime. For all else "
+                f"{USE_ORIGINAL}"
+            )
         if self._model is None:
             raise ValueError(
                 "The model has no weights yet. Train it, or call nlp.initialize() with examples, "
@@ -167,17 +185,22 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         dtype = _PRECISIONS.get(self.mixed_precision)
         if dtype is None or self.device.type != "cuda":
             return contextlib.nullcontext()
-        return torch.autocast("cuda", dtype=dtype)
+        return torch.autocast("cuda", dtype=getattr(torch, dtype))
 
     @contextlib.contextmanager
-    def inference(self) -> Iterator[ModuleT]:
+    def inference(self) -> Iterator[Any]:
         """Compute with the module without gradients. Any number of threads may be in here; a fork
         waits until they are out, so let blocks be short.
 
-        YIELDS (ModuleT): The `predictor`, in evaluation mode.
+        YIELDS (ModuleT): The `predictor`, in evaluation mode; the `network`, if there is one.
         """
+        if self.network is not None:
+            with computing.lock:
+                yield self.network
+            return
+        predictor = self.predictor
         with computing.lock, torch.inference_mode(), self._autocast():
-            yield self.predictor
+            yield predictor
 
     @contextlib.contextmanager
     def training(self, dropout: float) -> Iterator[ModuleT]:
@@ -189,7 +212,7 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         self.engine.begin_change()
         module = self.module
         if dropout != self._dropout:
-            set_dropout_rate(module, dropout)
+            nn.dropout.set_dropout_rate(module, dropout)
             self._dropout = dropout
         module.train()
         try:
@@ -251,7 +274,7 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
                 parameter.grad = None
 
     def _step_or_skip(
-        self, parameters: list[nn.Parameter], divisor: float, optimizer: Optimizer
+        self, parameters: list[torch.nn.Parameter], divisor: float, optimizer: Optimizer
     ) -> None:
         gradients = [p.grad for p in parameters if p.grad is not None]
         norms = torch.stack(torch._foreach_norm(gradients))
@@ -341,11 +364,21 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
             setattr(self, name, state[name])
 
     def to_bytes(self) -> bytes:
-        """Serialize the module and the features; nothing if there is no module."""
-        if self._model is None:
+        """Serialize the network and the features; nothing if there is no network. Weights that
+        graphs hold are left out if these predict without torch."""
+        if not self.is_built:
             return b""
         state = {"outputs": self.outputs, "features": self.features.to_dict()}
-        return module_to_bytes(self._model, state, self.engine.graphs)
+        if self.network is not None:
+            graphs, weights = self.network.graphs, self.network.weights
+        else:
+            graphs, weights = self.engine.graphs, weights_of(self.module)
+        own = self.architecture.graph_names(self.features, self.outputs)
+        if graphs and own:
+            state["settings"] = self.architecture.network_settings
+            paths = tuple(f"{name}." for name in own)
+            weights = {n: weight for n, weight in weights.items() if not n.startswith(paths)}
+        return network_to_bytes(weights, state, graphs)
 
     def from_bytes(self, data: bytes) -> TorchShim[FeaturesT, ModuleT]:
         """Restore what `to_bytes` returned.
@@ -359,6 +392,8 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         graphs = read_graphs(state, weights)
         try:
             self.features.from_dict(state["features"])
+            if graphs and self.architecture.graph_names(self.features, state["outputs"]):
+                return self._take_graphs(graphs, weights, state)
             self.build(state["outputs"])
             load_weights(self.module, weights)
         except (KeyError, RuntimeError) as error:
@@ -369,6 +404,29 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         self.engine.replace_graphs(graphs)
         # At once, so that loading says what is wrong with the graphs.
         self.engine.predictor(self.module)
+        return self
+
+    def _take_graphs(
+        self, graphs: Graphs, weights: Weights, state: dict[str, Any]
+    ) -> TorchShim[FeaturesT, ModuleT]:
+        """Become the shim of a compressed component."""
+        from .graphs import GraphNetwork
+
+        if self.engine.name == "torch":
+            raise ValueError(
+                f'The pipeline is compressed and has no weights for torch: set engine = "onnx" in '
+                f"[components.NAME] of the config, or {USE_ORIGINAL}"
+            )
+        self.architecture.check_graphs(graphs, self.features, state)
+        self.network = GraphNetwork(graphs, weights)
+        self.outputs = state["outputs"]
+        for target, n in self.outputs.items():
+            width = self.network.outputs[target]
+            if width != n:
+                raise ValueError(
+                    f"The graph of '{target}' has {width} outputs, but there are {n} labels. "
+                    f"{COMPRESS_AGAIN}"
+                )
         return self
 
 
@@ -402,4 +460,4 @@ def architecture_of(model: Model[Any, Any], kind: type[ArchitectureT]) -> Archit
 
 
 def _as_tensor(array: Any) -> Tensor:
-    return array if isinstance(array, Tensor) else xp2torch(array)
+    return array if isinstance(array, torch.Tensor) else xp2torch(array)

@@ -1,14 +1,16 @@
 """Documents with the vectors that a tok2vec layer gives for their tokens."""
 
-from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, List, NamedTuple, Optional, Sequence, Tuple
 
-import torch
 from spacy.tokens import Doc
 from thinc.api import Model, torch2xp, xp2torch
 from thinc.types import Floats2d
-from torch import Tensor
 
+from ..optional import torch
 from .shim import shim_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: name under which a model refers to its tok2vec layer
 TOK2VEC = "tok2vec"
@@ -28,7 +30,7 @@ class DocBatch(NamedTuple):
     """
 
     docs: Sequence[Doc]
-    vectors: Optional[Tensor] = None
+    vectors: "Optional[Tensor]" = None
 
 
 def embed_docs(

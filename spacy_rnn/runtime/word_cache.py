@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Optional, Sequence
 
-import torch
-from torch import Tensor, nn
-
+from .. import nn
 from ..features.tokens import DistinctWords, TokenFeatures
 from ..forks import ForkSafeLock
-from ..nn.embedding import Arrays, TokenEmbedding, to_device
+from ..optional import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..nn.embedding import Arrays, TokenEmbedding
 
 #: distinct words that are embedded at a time
 MAX_WORDS = 2048
@@ -58,7 +61,8 @@ class WordCache:
         changing = [name for name in embedding.word_parts if name in features.finished]
 
         def compute(some: DistinctWords, parts: Sequence[str]) -> Arrays:
-            return embedding.embed_parts(to_device(features.arrays(some, parts), device), parts)
+            arrays = nn.embedding.to_device(features.arrays(some, parts), device)
+            return embedding.embed_parts(arrays, parts)
 
         pieces = []
         for some in words.pieces(MAX_WORDS):
@@ -104,7 +108,7 @@ class _Weights:
     n_cleared (int): How often the cache was cleared before.
     """
 
-    def __init__(self, modules: Sequence[nn.Module], n_cleared: int):
+    def __init__(self, modules: Sequence[torch.nn.Module], n_cleared: int):
         self._n_cleared = n_cleared
         # Held, so that no other tensor gets the ID of one of them.
         self._tensors = [tensor for module in modules for tensor in _tensors(module)]
@@ -164,7 +168,7 @@ def _version(tensor: Tensor) -> int:
     return 0 if tensor.is_inference() else tensor._version
 
 
-def _tensors(module: nn.Module) -> list[Tensor]:
+def _tensors(module: torch.nn.Module) -> list[Tensor]:
     """The parameters and buffers of a module, in a tenth of the time of its own iterators."""
     own = [*module._parameters.values(), *module._buffers.values()]
     found = [tensor for tensor in own if tensor is not None]

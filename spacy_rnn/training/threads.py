@@ -2,9 +2,10 @@
 
 from typing import Callable, Optional, Type
 
-import torch
 from spacy.language import Language
+from thinc.compat import has_torch
 
+from ..optional import torch
 from ..validation import at_least
 
 
@@ -12,7 +13,8 @@ def set_torch_threads(threads: int = 1) -> Callable[[Type[Language]], Optional[T
     """spacy_rnn.torch_threads.v1: set the number of threads that torch uses in this process.
 
     For ``[nlp.before_creation]``, so that training and every later load use it. One thread is best
-    on a machine that is shared or runs several processes.
+    on a machine that is shared or runs several processes. Where torch is not installed, it does
+    nothing.
 
     threads (int): The number of threads.
     RETURNS (Callable): The callback.
@@ -20,7 +22,8 @@ def set_torch_threads(threads: int = 1) -> Callable[[Type[Language]], Optional[T
     at_least(1, threads=threads)
 
     def callback(language: Type[Language]) -> Type[Language]:
-        torch.set_num_threads(threads)
+        if has_torch:
+            torch.set_num_threads(threads)
         return language
 
     return callback

@@ -13,7 +13,6 @@ from spacy_rnn.config.embedding import CharacterRNN, WordEmbedding
 from spacy_rnn.config.encoder import RNNEncoder
 from spacy_rnn.nn.linear_chain import marginals, viterbi
 from spacy_rnn.nn.tag_scores import TagScores
-from spacy_rnn.nn.tagger import decode_with_probabilities
 from spacy_rnn.runtime.batching import MemoryLimits
 from spacy_rnn.runtime.shim import TorchShim
 from spacy_rnn.runtime.tok2vec import DocBatch
@@ -52,7 +51,7 @@ def shims():
 
 
 def predict(shim, docs, limits=WHOLE):
-    return shim.architecture.predict(shim, DocBatch(docs), limits, decode_with_probabilities)
+    return shim.architecture.predict(shim, DocBatch(docs), limits, probabilities=True)
 
 
 def assert_same(actual, expected):

@@ -42,7 +42,11 @@ TRAINED = {
 }
 #: pages whose code runs by default
 QUICK = [ROOT / "README.md", ROOT / "docs" / "reference" / "ner.md"]
-LANGUAGES = ("python", "ini", "shell", "bash", "text", "toml")
+#: those of the last line are tested in test_deploy.py
+LANGUAGES = (
+    *("python", "ini", "shell", "bash", "text", "toml"),
+    *("dockerfile", "js"),
+)
 
 
 @pytest.fixture(scope="module")

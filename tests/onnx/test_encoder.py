@@ -10,7 +10,8 @@ from onnx import numpy_helper
 
 from spacy_rnn.config.encoder import RNNEncoder
 from spacy_rnn.nn.embedding import TokenEmbedding, WordEmbedding
-from spacy_rnn.nn.layout import Carry, FlatBatch
+from spacy_rnn.nn.layout import FlatBatch
+from spacy_rnn.nn.ragged import Carry
 from spacy_rnn.nn.tagger import Tagger
 from spacy_rnn.onnx.encoder import measured_bounds
 from spacy_rnn.onnx.engine import with_graphs

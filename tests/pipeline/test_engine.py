@@ -8,9 +8,6 @@ import pytest
 import spacy
 from spacy.tokens import Doc
 
-from spacy_rnn.architectures.entities import TARGET
-from spacy_rnn.architectures.tagger import predict_scores
-
 from ..helpers.kinds import KINDS, TOKEN_KINDS
 from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, make_trained
 
@@ -100,16 +97,10 @@ def test_a_text_is_bit_equal_alone_and_in_any_batch(factory, int8, tmp_path):
     nlp = spacy.load(save(with_graphs(initialized(factory, model), int8), tmp_path / "pipeline"))
     docs = docs_of(nlp, TEXTS + [" ".join(TEXTS[:n]) for n in range(9)])
 
-    def output(docs):
-        if factory != "rnn_ner":
-            return kind.output(nlp, docs)
-        # The sums over all ways to label a text, of which probabilities are made, are torch's.
-        return [found[TARGET] for found in predict_scores(kind.pipe(nlp).model, docs)]
-
-    together = output(docs)
+    together = kind.output(nlp, docs)
     for doc, expected in zip(docs, together, strict=True):
-        assert np.array_equal(output([doc])[0], expected)
-    for found, expected in zip(output(docs[::-1])[::-1], together, strict=True):
+        assert np.array_equal(kind.output(nlp, [doc])[0], expected)
+    for found, expected in zip(kind.output(nlp, docs[::-1])[::-1], together, strict=True):
         assert np.array_equal(found, expected)
 
 
@@ -129,13 +120,61 @@ def test_attention_is_that_of_torch(tmp_path):
         np.testing.assert_allclose(other, one, atol=1e-5)
 
 
-def test_the_engine_can_be_changed_while_loading(saved):
-    nlp = spacy.load(saved, config={"components.rnn_tagger.engine": "torch"})
-    original, kind = make_trained("rnn_tagger"), KINDS["rnn_tagger"]
-    assert nlp.get_pipe("rnn_tagger").cfg["engine"] == "torch"
-    expected = kind.output(original, docs_of(original))
-    for one, other in zip(expected, kind.output(nlp, docs_of(nlp)), strict=True):
-        assert np.array_equal(one, other)
+@pytest.mark.parametrize("model", [{}, {"decoder": "softmax"}], ids=["crf", "softmax"])
+def test_entities_and_their_probabilities_are_those_of_torch(model, tmp_path):
+    settings = {"confidence_attr": "confidence", "probabilities_attr": "tag_probabilities"}
+    nlp = make_pipeline("rnn_ner", model, **settings)
+    nlp.initialize(lambda: make_examples(nlp))
+    nlp.get_pipe("rnn_ner").cfg["temperature"] = 1.5
+    by_onnx = spacy.load(save(with_graphs(nlp), tmp_path / "pipeline"))
+    for expected, found in zip(nlp.pipe(docs_of(nlp)), by_onnx.pipe(docs_of(by_onnx)), strict=True):
+        entities = [doc.to_json()["ents"] for doc in (expected, found)]
+        assert entities[0] == entities[1]
+        for one, other in zip(expected.ents, found.ents, strict=True):
+            assert other._.confidence == pytest.approx(one._.confidence, abs=1e-5)
+        np.testing.assert_allclose(
+            found._.tag_probabilities, expected._.tag_probabilities, atol=1e-5
+        )
+    readings, others = (
+        each.get_pipe("rnn_ner").readings(docs_of(each), n=4) for each in (nlp, by_onnx)
+    )
+    for of_doc, of_other in zip(readings, others, strict=True):
+        assert len(of_doc) == len(of_other)
+        for one, other in zip(of_doc, of_other, strict=True):
+            assert other.probability == pytest.approx(one.probability, abs=1e-5)
+
+
+def test_the_weights_that_graphs_hold_are_left_out(saved):
+    original = make_trained("rnn_tagger").get_pipe("rnn_tagger").shim
+    weights = sum(parameter.nbytes for parameter in original.module.parameters())
+    compressed = spacy.load(saved).get_pipe("rnn_tagger").shim
+    graphs = sum(map(len, compressed.network.graphs.values()))
+    assert weights < graphs < len(compressed.to_bytes()) < len(original.to_bytes()) + graphs
+
+
+def test_without_weights_torch_is_an_error(saved):
+    with pytest.raises(ValueError, match="is compressed and has no weights for torch"):
+        spacy.load(saved, config={"components.rnn_tagger.engine": "torch"})
+
+
+@pytest.mark.parametrize(
+    "setting, value, now",
+    [
+        ("encoder.cell", "gru", "encoder.cell = 'lstm', now 'gru'"),
+        ("decoder", "crf", "decoder = 'softmax', now 'crf'"),
+        ("embedding.words.lowercase", False, "embedding.words.lowercase = True, now False"),
+        ("embedding.words.width", 7, "embedding.words.width = "),
+    ],
+)
+def test_graphs_of_other_settings_are_an_error(setting, value, now, saved):
+    with pytest.raises(ValueError, match=f"written for other settings: {now}"):
+        spacy.load(saved, config={f"components.rnn_tagger.model.{setting}": value})
+
+
+def test_settings_of_reading_can_be_changed(saved):
+    settings = {"window": 3, "overlap": 1, "batch_tokens": 20}
+    changed = {f"components.rnn_tagger.model.{name}": n for name, n in settings.items()}
+    assert len(spacy.load(saved, config=changed)(TEXTS[-1])) == len(TEXTS[-1].split())
 
 
 def test_bytes_pickles_and_processes(saved):
@@ -150,10 +189,7 @@ def test_bytes_pickles_and_processes(saved):
     assert [[token.tag_ for token in doc] for doc in in_processes] == tags
 
 
-SET_TORCH = r'set engine = "torch" in \[components\.NAME\]'
-
-
-def test_training_is_an_error_that_names_the_setting(saved):
+def test_all_but_prediction_is_an_error_that_names_the_cure(saved):
     nlp = spacy.load(saved)
     pipe, examples = nlp.get_pipe("rnn_tagger"), make_examples(nlp)
     optimizer = nlp.resume_training()
@@ -163,13 +199,14 @@ def test_training_is_an_error_that_names_the_setting(saved):
         lambda: nlp.initialize(lambda: examples),
         lambda: pipe.add_label("NEW"),
         lambda: pipe.write_graphs(docs_of(nlp)),
+        lambda: pipe.attribution_target(nlp(TEXTS[0]), 0),
     ):
-        with pytest.raises(ValueError, match=f"'onnx' only predicts.*{SET_TORCH}"):
+        with pytest.raises(ValueError, match="only predicts.*use the pipeline that"):
             change()
 
 
-def test_graphs_of_earlier_weights_are_not_saved(saved):
-    nlp = spacy.load(saved, config={"components.rnn_tagger.engine": "torch"})
+def test_graphs_of_earlier_weights_are_not_saved():
+    nlp = with_graphs(make_trained("rnn_tagger"))
     nlp.update(make_examples(nlp), sgd=nlp.resume_training())
     trained = nlp.to_bytes()
     with pytest.raises(ValueError, match="has no graphs to run"):
@@ -186,7 +223,6 @@ def test_a_missing_library_names_the_extra(saved, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ImportError, match=r"onnxruntime.*spacy-rnn\[onnx\]"):
         spacy.load(saved)
-    spacy.load(saved, config={"components.rnn_tagger.engine": "torch"})
 
 
 def test_a_damaged_graph_is_an_error(saved):

@@ -18,7 +18,7 @@ def test_hypotheses_count_as_sources(beam, n_best, monkeypatch):
         sizes.append((len(source.mask), source.mask.numel() * options.beam))
         return search(network, source, state, length_bounds, options, **arguments)
 
-    monkeypatch.setattr("spacy_rnn.architectures.translator.search", watched)
+    monkeypatch.setattr("spacy_rnn.nn.search.search", watched)
     pipe = pipe_of(make_trained(model={"batch_tokens": LIMIT}, search={"beam": beam}))
     pipe.translate(SOURCES * 10, n_best)
     assert sum(n for n, _ in sizes) >= len(SOURCES * 10)
