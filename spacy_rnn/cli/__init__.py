@@ -8,6 +8,7 @@ import typer
 from spacy.cli import app
 
 from .agreement import agreement_cli
+from .apply import apply_cli
 from .attention import attention_cli
 from .compress import compress_cli
 from .generate import generate_cli
@@ -25,6 +26,7 @@ rnn_cli = typer.Typer(
     no_args_is_help=True,
 )
 rnn_cli.command("agreement")(agreement_cli)
+rnn_cli.command("apply")(apply_cli)
 rnn_cli.command("attention")(attention_cli)
 rnn_cli.command("compress")(compress_cli)
 rnn_cli.command("generate")(generate_cli)

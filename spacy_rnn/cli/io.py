@@ -1,8 +1,10 @@
 """Arguments, options and output that commands share."""
 
 import json
+import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Dict, List, NoReturn, Optional, Type, TypeVar
 
@@ -111,6 +113,23 @@ def write(path: Path, data: Any, render: Optional[Callable[[Path], None]] = None
     else:
         render(path)
     msg.good(f"Wrote {path}")
+
+
+@contextmanager
+def replace_file(path: Path) -> Iterator[Path]:
+    """Write a file beside another one, which it replaces at the end. After an error, the other one
+    stays as it is.
+
+    path (Path): The file to replace, or to create. Its folder is created.
+    YIELDS (Path): The path to write to.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def show_heatmaps(matrices: Sequence[Dict[str, Any]], output: Optional[Path]) -> None:
