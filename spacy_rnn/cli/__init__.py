@@ -11,24 +11,27 @@ from .agreement import agreement_cli
 from .apply import apply_cli
 from .attention import attention_cli
 from .compress import compress_cli
+from .evaluate import evaluate_cli
 from .generate import generate_cli
 from .gradients import gradients_cli
 from .init_config import init_config_cli
 from .inspect import inspect_cli
 from .memory import memory_cli
+from .package import package_cli
 from .saliency import saliency_cli
 from .states import states_cli
 from .suggest import suggest_cli
 
 rnn_cli = typer.Typer(
     name="rnn",
-    help="Create configs for spacy-rnn, inspect its models and compress them.",
+    help="Create configs for spacy-rnn, and evaluate, apply, inspect, compress and package models.",
     no_args_is_help=True,
 )
 rnn_cli.command("agreement")(agreement_cli)
 rnn_cli.command("apply")(apply_cli)
 rnn_cli.command("attention")(attention_cli)
 rnn_cli.command("compress")(compress_cli)
+rnn_cli.command("evaluate")(evaluate_cli)
 rnn_cli.command("generate")(generate_cli)
 rnn_cli.command("gradients")(gradients_cli)
 rnn_cli.command("init-config")(init_config_cli)
@@ -37,6 +40,7 @@ rnn_cli.command(
     "inspect", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
 )(inspect_cli)
 rnn_cli.command("memory")(memory_cli)
+rnn_cli.command("package")(package_cli)
 rnn_cli.command("saliency")(saliency_cli)
 rnn_cli.command("states")(states_cli)
 rnn_cli.command("suggest")(suggest_cli)
