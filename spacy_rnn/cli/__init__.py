@@ -11,6 +11,7 @@ from .agreement import agreement_cli
 from .apply import apply_cli
 from .attention import attention_cli
 from .compress import compress_cli
+from .convert import convert_cli
 from .evaluate import evaluate_cli
 from .generate import generate_cli
 from .gradients import gradients_cli
@@ -24,13 +25,15 @@ from .suggest import suggest_cli
 
 rnn_cli = typer.Typer(
     name="rnn",
-    help="Create configs for spacy-rnn, and evaluate, apply, inspect, compress and package models.",
+    help="Convert data, create configs for spacy-rnn, and evaluate, apply, inspect, compress and "
+    "package its models.",
     no_args_is_help=True,
 )
 rnn_cli.command("agreement")(agreement_cli)
 rnn_cli.command("apply")(apply_cli)
 rnn_cli.command("attention")(attention_cli)
 rnn_cli.command("compress")(compress_cli)
+rnn_cli.command("convert")(convert_cli)
 rnn_cli.command("evaluate")(evaluate_cli)
 rnn_cli.command("generate")(generate_cli)
 rnn_cli.command("gradients")(gradients_cli)

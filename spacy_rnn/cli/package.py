@@ -103,21 +103,11 @@ def _complete_meta(input_dir: Path, path: Path) -> Dict[str, Any]:
 
 def _build_wheel(source: Path, dist: Path) -> Path:
     """Build the wheel of the package of a pipeline, and return its path."""
+    # Setuptools that is installed need not be downloaded.
     isolation = ["--no-build-isolation"] if find_spec("setuptools") else []
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", *isolation]
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pip",
-            "wheel",
-            "--no-deps",
-            *isolation,
-            "-w",
-            str(dist),
-            str(source),
-        ],
-        capture_output=True,
-        text=True,
+        [*command, "--wheel-dir", str(dist), str(source)], capture_output=True, text=True
     )
     if done.returncode:
         raise ValueError(f"The wheel could not be built:\n{done.stdout}{done.stderr}")
