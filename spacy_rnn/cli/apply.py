@@ -40,7 +40,12 @@ def apply_cli(
         ),
     ],
     text_column: Annotated[
-        str, Option("--text-column", help="Column of a table or key of JSON with the texts")
+        str,
+        Option(
+            "--text-column",
+            help="Column of a table (a number from 0 without a header) or key of JSON with the "
+            "texts",
+        ),
     ] = "text",
     batch_size: Annotated[
         Optional[int], Option("--batch-size", help="Texts in a batch; omit for the pipeline's own")

@@ -1,6 +1,7 @@
 """Texts that commands read, one after the other."""
 
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -16,7 +17,8 @@ def read_texts(path: Path, column: str) -> Iterator[str]:
     the file; otherwise the lines.
 
     path (Path): The file, which may be compressed; - for the lines of standard input.
-    column (str): The name of the column or key.
+    column (str): The name of the column or key; the index of the column, from 0, in a table
+        without a header.
     YIELDS (str): The texts. Empty ones are kept.
     RAISES (ValueError): If the file is damaged or has no such column.
     """
@@ -49,15 +51,19 @@ def _read_standard_input() -> Iterator[str]:
 
 def _read_table(path: Path, column: str) -> Iterator[str]:
     rows = read_rows(path, TableFormat())
-    _, header = next(rows, (1, []))
-    if column not in header:
-        raise _no_column(f"The header of {path}", column, header)
-    index = header.index(column)
+    first = next(rows, None)
+    header = [] if first is None else first[1]
+    if column in header:
+        index = header.index(column)
+    elif first is not None and column.isdecimal() and int(column) < len(header):
+        index, rows = int(column), chain([first], rows)
+    else:
+        raise _no_column(f"The first row of {path}", column, header)
     for number, fields in rows:
         if len(fields) != len(header):
             raise ValueError(
                 f"Line {number} of {path} has another number of fields ({len(fields)}) than the "
-                f"header ({len(header)}). Correct it."
+                f"first one ({len(header)}). Correct it."
             )
         yield fields[index]
 

@@ -162,6 +162,7 @@ def test_compressed_lines_tables_and_json(models, lines, tmp_path):
         "a.tsv.gz": gzip.compress(
             "".join(f"{text}\t{i}\n" for i, text in enumerate(["sentence", *TEXTS])).encode()
         ),
+        "b.tsv": "".join(f"{i}\t{text}\n" for i, text in enumerate(TEXTS)),
         "a.jsonl": "".join(json.dumps({"sentence": text}) + "\n" for text in TEXTS),
     }
     apply(models, "rnn_textcat", lines, tmp_path / "expected.jsonl")
@@ -169,7 +170,8 @@ def test_compressed_lines_tables_and_json(models, lines, tmp_path):
     for name, data in files.items():
         path = tmp_path / name
         path.write_bytes(data if isinstance(data, bytes) else data.encode())
-        column = () if ".txt" in name else ("--text-column", "sentence")
+        column = "1" if name == "b.tsv" else "sentence"
+        column = () if ".txt" in name else ("--text-column", column)
         apply(models, "rnn_textcat", path, tmp_path / "out.jsonl", *column)
         found = read(tmp_path / "out.jsonl")
         assert found == expected[: len(found)] and len(found) in (3, 4), name
