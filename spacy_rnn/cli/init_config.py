@@ -1,6 +1,5 @@
 """python -m spacy rnn init-config: a complete config for training."""
 
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -8,13 +7,15 @@ from spacy.cli.init_config import Optimizations, save_config
 from typer import Argument, Option
 
 from .io import fail
-from .recipes import RECIPES, make_config
-
-Task = Enum("Task", {task: task for task, _ in RECIPES}, type=str)  # type: ignore[misc]
+from .make_config import make_config
+from .recipes import TASKS
 
 
 def init_config_cli(
-    task: Annotated[Task, Option("--task", "-t", help="Task of the pipeline")],
+    task: Annotated[
+        str,
+        Option("--task", "-t", help=f"Task, or several separated by commas: {', '.join(TASKS)}"),
+    ],
     output_file: Annotated[
         Path,
         Argument(
@@ -47,7 +48,7 @@ def init_config_cli(
     if not is_stdout and output_file.exists() and not force:
         fail(f"The file {output_file} already exists. To overwrite it, set --force or -F.")
     try:
-        config = make_config(task.value, lang, optimize.value, gpu)
+        config = make_config(task.split(","), lang, optimize.value, gpu)
     except (ImportError, ValueError) as error:
         fail(str(error))
     save_config(config, output_file, is_stdout=is_stdout)
