@@ -10,6 +10,7 @@ from spacy.cli import app
 from .agreement import agreement_cli
 from .attention import attention_cli
 from .compress import compress_cli
+from .convert import convert_cli
 from .generate import generate_cli
 from .gradients import gradients_cli
 from .init_config import init_config_cli
@@ -21,12 +22,13 @@ from .suggest import suggest_cli
 
 rnn_cli = typer.Typer(
     name="rnn",
-    help="Create configs for spacy-rnn, inspect its models and compress them.",
+    help="Convert data, create configs for spacy-rnn, inspect its models and compress them.",
     no_args_is_help=True,
 )
 rnn_cli.command("agreement")(agreement_cli)
 rnn_cli.command("attention")(attention_cli)
 rnn_cli.command("compress")(compress_cli)
+rnn_cli.command("convert")(convert_cli)
 rnn_cli.command("generate")(generate_cli)
 rnn_cli.command("gradients")(gradients_cli)
 rnn_cli.command("init-config")(init_config_cli)

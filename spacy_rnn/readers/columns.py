@@ -14,6 +14,7 @@ ROLES = {
     "pos": "token.pos_",
     "morph": "token.morph",
     "entities": "doc.ents, from tags such as B-PERSON",
+    "spans": "doc.ents, from [start, end, label] or objects, by characters of the text",
     "label": "doc.cats, from a label or a list of them",
     "labels": "the same",
     "cats": "doc.cats, from numbers",
@@ -144,6 +145,8 @@ def _check_roles(features: Mapping[str, Any], roles: KeysView[str], source: Any)
     """Raise a ValueError for roles that do not fit together."""
     if not roles & {"text", "tokens"}:
         raise _unclear(features, source, "there is neither a text nor tokens")
+    if "spans" in roles and ("text" not in roles or "tokens" in roles):
+        raise _unclear(features, source, "'spans' are of a text without 'tokens'")
     of_tokens = [role for role in TOKEN_ROLES if role in roles]
     if of_tokens and "tokens" not in roles:
         raise _unclear(features, source, f"{of_tokens} are of tokens, but there are none")

@@ -1,7 +1,6 @@
 """A reader of texts with any annotation from datasets of the library `datasets`."""
 
 import logging
-import re
 from collections import Counter
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
@@ -10,28 +9,21 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Uni
 
 from spacy.errors import Errors
 from spacy.language import Language
-from spacy.parts_of_speech import IDS as PARTS_OF_SPEECH
 from spacy.tokens import Doc
 from spacy.training import Example
-from spacy.util import get_words_and_spaces
 
-from ..extensions import set_doc_extension
 from ..log import inform
 from ..text_files import UTF8
 from ..validation import at_least
-from .columns import CATEGORY_ROLES, KNOWN_ROLES, TOKEN_ROLES, Column, find_columns
-from .entity_tags import EntityTags
-from .labels import LabelReader, LabelSource, read_numbers
+from .columns import CATEGORY_ROLES, KNOWN_ROLES, Column, find_columns
+from .labels import LabelReader, LabelSource
+from .rows import RowReader
 from .sources import open_dataset
 from .tables import TableFormat
-from .text_io import NAMES_FOR_NUMBERS, DropCounter, checked_text
+from .text_io import DropCounter
 
 logger = logging.getLogger("spacy_rnn")
 
-#: the morphological features of a token in the format of Universal Dependencies
-FEATS = re.compile(r"""_|[^\s=|{}'"]+=[^\s=|{}'"]+(\|[^\s=|{}'"]+=[^\s=|{}'"]+)*""")
-#: a missing tag or part of speech in files of Universal Dependencies
-MISSING_TAG = "_"
 #: the number of rows that determine the features of a stream that does not have them
 N_ROWS_FOR_FEATURES = 100
 
@@ -40,17 +32,13 @@ class _Source(NamedTuple):
     """An opened dataset.
 
     rows: the rows.
-    columns: the columns of each role.
+    reader: makes their docs.
     ignored: the names of columns without a role.
-    labels: the reader of the labels in `doc.cats`; None without such a column.
-    label_names: the names of all labels in `doc.cats`; None if unknown.
     """
 
     rows: Any
-    columns: Dict[str, List[Column]]
+    reader: RowReader
     ignored: List[str]
-    labels: Optional[LabelReader]
-    label_names: Optional[List[str]]
 
 
 @dataclass(eq=False)
@@ -142,7 +130,6 @@ class HFDataset(LabelSource):
         self._is_described = False
         advice = "Check the path, the split, and the column that is read as the text."
         self._drops = DropCounter(self._name, "rows", advice)
-        self._entity_tags = EntityTags(self._name)
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
         """Yield examples from the data: each text without and with its annotation.
@@ -155,9 +142,6 @@ class HFDataset(LabelSource):
         if not self._is_described:
             self._describe()
             self._is_described = True
-        for attr in ("regression", "translation"):
-            if attr in self._source.columns:
-                set_doc_extension(attr)
         kept, dropped = 0, Counter[str]()
         for number, row in enumerate(self._source.rows, start=1):
             try:
@@ -172,7 +156,7 @@ class HFDataset(LabelSource):
             if kept == self.limit:
                 break
         self._drops.report(kept, dropped)
-        self._entity_tags.report()
+        self._source.reader.report()
 
     @property
     def label_names(self) -> List[str]:
@@ -180,12 +164,13 @@ class HFDataset(LabelSource):
 
         RAISES (ValueError): If they are unknown.
         """
-        if self._source.label_names is None:
+        names = self._source.reader.label_names
+        if names is None:
             raise ValueError(
                 f"The labels of {self._name} are unknown because it is a stream without "
                 f"ClassLabel, or has no column of labels. Set its labels to a list of their names."
             )
-        return self._source.label_names
+        return list(names)
 
     @cached_property
     def _source(self) -> _Source:
@@ -211,7 +196,8 @@ class HFDataset(LabelSource):
             if labels.names is None and isinstance(rows, Dataset):
                 labels.collect_names(rows.select_columns(column.path[0]))
             names = labels.names
-        return _Source(rows, columns, ignored, labels, names)
+        reader = RowReader(columns, self._name, labels, names, self.separator)
+        return _Source(rows, reader, ignored)
 
     def _given_labels(self, columns: Dict[str, List[Column]]) -> Optional[List[str]]:
         """The names in the setting `labels`, None if it is not set."""
@@ -230,7 +216,8 @@ class HFDataset(LabelSource):
 
     def _describe(self) -> None:
         """Log which columns are read and which are ignored."""
-        _, columns, ignored, _, names = self._source
+        _, reader, ignored = self._source
+        columns, names = reader.columns, reader.label_names
         read = []
         for role, those in columns.items():
             names_of_role = ", ".join(map(str, those))
@@ -254,107 +241,13 @@ class HFDataset(LabelSource):
 
     def _make_example(self, nlp: Language, row: Mapping[str, Any]) -> Optional[Example]:
         """Make the example of a row, None if it has no text."""
-        columns = self._source.columns
-        text = checked_text(self._value("text", row), "text")
-        if "tokens" in columns:
-            words = [checked_text(word, "tokens") for word in self._list("tokens", row) or []]
-            spaces = _spaces(words, text)
-            predicted = Doc(nlp.vocab, words=words, spaces=spaces)
-            annotation = self._of_tokens(row, words)
-            reference = Doc(nlp.vocab, words=words, spaces=spaces, **annotation)
-            for i, morph in enumerate(annotation.get("morphs", ())):
-                if not morph:
-                    # A missing morphology, which a Doc would set to an empty one.
-                    token: Any = reference[i]
-                    token.set_morph(None)
-        else:
-            predicted = nlp.make_doc(text)
-            reference = predicted.copy()
-        if not predicted.text.strip():
+        reader = self._source.reader
+        reference = reader.read(nlp, row)
+        if reference is None:
             return None
-        reference.cats = self._cats(row)
-        if "regression" in columns:
-            reference._.regression = read_numbers(columns["regression"], row) or None
-        if "translation" in columns:
-            translation = checked_text(self._value("translation", row), "translation")
-            reference._.translation = translation or None
-        return Example(predicted, reference)
-
-    def _value(self, role: str, row: Mapping[str, Any]) -> Any:
-        """The value of a row for a role with one column, None without that role."""
-        return self._source.columns[role][0].value(row) if role in self._source.columns else None
-
-    def _list(self, role: str, row: Mapping[str, Any]) -> Optional[List[Any]]:
-        """The list of a row for a role of tokens."""
-        value = self._value(role, row)
-        if value is not None and not isinstance(value, list):
-            raise ValueError(
-                f"{value!r} in the column '{self._source.columns[role][0]}' is not a list with an "
-                f"item for each token, as {role} are. Write a list, in JSON lines or Parquet, or "
-                f"map a column of whole texts to 'text'."
-            )
-        return value
-
-    def _of_tokens(self, row: Mapping[str, Any], words: List[str]) -> Dict[str, Any]:
-        """The annotation of tokens, as the arguments of a Doc."""
-        found: Dict[str, Any] = {}
-        for role, argument in TOKEN_ROLES.items():
-            values = self._list(role, row)
-            if values is None:
-                continue
-            column = self._source.columns[role][0]
-            if role == "morph":
-                # A dict or a list of features is an error, whose message shows it as text.
-                values = [repr(each) if isinstance(each, (dict, list)) else each for each in values]
-            names = column.names(values)
-            if role == "morph":
-                _check_morphology(names, column)
-            elif role != "entities":
-                names = ["" if name == MISSING_TAG else name for name in names]
-            if role == "pos":
-                _check_parts_of_speech(names, column)
-            if len(names) != len(words):
-                raise ValueError(
-                    f"it has {len(words)} tokens, but {len(names)} {role}. Each token needs one; "
-                    f"write an empty one if it is unknown."
-                )
-            found[argument] = self._entity_tags.to_bio(names) if role == "entities" else names
-        return found
-
-    def _cats(self, row: Mapping[str, Any]) -> Dict[str, float]:
-        """The categories of a row, empty if it is not labeled."""
-        _, columns, _, labels, names = self._source
-        if labels is not None:
-            return labels.cats(row)
-        return read_numbers(columns.get("cats", []), row, names, self.separator)
-
-
-def _spaces(words: List[str], text: str) -> Optional[List[bool]]:
-    """For each word of a text, True if a space follows it. None if the words do not match it."""
-    try:
-        found, spaces = get_words_and_spaces(words, text)
-    except ValueError:
-        return None
-    return spaces if found == words else None
-
-
-def _check_morphology(names: List[str], column: Column) -> None:
-    """Raise a ValueError for a name that is not in the format of Universal Dependencies."""
-    for name in set(names):
-        if name and not FEATS.fullmatch(name):
-            raise ValueError(
-                f"{name!r} in the column '{column}' is not a morphology. Write its features as "
-                f"Universal Dependencies do: Case=Nom|Number=Sing, _ if there are none, and an "
-                f"empty string if they are unknown."
-            )
-
-
-def _check_parts_of_speech(names: List[str], column: Column) -> None:
-    """Raise a ValueError for a name that is not a universal part of speech."""
-    for name in set(names):
-        if name not in PARTS_OF_SPEECH:
-            raise ValueError(
-                f"{name!r} in the column '{column}' is not a universal part of speech. Choose from "
-                f"{', '.join(filter(None, PARTS_OF_SPEECH))}; map tags of another kind to 'tags'. "
-                f"{NAMES_FOR_NUMBERS}"
-            )
+        if "tokens" not in reader.columns:
+            return Example(nlp.make_doc(reference.text), reference)
+        words = [token.text for token in reference]
+        spaces = [bool(token.whitespace_) for token in reference]
+        known = None if reference.has_unknown_spaces else spaces
+        return Example(Doc(nlp.vocab, words=words, spaces=known), reference)

@@ -34,7 +34,11 @@ REGISTERED = {
         "spacy_rnn.WordUnits.v1",
     ],
     "spacy_misc": ["spacy_rnn.Search.v1", "spacy_rnn.pair_length.v1"],
-    "spacy_readers": ["spacy_rnn.HFDataset.v1", "spacy_rnn.ParallelCorpus.v1"],
+    "spacy_readers": [
+        "spacy_rnn.Corpus.v1",
+        "spacy_rnn.HFDataset.v1",
+        "spacy_rnn.ParallelCorpus.v1",
+    ],
     "spacy_scorers": [
         "spacy_rnn.language_model_scorer.v1",
         "spacy_rnn.regression_scorer.v1",

@@ -1,0 +1,114 @@
+"""python -m spacy rnn convert: data files as spaCy's binary files."""
+
+from hashlib import sha1
+from pathlib import Path
+from typing import Annotated, Dict
+
+from spacy.tokens import Doc, DocBin
+from spacy.util import get_lang_class
+from typer import Argument, Option
+from wasabi import msg
+
+from .data_options import (
+    ColumnsOption,
+    DelimiterOption,
+    EncodingOption,
+    FormatOption,
+    HeaderOption,
+    LangOption,
+    MergeOption,
+    NSentsOption,
+    QuotesOption,
+    SeparatorOption,
+    TargetOption,
+    TaskOption,
+    detect_or_fail,
+)
+from .io import fail
+
+ENDING = ".spacy"
+
+
+def convert_cli(
+    input_path: Annotated[Path, Argument(help="File or folder with annotated texts")],
+    output_path: Annotated[
+        Path, Argument(help="File to write, .spacy, or a folder; with --split a folder")
+    ],
+    task: TaskOption = None,
+    format: FormatOption = "auto",
+    lang: LangOption = "en",
+    columns: ColumnsOption = None,
+    separator: SeparatorOption = None,
+    delimiter: DelimiterOption = None,
+    header: HeaderOption = None,
+    quotes: QuotesOption = None,
+    encoding: EncodingOption = "utf-8",
+    target_path: TargetOption = None,
+    n_sents: NSentsOption = 1,
+    merge_subtokens: MergeOption = False,
+    split: Annotated[
+        float,
+        Option(
+            "--split", help="Part of the documents to write to dev.spacy, the rest to train.spacy"
+        ),
+    ] = 0.0,
+) -> None:
+    """Convert annotated texts to spaCy's binary format.
+
+    The format, the columns and the task are guessed from the file. What was guessed is printed, and
+    each guess has an option.
+    """
+    if not 0 <= split < 1:
+        fail(f"--split must be at least 0 and less than 1, got {split}.")
+    outputs = _outputs(input_path, output_path, split)
+    file = detect_or_fail(
+        input_path,
+        task,
+        columns,
+        format=format,
+        separator=separator,
+        delimiter=delimiter,
+        header=header,
+        quotes=quotes,
+        encoding=encoding,
+        target_path=target_path,
+        n_sents=n_sents,
+        merge_subtokens=merge_subtokens,
+    )
+    for line in file.describe():
+        msg.info(line)
+    # Extensions, such as translations, are user data.
+    bins = {part: DocBin(store_user_data=True) for part in outputs}
+    try:
+        for doc in file.read(get_lang_class(lang)()):
+            bins[_part_of(doc, split)].add(doc)
+    except (ImportError, OSError, ValueError) as error:
+        fail(str(error))
+    numbers, *problems = file.counts.lines()
+    for line in problems:
+        (msg.info if line.startswith("labels") else msg.warn)(line)
+    for part, path in outputs.items():
+        if not len(bins[part]):
+            fail(f"No document is left for {path}. Change --split.")
+    for part, path in outputs.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        bins[part].to_disk(path)
+        msg.good(f"Wrote {path}: {len(bins[part])} documents")
+    msg.good(f"Read {numbers}")
+
+
+def _outputs(source: Path, target: Path, split: float) -> Dict[str, Path]:
+    """The output file of each part."""
+    if split:
+        if target.suffix == ENDING:
+            fail(f"With --split, the output is a folder, but it is {target}.")
+        return {"train": target / f"train{ENDING}", "dev": target / f"dev{ENDING}"}
+    if target.suffix == ENDING:
+        return {"train": target}
+    return {"train": target / f"{source.name.split('.')[0]}{ENDING}"}
+
+
+def _part_of(doc: Doc, split: float) -> str:
+    """The part of a document: the same in every run, and the same for equal texts."""
+    number = int(sha1(doc.text.encode("utf8")).hexdigest()[:8], 16) / 16**8
+    return "dev" if number < split else "train"

@@ -1,0 +1,70 @@
+"""spaCy's own files."""
+
+from collections import Counter
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Dict, Iterator
+
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+from spacy.training.corpus import FILE_TYPE, walk_corpus
+from spacy.vocab import Vocab
+
+from ...extensions import set_doc_extension
+from .base import Format, ReadCounts, Start
+
+if TYPE_CHECKING:
+    from ..data_file import DataFile
+
+#: the number of docs whose annotation shows the task
+N_DOCS = 100
+
+
+class DocBins(Format):
+    """A `.spacy` file, or a folder of them."""
+
+    name = "spacy"
+    settings = ()
+
+    def fits(self, start: Start) -> bool:
+        if start.path.is_dir():
+            return any(start.path.rglob(f"*{FILE_TYPE}"))
+        return start.ending == FILE_TYPE
+
+    def complete(self, file: "DataFile") -> "DataFile":
+        if file.task is not None:
+            return file
+        found: Counter[str] = Counter()
+        for doc in islice(_read(file, Vocab()), N_DOCS):
+            found.update(_tasks_of(doc))
+        return file.guessed(task=found.most_common(1)[0][0] if found else "lm")
+
+    def docs(self, file: "DataFile", nlp: Language, counts: ReadCounts) -> Iterator[Doc]:
+        for number, doc in enumerate(_read(file, nlp.vocab), start=1):
+            if len(doc):
+                yield doc
+            else:
+                counts.note("docs without a token, left out", f"doc {number}")
+
+    def reader_config(self, file: "DataFile", path: str) -> Dict[str, Any]:
+        return {"@readers": "spacy.Corpus.v1", "path": path, "gold_preproc": False}
+
+
+def _read(file: "DataFile", vocab: Vocab) -> Iterator[Doc]:
+    for attr in ("regression", "translation"):
+        set_doc_extension(attr)
+    for path in walk_corpus(file.path, FILE_TYPE):
+        yield from DocBin().from_disk(path).get_docs(vocab)
+
+
+def _tasks_of(doc: Doc) -> Iterator[str]:
+    """The tasks whose annotation a doc has."""
+    if doc._.translation:
+        yield "translator"
+    if doc._.regression:
+        yield "regressor"
+    if doc.cats:
+        yield "textcat" if sum(doc.cats.values()) == 1 else "textcat_multilabel"
+    if doc.ents:
+        yield "ner"
+    if doc.has_annotation("TAG"):
+        yield "tagger"

@@ -1,0 +1,254 @@
+"""Guesses of the roles of columns, from their names and values."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, Sequence
+
+from ..columns import KNOWN_ROLES, ROLES
+from ..labels import find_joined
+from .base import TASKS
+
+if TYPE_CHECKING:
+    from ..data_file import DataFile
+
+#: usual names of columns
+TEXT_NAMES = (
+    "text sentence content review comment tweet message body document headline title question "
+    "utterance query description data source src"
+).split()
+LABEL_NAMES = (
+    "label labels category categories class classes intent sentiment emotion emotions topic topics "
+    "target tags tag genre cats"
+).split()
+NUMBER_NAMES = "rating score stars value grade valence arousal regression".split()
+TRANSLATION_NAMES = "translation target tgt".split()
+INDEX_NAMES = ("id", "index", "idx", "no", "nr", "#", "")
+#: columns of labels with a larger part of different values are texts or names
+MOST_DISTINCT = 0.5
+#: the mean number of words of texts
+N_WORDS_OF_TEXT = 2.5
+
+
+@dataclass(frozen=True)
+class ColumnValues:
+    """The values of a column in the first rows.
+
+    name (str): The name.
+    values (List[Any]): The values that are not missing.
+    """
+
+    name: str
+    values: List[Any]
+
+    def is_named(self, names: Iterable[str]) -> bool:
+        """Return True if the column has one of these names."""
+        return self.name.strip().lower() in names
+
+    @property
+    def strings(self) -> List[str]:
+        """The values as strings, which lists and dicts are not."""
+        return [str(v) for v in self.values if isinstance(v, (str, int, float))]
+
+    @property
+    def is_numeric(self) -> bool:
+        """True if all values are numbers."""
+        return bool(self.values) and all(map(is_number, self.values))
+
+    @property
+    def is_flag(self) -> bool:
+        """True if all values are 0 or 1."""
+        return self.is_numeric and {float(value) for value in self.values} <= {0.0, 1.0}
+
+    @property
+    def is_index(self) -> bool:
+        """True if the column numbers the rows, or identifies them."""
+        if self.is_named(INDEX_NAMES):
+            return True
+        numbers = [float(value) for value in self.values] if self.is_numeric else []
+        steps = {b - a for a, b in zip(numbers, numbers[1:], strict=False)}
+        return len(numbers) > 2 and steps == {1.0}
+
+    @property
+    def is_text(self) -> bool:
+        """True if the values look like texts."""
+        strings = self.strings
+        if not strings or self.is_numeric or len(strings) < len(self.values):
+            return False
+        n_words = sum(len(value.split()) for value in strings) / len(strings)
+        n_distinct = len(set(strings)) / len(strings)
+        return n_words >= N_WORDS_OF_TEXT and n_distinct > MOST_DISTINCT
+
+    @property
+    def is_label(self) -> bool:
+        """True if the values look like labels: strings that occur again."""
+        strings = self.strings
+        few = len(set(strings)) <= max(1, MOST_DISTINCT * len(strings))
+        return bool(strings) and not self.is_numeric and few
+
+
+def is_number(value: Any) -> bool:
+    """Return True for numbers and strings of them."""
+    try:
+        return not isinstance(value, bool) and float(value) == float(value)
+    except (TypeError, ValueError):
+        return False
+
+
+def known_names(names: Iterable[str]) -> List[str]:
+    """The names that are usual for columns."""
+    known = {*TEXT_NAMES, *LABEL_NAMES, *NUMBER_NAMES, *TRANSLATION_NAMES, *ROLES, "id", "idx"}
+    return [name for name in names if name.strip().lower() in known]
+
+
+def guess_roles(
+    file: "DataFile", names: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> "DataFile":
+    """Guess the roles of columns and the task, unless they are given.
+
+    file (DataFile): The file with the given settings.
+    names (Sequence[str]): The names of the columns.
+    rows (Sequence[Mapping[str, Any]]): The first rows.
+    RETURNS (DataFile): The file with `columns`, `task` and `separator`.
+    RAISES (ValueError): If a column does not exist, or the choice is ambiguous.
+    """
+    columns = [ColumnValues(name, _values(rows, name)) for name in names]
+    roles = dict(file.columns) if file.columns is not None else _Guess(file, columns).roles()
+    used = [
+        name
+        for of_role in roles.values()
+        for name in ([of_role] if isinstance(of_role, str) else of_role)
+    ]
+    unknown_roles = [role for role in roles if role not in ROLES]
+    if unknown_roles:
+        raise ValueError(
+            f"'columns' has unknown roles, {unknown_roles}. Choose from {KNOWN_ROLES}."
+        )
+    missing = [name for name in used if name.split(".")[0] not in names]
+    if missing:
+        raise ValueError(
+            f"{file.path} has no column {missing}. Its columns: {list(names)}. Correct the names "
+            f"in columns" + ("." if file.header else ", which are numbers from 0 without a header.")
+        )
+    separator = file.separator
+    if separator is None:
+        separator = _guess_separator(file, roles, columns)
+    if separator and "label" in roles and file.columns is None:
+        roles = {("labels" if role == "label" else role): name for role, name in roles.items()}
+    task = file.task or next((TASKS[role] for role in TASKS if role in roles), "lm")
+    if task == "textcat" and separator:
+        task = "textcat_multilabel"
+    shown = ", ".join(
+        f"{role} = {name if isinstance(name, str) else ' + '.join(name)}"
+        for role, name in roles.items()
+    )
+    ignored = [name for name in names if name not in {each.split(".")[0] for each in used}]
+    guesses = [f"columns used: {shown}; ignored: {', '.join(ignored) or 'none'}"]
+    if separator:
+        guesses.append(f"separator of labels: {separator!r}")
+    return file.guessed(*guesses, columns=roles, task=task, separator=separator)
+
+
+def _values(rows: Sequence[Mapping[str, Any]], name: str) -> List[Any]:
+    return [value for row in rows if (value := row.get(name)) not in (None, "")]
+
+
+def _guess_separator(
+    file: "DataFile", roles: Mapping[str, Any], columns: Sequence[ColumnValues]
+) -> str:
+    """The separator of labels in one field, "" if each field is one label."""
+    name = roles.get("label") or roles.get("labels")
+    if name is None or file.task == "textcat":
+        return ""
+    strings = next((c.strings for c in columns if c.name == name), [])
+    joined = find_joined(strings)
+    return joined[1] if joined else ""
+
+
+class _Guess:
+    """Chooses the columns for a task, or for the task that they show."""
+
+    def __init__(self, file: "DataFile", columns: Sequence[ColumnValues]) -> None:
+        self.file = file
+        self.columns = [column for column in columns if column.values]
+
+    def roles(self) -> Dict[str, Any]:
+        task = self.file.task
+        if task == "translator":
+            return self._pair() or self._fail("two columns of texts")
+        text = self._text()
+        rest = [c for c in self.columns if c is not text and not c.is_index]
+        found: Optional[Dict[str, Any]] = None
+        if task in (None, "textcat", "textcat_multilabel"):
+            found = self._labels(rest)
+        if not found and task in (None, "regressor"):
+            found = self._numbers(rest)
+        if not found and task is None:
+            pair = self._pair()
+            if pair:
+                return pair
+        if task not in (None, "lm") and not found:
+            self._fail(f"a column for the task {task}")
+        return {"text": text.name, **(found or {})}
+
+    def _text(self) -> ColumnValues:
+        texts = [c for c in self.columns if c.is_text]
+        for name in TEXT_NAMES:
+            for column in self.columns:
+                if column.is_named([name]) and column.strings and not column.is_numeric:
+                    return column
+        if not texts:
+            texts = [c for c in self.columns if c.strings and not c.is_numeric and not c.is_label]
+        if not texts:
+            texts = [c for c in self.columns if c.strings and not c.is_numeric][:1]
+        if len(texts) == 1 or (texts and self._pair()):
+            return texts[0]
+        return self._fail("one column of texts")
+
+    def _labels(self, rest: Sequence[ColumnValues]) -> Optional[Dict[str, Any]]:
+        named = [c for name in LABEL_NAMES for c in rest if c.is_named([name])]
+        named = [c for c in named if not (c.is_text or _has_fractions(c))]
+        labels = named or [c for c in rest if c.is_label]
+        if not labels and len(rest) == 1 and not rest[0].is_numeric and not rest[0].is_text:
+            labels = list(rest)
+        if labels:
+            if len(labels) > 1 and not named:
+                self._fail(f"one column of labels (there are {[c.name for c in labels]})")
+            column = labels[0]
+            is_list = any(isinstance(value, list) for value in column.values)
+            return {"labels" if is_list else "label": column.name}
+        flags = [c.name for c in rest if c.is_flag]
+        if len(flags) > 1 or (flags and self.file.task == "textcat_multilabel"):
+            return {"cats": flags}
+        integers = [c.name for c in rest if c.is_numeric and not _has_fractions(c)]
+        if self.file.task is not None and len(integers) == 1:
+            return {"label": integers[0]}
+        return {"label": flags[0]} if len(flags) == 1 else None
+
+    def _numbers(self, rest: Sequence[ColumnValues]) -> Optional[Dict[str, Any]]:
+        numbers = [c for c in rest if c.is_numeric]
+        named = [c for c in numbers if c.is_named(NUMBER_NAMES)]
+        names = [c.name for c in named or numbers]
+        return {"regression": names if len(names) > 1 else names[0]} if names else None
+
+    def _pair(self) -> Optional[Dict[str, Any]]:
+        """The columns of texts and their translations."""
+        texts = [c for c in self.columns if c.strings and not (c.is_numeric or c.is_label)]
+        named = [c for c in texts if c.is_named(TRANSLATION_NAMES)]
+        if self.file.task is None and len(texts) > 2 and not named:
+            return None
+        if len(texts) < 2:
+            return None
+        target = named[0] if named else texts[1]
+        source = next(c for c in texts if c is not target)
+        return {"text": source.name, "translation": target.name}
+
+    def _fail(self, needed: str) -> Any:
+        names = [c.name for c in self.columns]
+        raise ValueError(
+            f"{self.file.path} does not show {needed}. Its columns: {names}. Set them, as columns "
+            f'= {{"text": "{names[0]}", "label": "{names[-1]}"}} in a config or --columns '
+            f"text={names[0]},label={names[-1]}; the roles are {KNOWN_ROLES}."
+        )
+
+
+def _has_fractions(column: ColumnValues) -> bool:
+    return column.is_numeric and any("." in str(value) for value in column.values)

@@ -1,0 +1,117 @@
+"""Tables of texts with labels, numbers or translations."""
+
+from dataclasses import replace
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Sequence
+
+from ..tables import DELIMITERS, RULES, TableFormat, check_table, read_rows
+from .base import Row, RowFormat, Start
+from .roles import guess_roles, is_number, known_names
+
+if TYPE_CHECKING:
+    from ..data_file import DataFile
+
+#: the number of rows from which the columns are guessed
+N_ROWS = 1000
+
+
+class Table(RowFormat):
+    """A table with a text in each row: comma-separated values, or another delimiter."""
+
+    name = "table"
+    settings = ("columns", "separator", "delimiter", "header", "quotes")
+
+    def fits(self, start: Start) -> bool:
+        return start.ending in RULES or (bool(start.lines) and _has_tabs(start.lines))
+
+    def complete(self, file: "DataFile") -> "DataFile":
+        delimiter, quotes = file.delimiter, file.quotes
+        own, own_quotes = TableFormat().of(file.path).delimiter, TableFormat().of(file.path).quotes
+        if delimiter is None:
+            delimiter = _guess_delimiter(file, own or "")
+            if delimiter != own:
+                file = file.guessed(f"delimiter: {delimiter!r}")
+        if quotes is None:
+            quotes = bool(own_quotes)
+        file = replace(file, delimiter=delimiter, quotes=quotes)
+        rows = [fields for _, fields in islice(read_rows(file.path, _format(file)), N_ROWS)]
+        if file.header is None:
+            header = _has_header(rows)
+            file = file.guessed(f"header: {'yes' if header else 'none'}", header=header)
+        first = check_table(file.path, _format(file))
+        names = _names(first, bool(file.header))
+        sample = [
+            dict(zip(names, fields, strict=False)) for fields in rows[1 if file.header else 0 :]
+        ]
+        return guess_roles(file, names, sample)
+
+    def rows(self, file: "DataFile") -> Iterator[Row]:
+        rows = read_rows(file.path, _format(file))
+        head = list(islice(rows, 1))
+        names = _names(head[0][1], bool(file.header)) if head else []
+        for number, fields in rows if file.header else chain(head, rows):
+            if len(fields) != len(names):
+                # Its error has the number of such rows.
+                check_table(file.path, _format(file))
+            values = (field.strip() or None for field in fields)
+            yield f"line {number}", dict(zip(names, values, strict=True))
+
+    def reader_config(self, file: "DataFile", path: str) -> Dict[str, Any]:
+        if file.task != "translator":
+            return super().reader_config(file, path)
+        columns: Dict[str, Any] = dict(file.columns or {})
+        source, target = columns["text"], columns["translation"]
+        if not file.header:
+            pair = {"source_column": int(source), "target_column": int(target)}
+        else:
+            pair = {"source": source, "target": target}
+        return {
+            "@readers": "spacy_rnn.ParallelCorpus.v1",
+            "path": path,
+            **pair,
+            "header": file.header,
+            "delimiter": file.delimiter,
+            "quotes": file.quotes,
+            "encoding": file.encoding,
+        }
+
+
+def _format(file: "DataFile") -> TableFormat:
+    return TableFormat(file.delimiter, bool(file.header), file.quotes, file.encoding)
+
+
+def _names(first: Sequence[str], header: bool) -> List[str]:
+    """The names of columns in the first row; the index of unnamed columns."""
+    return [name.strip() or str(i) if header else str(i) for i, name in enumerate(first)]
+
+
+def _has_tabs(lines: Sequence[str]) -> bool:
+    """Return True if all lines have the same number of TABs, at least one."""
+    counts = {line.count("\t") for line in lines if line.strip()}
+    return len(counts) == 1 and counts != {0}
+
+
+def _guess_delimiter(file: "DataFile", own: str) -> str:
+    """The delimiter of the ending, unless the first row lacks it and has another one."""
+    rows = read_rows(file.path, TableFormat(own, False, file.quotes, file.encoding))
+    first = next(rows, (1, [""]))[1]
+    if len(first) > 1:
+        return own
+    return next((other for other in DELIMITERS if other in first[0]), own)
+
+
+def _has_header(rows: List[List[str]]) -> bool:
+    """Return True if the first row has names of columns: a known name, or a word above numbers or
+    above labels that occur again."""
+    if len(rows) < 2:
+        return False
+    first, *rest = rows
+    if known_names(first):
+        return True
+    for i, name in enumerate(first):
+        values = [fields[i] for fields in rest if i < len(fields) and fields[i]]
+        if values and not is_number(name) and all(map(is_number, values)):
+            return True
+        if len(set(values)) <= len(values) // 2 and name not in values and len(values) > 3:
+            return True
+    return False
