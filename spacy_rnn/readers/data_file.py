@@ -159,7 +159,8 @@ def detect(
     given = {name: value for name, value in settings.items() if value != defaults[name]}
     at_least(1, n_sents=given.get("n_sents", 1))
     start = _read_start(path, given.get("encoding", UTF8))
-    form = known.get(format) or next((form for form in FORMATS if form.fits(start)), None)
+    form = known.get("aligned" if "target_path" in given else format)
+    form = form or next((form for form in FORMATS if form.fits(start)), None)
     if form is None:
         raise ValueError(
             f"The format of {path} is not recognized. Set format to one of {list(known)}."

@@ -78,7 +78,8 @@ class ReadCounts:
             found.append(f"labels: {', '.join(shown)}" + f" and {n_more} more" * bool(n_more))
         for problem, places in self.problems.items():
             more = ", ..." if len(places) > N_PLACES else ""
-            found.append(f"{len(places)} {problem}: {', '.join(places[:N_PLACES])}{more}")
+            shown_places = ", ".join(places[:N_PLACES])
+            found.append(f"{problem}: {len(places)} ({shown_places}{more})")
         return found
 
 
@@ -158,16 +159,17 @@ class RowFormat(Format):
     """A format whose documents are rows with columns."""
 
     @abstractmethod
-    def rows(self, file: "DataFile") -> Iterator[Row]:
+    def rows(self, file: "DataFile", counts: ReadCounts) -> Iterator[Row]:
         """Read the rows of a file.
 
         file (DataFile): The file with all settings.
+        counts (ReadCounts): Problems are added to it.
         YIELDS (Row): The place of each row, and its values.
         """
 
     def docs(self, file: "DataFile", nlp: Language, counts: ReadCounts) -> Iterator[Doc]:
         reader = file.row_reader
-        for place, row in self.rows(file):
+        for place, row in self.rows(file, counts):
             try:
                 doc = reader.read(nlp, row)
             except ValueError as error:
@@ -210,9 +212,21 @@ class RowFormat(Format):
         for column in columns.get("label") or columns.get("labels") or ():
             labels = LabelReader(column, separator, given, file.path)
             if labels.names is None:
-                labels.collect_names(row for _, row in self.rows(file))
+                labels.collect_names(row for _, row in self.rows(file, ReadCounts()))
             given = labels.names
         return RowReader(columns, file.path, labels, given, separator)
+
+
+def pair_config(file: "DataFile", path: str, **settings: Any) -> Dict[str, Any]:
+    """The block of a config that reads texts with translations.
+
+    file (DataFile): The file with all settings.
+    path (str): The value of `path`.
+    **settings (Any): Settings of the format.
+    RETURNS (Dict[str, Any]): The block.
+    """
+    block = {"@readers": "spacy_rnn.ParallelCorpus.v1", "path": path, **settings}
+    return {**block, "encoding": file.encoding}
 
 
 def label_names(labels: Any) -> Optional[List[str]]:

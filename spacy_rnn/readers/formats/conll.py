@@ -10,7 +10,7 @@ from ...text_files import read_lines
 from ..columns import KNOWN_ROLES, TOKEN_ROLES, Column
 from ..entity_tags import OUTSIDE, UNKNOWN, WITH_PREFIX, are_entity_tags
 from ..rows import RowReader
-from .base import TASKS, Row, RowFormat, Start
+from .base import TASKS, ReadCounts, Row, RowFormat, Start
 
 if TYPE_CHECKING:
     from ..data_file import DataFile
@@ -27,6 +27,8 @@ PHRASES = frozenset("NP VP PP ADJP ADVP SBAR PRT CONJP INTJ LST UCP".split())
 MOST_OUTSIDE = 0.3
 #: the number of tokens from which the columns are guessed
 N_TOKENS = 10000
+#: the beginning of a comment, unless the line has all columns
+COMMENT = re.compile(r"#(\s|#|$)")
 SPACES = re.compile("[ \t]+")
 
 
@@ -48,7 +50,7 @@ class CoNLL(RowFormat):
     def fits(self, start: Start) -> bool:
         if start.ending == ".csv":
             return False
-        body = [line for line in start.lines if not line.startswith((DOCUMENT, "# "))]
+        body = [line for line in start.lines if not _is_no_token(line)]
         if start.ending in ENDINGS:
             return bool(body)
         rows = [line for line in body if line.strip()]
@@ -63,7 +65,7 @@ class CoNLL(RowFormat):
         if delimiter is None:
             lines = islice(read_lines(file.path, file.encoding), N_TOKENS)
             delimiter = _delimiter_of(
-                [line for line in lines if line.strip() and not line.startswith((DOCUMENT, "# "))]
+                [line for line in lines if line.strip() and not _is_no_token(line)]
             )
             shown = "TAB" if delimiter == "\t" else "spaces"
             file = file.guessed(f"separator of columns: {shown}", delimiter=delimiter)
@@ -95,7 +97,7 @@ class CoNLL(RowFormat):
         reader.columns["sent_starts"] = [Column(("sent_starts",), None)]
         return reader
 
-    def rows(self, file: "DataFile") -> Iterator[Row]:
+    def rows(self, file: "DataFile", counts: ReadCounts) -> Iterator[Row]:
         columns = {role: int(str(i)) for role, i in (file.columns or {}).items()}
         group: List[List[_Line]] = []
         is_first = bool(file.header)
@@ -122,17 +124,14 @@ def _row(sentences: Sequence[Sequence[_Line]], columns: Mapping[str, int]) -> Ro
 
 def _sentences(file: "DataFile") -> Iterator[Tuple[bool, List[_Line]]]:
     """The sentences, and True for those that begin a document."""
-    starts_document, n_fields = False, 0
+    starts_document, n_fields = False, _n_columns(file)
     sentence: List[_Line] = []
     for number, line in enumerate(read_lines(file.path, file.encoding), start=1):
         is_border = line.startswith(DOCUMENT)
         if line.strip() and not is_border:
             fields = _split(line, file.delimiter or "\t")
-            if line.startswith("#") and len(fields) != n_fields and line[1:2] in ("", " ", "#"):
-                # A comment, unlike a token "#".
-                if n_fields or len(fields) == 1 or line.startswith("# "):
-                    continue
-            n_fields = n_fields or len(fields)
+            if len(fields) != n_fields and COMMENT.match(line):
+                continue
             if len(fields) != n_fields:
                 raise _uneven(file, number, line, len(fields), n_fields)
             sentence.append(_Line(number, fields))
@@ -145,11 +144,22 @@ def _sentences(file: "DataFile") -> Iterator[Tuple[bool, List[_Line]]]:
         yield starts_document, sentence
 
 
+def _n_columns(file: "DataFile") -> int:
+    """The number of columns of most of the first lines."""
+    lines = islice(read_lines(file.path, file.encoding), N_TOKENS)
+    counts = Counter(
+        len(_split(line, file.delimiter or "\t"))
+        for line in lines
+        if line.strip() and not line.startswith(DOCUMENT)
+    )
+    return counts.most_common(1)[0][0] if counts else 0
+
+
 def _uneven(file: "DataFile", number: int, line: str, n: int, expected: int) -> ValueError:
     separator = "a TAB" if file.delimiter == "\t" else "spaces"
     return ValueError(
-        f"Line {number} of {file.path} has {n} column{'s' * (n > 1)}, {line!r}, but the lines "
-        f"before have {expected}, separated by {separator}. Write all columns of each token, "
+        f"Line {number} of {file.path} has {n} column{'s' * (n > 1)}, {line!r}, but most "
+        f"lines have {expected}, separated by {separator}. Write all columns of each token, "
         f"and an empty line after each sentence; or set delimiter to another separator."
     )
 
@@ -163,6 +173,10 @@ def _split(line: str, delimiter: str) -> List[str]:
 def _delimiter_of(lines: Sequence[str]) -> str:
     n_tabs = sum("\t" in line for line in lines)
     return "\t" if 2 * n_tabs > len(lines) else " "
+
+
+def _is_no_token(line: str) -> bool:
+    return line.startswith(DOCUMENT) or COMMENT.match(line) is not None
 
 
 def _is_header(fields: Sequence[str]) -> bool:

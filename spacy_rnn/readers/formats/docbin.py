@@ -2,7 +2,7 @@
 
 from collections import Counter
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Dict, Iterator
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator
 
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
@@ -33,10 +33,7 @@ class DocBins(Format):
     def complete(self, file: "DataFile") -> "DataFile":
         if file.task is not None:
             return file
-        found: Counter[str] = Counter()
-        for doc in islice(_read(file, Vocab()), N_DOCS):
-            found.update(_tasks_of(doc))
-        return file.guessed(task=found.most_common(1)[0][0] if found else "lm")
+        return file.guessed(task=task_of(islice(_read(file, Vocab()), N_DOCS)))
 
     def docs(self, file: "DataFile", nlp: Language, counts: ReadCounts) -> Iterator[Doc]:
         for number, doc in enumerate(_read(file, nlp.vocab), start=1):
@@ -54,6 +51,16 @@ def _read(file: "DataFile", vocab: Vocab) -> Iterator[Doc]:
         set_doc_extension(attr)
     for path in walk_corpus(file.path, FILE_TYPE):
         yield from DocBin().from_disk(path).get_docs(vocab)
+
+
+def task_of(docs: Iterable[Doc]) -> str:
+    """Guess the task from the annotation of docs.
+
+    docs (Iterable[Doc]): Some of the docs.
+    RETURNS (str): The task.
+    """
+    found = Counter(task for doc in docs for task in _tasks_of(doc))
+    return found.most_common(1)[0][0] if found else "lm"
 
 
 def _tasks_of(doc: Doc) -> Iterator[str]:

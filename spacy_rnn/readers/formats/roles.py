@@ -1,10 +1,12 @@
 """Guesses of the roles of columns, from their names and values."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence
 
 from ..columns import KNOWN_ROLES, ROLES
+from ..entity_tags import are_entity_tags
 from ..labels import find_joined
+from ..spans import ENDS, STARTS
 from .base import TASKS
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ LABEL_NAMES = (
     "label labels category categories class classes intent sentiment emotion emotions topic topics "
     "target tags tag genre cats"
 ).split()
+TOKEN_NAMES = ("tokens", "words", "token", "word")
 NUMBER_NAMES = "rating score stars value grade valence arousal regression".split()
 TRANSLATION_NAMES = "translation target tgt".split()
 INDEX_NAMES = ("id", "index", "idx", "no", "nr", "#", "")
@@ -61,8 +64,8 @@ class ColumnValues:
     @property
     def is_index(self) -> bool:
         """True if the column numbers the rows, or identifies them."""
-        if self.is_named(INDEX_NAMES):
-            return True
+        if self.is_named(INDEX_NAMES) or self.is_named([*LABEL_NAMES, *NUMBER_NAMES]):
+            return self.is_named(INDEX_NAMES)
         numbers = [float(value) for value in self.values] if self.is_numeric else []
         steps = {b - a for a, b in zip(numbers, numbers[1:], strict=False)}
         return len(numbers) > 2 and steps == {1.0}
@@ -78,11 +81,41 @@ class ColumnValues:
         return n_words >= N_WORDS_OF_TEXT and n_distinct > MOST_DISTINCT
 
     @property
+    def is_spans(self) -> bool:
+        """True if the values look like lists of entities."""
+        return self._are_lists_of(_is_span)
+
+    @property
+    def is_list(self) -> bool:
+        """True if the values are lists of strings."""
+        return self._are_lists_of(lambda item: isinstance(item, str))
+
+    @property
+    def is_numbers(self) -> bool:
+        """True if the values are objects of numbers."""
+        return bool(self.values) and all(isinstance(value, dict) for value in self.values)
+
+    @property
+    def items(self) -> List[Any]:
+        """The items of all lists."""
+        return [item for value in self.values if isinstance(value, list) for item in value]
+
+    def _are_lists_of(self, is_item: Callable[[Any], bool]) -> bool:
+        lists = all(isinstance(value, list) for value in self.values)
+        return lists and bool(self.items) and all(map(is_item, self.items))
+
+    @property
     def is_label(self) -> bool:
         """True if the values look like labels: strings that occur again."""
         strings = self.strings
         few = len(set(strings)) <= max(1, MOST_DISTINCT * len(strings))
         return bool(strings) and not self.is_numeric and few
+
+
+def _is_span(item: Any) -> bool:
+    if isinstance(item, Mapping):
+        return any(name in item for name in STARTS) and any(name in item for name in ENDS)
+    return isinstance(item, list) and list(map(type, item)) == [int, int, str]
 
 
 def is_number(value: Any) -> bool:
@@ -122,7 +155,7 @@ def guess_roles(
         raise ValueError(
             f"'columns' has unknown roles, {unknown_roles}. Choose from {KNOWN_ROLES}."
         )
-    missing = [name for name in used if name.split(".")[0] not in names]
+    missing = [name for name in used if name not in names]
     if missing:
         raise ValueError(
             f"{file.path} has no column {missing}. Its columns: {list(names)}. Correct the names "
@@ -133,18 +166,35 @@ def guess_roles(
         separator = _guess_separator(file, roles, columns)
     if separator and "label" in roles and file.columns is None:
         roles = {("labels" if role == "label" else role): name for role, name in roles.items()}
-    task = file.task or next((TASKS[role] for role in TASKS if role in roles), "lm")
-    if task == "textcat" and separator:
-        task = "textcat_multilabel"
+    task = file.task or _task_of(roles, columns)
     shown = ", ".join(
         f"{role} = {name if isinstance(name, str) else ' + '.join(name)}"
         for role, name in roles.items()
     )
-    ignored = [name for name in names if name not in {each.split(".")[0] for each in used}]
+    ignored = [name for name in names if name not in used]
     guesses = [f"columns used: {shown}; ignored: {', '.join(ignored) or 'none'}"]
     if separator:
         guesses.append(f"separator of labels: {separator!r}")
     return file.guessed(*guesses, columns=roles, task=task, separator=separator)
+
+
+def _task_of(roles: Mapping[str, Any], columns: Sequence[ColumnValues]) -> str:
+    """The task that columns show."""
+    task = next((TASKS[role] for role in TASKS if role in roles), "lm")
+    if task == "textcat_multilabel":
+        values = next(
+            (c.values for c in columns if c.name in (roles.get("labels"), roles.get("cats"))), []
+        )
+        if values and all(_is_exclusive(value) for value in values):
+            return "textcat"
+    return task
+
+
+def _is_exclusive(labels: Any) -> bool:
+    """Return True for a list of one label, or values of labels of which one is 1."""
+    if isinstance(labels, dict):
+        return len(labels) > 1 and sorted(map(float, labels.values()))[-2:] == [0.0, 1.0]
+    return isinstance(labels, list) and len(labels) == 1
 
 
 def _values(rows: Sequence[Mapping[str, Any]], name: str) -> List[Any]:
@@ -174,9 +224,21 @@ class _Guess:
         task = self.file.task
         if task == "translator":
             return self._pair() or self._fail("two columns of texts")
+        found: Optional[Dict[str, Any]] = None
+        if task in (None, "ner", "tagger"):
+            found = self._of_tokens()
+            if found:
+                return found
+        if task == "lm" and not any(c.is_text for c in self.columns):
+            tokens = [c for c in self.columns if c.is_list]
+            if tokens:
+                return {"tokens": tokens[0].name}
         text = self._text()
         rest = [c for c in self.columns if c is not text and not c.is_index]
-        found: Optional[Dict[str, Any]] = None
+        spans = [c for c in rest if c.is_spans]
+        if spans and task in (None, "ner"):
+            return {"text": text.name, "spans": spans[0].name}
+        rest = [c for c in rest if c not in spans]
         if task in (None, "textcat", "textcat_multilabel"):
             found = self._labels(rest)
         if not found and task in (None, "regressor"):
@@ -188,6 +250,28 @@ class _Guess:
         if task not in (None, "lm") and not found:
             self._fail(f"a column for the task {task}")
         return {"text": text.name, **(found or {})}
+
+    def _of_tokens(self) -> Optional[Dict[str, Any]]:
+        """The columns of tokens and of their tags."""
+        lists = [c for c in self.columns if c.is_list]
+        tokens = next((c for c in lists if c.is_named(TOKEN_NAMES)), None)
+        if tokens is None:
+            return None
+        lengths = list(map(len, tokens.values))
+        of_tokens = [c for c in lists if c is not tokens and list(map(len, c.values)) == lengths]
+        entities = [c for c in of_tokens if are_entity_tags(set(c.items))]
+        tags = [c for c in of_tokens if c not in entities]
+        texts = [c for c in self.columns if c.is_text and c.is_named(TEXT_NAMES)]
+        found: Dict[str, Any] = {"text": texts[0].name} if texts else {}
+        found["tokens"] = tokens.name
+        if entities and self.file.task != "tagger":
+            return {**found, "entities": entities[0].name}
+        if not tags:
+            return None
+        for column in tags:
+            role = {"upos": "pos", "morph": "morph", "feats": "morph"}.get(column.name.lower())
+            found.setdefault(role or "tags", column.name)
+        return found
 
     def _text(self) -> ColumnValues:
         texts = [c for c in self.columns if c.is_text]
@@ -205,16 +289,17 @@ class _Guess:
 
     def _labels(self, rest: Sequence[ColumnValues]) -> Optional[Dict[str, Any]]:
         named = [c for name in LABEL_NAMES for c in rest if c.is_named([name])]
-        named = [c for c in named if not (c.is_text or _has_fractions(c))]
-        labels = named or [c for c in rest if c.is_label]
+        named = [c for c in named if not (c.is_text or _has_fractions(c) or not c.values)]
+        labels = named or [c for c in rest if c.is_label or c.is_list]
         if not labels and len(rest) == 1 and not rest[0].is_numeric and not rest[0].is_text:
             labels = list(rest)
         if labels:
             if len(labels) > 1 and not named:
                 self._fail(f"one column of labels (there are {[c.name for c in labels]})")
             column = labels[0]
-            is_list = any(isinstance(value, list) for value in column.values)
-            return {"labels" if is_list else "label": column.name}
+            if column.is_numbers:
+                return {"cats": column.name}
+            return {"labels" if column.is_list else "label": column.name}
         flags = [c.name for c in rest if c.is_flag]
         if len(flags) > 1 or (flags and self.file.task == "textcat_multilabel"):
             return {"cats": flags}
@@ -224,7 +309,7 @@ class _Guess:
         return {"label": flags[0]} if len(flags) == 1 else None
 
     def _numbers(self, rest: Sequence[ColumnValues]) -> Optional[Dict[str, Any]]:
-        numbers = [c for c in rest if c.is_numeric]
+        numbers = [c for c in rest if c.is_numeric or c.is_numbers]
         named = [c for c in numbers if c.is_named(NUMBER_NAMES)]
         names = [c.name for c in named or numbers]
         return {"regression": names if len(names) > 1 else names[0]} if names else None

@@ -1,18 +1,21 @@
 """Tables of texts with labels, numbers or translations."""
 
+import re
 from dataclasses import replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Sequence
 
 from ..tables import DELIMITERS, RULES, TableFormat, check_table, read_rows
-from .base import Row, RowFormat, Start
-from .roles import guess_roles, is_number, known_names
+from .base import ReadCounts, Row, RowFormat, Start, pair_config
+from .roles import ColumnValues, guess_roles, is_number, known_names
 
 if TYPE_CHECKING:
     from ..data_file import DataFile
 
 #: the number of rows from which the columns are guessed
 N_ROWS = 1000
+#: a name in a header
+WORD = re.compile(r"[^\W\d][\w-]*")
 
 
 class Table(RowFormat):
@@ -45,7 +48,7 @@ class Table(RowFormat):
         ]
         return guess_roles(file, names, sample)
 
-    def rows(self, file: "DataFile") -> Iterator[Row]:
+    def rows(self, file: "DataFile", counts: ReadCounts) -> Iterator[Row]:
         rows = read_rows(file.path, _format(file))
         head = list(islice(rows, 1))
         names = _names(head[0][1], bool(file.header)) if head else []
@@ -61,19 +64,11 @@ class Table(RowFormat):
             return super().reader_config(file, path)
         columns: Dict[str, Any] = dict(file.columns or {})
         source, target = columns["text"], columns["translation"]
+        pair: Dict[str, Any] = {"source": source, "target": target}
         if not file.header:
             pair = {"source_column": int(source), "target_column": int(target)}
-        else:
-            pair = {"source": source, "target": target}
-        return {
-            "@readers": "spacy_rnn.ParallelCorpus.v1",
-            "path": path,
-            **pair,
-            "header": file.header,
-            "delimiter": file.delimiter,
-            "quotes": file.quotes,
-            "encoding": file.encoding,
-        }
+        own = {"header": file.header, "delimiter": file.delimiter, "quotes": file.quotes}
+        return pair_config(file, path, **pair, **own)
 
 
 def _format(file: "DataFile") -> TableFormat:
@@ -101,8 +96,8 @@ def _guess_delimiter(file: "DataFile", own: str) -> str:
 
 
 def _has_header(rows: List[List[str]]) -> bool:
-    """Return True if the first row has names of columns: a known name, or a word above numbers or
-    above labels that occur again."""
+    """Return True if the first row has names of columns: a known name, or words above numbers,
+    texts, or labels that occur again."""
     if len(rows) < 2:
         return False
     first, *rest = rows
@@ -111,6 +106,8 @@ def _has_header(rows: List[List[str]]) -> bool:
     for i, name in enumerate(first):
         values = [fields[i] for fields in rest if i < len(fields) and fields[i]]
         if values and not is_number(name) and all(map(is_number, values)):
+            return True
+        if all(map(WORD.fullmatch, first)) and ColumnValues(name, values).is_text:
             return True
         if len(set(values)) <= len(values) // 2 and name not in values and len(values) > 3:
             return True

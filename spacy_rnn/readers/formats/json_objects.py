@@ -1,0 +1,99 @@
+"""JSON objects with a text and its annotation, also those of annotation tools."""
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, Tuple
+
+from ...text_files import read_json
+from .annotation_tools import read_label_studio, read_prodigy
+from .base import ReadCounts, Row, RowFormat, Start, pair_config
+from .roles import guess_roles, is_number
+
+if TYPE_CHECKING:
+    from ..data_file import DataFile
+
+ENDINGS = (".jsonl", ".json")
+#: the number of objects from which the columns are guessed
+N_OBJECTS = 1000
+
+
+class JSONObjects(RowFormat):
+    """An object in each line, or a list of objects: flat, or as exported by doccano, Label Studio
+    or Prodigy."""
+
+    name = "json"
+    settings = ("columns", "separator")
+
+    def fits(self, start: Start) -> bool:
+        first = next((line for line in start.lines if line.strip()), "")
+        return start.ending in ENDINGS or first.lstrip().startswith(('{"', "[{"))
+
+    def complete(self, file: "DataFile") -> "DataFile":
+        found = [(tool, row) for tool, _, row in islice(_read(file, ReadCounts()), N_OBJECTS)]
+        if not found:
+            raise ValueError(f"{file.path} has no annotated text. Check the path.")
+        tools = sorted({tool for tool, _ in found if tool})
+        if tools:
+            file = file.guessed(f"export of {' and '.join(tools)}")
+        names = list(dict.fromkeys(name for _, row in found for name in row))
+        return guess_roles(file, names, [row for _, row in found])
+
+    def rows(self, file: "DataFile", counts: ReadCounts) -> Iterator[Row]:
+        for _, place, row in _read(file, counts):
+            yield place, {**dict.fromkeys(_names(file)), **row}
+
+    def reader_config(self, file: "DataFile", path: str) -> Dict[str, Any]:
+        if file.task != "translator":
+            return super().reader_config(file, path)
+        source, target = (str((file.columns or {})[role]) for role in ("text", "translation"))
+        return pair_config(file, path, source=source.split(".")[-1], target=target.split(".")[-1])
+
+
+def _names(file: "DataFile") -> List[str]:
+    """The names of the columns that are read, which an object may lack."""
+    found: List[str] = []
+    for names in (file.columns or {}).values():
+        found += [names] if isinstance(names, str) else names
+    return found
+
+
+def _read(file: "DataFile", counts: ReadCounts) -> Iterator[Tuple[str, str, Dict[str, Any]]]:
+    """The annotation tool, "" if none is recognized, the place, and the values of each object."""
+    for where, record in read_json(file.path, file.encoding):
+        if not isinstance(record, dict):
+            raise ValueError(
+                f"{where} is no object, but {record!r}. Write an object for each text."
+            )
+        place = where.removesuffix(f" of {file.path}").lower()
+        try:
+            tool, row, problem = _read_object(record)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"{where} is incomplete ({error!r}). Export it again.") from error
+        if problem:
+            counts.note(problem, place)
+        if row is not None:
+            yield tool, place, row
+
+
+def _read_object(record: Mapping[str, Any]) -> Tuple[str, Optional[Dict[str, Any]], str]:
+    """The tool of an object, its values, None if it is left out, and a problem."""
+    if isinstance(record.get("data"), dict) and ("annotations" in record or "result" in record):
+        return ("Label Studio", *read_label_studio(record))
+    if "answer" in record or "_task_hash" in record or {"options", "accept"} <= record.keys():
+        return ("Prodigy", *read_prodigy(record))
+    return "", flatten(record), ""
+
+
+def flatten(record: Mapping[str, Any]) -> Dict[str, Any]:
+    """Replace objects in an object by their values, named "OUTER.INNER". Objects of numbers, such
+    as the values of labels, are kept.
+
+    record (Mapping[str, Any]): The object.
+    RETURNS (Dict[str, Any]): The values.
+    """
+    found: Dict[str, Any] = {}
+    for name, value in record.items():
+        if isinstance(value, dict) and not all(map(is_number, value.values())):
+            found.update({f"{name}.{inner}": each for inner, each in flatten(value).items()})
+        else:
+            found[name] = value
+    return found
