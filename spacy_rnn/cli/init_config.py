@@ -1,13 +1,14 @@
 """python -m spacy rnn init-config: a complete config for training."""
 
 from pathlib import Path
-from typing import Annotated, List, Optional
+from typing import Annotated, Optional
 
+from spacy.cli._util import COMMAND
 from spacy.cli.init_config import Optimizations, save_config
+from thinc.api import Config
 from typer import Argument, BadParameter, Option
 from wasabi import msg
 
-from .corpora import TrainingData, find_data
 from .data_options import (
     ColumnsOption,
     DelimiterOption,
@@ -20,6 +21,7 @@ from .data_options import (
 from .io import fail
 from .make_config import make_config
 from .recipes import TASKS
+from .training_data import TrainingData, find_data
 
 
 def init_config_cli(
@@ -107,10 +109,23 @@ def init_config_cli(
         fail(str(error))
     save_config(config, output_file, is_stdout=is_stdout, silent=found is not None)
     if found is not None and not is_stdout:
-        for line in found.lines:
-            msg.info(line)
-        for line in explain(config, found):
+        for line in (*found.lines, _length_of_training(config, found)):
             msg.info(line)
         msg.good("Saved config", output_file)
-        msg.text("Train, evaluate and use the pipeline:")
-        print("\n".join(next_commands(output_file, found)))
+        msg.text("Train the pipeline, evaluate it on other data, and apply it to new texts:")
+        folder = Path("training") / output_file.stem
+        print(f"{COMMAND} train {output_file} --output {folder}")
+        print(f"{COMMAND} rnn evaluate {folder / 'model-best'} TEST_DATA")
+        print(f"{COMMAND} rnn apply {folder / 'model-best'} TEXTS --output predictions.jsonl")
+
+
+def _length_of_training(config: Config, data: TrainingData) -> str:
+    """Describe the length of the training, and the reason for it."""
+    training = config["training"]
+    steps, size = training["max_steps"], training["batcher"]["size"]
+    return (
+        f"chosen by the number of words, {data.words}: {steps} steps with batches of {size}, about "
+        f"{steps * size / data.words:.0f} passes over the data; an evaluation every "
+        f"{training['eval_frequency']} steps; an end after {training['patience']} steps without a "
+        f"better score"
+    )

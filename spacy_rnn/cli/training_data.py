@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, NoReturn, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from spacy.tokens import Doc
 from spacy.util import get_lang_class
@@ -44,24 +44,36 @@ def find_data(
     **options (Any): The other options, named as the settings of `detect`.
     RETURNS (TrainingData): The data.
     """
-    file = detect_or_fail(train, tasks and tasks[0], columns, **options)
+    file = detect_or_fail(train, None if tasks is None else tasks[0], columns, **options)
     if dev is None:
-        _fail_without_dev(train)
+        fail(
+            "There is no development data, which selects the best pipeline. Give it with --dev, or "
+            f"split the training data: python -m spacy rnn convert {train} corpus --split 0.1 "
+            f"--lang {lang}, and then --data corpus/train.spacy --dev corpus/dev.spacy"
+        )
     dev_file = detect_or_fail(dev, file.task, columns, **options)
-    if dev_file.format == file.format:
+    is_same = dev_file.format == file.format
+    if is_same:
         dev_file = replace(file, path=dev)
     try:
         words = sum(map(_n_words, file.read(get_lang_class(lang)())))
-    except (AttributeError, ImportError, OSError, ValueError) as error:
+        has_labels = file.label_names is not None
+    except (ImportError, OSError, ValueError) as error:
         fail(str(error))
-    corpora = {
-        "train": file.reader_config("${paths.train}"),
-        "dev": dev_file.reader_config("${paths.dev}"),
+    settings = {
+        "paths.train": str(train),
+        "paths.dev": str(dev),
+        "corpora.train": file.reader_config("${paths.train}"),
+        "corpora.dev": dev_file.reader_config("${paths.dev}"),
     }
-    if "labels" in _settings_of(corpora["dev"]) and file.label_names is not None:
+    if is_same and has_labels:
         # A label that is rare may be missing in the development data.
-        corpora["dev"]["labels"] = "${corpora.train}"
-    settings = {f"corpora.{part}": block for part, block in corpora.items()}
-    paths = {"paths.train": str(train), "paths.dev": str(dev)}
+        settings["corpora.dev"]["labels"] = "${corpora.train}"
     lines = [*file.describe(), *file.counts.lines()]
-    return TrainingData([*(tasks or [file.task])], words, {**paths, **settings}, lines)
+    return TrainingData([*(tasks or [file.task])], words, settings, lines)
+
+
+def _n_words(doc: Doc) -> int:
+    """The words of a text and of its translation, as batches are measured."""
+    translation = doc._.translation if doc.has_extension("translation") else None
+    return len(doc) + len((translation or "").split())
