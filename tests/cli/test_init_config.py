@@ -1,8 +1,11 @@
 """python -m spacy rnn init-config."""
 
+from pathlib import Path
+
 import pytest
 import spacy
 from spacy.tokens import DocBin
+from spacy.util import registry
 from thinc.api import Config
 
 from spacy_rnn.cli.make_config import make_config
@@ -10,6 +13,7 @@ from spacy_rnn.cli.recipes import RECIPES, TASKS
 from spacy_rnn.cli.schedule import schedule_for
 
 from ..helpers.cli import run, shown
+from ..helpers.paths import ROOT
 from ..helpers.pipelines import SENTENCES, make_doc
 from ..helpers.slow import slow_but
 
@@ -177,6 +181,101 @@ def test_tasks_that_make_no_pipeline(tmp_path, tasks, message):
     printed = run("rnn", "init-config", tmp_path / "config.cfg", "--task", tasks, code=1)
     assert message in shown(printed)
     assert not (tmp_path / "config.cfg").exists()
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Two tables; the second one lacks a label of the first."""
+    rows = ["text,topic", *["Is the card here ?,card", "I lost my pin,pin", "Hello,other"] * 200]
+    (tmp_path / "train.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "dev.csv").write_text("\n".join(rows[:3]) + "\n")
+    return tmp_path
+
+
+def test_data(table):
+    config, output = table / "topics.cfg", table / "run"
+    columns = ["--columns", "text=text,label=topic"]
+    files = ["--data", table / "train.csv", "--dev", table / "dev.csv"]
+    printed = shown(run("rnn", "init-config", config, *files, *columns))
+    for line in ("600 documents, 2000 tokens", "labels: card 200, pin 200, other 200"):
+        assert line in printed
+    assert "number of words, 2000: 600 steps with batches of 200, about 60 passes" in printed
+    assert "every 30 steps; an end after 300 steps" in printed
+    training = f"{(Path('training') / 'topics' / 'model-best')}"
+    for command in (
+        f"python -m spacy train {config} --output training/topics",
+        f"python -m spacy rnn evaluate {training} TEST_DATA",
+        f"python -m spacy rnn apply {training} TEXTS --output predictions.jsonl",
+    ):
+        assert command in printed
+    made = Config().from_disk(config)
+    assert made["nlp"]["pipeline"] == ["textcat"]
+    assert made["training"]["max_steps"] == 600 and made["training"]["batcher"]["size"] == 200
+    # The paths are in the config.
+    run("train", config, "--output", output, *TWO_STEPS)
+    trained = spacy.load(output / "model-last")
+    assert sorted(trained.get_pipe("textcat").labels) == ["card", "other", "pin"]
+    # Again as the file that it describes.
+    assert "topics" in run("rnn", "init-config", "-", *files, *columns)
+
+
+@pytest.mark.parametrize(
+    "name, task",
+    [
+        ("intents.csv", "textcat"),
+        ("iob2.conll", "ner"),
+        ("treebank.conllu", "tagger"),
+        ("ratings.tsv", "regressor"),
+        ("pairs.tsv", "translator"),
+        ("lines.txt", "lm"),
+    ],
+)
+def test_the_task_of_data(tmp_path, name, task):
+    path = ROOT / "tests" / "data" / name
+    run("rnn", "init-config", tmp_path / "config.cfg", "--data", path, "--dev", path)
+    config = Config().from_disk(tmp_path / "config.cfg")
+    assert config["nlp"]["pipeline"] == [task]
+    resolved = spacy.util.load_model_from_config(config, auto_fill=True).config.interpolate()
+    corpora = registry.resolve(resolved["corpora"])
+    assert len(list(corpora["train"](spacy.blank("en")))) > 1
+
+
+def test_the_words_of_both_sides_of_pairs_count(tmp_path):
+    for name in ("train", "dev"):
+        (tmp_path / f"{name}.tsv").write_text("One two three.\tUn deux\n" * 50)
+    files = ["--data", tmp_path / "train.tsv", "--dev", tmp_path / "dev.tsv"]
+    arguments = [tmp_path / "a.cfg", "--task", "translator", *files]
+    assert "number of words, 300:" in shown(run("rnn", "init-config", *arguments))
+
+
+def test_data_and_several_tasks(corpus, tmp_path):
+    files = ["--data", corpus, "--dev", corpus]
+    run("rnn", "init-config", tmp_path / "both.cfg", *files, "--task", "ner,tagger")
+    config = Config().from_disk(tmp_path / "both.cfg")
+    assert config["nlp"]["pipeline"] == ["tok2vec", "ner", "tagger"]
+    assert config["corpora"]["train"]["@readers"] == "spacy.Corpus.v1"
+
+
+def test_data_in_two_formats(table, corpus):
+    path = table / "config.cfg"
+    run("rnn", "init-config", path, "--data", table / "train.csv", "--dev", corpus)
+    corpora = Config().from_disk(path)["corpora"]
+    assert corpora["train"]["@readers"] == "spacy_rnn.Corpus.v1"
+    assert corpora["dev"]["@readers"] == "spacy.Corpus.v1"
+
+
+def test_data_without_development_data(table):
+    path = table / "config.cfg"
+    printed = shown(run("rnn", "init-config", path, "--data", table / "train.csv", code=1))
+    assert "Give it with --dev, or split the training data: python -m spacy rnn convert" in printed
+    assert not path.exists()
+
+
+def test_data_that_cannot_be_read(table):
+    (table / "empty.csv").write_text("")
+    for name, message in (("empty.csv", "is empty"), ("missing.csv", "does not exist")):
+        files = ["--data", table / name, "--dev", table / "dev.csv"]
+        assert message in shown(run("rnn", "init-config", table / "config.cfg", *files, code=1))
 
 
 @pytest.mark.parametrize("given, lang", [("deu", "de"), ("xx", "xx"), ("sr", "sr")])
