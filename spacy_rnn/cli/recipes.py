@@ -61,15 +61,16 @@ LARGE_TOKENS = {
 }
 SMALL_TEXTS = {
     "model.batch_tokens": 16384,
-    "model.embedding.words.width": 32,
+    "model.embedding.words.width": 64,
     "model.embedding.vectors": VECTORS,
-    "model.encoder.cell": "rnn_tanh",
-    "model.encoder.hidden_size": 32,
+    "model.encoder.hidden_size": 100,
+    "model.encoder.depth": 1,
 }
 LARGE_TEXTS = {
     "model.embedding.affixes": {**AFFIXES, "prefixes": 3, "suffixes": 3, "shape": False},
     "model.embedding.vectors": VECTORS,
 }
+#: worth a hundredth of the accuracy of a text classifier with 77 classes
 SMOOTH = {"label_smoothing": 0.1}
 #: cats_micro_f is the accuracy if classes are mutually exclusive
 ACCURACY = {"cats_score": 0.0, "cats_micro_f": 1.0}
@@ -112,7 +113,7 @@ RECIPES: Dict[Tuple[str, str], Recipe] = {
         LARGE_TOKENS,
     ),
     ("textcat", "efficiency"): Recipe(
-        Training(0.3, 2500, 1200, 0.005),
+        Training(0.3, 3000, 1200, 0.005),
         {**SMALL_TEXTS, **SMOOTH},
         score_weights=ACCURACY,
     ),
