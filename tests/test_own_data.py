@@ -11,7 +11,7 @@ from .helpers.paths import ROOT
 from .helpers.slow import slow_but
 
 DATA = ROOT / "tests" / "data"
-#: the translations of aligned.en are read with it
+#: without the translations of the other file
 FILES = sorted(path.name for path in DATA.iterdir() if path.name != "aligned.fr")
 #: one for each task
 QUICK = [
@@ -50,22 +50,41 @@ def shrink(config):
 @pytest.mark.parametrize("name", slow_but(QUICK, FILES))
 def test_from_data_to_predictions(name, tmp_path):
     data = DATA / name
-    config_path, metrics = tmp_path / "config.cfg", tmp_path / "metrics.json"
     run("rnn", "convert", data, tmp_path / "converted.spacy")
-    run("rnn", "init-config", config_path, "--data", data, "--dev", data)
-    config = spacy.util.load_config(config_path)
-    shrink(config)
-    config.to_disk(config_path)
-    train(config_path, tmp_path / "out")
-    model = tmp_path / "out" / "model-last"
-    for source in (data, tmp_path / "converted.spacy"):
-        printed = run("rnn", "evaluate", model, source, "--output", metrics)
-        assert "has no scores" not in printed and "does not know" not in printed
-        scores = json.loads(metrics.read_text())
-        weights = {key: w for key, w in config["training"]["score_weights"].items() if w}
-        assert weights and all(scores[key] is not None for key in weights)
+    train_on(data, tmp_path)
+    check_scores(tmp_path, data)
+    check_scores(tmp_path, tmp_path / "converted.spacy")
     (tmp_path / "texts.txt").write_text("\n".join(TEXTS) + "\n")
-    run("rnn", "apply", model, tmp_path / "texts.txt", "--output", tmp_path / "out.jsonl")
-    records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    output = tmp_path / "predictions.jsonl"
+    run("rnn", "apply", tmp_path / "model-last", tmp_path / "texts.txt", "--output", output)
+    records = [json.loads(line) for line in output.read_text(encoding="utf8").splitlines()]
     assert [record["text"] for record in records] == TEXTS
     assert all(len(record) > 1 for record in records)
+
+
+def test_translations_in_a_file_of_their_own(tmp_path):
+    data, target = DATA / "aligned.en", ("--target", DATA / "aligned.fr")
+    run("rnn", "convert", data, tmp_path / "pairs.spacy", *target)
+    train_on(tmp_path / "pairs.spacy", tmp_path)
+    check_scores(tmp_path, data, *target)
+
+
+def train_on(data, folder):
+    """Train a small pipeline on a data file."""
+    path = folder / "config.cfg"
+    run("rnn", "init-config", path, "--data", data, "--dev", data)
+    config = spacy.util.load_config(path)
+    shrink(config)
+    config.to_disk(path)
+    train(path, folder)
+
+
+def check_scores(folder, data, *options):
+    """What the training maximizes is scored on a data file."""
+    metrics, model = folder / "metrics.json", folder / "model-last"
+    printed = run("rnn", "evaluate", model, data, "--output", metrics, *options)
+    assert "has no scores" not in printed and "does not know" not in printed
+    scores = json.loads(metrics.read_text())
+    weights = spacy.util.load_config(folder / "config.cfg")["training"]["score_weights"]
+    assert any(weights.values())
+    assert all(scores[name] is not None for name, weight in weights.items() if weight)

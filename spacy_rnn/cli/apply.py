@@ -6,14 +6,14 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, Iterable, Iterator, Optional, TextIO
 
-from spacy.cli._util import setup_gpu
+from spacy.cli._util import import_code, setup_gpu
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from tqdm import tqdm
 from typer import Argument, Option
 from wasabi import msg
 
-from .io import check_ending, fail, gpu_option, load, output_option, replace_file
+from .io import check_ending, code_option, fail, gpu_option, load, output_option, replace_file
 from .predictions import LINES, predictions_of
 from .texts import STANDARD, read_texts
 
@@ -53,6 +53,7 @@ def apply_cli(
     n_process: Annotated[
         int, Option("--n-process", help="Number of processes; -1 for one on each core")
     ] = 1,
+    code: Annotated[Optional[Path], code_option()] = None,
     gpu_id: Annotated[int, gpu_option()] = -1,
 ) -> None:
     """Apply a pipeline to each text of a file, and write the results line for line.
@@ -66,6 +67,7 @@ def apply_cli(
         check_ending(output, ENDINGS)
     # Results on standard output are not mixed with messages.
     with redirect_stdout(sys.stderr) if is_standard else nullcontext():
+        import_code(code)
         setup_gpu(gpu_id, silent=gpu_id < 0)
         nlp = load(model)
         try:
