@@ -98,9 +98,7 @@ def _guess_delimiter(file: "DataFile", own: str) -> str:
 def _has_header(rows: List[List[str]]) -> bool:
     """Return True if the first row has names of columns: a known name, or words above numbers,
     texts, or labels that occur again."""
-    if len(rows) < 2:
-        return False
-    first, *rest = rows
+    first, *rest = rows or [[]]
     if known_names(first):
         return True
     for i, name in enumerate(first):

@@ -1,0 +1,461 @@
+"""Every format in tests/data is recognized, and gives exactly the docs that are written here."""
+
+import gzip
+import lzma
+
+import pytest
+import spacy
+from spacy.tokens import DocBin
+
+from spacy_rnn.readers.data_file import detect
+from spacy_rnn.readers.formats import FORMATS
+
+from ..helpers.paths import ROOT
+
+DATA = ROOT / "tests" / "data"
+PER, LOC = "PER", "LOC"
+ANNA = ("Anna Bell", PER)
+
+
+def of_entities(doc):
+    return doc.text.strip(), [(ent.text, ent.label_) for ent in doc.ents]
+
+
+def of_tags(doc):
+    return doc.text.strip(), [token.tag_ for token in doc]
+
+
+def of_labels(doc):
+    return doc.text, doc.cats
+
+
+def of_numbers(doc):
+    return doc.text, doc._.regression
+
+
+def of_pairs(doc):
+    return doc.text, doc._.translation
+
+
+READ = {
+    "ner": of_entities,
+    "tagger": of_tags,
+    "textcat": of_labels,
+    "textcat_multilabel": of_labels,
+    "regressor": of_numbers,
+    "translator": of_pairs,
+    "lm": lambda doc: doc.text,
+}
+
+
+def labels(all_labels):
+    """Make a function that gives the values of all labels from the names of those that hold."""
+    return lambda own: {name: float(name in own.split()) for name in all_labels.split()}
+
+
+intents, moods, topics, dishes = map(
+    labels,
+    ("card_arrival change_pin", "negative positive", "economy politics technology", "food room"),
+)
+kinds, flags = labels("complaint praise"), labels("rude spam")
+rome = [("Anna Bell left Rome", [ANNA, ("Rome", LOC)]), ("Rome is old", [("Rome", LOC)])]
+sleepers = [("Anna sleeps", [("Anna", PER)]), ("Rome sleeps", [("Rome", LOC)])]
+french = [
+    ("The cat sleeps.", "Le chat dort."),
+    ("Where is the dog?", "Où est le chien ?"),
+    ("We are cold.", "Nous avons froid."),
+]
+met = ("Anna Bell met Bob in Rome.", [ANNA, ("Bob", PER), ("Rome", LOC)])
+rained = ("It rained all day.", [])
+
+#: format, task and docs of each file
+EXPECTED = {
+    "intents.csv": (
+        "table",
+        "textcat",
+        [
+            ("My card has not arrived, where is it?", intents("card_arrival")),
+            ("How do I change my PIN?", intents("change_pin")),
+            ("The new card is still not here.", intents("card_arrival")),
+            ('I forgot my "PIN" again.', intents("change_pin")),
+            ("When will the card come?", intents("card_arrival")),
+            ("Can I choose another PIN?", intents("change_pin")),
+        ],
+    ),
+    "topics.csv": (
+        "table",
+        "textcat_multilabel",
+        [
+            ("The new phone and its price.", topics("technology economy")),
+            ("The election of the mayor.", topics("politics")),
+            ("A tax on phones was proposed.", topics("technology economy politics")),
+            ("Prices have risen again this year.", topics("economy")),
+        ],
+    ),
+    "flags.csv": (
+        "table",
+        "textcat_multilabel",
+        [
+            ("Buy cheap watches here!", flags("spam")),
+            ("You are all idiots.", flags("rude")),
+            ("I think the answer is no.", flags("")),
+            ("Buy it here you fool!", flags("rude spam")),
+        ],
+    ),
+    "ratings.tsv": (
+        "table",
+        "regressor",
+        [
+            ("A great film with great songs.", {"stars": 4.5}),
+            ("It was neither good nor bad.", {"stars": 2.5}),
+            ("I want my money back.", {"stars": 0.5}),
+        ],
+    ),
+    "pairs.tsv": ("table", "translator", french),
+    "pairs_header.csv": (
+        "table",
+        "translator",
+        [french[0], ("Where, then, is the dog?", "Où est donc le chien ?"), french[2]],
+    ),
+    "pairs.jsonl": ("json", "translator", [french[0], french[2]]),
+    "aligned.en": ("aligned", "translator", french),
+    "iob1.conll": (
+        "conll",
+        "ner",
+        [
+            ("Anna Bell met Bob Paris .", [ANNA, ("Bob", PER), ("Paris", PER)]),
+            ("She sleeps", []),
+            ("Rome is old", [("Rome", LOC)]),
+        ],
+    ),
+    "iob2.conll": ("conll", "ner", rome),
+    "biluo.conll": ("conll", "ner", rome),
+    "bioes.conll": ("conll", "ner", rome),
+    "io.conll": ("conll", "ner", rome),
+    "bmes.conll": (
+        "conll",
+        "ner",
+        [("Anna Maria Bell left Rome", [("Anna Maria Bell", PER), ("Rome", LOC)]), rome[1]],
+    ),
+    "header.tsv": ("conll", "ner", sleepers),
+    "germeval.tsv": (
+        "conll",
+        "ner",
+        [("Anna von Rom schläft", [("Anna von Rom", PER)]), ("Rom schläft", [("Rom", LOC)])],
+    ),
+    "tags.tsv": (
+        "conll",
+        "tagger",
+        [
+            ("The cat sleeps", ["DET", "NOUN", "VERB"]),
+            ("A dog barks", ["DET", "NOUN", "VERB"]),
+        ],
+    ),
+    "treebank.conllu": (
+        "conllu",
+        "tagger",
+        [("Don't go.", ["VB", "RB", "VB", "."]), ("Cats sleep", ["NNS", "VBP"])],
+    ),
+    "entities.conllup": ("conllu", "ner", sleepers),
+    "fasttext.txt": (
+        "fasttext",
+        "textcat",
+        [
+            ("The soup was warm and good.", kinds("praise")),
+            ("My soup was cold.", kinds("complaint")),
+            ("Friendly people, nice room.", kinds("praise")),
+        ],
+    ),
+    "fasttext_several.txt": (
+        "fasttext",
+        "textcat_multilabel",
+        [
+            ("The soup was good.", {"food": 1.0, "praise": 1.0, "room": 0.0}),
+            ("The room is small.", {"food": 0.0, "praise": 0.0, "room": 1.0}),
+        ],
+    ),
+    "folders": (
+        "folders",
+        "textcat",
+        [
+            ("Nobody came to our table.\nWe left after an hour.", kinds("complaint")),
+            ("A lovely evening by the lake.", kinds("praise")),
+            ("The best bread in town.", kinds("praise")),
+        ],
+    ),
+    "reviews.jsonl": (
+        "json",
+        "textcat",
+        [
+            ("The plot was great.", moods("positive")),
+            ("I slept all the time.", moods("negative")),
+            ("I would see it again.", moods("positive")),
+            ("It was far too long.", moods("negative")),
+        ],
+    ),
+    "tokens.jsonl": ("json", "ner", [("Anna Bell sleeps .", [ANNA]), ("It rained .", [])]),
+    "doccano_spans.jsonl": (
+        "json",
+        "ner",
+        [met, rained, ("Bob went to Paris by train.", [("Bob", PER), ("Paris", LOC)])],
+    ),
+    "doccano_relations.jsonl": (
+        "json",
+        "ner",
+        [("Anna Bell lives in Rome.", [ANNA, ("Rome", LOC)]), rained],
+    ),
+    "doccano_labels.jsonl": (
+        "json",
+        "textcat_multilabel",
+        [
+            ("The soup was cold.", kinds("complaint")),
+            ("Good soup, nice room.", kinds("praise")),
+            ("Good soup, small room.", kinds("complaint praise")),
+        ],
+    ),
+    "label_studio.json": ("json", "ner", [(met[0], [ANNA, ("Rome", LOC)]), rained]),
+    "label_studio_min.json": (
+        "json",
+        "ner",
+        [
+            ("Anna lives in Rome.", [("Anna", PER), ("Rome", LOC)]),
+            ("It is in Paris.", [("Paris", LOC)]),
+        ],
+    ),
+    "label_studio_choices.json": (
+        "json",
+        "textcat",
+        [
+            ("The soup was good.", {"bad": 0.0, "good": 1.0}),
+            ("My soup was cold.", {"bad": 1.0, "good": 0.0}),
+        ],
+    ),
+    "prodigy_spans.jsonl": ("json", "ner", [("Anna lives in Rome.", [("Anna", PER)]), rained]),
+    "prodigy_options.jsonl": (
+        "json",
+        "textcat_multilabel",
+        [
+            ("The soup was good.", dishes("food")),
+            ("Soup in my room!", dishes("food room")),
+            ("It rained all day.", dishes("")),
+        ],
+    ),
+    "prodigy_binary.jsonl": (
+        "json",
+        "textcat_multilabel",
+        [("The soup was good.", {"food": 1.0}), ("It rained all day.", {"food": 0.0})],
+    ),
+    "lines.txt": (
+        "lines",
+        "lm",
+        ["A short text in a line.", "And another one.", "The third text ends here."],
+    ),
+    "paragraphs.txt": (
+        "paragraphs",
+        "lm",
+        [
+            "The first paragraph has\ntwo lines.",
+            "The second one has one line.",
+            "The third has\nthree\nlines.",
+        ],
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def nlp():
+    return spacy.blank("en")
+
+
+def open_file(name, **settings):
+    if name == "aligned.en":
+        settings["target_path"] = DATA / "aligned.fr"
+    return detect(DATA / name, **settings)
+
+
+def test_every_file_is_here():
+    names = {path.name for path in DATA.iterdir()} - {"aligned.fr"}
+    assert names == set(EXPECTED)
+    others = {"spacy", "dataset"}
+    assert {form for form, _, _ in EXPECTED.values()} | others == {form.name for form in FORMATS}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_format_task_and_docs(name, nlp):
+    form, task, expected = EXPECTED[name]
+    file = open_file(name)
+    assert (file.format, file.task) == (form, task)
+    docs = list(file.read(nlp))
+    assert [READ[task](doc) for doc in docs] == expected
+    assert file.counts.docs == len(docs)
+    assert file.counts.tokens == sum(map(len, docs))
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_its_reader_gives_the_same_texts(name, nlp):
+    """The block for a config resolves, and reads what was read."""
+    _, task, expected = EXPECTED[name]
+    path = str(DATA / name)
+    block = open_file(name).reader_config(path)
+    corpus = spacy.registry.resolve({"corpus": block})["corpus"]
+    found = [READ[task](example.reference) for example in corpus(nlp)]
+    assert found == expected
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_docs_survive_spacys_files(name, nlp, tmp_path):
+    _, task, expected = EXPECTED[name]
+    path = tmp_path / "docs.spacy"
+    DocBin(docs=open_file(name).read(nlp), store_user_data=True).to_disk(path)
+    file = detect(path, task)
+    assert file.format == "spacy"
+    assert [READ[task](doc) for doc in file.read(nlp)] == expected
+
+
+@pytest.mark.parametrize("pack, ending", [(gzip.compress, ".gz"), (lzma.compress, ".xz")])
+def test_compressed_files(pack, ending, nlp, tmp_path):
+    for name in ("treebank.conllu", "intents.csv", "iob2.conll", "doccano_spans.jsonl"):
+        path = tmp_path / f"{name}{ending}"
+        path.write_bytes(pack((DATA / name).read_bytes()))
+        form, task, expected = EXPECTED[name]
+        file = detect(path)
+        assert (file.format, file.task) == (form, task)
+        assert [READ[task](doc) for doc in file.read(nlp)] == expected
+
+
+def test_n_sents_groups_within_documents(nlp):
+    docs = list(open_file("iob1.conll", n_sents=10).read(nlp))
+    assert [len(list(doc.sents)) for doc in docs] == [2, 1]
+    assert [len(doc.ents) for doc in docs] == [3, 1]
+    (doc,) = open_file("treebank.conllu", n_sents=2).read(nlp)
+    assert len(list(doc.sents)) == 2
+
+
+def test_entities_end_with_their_sentence(nlp, tmp_path):
+    path = tmp_path / "io.conll"
+    path.write_text("we O\nleft O\nRome LOC\n\nParis LOC\nslept O\nwell O\n")
+    (doc,) = detect(path, n_sents=2).read(nlp)
+    assert [ent.text for ent in doc.ents] == ["Rome", "Paris"]
+
+
+def test_a_hash_is_a_token_if_it_has_a_tag(nlp, tmp_path):
+    path = tmp_path / "x.conll"
+    path.write_text("# a comment\n# O\nspacy B-ORG\n\n# O\nRome B-LOC\n")
+    docs = list(detect(path).read(nlp))
+    assert [[token.text for token in doc] for doc in docs] == [["#", "spacy"], ["#", "Rome"]]
+
+
+def test_settings_replace_guesses(nlp, tmp_path):
+    file = open_file("iob1.conll", columns={"tokens": "0", "tags": "1"})
+    assert file.task == "tagger"
+    assert of_tags(next(file.read(nlp))) == (
+        "Anna Bell met Bob Paris .",
+        ["NNP", "NNP", "VBD", "NNP", "NNP", "."],
+    )
+    file = open_file("ratings.tsv", task="textcat")
+    assert file.columns == {"text": "review", "label": "stars"}
+    file = open_file("topics.csv", separator="")
+    assert file.task == "textcat"
+    path = tmp_path / "x.csv"
+    path.write_bytes("Das ist schön!|gut\nDas ist übel!|schlecht\n".encode("cp1252"))
+    file = detect(path, "textcat", encoding="cp1252", delimiter="|", header=False)
+    assert file.columns == {"text": "0", "label": "1"}
+    assert [doc.text for doc in file.read(nlp)] == ["Das ist schön!", "Das ist übel!"]
+
+
+def test_labels_can_be_given(nlp):
+    file = open_file("intents.csv", labels=["other", "card_arrival", "change_pin"])
+    assert next(file.read(nlp)).cats == {"other": 0.0, "card_arrival": 1.0, "change_pin": 0.0}
+    assert open_file("intents.csv").label_names == ["card_arrival", "change_pin"]
+
+
+def test_what_was_guessed_is_described():
+    assert open_file("topics.csv").describe() == [
+        "format: table, task: textcat_multilabel",
+        "delimiter: ';'",
+        "header: yes",
+        "columns used: text = text, labels = topics; ignored: none",
+        "separator of labels: '|'",
+    ]
+    assert open_file("iob1.conll").describe()[2:] == [
+        "columns used: tokens = 0, entities = 3; ignored: 1, 2",
+        "scheme: IOB1 (B only between adjacent entities)",
+    ]
+
+
+def test_problems_are_counted_with_their_places(nlp, tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_text(
+        '{"text": "Anna Bell sleeps.", "spans": [[0, 4, "PER"], [0, 9, "PER"]]}\n'
+        '{"text": "Annabell sleeps.", "spans": [[0, 4, "PER"]]}\n'
+        '{"text": " ", "spans": []}\n'
+    )
+    file = detect(path)
+    first, second = file.read(nlp)
+    assert of_entities(first) == ("Anna Bell sleeps.", [ANNA])
+    # The token in question is not annotated; the others are outside.
+    assert [token.ent_iob_ for token in second] == ["", "O", "O"]
+    assert file.counts.lines() == [
+        "2 documents, 7 tokens",
+        "labels: PER 1",
+        "entities that overlap a longer one: 1 (line 1)",
+        "entities that begin or end within a token (the tokens are not annotated): 1 (line 2)",
+        "rows without a text, left out: 1 (line 3)",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name, text, settings, message",
+    [
+        ("x.csv", "", {}, "is empty"),
+        ("x.csv", "text,label\n", {}, "no rows after its header"),
+        ("x.csv", "text,label\nA b c,x\nD e f\n", {}, "Line 3 of .* has 1 field"),
+        ("x.csv", "text,label\nA b c,x\nD e f,y\n", {"columns": {"text": "txt"}}, "no column"),
+        ("x.csv", "a b c,d e f,g h i\nj k l,m n o,p q r\n", {}, "does not show one column of text"),
+        (
+            "x.csv",
+            "text,label\nA b c,x\nD e f,y\n",
+            {"task": "regressor"},
+            "for the task regressor",
+        ),
+        ("x.csv", "text,label\nA b c,x\nD e f,y\n", {"n_sents": 2}, "settings .'n_sents'. do not"),
+        ("x.conll", "Anna B-PER\nsleeps\n\nHere O\n", {}, "Line 2 of .* has 1 column, 'sleeps'"),
+        (
+            "x.conll",
+            "Anna B-PER\nin O\nRome LOC\n",
+            {"task": "ner"},
+            "some entity tags have a pref",
+        ),
+        (
+            "x.conll",
+            "Anna PER_B\nin O\n\nRome O\n",
+            {"task": "ner"},
+            "Line 1 .* is not an entity tag",
+        ),
+        ("x.conll", "Anna\nsleeps\n", {}, "no column of tags after the tokens"),
+        ("x.jsonl", '{"text": "Anna", "spans": [[0, 9, "PER"]]}\n', {}, "is not in the text"),
+        ("x.jsonl", '["text"]\n', {}, "Line 1 of .* is no object"),
+        ("x.txt", "A text.\nAnother text.\n", {"task": "textcat"}, "texts without annotation"),
+        ("x.txt", "A text.\n", {"format": "xml"}, "'format' must be one of"),
+        ("x.txt", "A text.\n", {"task": "parser"}, "'task' must be one of"),
+        ("x.conllu", "1\tA\n\n", {}, "Line 1 of .*: 2 columns; write 10"),
+    ],
+)
+def test_errors_name_the_place_and_the_cure(name, text, settings, message, nlp, tmp_path):
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        list(detect(path, **settings).read(nlp))
+
+
+def test_a_file_without_texts_says_what_was_read(nlp, tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("text,label\n ,x\n ,y\n")
+    file = detect(path, columns={"text": "text", "label": "label"})
+    with pytest.raises(ValueError, match="(?s)Read 0 documents.*columns used: .*left out: 2"):
+        list(file.read(nlp))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="x.csv does not exist"):
+        detect(tmp_path / "x.csv")
