@@ -2,9 +2,13 @@
 
 import gzip
 import lzma
+import tempfile
+from pathlib import Path
 
 import pytest
 import spacy
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from spacy.tokens import DocBin
 
 from spacy_rnn.readers.data_file import detect
@@ -14,6 +18,7 @@ from ..helpers.paths import ROOT
 
 DATA = ROOT / "tests" / "data"
 PER, LOC = "PER", "LOC"
+LANGUAGE = spacy.blank("xx")
 ANNA = ("Anna Bell", PER)
 
 
@@ -459,3 +464,65 @@ def test_a_file_without_texts_says_what_was_read(nlp, tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="x.csv does not exist"):
         detect(tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize(
+    "name, counts",
+    [
+        ("wnut17train.conll.xz", (3394, 62730, 1975)),
+        ("emerging.dev.conll.xz", (1009, 15733, 836)),
+        ("emerging.test.annotated.xz", (1287, 23394, 1079)),
+    ],
+)
+def test_wnut17_is_read_whole(name, counts, nlp, data_dir):
+    """Documents, tokens and entities."""
+    file = detect(data_dir / "ner-wnut17" / name)
+    docs = list(file.read(nlp))
+    assert (len(docs), file.counts.tokens, file.counts.labels.total()) == counts
+    assert all(token.ent_iob_ for doc in docs for token in doc)
+
+
+@st.composite
+def sentences(draw):
+    """Labels of the entities of a sentence, None for a token outside of them, and their lengths."""
+    labels = st.sampled_from([None, PER, LOC, "creative-work"])
+    return [
+        (label, 1 if label is None else draw(st.integers(1, 4)))
+        for label in draw(st.lists(labels, min_size=1, max_size=8))
+    ]
+
+
+def encode(sentence, scheme):
+    """The tags of a sentence. Place of a token: first, inner, last, or single."""
+    places = {"iob2": "BIIB", "biluo": "BILU", "bioes": "BIES", "bmes": "BMES"}
+    tags, previous = [], None
+    for label, length in sentence:
+        for i in range(length):
+            if label is None:
+                tags.append("O")
+            elif scheme == "iob1":
+                tags.append(f"{'B' if i == 0 and label == previous else 'I'}-{label}")
+            else:
+                first, inner, last, single = places[scheme]
+                place = single if length == 1 else first if i == 0 else inner
+                tags.append(f"{last if i == length - 1 > 0 else place}-{label}")
+        previous = label
+    return tags
+
+
+@pytest.mark.parametrize("scheme", ["iob1", "iob2", "biluo", "bioes", "bmes"])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(document=st.lists(sentences(), min_size=1, max_size=3))
+def test_every_scheme_gives_the_same_entities(scheme, document):
+    expected, lines, start = [], [], 0
+    for sentence in document:
+        lines += [f"w {tag}" for tag in encode(sentence, scheme)] + [""]
+        for label, length in sentence:
+            if label:
+                expected.append((start, start + length, label))
+            start += length
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.conll"
+        path.write_text("\n".join(lines) + "\n")
+        (doc,) = detect(path, "ner", n_sents=len(document)).read(LANGUAGE)
+    assert [(ent.start, ent.end, ent.label_) for ent in doc.ents] == expected
