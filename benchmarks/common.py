@@ -27,6 +27,8 @@ from spacy.vocab import Vocab
 from thinc.api import Optimizer
 from wasabi import table
 
+from spacy_rnn.readers.data_file import detect
+
 HERE = Path(__file__).resolve().parent
 REPO = HERE.parent
 DATA = Path(os.environ.get("SPACY_RNN_DATA", REPO.parent / "shared" / "data"))
@@ -34,6 +36,11 @@ TREEBANKS = {
     "en": DATA / "ud-en-ewt" / "en_ewt-ud-{}.conllu.xz",
     "pt": DATA / "ud-pt-bosque" / "pt_bosque-ud-{}.conllu.xz",
     "cs": DATA / "ud-cs-cltt" / "cs_cltt-ud-{}.conllu.xz",
+}
+WNUT17 = {
+    "train": "ner-wnut17/wnut17train.conll.xz",
+    "dev": "ner-wnut17/emerging.dev.conll.xz",
+    "test": "ner-wnut17/emerging.test.annotated.xz",
 }
 #: the batches of configs/tagger.cfg
 PADDED_TOKENS, BUFFER = 1200, 512
@@ -76,9 +83,8 @@ def one_thread() -> dict[str, str]:
 
 def treebank(split: str, vocab: Vocab, limit: int | None = None, lang: str = "en") -> list[Doc]:
     """The sentences of a treebank, each a gold document of its own."""
-    from conllu import to_docs
-
-    return list(islice(to_docs(str(TREEBANKS[lang]).format(split), vocab), limit))
+    file = detect(str(TREEBANKS[lang]).format(split))
+    return list(islice(file.read(Language(vocab)), limit))
 
 
 def polarity(split: str, limit: int | None = None) -> list[Doc]:
@@ -94,10 +100,7 @@ def polarity(split: str, limit: int | None = None) -> list[Doc]:
 
 def wnut17(split: str, limit: int | None = None) -> list[Doc]:
     """The sentences of WNUT17, each a gold document of its own."""
-    from entities import wnut17 as read
-
-    parts = read(DATA / "ner-wnut17", spacy.blank("en"))
-    return list(islice((doc for part, doc in parts if part == split), limit))
+    return list(islice(detect(DATA / WNUT17[split]).read(spacy.blank("en")), limit))
 
 
 def glove() -> Vectors:

@@ -9,7 +9,7 @@ label are both right.
 The runs: "wnut", WNUT17 split as it is published, and "wikigold"; both without pretrained vectors,
 and as "wnut_vectors" and "wikigold_vectors" with the GloVe vectors that lie beside them. Wikigold
 is published in one piece. It is split by a hash of the first line of each article, a tenth of the
-articles being test and a tenth dev (corpora/entities.py): always the same ones, but not those of
+articles being test and a tenth dev (corpora/wikigold.py): always the same ones, but not those of
 anybody else's figures.
 
 spaCy's configs are made by `spacy init config --pipeline ner`: `--optimize efficiency` without
@@ -35,12 +35,14 @@ import spacy
 from common import show
 from spacy.language import Language
 from spacy.scorer import get_ner_prf
+from spacy.tokens import DocBin
 from spacy.training import Corpus, Example
 from spacy_train import glove, mind_interrupts, stock_config, train_once, workplace
 
+from spacy_rnn.readers.data_file import detect
+
 NER = common.REPO / "configs" / "ner.cfg"
-#: of each corpus the format of corpora/entities.py and the folder of its files
-CORPORA = {"wnut": ("wnut17", "ner-wnut17"), "wikigold": ("wikigold", "ner-wikigold")}
+CORPORA = ("wnut", "wikigold")
 BINS = 10
 CONFIDENCE = "confidence"
 WITH_CONFIDENCE = {"components": {"ner": {"confidence_attr": CONFIDENCE}}}
@@ -203,16 +205,27 @@ def check_plot(path: Path) -> None:
 # Runs
 
 
+def convert(corpus: str, folder: Path) -> None:
+    """Write the parts of a corpus to .spacy files."""
+    sources = {part: common.DATA / path for part, path in common.WNUT17.items()}
+    if corpus == "wikigold":
+        from wikigold import main
+
+        main([str(common.DATA / "ner-wikigold"), str(folder)])
+        sources = {part: folder / f"{part}.conll" for part in sources}
+    folder.mkdir(exist_ok=True)
+    for part, source in sources.items():
+        docs = DocBin(docs=detect(source).read(spacy.blank("en")))
+        docs.to_disk(folder / f"{part}.spacy")
+
+
 def measure(
     run: Run, work: Path, minutes: float, quick: bool
 ) -> tuple[dict[str, Any], dict[str, Believed]]:
     """The figures of a run, and the entities that ours predicts; see `believed_of`."""
-    from entities import convert
-
     data = work / run.corpus
     if not data.exists():
-        format_name, folder = CORPORA[run.corpus]
-        convert(format_name, common.DATA / folder, data)
+        convert(run.corpus, data)
     optimize = "accuracy" if run.suffix else "efficiency"
     sides = {
         "f": (NER, WITH_CONFIDENCE),

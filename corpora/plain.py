@@ -1,9 +1,8 @@
-"""Make documents of plain text, for language models.
+"""Make documents of WikiText, for language models.
 
     python corpora/plain.py FORMAT IN OUT.spacy
 
 FORMAT     IN                                    a document
-sentences  a CoNLL-U file (grammar.py)           several consecutive sentences
 wikitext   {train,valid,test}.txt of WikiText    an article
 paragraphs {train,valid,test}.txt of WikiText    a line that is not empty
 
@@ -19,21 +18,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import spacy
-from conllu import to_docs
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
 from spacy_rnn.text_files import read_lines
 
-#: sentences of a document
-SENTENCES = 5
 #: the title of an article, not of a section, which has more signs
 TITLE = re.compile(r" = [^=].* = $")
-
-
-def sentences(path: Path, vocab: Vocab) -> Iterator[Doc]:
-    """Make texts of several consecutive sentences of a CoNLL-U file."""
-    return to_docs(path, vocab, SENTENCES)
 
 
 def wikitext(path: Path, vocab: Vocab) -> Iterator[Doc]:
@@ -62,7 +53,6 @@ def article(words: list[str], vocab: Vocab) -> Doc:
 
 
 FORMATS: dict[str, Callable[[Path, Vocab], Iterator[Doc]]] = {
-    "sentences": sentences,
     "wikitext": wikitext,
     "paragraphs": paragraphs,
 }

@@ -6,7 +6,6 @@ writes `train.spacy`, `dev.spacy` and `test.spacy`. IN_DIR has the published fil
 compressed, or inside a zip or tar archive.
 
 FORMAT     files                                  annotation; split
-reviews    {train,dev,test}.jsonl (reviews.py)    `doc.cats` and a rating; as the files
 polarity   rt-polarity.pos, rt-polarity.neg       `doc.cats`; by a hash of the line
 banking    train.csv, test.csv                    `doc.cats`; a tenth of train, by hash, is dev
 emotions   {train,dev,test}.tsv                   `doc.cats`, any number of labels; as the files
@@ -20,7 +19,6 @@ import argparse
 import csv
 import hashlib
 import io
-import json
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -118,13 +116,6 @@ def part_of(key: str, test: bool = True) -> str:
     return "test" if number == 0 and test else "dev" if number == 1 else "train"
 
 
-def reviews(directory: Path) -> Iterator[Text]:
-    for part in PARTS:
-        for line in lines(content(directory, f"{part}.jsonl")):
-            review = json.loads(line)
-            yield Text(part, review["text"], review["cats"], review["rating"])
-
-
 def polarity(directory: Path) -> Iterator[Text]:
     labels = {"pos": "POSITIVE", "neg": "NEGATIVE"}
     for suffix, label in labels.items():
@@ -162,7 +153,7 @@ def ratings(directory: Path) -> Iterator[Text]:
 
 
 FORMATS: dict[str, Callable[[Path], Iterator[Text]]] = {
-    function.__name__: function for function in (reviews, polarity, banking, emotions, ratings)
+    function.__name__: function for function in (polarity, banking, emotions, ratings)
 }
 
 

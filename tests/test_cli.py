@@ -3,14 +3,16 @@
 import importlib.util
 import json
 import shutil
+from itertools import islice
 
 import pytest
 import spacy
 import srsly
 from spacy.tokens import DocBin
 
+from spacy_rnn.readers.data_file import detect
+
 from .helpers.cli import run
-from .helpers.corpora import corpora_module
 from .helpers.paths import ROOT
 
 CONFIG = ROOT / "configs" / "tagger_small.cfg"
@@ -21,11 +23,10 @@ FAST = ["--training.max_steps", "60", "--training.eval_frequency", "30"]
 def work(tmp_path_factory):
     """A folder with data as .spacy files and a pipeline trained on them by ``spacy train``."""
     folder = tmp_path_factory.mktemp("cli")
-    conllu = corpora_module("conllu")
-    vocab = spacy.blank("xx").vocab
     for part in ("train", "dev"):
-        docs = list(conllu.to_docs(ROOT / "corpora" / "agreement" / f"{part}.conllu", vocab))
-        DocBin(docs=docs[:300]).to_disk(folder / f"{part}.spacy")
+        file = detect(ROOT / "corpora" / "agreement" / f"{part}.conllu")
+        docs = islice(file.read(spacy.blank("xx")), 300)
+        DocBin(docs=docs).to_disk(folder / f"{part}.spacy")
     run("train", CONFIG, *paths(folder), "--output", folder / "run", *FAST)
     return folder
 
@@ -184,8 +185,11 @@ CONFIGS = {
 def corpora(tmp_path_factory):
     """Folders with the reviews and the news as .spacy files."""
     folder = tmp_path_factory.mktemp("corpora")
-    for module, name in (("texts", "reviews"), ("entities", "news")):
-        corpora_module(module).convert(name, ROOT / "corpora" / name, folder / name)
+    both = ("--columns", "text=text,cats=cats,regression=rating")
+    for name, options in (("reviews", both), ("news", ())):
+        for part in ("train", "dev"):
+            source = ROOT / "corpora" / name / f"{part}.jsonl"
+            run("rnn", "convert", source, folder / name / f"{part}.spacy", *options)
     return folder
 
 
@@ -234,7 +238,7 @@ def test_translator_on_the_command_line(tmp_path):
     # Fewer pairs have fewer pieces, and a network that knows little goes on and on.
     smaller = ["--components.translator.search.max_ratio", 0.5]
     run("train", config, *tables, *limits, *smaller, "--output", tmp_path / "run", *FAST)
-    corpora_module("translations").convert(corpus / "dev.tsv", tmp_path / "dev.spacy")
+    run("rnn", "convert", corpus / "dev.tsv", tmp_path / "dev.spacy")
     output = tmp_path / "scores.json"
     run("evaluate", tmp_path / "run/model-last", tmp_path / "dev.spacy", "--output", output)
     assert 0.0 < json.loads(output.read_text())["chrf"] < 1.0
@@ -245,11 +249,10 @@ def test_translator_on_the_command_line(tmp_path):
 def articles(tmp_path_factory):
     """A folder with some documents for language models."""
     folder = tmp_path_factory.mktemp("articles")
-    plain = corpora_module("plain")
     for part in ("train", "dev"):
         source = ROOT / "corpora" / "agreement" / f"{part}.conllu"
-        docs = list(plain.sentences(source, spacy.blank("xx").vocab))
-        DocBin(docs=docs[:40]).to_disk(folder / f"{part}.spacy")
+        docs = islice(detect(source, n_sents=5).read(spacy.blank("xx")), 40)
+        DocBin(docs=docs).to_disk(folder / f"{part}.spacy")
     return folder
 
 

@@ -276,8 +276,8 @@ class RNNPipe(TrainablePipe):
         if not n_examples:
             return ValueError(
                 f"{problem} The training corpus has no examples: check its path and max_length, "
-                f"and that its reader supports such files. spacy.Corpus.v1 reads .spacy files "
-                f"only, spacy_rnn.HFDataset.v1 reads CSV, JSON and others."
+                f"what its reader logs, and that it supports such files. spacy.Corpus.v1 reads "
+                f".spacy files only, spacy_rnn.Corpus.v1 reads CSV, JSON, CoNLL and others."
             )
         found = ", ".join(f"{name} in {count}" for name, count in counts.most_common())
         return ValueError(

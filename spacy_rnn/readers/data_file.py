@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..text_files import UTF8, ending_of, read_lines
+from ..text_files import UTF8, ending_of, open_text
 from ..validation import at_least
 from .formats import FORMATS
 from .formats.base import Format, ReadCounts, RowFormat, Start, label_names
@@ -179,8 +179,9 @@ def _read_start(path: Path, encoding: str) -> Start:
     ending = ending_of(path)
     if path.is_dir() or ending in BINARY:
         return Start(path, ending, ())
-    # Carriage returns within quoted fields are no error here.
-    lines = tuple(islice(read_lines(path, encoding), N_LINES))
+    # Not read_lines, for which carriage returns within quoted fields are an error.
+    with open_text(path, encoding) as file:
+        lines = tuple(line.rstrip("\r\n") for line in islice(file, N_LINES))
     if not any(line.strip() for line in lines):
         raise ValueError(f"{path} is empty. Check the path.")
     return Start(path, ending, lines)

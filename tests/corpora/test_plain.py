@@ -1,13 +1,10 @@
 """Texts for language models."""
 
-import re
-
 import pytest
 import spacy
 from spacy.tokens import DocBin
 
 from ..helpers.corpora import corpora_module
-from ..helpers.paths import ROOT
 
 ARTICLES = """ 
  = One = 
@@ -27,17 +24,6 @@ def plain():
 
 def load(path):
     return list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
-
-
-def test_sentences_follow_one_another(plain, tmp_path, capsys):
-    source = ROOT / "corpora" / "agreement" / "dev.conllu"
-    plain.main(["sentences", str(source), str(tmp_path / "new" / "dev.spacy")])
-    docs = load(tmp_path / "new" / "dev.spacy")
-    written = re.findall("# text = (.*)", source.read_text(encoding="utf8"))
-    # A blank follows each sentence.
-    assert "".join(doc.text for doc in docs).rstrip() == " ".join(written)
-    assert f"{len(docs)} texts" in capsys.readouterr().out
-    assert len(docs) == -(-len(written) // plain.SENTENCES)
 
 
 def test_articles_keep_their_words(plain, tmp_path):

@@ -21,12 +21,6 @@ texts = importlib.import_module("texts")
 
 PACKINGS = ["plain", "xz", "zip", "tar.gz"]
 
-REVIEWS = {
-    "train.jsonl": '{"text": "A fine “film”.", "cats": {"GOOD": 1.0, "BAD": 0.0}, "rating": 2.5}\n'
-    '{"text": "\\"So\\nso\\"", "cats": {"GOOD": 0.0, "BAD": 1.0}, "rating": -0.25}\n',
-    "dev.jsonl": '{"text": "Not a film.", "cats": {"GOOD": 0.0, "BAD": 1.0}, "rating": -1.5}\n',
-    "test.jsonl": '{"text": "A film", "cats": {"GOOD": 1.0, "BAD": 0.0}, "rating": 1.0}',
-}
 POLARITY = {
     "rt-polarity.pos": 'the new " conan " \n\nwe love it , 100% \n',
     "rt-polarity.neg": "naïve , silly and tedious . \nno end of line",
@@ -47,7 +41,6 @@ RATINGS = {
     "movieReviewSnippets_GroundTruth.txt": "1\t2.26666666667\tA new ''Conan''.\r\n2\t-3.5\tDull",
 }
 FILES = {
-    "reviews": REVIEWS,
     "polarity": POLARITY,
     "banking": BANKING,
     "emotions": EMOTIONS,
@@ -112,16 +105,6 @@ def test_every_format_is_tested():
 
 
 @pytest.mark.parametrize("packing", PACKINGS)
-def test_reviews(write, packing):
-    assert read("reviews", write(REVIEWS, packing)) == [
-        ("train", "A fine “film”.", {"GOOD": 1.0, "BAD": 0.0}, 2.5),
-        ("train", '"So\nso"', {"GOOD": 0.0, "BAD": 1.0}, -0.25),
-        ("dev", "Not a film.", {"GOOD": 0.0, "BAD": 1.0}, -1.5),
-        ("test", "A film", {"GOOD": 1.0, "BAD": 0.0}, 1.0),
-    ]
-
-
-@pytest.mark.parametrize("packing", PACKINGS)
 def test_polarity(write, packing):
     """The hash is of the line with the blank at its end, the text is without."""
     positive, negative = {"POSITIVE": 1.0, "NEGATIVE": 0.0}, {"POSITIVE": 0.0, "NEGATIVE": 1.0}
@@ -179,14 +162,10 @@ def test_ratings(write, packing):
 
 
 @pytest.mark.parametrize("odd", ["\u2028", "\x85"])
-@pytest.mark.parametrize("name", ["reviews", "polarity", "emotions", "ratings"])
+@pytest.mark.parametrize("name", ["polarity", "emotions", "ratings"])
 def test_only_line_ends_end_a_line(write, name, odd):
     """And not what Unicode counts as one, which may stand in a text."""
     files = {
-        "reviews": {
-            f"{part}.jsonl": f'{{"text": "a{odd}b", "cats": {{}}, "rating": 1}}\n'
-            for part in ("train", "dev", "test")
-        },
         "polarity": {"rt-polarity.pos": f"a{odd}b\n", "rt-polarity.neg": f"a{odd}b\n"},
         "emotions": {f"{part}.tsv": f"a{odd}b\t1\tid\n" for part in ("train", "dev", "test")},
         "ratings": {file: f"1\t1.0\ta{odd}b\r\n2\t1.0\ta{odd}b" for file in RATINGS},
@@ -313,7 +292,7 @@ def test_command_line_writes_docs_that_spacy_reads(write, tmp_path, capsys, nlp,
         mine = [text for text in expected if text.part == part]
         assert [doc.text for doc in found] == [text.text for text in mine]
         assert [doc.cats for doc in found] == [text.cats for text in mine]
-        if name in ("reviews", "ratings"):
+        if name == "ratings":
             ratings = [{"rating": text.rating} for text in mine]
             assert [doc._.regression for doc in found] == ratings
         else:
@@ -323,11 +302,12 @@ def test_command_line_writes_docs_that_spacy_reads(write, tmp_path, capsys, nlp,
 
 def test_the_language_is_that_of_the_tokens(write, tmp_path, nlp):
     """English splits "can't", the language without rules does not."""
-    files = {**REVIEWS, "train.jsonl": '{"text": "I can\'t", "cats": {}, "rating": 1.0}\n'}
-    source = write(files)
+    source = write({**POLARITY, "rt-polarity.pos": "I can't\n"})
+    part = by_hash("I can't")
     for lang, n_tokens in (("en", 3), ("xx", 2)):
-        assert texts.convert("reviews", source, tmp_path / lang, lang)["train"] == 1
-        assert [len(doc) for doc in docs_of(tmp_path / lang, "train", nlp)] == [n_tokens]
+        texts.convert("polarity", source, tmp_path / lang, lang)
+        docs = docs_of(tmp_path / lang, part, nlp)
+        assert [len(doc) for doc in docs if doc.text.startswith("I")] == [n_tokens]
 
 
 def test_an_unknown_format_is_an_error(tmp_path, capsys):

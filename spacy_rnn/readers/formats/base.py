@@ -29,6 +29,8 @@ TASKS = {
     "cats": "textcat_multilabel",
     "regression": "regressor",
 }
+#: the last characters of sentences
+SENTENCE_ENDS = tuple('.!?…"”»。！？')
 #: the place of a row, such as "line 3", and the values of its columns
 Row = Tuple[str, Mapping[str, Any]]
 #: the number of labels and of places that a message lists

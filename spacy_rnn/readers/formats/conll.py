@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 #: the line between documents
 DOCUMENT = "-DOCSTART-"
-ENDINGS = (".conll", ".iob", ".iob2", ".bio", ".bilou", ".ner", ".tags", ".pos")
+ENDINGS = (".conll", ".iob", ".iob2", ".bio")
 #: names in a header
 TOKEN_NAMES = ("token", "tokens", "word", "words", "form", "text")
 TAG_NAMES = ("tag", "tags", "ner", "ner_tag", "ner_tags", "label", "labels", "pos", "entity", "iob")

@@ -4,7 +4,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List
 
 from ...text_files import ending_of, open_text, read_lines
-from .base import ReadCounts, Row, RowFormat, Start, pair_config
+from .base import SENTENCE_ENDS, ReadCounts, Row, RowFormat, Start, pair_config
 
 if TYPE_CHECKING:
     from ..data_file import DataFile
@@ -14,7 +14,6 @@ PREFIX = "__label__"
 #: the number of lines that show whether texts have several labels
 N_LINES = 1000
 TEXT = ".txt"
-SENTENCE_ENDS = tuple('.!?…"”»。！？')
 
 
 class FastText(RowFormat):

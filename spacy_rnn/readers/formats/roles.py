@@ -1,5 +1,6 @@
 """Guesses of the roles of columns, from their names and values."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence
 
@@ -7,7 +8,7 @@ from ..columns import KNOWN_ROLES, ROLES
 from ..entity_tags import are_entity_tags
 from ..labels import find_joined
 from ..spans import ENDS, STARTS
-from .base import TASKS
+from .base import SENTENCE_ENDS, TASKS
 
 if TYPE_CHECKING:
     from ..data_file import DataFile
@@ -71,6 +72,12 @@ class ColumnValues:
         return len(numbers) > 2 and steps == {1.0}
 
     @property
+    def is_sentences(self) -> bool:
+        """True if most values end like a sentence."""
+        n_ends = sum(value.rstrip().endswith(SENTENCE_ENDS) for value in self.strings)
+        return n_ends > len(self.values) / 2
+
+    @property
     def is_text(self) -> bool:
         """True if the values look like texts."""
         strings = self.strings
@@ -78,7 +85,7 @@ class ColumnValues:
             return False
         n_words = sum(len(value.split()) for value in strings) / len(strings)
         n_distinct = len(set(strings)) / len(strings)
-        return n_words >= N_WORDS_OF_TEXT and n_distinct > MOST_DISTINCT
+        return self.is_sentences or (n_words >= N_WORDS_OF_TEXT and n_distinct > MOST_DISTINCT)
 
     @property
     def is_spans(self) -> bool:
@@ -109,7 +116,7 @@ class ColumnValues:
         """True if the values look like labels: strings that occur again."""
         strings = self.strings
         few = len(set(strings)) <= max(1, MOST_DISTINCT * len(strings))
-        return bool(strings) and not self.is_numeric and few
+        return bool(strings) and few and not (self.is_numeric or self.is_sentences)
 
 
 def _is_span(item: Any) -> bool:
@@ -121,7 +128,8 @@ def _is_span(item: Any) -> bool:
 def is_number(value: Any) -> bool:
     """Return True for numbers and strings of them."""
     try:
-        return not isinstance(value, bool) and float(value) == float(value)
+        # Python also reads 1_1, which is the name of something, as a number.
+        return not isinstance(value, bool) and "_" not in str(value) and math.isfinite(float(value))
     except (TypeError, ValueError):
         return False
 
@@ -303,9 +311,9 @@ class _Guess:
         flags = [c.name for c in rest if c.is_flag]
         if len(flags) > 1 or (flags and self.file.task == "textcat_multilabel"):
             return {"cats": flags}
-        integers = [c.name for c in rest if c.is_numeric and not _has_fractions(c)]
-        if self.file.task is not None and len(integers) == 1:
-            return {"label": integers[0]}
+        numbers = [c.name for c in rest if c.is_numeric]
+        if self.file.task is not None and len(numbers) == 1:
+            return {"label": numbers[0]}
         return {"label": flags[0]} if len(flags) == 1 else None
 
     def _numbers(self, rest: Sequence[ColumnValues]) -> Optional[Dict[str, Any]]:

@@ -43,6 +43,12 @@ class Table(RowFormat):
             file = file.guessed(f"header: {'yes' if header else 'none'}", header=header)
         first = check_table(file.path, _format(file))
         names = _names(first, bool(file.header))
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(
+                f"The header of {file.path} has the names {repeated} more than once. Rename these "
+                f"columns, or set header to false if it is a row."
+            )
         sample = [
             dict(zip(names, fields, strict=False)) for fields in rows[1 if file.header else 0 :]
         ]
@@ -98,9 +104,7 @@ def _guess_delimiter(file: "DataFile", own: str) -> str:
 def _has_header(rows: List[List[str]]) -> bool:
     """Return True if the first row has names of columns: a known name, or words above numbers,
     texts, or labels that occur again."""
-    if len(rows) < 2:
-        return False
-    first, *rest = rows
+    first, *rest = rows or [[]]
     if known_names(first):
         return True
     for i, name in enumerate(first):

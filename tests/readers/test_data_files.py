@@ -1,0 +1,284 @@
+"""Every format in tests/data is recognized, and gives exactly the docs that are expected of it."""
+
+import gzip
+import lzma
+import tempfile
+from pathlib import Path
+
+import pytest
+import spacy
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from spacy.tokens import DocBin
+
+from spacy_rnn.readers.data_file import detect
+from spacy_rnn.readers.formats import FORMATS
+
+from ..helpers.data_files import ANNA, DATA, EXPECTED, LOC, PER, READ, of_entities, of_tags
+
+LANGUAGE = spacy.blank("xx")
+
+
+@pytest.fixture(scope="module")
+def nlp():
+    return spacy.blank("en")
+
+
+def open_file(name, **settings):
+    if name == "aligned.en":
+        settings["target_path"] = DATA / "aligned.fr"
+    return detect(DATA / name, **settings)
+
+
+def test_every_file_is_here():
+    names = {path.name for path in DATA.iterdir()} - {"aligned.fr"}
+    assert names == set(EXPECTED)
+    others = {"spacy", "dataset"}
+    assert {form for form, _, _ in EXPECTED.values()} | others == {form.name for form in FORMATS}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_format_task_and_docs(name, nlp):
+    form, task, expected = EXPECTED[name]
+    file = open_file(name)
+    assert (file.format, file.task) == (form, task)
+    docs = list(file.read(nlp))
+    assert [READ[task](doc) for doc in docs] == expected
+    assert file.counts.docs == len(docs)
+    assert file.counts.tokens == sum(map(len, docs))
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_its_reader_gives_the_same_texts(name, nlp):
+    """The block for a config resolves, and reads what was read."""
+    _, task, expected = EXPECTED[name]
+    path = str(DATA / name)
+    block = open_file(name).reader_config(path)
+    corpus = spacy.registry.resolve({"corpus": block})["corpus"]
+    found = [READ[task](example.reference) for example in corpus(nlp)]
+    assert found == expected
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_docs_survive_spacys_files(name, nlp, tmp_path):
+    _, task, expected = EXPECTED[name]
+    path = tmp_path / "docs.spacy"
+    DocBin(docs=open_file(name).read(nlp), store_user_data=True).to_disk(path)
+    file = detect(path, task)
+    assert file.format == "spacy"
+    assert [READ[task](doc) for doc in file.read(nlp)] == expected
+
+
+@pytest.mark.parametrize("pack, ending", [(gzip.compress, ".gz"), (lzma.compress, ".xz")])
+def test_compressed_files(pack, ending, nlp, tmp_path):
+    for name in ("treebank.conllu", "intents.csv", "iob2.conll", "doccano_spans.jsonl"):
+        path = tmp_path / f"{name}{ending}"
+        path.write_bytes(pack((DATA / name).read_bytes()))
+        form, task, expected = EXPECTED[name]
+        file = detect(path)
+        assert (file.format, file.task) == (form, task)
+        assert [READ[task](doc) for doc in file.read(nlp)] == expected
+
+
+def test_n_sents_groups_within_documents(nlp):
+    docs = list(open_file("iob1.conll", n_sents=10).read(nlp))
+    assert [len(list(doc.sents)) for doc in docs] == [2, 1]
+    assert [len(doc.ents) for doc in docs] == [3, 1]
+    (doc,) = open_file("treebank.conllu", n_sents=2).read(nlp)
+    assert len(list(doc.sents)) == 2
+
+
+def test_entities_end_with_their_sentence(nlp, tmp_path):
+    path = tmp_path / "io.conll"
+    path.write_text("we O\nleft O\nRome LOC\n\nParis LOC\nslept O\nwell O\n")
+    (doc,) = detect(path, n_sents=2).read(nlp)
+    assert [ent.text for ent in doc.ents] == ["Rome", "Paris"]
+
+
+def test_a_hash_is_a_token_if_it_has_a_tag(nlp, tmp_path):
+    path = tmp_path / "x.conll"
+    path.write_text("# a comment\n# O\nspacy B-ORG\n\n# O\nRome B-LOC\n")
+    docs = list(detect(path).read(nlp))
+    assert [[token.text for token in doc] for doc in docs] == [["#", "spacy"], ["#", "Rome"]]
+
+
+def test_settings_replace_guesses(nlp, tmp_path):
+    file = open_file("iob1.conll", columns={"tokens": "0", "tags": "1"})
+    assert file.task == "tagger"
+    assert of_tags(next(file.read(nlp))) == (
+        "Anna Bell met Bob Paris .",
+        ["NNP", "NNP", "VBD", "NNP", "NNP", "."],
+    )
+    file = open_file("ratings.tsv", task="textcat")
+    assert file.columns == {"text": "review", "label": "stars"}
+    file = open_file("topics.csv", separator="")
+    assert file.task == "textcat"
+    path = tmp_path / "x.csv"
+    path.write_bytes("Une fête très belle !|oui\nUne fête sans gâteau !|non\n".encode("cp1252"))
+    file = detect(path, "textcat", encoding="cp1252", delimiter="|", header=False)
+    assert file.columns == {"text": "0", "label": "1"}
+    assert [doc.text for doc in file.read(nlp)] == [
+        "Une fête très belle !",
+        "Une fête sans gâteau !",
+    ]
+
+
+def test_labels_can_be_given(nlp):
+    file = open_file("intents.csv", labels=["other", "card_arrival", "change_pin"])
+    assert next(file.read(nlp)).cats == {"other": 0.0, "card_arrival": 1.0, "change_pin": 0.0}
+    assert open_file("intents.csv").label_names == ["card_arrival", "change_pin"]
+
+
+def test_what_was_guessed_is_described():
+    assert open_file("topics.csv").describe() == [
+        "format: table, task: textcat_multilabel",
+        "delimiter: ';'",
+        "header: yes",
+        "columns used: text = text, labels = topics; ignored: none",
+        "separator of labels: '|'",
+    ]
+    assert open_file("iob1.conll").describe()[2:] == [
+        "columns used: tokens = 0, entities = 3; ignored: 1, 2",
+        "scheme: IOB1 (B only between adjacent entities)",
+    ]
+
+
+def test_problems_are_counted_with_their_places(nlp, tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_text(
+        '{"text": "Anna Bell sleeps.", "spans": [[0, 4, "PER"], [0, 9, "PER"]]}\n'
+        '{"text": "Annabell sleeps.", "spans": [[0, 4, "PER"]]}\n'
+        '{"text": " ", "spans": []}\n'
+    )
+    file = detect(path)
+    first, second = file.read(nlp)
+    assert of_entities(first) == ("Anna Bell sleeps.", [ANNA])
+    # The token in question is not annotated; the others are outside.
+    assert [token.ent_iob_ for token in second] == ["", "O", "O"]
+    assert file.counts.lines() == [
+        "2 documents, 7 tokens",
+        "labels: PER 1",
+        "entities that overlap a longer one: 1 (line 1)",
+        "entities that begin or end within a token (the tokens are not annotated): 1 (line 2)",
+        "rows without a text, left out: 1 (line 3)",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name, text, settings, message",
+    [
+        ("x.csv", "", {}, "is empty"),
+        ("x.csv", "text,label\n", {}, "no rows after its header"),
+        ("x.csv", "text,text\nA b c,x\nD e f,y\n", {}, "has the names .'text'. more than once"),
+        ("x.csv", "text,label\nA b c,x\nD e f\n", {}, "Line 3 of .* has 1 field"),
+        ("x.csv", "text,label\nA b c,x\nD e f,y\n", {"columns": {"text": "txt"}}, "no column"),
+        ("x.csv", "a b c,d e f,g h i\nj k l,m n o,p q r\n", {}, "does not show one column of text"),
+        (
+            "x.csv",
+            "text,label\nA b c,x\nD e f,y\n",
+            {"task": "regressor"},
+            "for the task regressor",
+        ),
+        ("x.csv", "text,label\nA b c,x\nD e f,y\n", {"n_sents": 2}, "settings .'n_sents'. do not"),
+        ("x.conll", "Anna B-PER\nsleeps\n\nHere O\n", {}, "Line 2 of .* has 1 column, 'sleeps'"),
+        (
+            "x.conll",
+            "Anna B-PER\nin O\nRome LOC\n",
+            {"task": "ner"},
+            "some entity tags have a pref",
+        ),
+        (
+            "x.conll",
+            "Anna PER_B\nin O\n\nRome O\n",
+            {"task": "ner"},
+            "Line 1 .* is not an entity tag",
+        ),
+        ("x.conll", "Anna\nsleeps\n", {}, "no column of tags after the tokens"),
+        ("x.jsonl", '{"text": "Anna", "spans": [[0, 9, "PER"]]}\n', {}, "is not in the text"),
+        ("x.jsonl", '["text"]\n', {}, "Line 1 of .* is no object"),
+        ("x.txt", "A text.\nAnother text.\n", {"task": "textcat"}, "texts without annotation"),
+        ("x.txt", "A text.\n", {"format": "xml"}, "'format' must be one of"),
+        ("x.txt", "A text.\n", {"task": "parser"}, "'task' must be one of"),
+        ("x.conllu", "1\tA\n\n", {}, "Line 1 of .*: 2 columns; write 10"),
+    ],
+)
+def test_errors_name_the_place_and_the_cure(name, text, settings, message, nlp, tmp_path):
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        list(detect(path, **settings).read(nlp))
+
+
+def test_a_file_without_texts_says_what_was_read(nlp, tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("text,label\n ,x\n ,y\n")
+    file = detect(path, columns={"text": "text", "label": "label"})
+    with pytest.raises(ValueError, match="(?s)Read 0 documents.*columns used: .*left out: 2"):
+        list(file.read(nlp))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="x.csv does not exist"):
+        detect(tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize(
+    "name, counts",
+    [
+        ("wnut17train.conll.xz", (3394, 62730, 1975)),
+        ("emerging.dev.conll.xz", (1009, 15733, 836)),
+        ("emerging.test.annotated.xz", (1287, 23394, 1079)),
+    ],
+)
+def test_wnut17_is_read_whole(name, counts, nlp, data_dir):
+    """Documents, tokens and entities."""
+    file = detect(data_dir / "ner-wnut17" / name)
+    docs = list(file.read(nlp))
+    assert (len(docs), file.counts.tokens, file.counts.labels.total()) == counts
+    assert all(token.ent_iob_ for doc in docs for token in doc)
+
+
+@st.composite
+def sentences(draw):
+    """Labels of the entities of a sentence, None for a token outside of them, and their lengths."""
+    labels = st.sampled_from([None, PER, LOC, "creative-work"])
+    return [
+        (label, 1 if label is None else draw(st.integers(1, 4)))
+        for label in draw(st.lists(labels, min_size=1, max_size=8))
+    ]
+
+
+def encode(sentence, scheme):
+    """The tags of a sentence. Place of a token: first, inner, last, or single."""
+    places = {"iob2": "BIIB", "biluo": "BILU", "bioes": "BIES", "bmes": "BMES"}
+    tags, previous = [], None
+    for label, length in sentence:
+        for i in range(length):
+            if label is None:
+                tags.append("O")
+            elif scheme == "iob1":
+                tags.append(f"{'B' if i == 0 and label == previous else 'I'}-{label}")
+            else:
+                first, inner, last, single = places[scheme]
+                place = single if length == 1 else first if i == 0 else inner
+                tags.append(f"{last if i == length - 1 > 0 else place}-{label}")
+        previous = label
+    return tags
+
+
+@pytest.mark.parametrize("scheme", ["iob1", "iob2", "biluo", "bioes", "bmes"])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(document=st.lists(sentences(), min_size=1, max_size=3))
+def test_every_scheme_gives_the_same_entities(scheme, document):
+    expected, lines, start = [], [], 0
+    for sentence in document:
+        lines += [f"w {tag}" for tag in encode(sentence, scheme)] + [""]
+        for label, length in sentence:
+            if label:
+                expected.append((start, start + length, label))
+            start += length
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.conll"
+        path.write_text("\n".join(lines) + "\n")
+        (doc,) = detect(path, "ner", n_sents=len(document)).read(LANGUAGE)
+    assert [(ent.start, ent.end, ent.label_) for ent in doc.ents] == expected
