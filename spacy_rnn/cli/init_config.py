@@ -79,6 +79,8 @@ def init_config_cli(
         fail(f"The file {output_file} already exists. To overwrite it, set --force or -F.")
     tasks = None if task is None else task.split(",")
     found = None
+    if data is None and dev is not None:
+        raise BadParameter("Give the training data, too, with --data.", param_hint="--dev")
     if data is not None:
         found = find_data(
             data,

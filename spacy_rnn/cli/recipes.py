@@ -105,7 +105,7 @@ RECIPES: Dict[Tuple[str, str], Recipe] = {
         {**LARGE_TOKENS, **SMOOTH},
     ),
     ("ner", "efficiency"): Recipe(
-        Training(0.3, 2000, 1200, 0.005),
+        Training(0.5, 3000, 500, 0.005),
         SMALL_TOKENS,
     ),
     ("ner", "accuracy"): Recipe(

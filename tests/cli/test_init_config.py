@@ -314,5 +314,6 @@ def test_language_that_needs_a_package(tmp_path, monkeypatch):
 
 
 def test_wrong_options():
+    assert "--data" in run("rnn", "init-config", "--task", "ner", "--dev", "dev.spacy", code=2)
     run("rnn", "init-config", code=2)
     run("rnn", "init-config", "--task", "ner", "--optimize", "both", code=2)
