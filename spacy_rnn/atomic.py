@@ -21,9 +21,10 @@ _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 def replace_file(path: Path) -> Iterator[Path]:
     """Write a file that then takes the place of another one.
 
-    path (Path): The file.
+    path (Path): The file. Its folder is created.
     YIELDS (Path): Where to write it. If the block raises an error, nothing is left of it.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     written = _beside(path)
     try:
         yield written

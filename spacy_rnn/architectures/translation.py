@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import nn
 from ..config.search import Search
+from ..features.normalization import normalize
 from ..features.translation import TranslationVocabularies
 
 if TYPE_CHECKING:
@@ -78,23 +79,24 @@ def translations_of(
 def distinct(
     texts: Sequence[str], hypotheses: Sequence[Hypothesis], alpha: float
 ) -> List[Tuple[str, Hypothesis]]:
-    """Merge hypotheses with the same text. Their probabilities are added if they are different
-    segmentations; the length penalty is that of the best one.
+    """Merge hypotheses with the same text; texts that differ only in the kind of their spaces count
+    as the same. Their probabilities are added if they are different segmentations; the text and the
+    length penalty are those of the best one.
 
     texts (Sequence[str]): The text of each hypothesis.
     hypotheses (Sequence[Hypothesis]): The hypotheses.
     alpha (float): The length penalty.
     RETURNS (List[Tuple[str, Hypothesis]]): Each text with its best hypothesis, best first.
     """
-    segmentations: Dict[str, Dict[Tuple[int, ...], Hypothesis]] = {}
+    segmentations: Dict[str, Dict[Tuple[int, ...], Tuple[str, Hypothesis]]] = {}
     for text, h in zip(texts, hypotheses, strict=True):
         # Several samples may have the same pieces.
-        segmentations.setdefault(text, {})[tuple(h.pieces.tolist())] = h
+        segmentations.setdefault(normalize(text), {})[tuple(h.pieces.tolist())] = text, h
     found = []
-    for text, same in segmentations.items():
-        best = max(same.values(), key=lambda h: h.score)
+    for same in segmentations.values():
+        text, best = max(same.values(), key=lambda each: each[1].score)
         if len(same) > 1:
-            log_p = [h.log_probability for h in same.values()]
+            log_p = [h.log_probability for _, h in same.values()]
             # Rounding may raise a sum of probabilities a little.
             total = min(float(np.logaddexp.reduce(log_p)), 0.0)
             gain = total - best.log_probability
@@ -160,7 +162,7 @@ def join(
         log_p = sum(t.log_probability for t in parts)
         pieces = [piece for t in parts for piece in t.pieces]
         attention = _block_diagonal([t.attention for t in parts])
-        joined.setdefault(text, Translation(text, score, log_p, pieces, attention))
+        joined.setdefault(normalize(text), Translation(text, score, log_p, pieces, attention))
     return list(joined.values())
 
 

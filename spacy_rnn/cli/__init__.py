@@ -8,14 +8,17 @@ import typer
 from spacy.cli import app
 
 from .agreement import agreement_cli
+from .apply import apply_cli
 from .attention import attention_cli
 from .compress import compress_cli
 from .convert import convert_cli
+from .evaluate import evaluate_cli
 from .generate import generate_cli
 from .gradients import gradients_cli
 from .init_config import init_config_cli
 from .inspect import inspect_cli
 from .memory import memory_cli
+from .package import package_cli
 from .saliency import saliency_cli
 from .states import states_cli
 from .suggest import suggest_cli
@@ -26,18 +29,22 @@ WITH_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 rnn_cli = typer.Typer(
     name="rnn",
-    help="Convert data, create configs for spacy-rnn, inspect its models and compress them.",
+    help="Convert data, create configs, train pipelines, and evaluate, apply, inspect, compress and "
+    "package its models.",
     no_args_is_help=True,
 )
 rnn_cli.command("agreement")(agreement_cli)
+rnn_cli.command("apply")(apply_cli)
 rnn_cli.command("attention")(attention_cli)
 rnn_cli.command("compress")(compress_cli)
 rnn_cli.command("convert")(convert_cli)
+rnn_cli.command("evaluate")(evaluate_cli)
 rnn_cli.command("generate")(generate_cli)
 rnn_cli.command("gradients")(gradients_cli)
 rnn_cli.command("init-config")(init_config_cli)
 rnn_cli.command("inspect", context_settings=WITH_OVERRIDES)(inspect_cli)
 rnn_cli.command("memory")(memory_cli)
+rnn_cli.command("package")(package_cli)
 rnn_cli.command("saliency")(saliency_cli)
 rnn_cli.command("states")(states_cli)
 rnn_cli.command("suggest")(suggest_cli)

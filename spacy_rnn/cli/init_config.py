@@ -1,20 +1,30 @@
 """python -m spacy rnn init-config: a complete config for training."""
 
-from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Optional
 
+from spacy.cli._util import COMMAND
 from spacy.cli.init_config import Optimizations, save_config
-from typer import Argument, Option
+from thinc.api import Config
+from typer import Argument, BadParameter, Option
+from wasabi import msg
 
+from .data_options import (
+    ColumnsOption,
+    DelimiterOption,
+    EncodingOption,
+    FormatOption,
+    HeaderOption,
+    QuotesOption,
+    SeparatorOption,
+)
 from .io import fail
-from .recipes import RECIPES, make_config
-
-Task = Enum("Task", {task: task for task, _ in RECIPES}, type=str)  # type: ignore[misc]
+from .make_config import make_config
+from .recipes import TASKS
+from .training_data import TrainingData, find_data
 
 
 def init_config_cli(
-    task: Annotated[Task, Option("--task", "-t", help="Task of the pipeline")],
     output_file: Annotated[
         Path,
         Argument(
@@ -22,6 +32,15 @@ def init_config_cli(
             allow_dash=True,
         ),
     ] = Path("-"),
+    task: Annotated[
+        Optional[str],
+        Option(
+            "--task",
+            "-t",
+            help=f"Task, or several separated by commas: {', '.join(TASKS)}; omit to infer it from "
+            f"the data",
+        ),
+    ] = None,
     lang: Annotated[
         str,
         Option("--lang", "-l", help="Language code, or 'xx' for a language that spaCy lacks"),
@@ -36,18 +55,79 @@ def init_config_cli(
     gpu: Annotated[
         bool, Option("--gpu", "-G", help="Config for a GPU: half precision and larger batches")
     ] = False,
+    data: Annotated[
+        Optional[Path],
+        Option("--data", help="Training data in any format that 'convert' reads"),
+    ] = None,
+    dev: Annotated[Optional[Path], Option("--dev", help="Development data")] = None,
+    format: FormatOption = "auto",
+    columns: ColumnsOption = None,
+    separator: SeparatorOption = None,
+    delimiter: DelimiterOption = None,
+    header: HeaderOption = None,
+    quotes: QuotesOption = None,
+    encoding: EncodingOption = "utf-8",
     force: Annotated[bool, Option("--force", "-F", help="Overwrite the file if it exists")] = False,
 ) -> None:
     """Create a complete config for 'spacy train'.
 
-    The pipeline has one component, with network sizes and a learning schedule for a corpus of
-    typical size.
+    The pipeline has one component for each task. With data, the config reads it, and the length of
+    the training is chosen by its size; otherwise it suits a corpus of typical size.
     """
     is_stdout = str(output_file) == "-"
     if not is_stdout and output_file.exists() and not force:
         fail(f"The file {output_file} already exists. To overwrite it, set --force or -F.")
+    tasks = None if task is None else task.split(",")
+    found = None
+    if data is None and dev is not None:
+        raise BadParameter("Give the training data, too, with --data.", param_hint="--dev")
+    if data is not None:
+        found = find_data(
+            data,
+            dev,
+            tasks,
+            lang,
+            columns,
+            format=format,
+            separator=separator,
+            delimiter=delimiter,
+            header=header,
+            quotes=quotes,
+            encoding=encoding,
+        )
+        tasks = found.tasks
+    if tasks is None:
+        raise BadParameter("Give the task, or --data to infer it from.", param_hint="--task")
     try:
-        config = make_config(task.value, lang, optimize.value, gpu)
+        config = make_config(
+            tasks,
+            lang,
+            optimize.value,
+            gpu,
+            None if found is None else found.words,
+            {} if found is None else found.settings,
+        )
     except (ImportError, ValueError) as error:
         fail(str(error))
-    save_config(config, output_file, is_stdout=is_stdout)
+    save_config(config, output_file, is_stdout=is_stdout, silent=found is not None)
+    if found is not None and not is_stdout:
+        for line in (*found.lines, _length_of_training(config, found)):
+            msg.info(line)
+        msg.good("Saved config", output_file)
+        msg.text("Train the pipeline, evaluate it on other data, and apply it to new texts:")
+        folder = Path("training") / output_file.stem
+        print(f"{COMMAND} train {output_file} --output {folder}")
+        print(f"{COMMAND} rnn evaluate {folder / 'model-best'} TEST_DATA")
+        print(f"{COMMAND} rnn apply {folder / 'model-best'} TEXTS --output predictions.jsonl")
+
+
+def _length_of_training(config: Config, data: TrainingData) -> str:
+    """Describe the length of the training, and the reason for it."""
+    training = config["training"]
+    steps, size = training["max_steps"], training["batcher"]["size"]
+    return (
+        f"chosen by the number of words, {data.words}: {steps} steps with batches of {size}, about "
+        f"{steps * size / data.words:.0f} passes over the data; an evaluation every "
+        f"{training['eval_frequency']} steps; an end after {training['patience']} steps without a "
+        f"better score"
+    )

@@ -7,9 +7,9 @@ from typing import Annotated, Optional
 import typer
 from spacy.cli._util import import_code, parse_config_overrides, setup_gpu, show_validation_error
 from spacy.util import load_config
-from typer import Argument, Option
+from typer import Argument
 
-from .io import fail, gpu_option, output_option, write
+from .io import code_option, fail, gpu_option, output_option, write
 from .report import print_report
 
 
@@ -17,15 +17,7 @@ def inspect_cli(
     ctx: typer.Context,  # only to read overrides
     config_path: Annotated[Path, Argument(help="Config file, or - for stdin", allow_dash=True)],
     output: Annotated[Optional[Path], output_option("Also write all numbers to this file")] = None,
-    code: Annotated[
-        Optional[Path],
-        Option(
-            "--code-path",
-            "--code",
-            "-c",
-            help="Python file with registered functions to import",
-        ),
-    ] = None,
+    code: Annotated[Optional[Path], code_option()] = None,
     gpu_id: Annotated[int, gpu_option()] = -1,
 ) -> None:
     """Report data statistics for a training config.

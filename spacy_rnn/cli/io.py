@@ -46,6 +46,13 @@ def component_option(kind: str) -> Any:
     return typer.Option("--component", help=f"Name of the {kind}, if the pipeline has several")
 
 
+def code_option() -> Any:
+    """The option for code to import, for `Annotated[Optional[Path], ...]`."""
+    return typer.Option(
+        "--code-path", "--code", "-c", help="Python file with registered functions to import"
+    )
+
+
 def gpu_option() -> Any:
     """The option for a GPU, for `Annotated[int, ...]`."""
     return typer.Option("--gpu-id", "-g", help="GPU ID or -1 for CPU")

@@ -101,6 +101,8 @@ class RNNPipe(TrainablePipe):
     PERSISTED_CFG: Tuple[str, ...] = ("labels",)
     #: True after training has warned of examples without annotation
     _warned_of_missing = False
+    #: True after the first update
+    _was_updated = False
 
     def __init__(
         self,
@@ -193,6 +195,7 @@ class RNNPipe(TrainablePipe):
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
         validate_examples(examples, f"{type(self).__name__}.update")
+        self._was_updated = True
         self._warn_of_missing_annotation(examples)
         usable = [eg for eg in examples if self.can_train_on(eg)]
         if not usable:

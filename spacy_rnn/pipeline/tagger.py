@@ -1,5 +1,6 @@
 """The tagger component."""
 
+import logging
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Literal, Optional, Sequence, Tuple, Union
@@ -24,6 +25,8 @@ from .annotation import aligned_values, attribute_labels, label_indices
 from .base import ExampleStats
 from .labels import EngineSettings
 from .rehearsal import RehearsingPipe
+
+logger = logging.getLogger("spacy_rnn")
 
 Target = Literal["tag", "pos", "morph"]
 #: the token attribute of each target
@@ -119,6 +122,8 @@ class RNNTagger(RehearsingPipe):
     """
 
     PERSISTED_CFG = ("labels", "targets")
+    #: True after training has warned of annotation that is kept
+    _warned_of_kept = False
 
     @with_fields_of(TaggerSettings)
     def __init__(
@@ -331,6 +336,7 @@ class RNNTagger(RehearsingPipe):
         predictions (List[Dict[str, np.ndarray]]): The predictions for them, from `predict`.
         """
         docs = list(docs)
+        self._warn_of_kept_annotation(docs)
         attributes = [ATTRIBUTES[target] for target in self.cfg["targets"]]
         values: Dict[str, np.ndarray] = {}
         for vocab in {id(doc.vocab): doc.vocab for doc in docs}.values():
@@ -351,6 +357,28 @@ class RNNTagger(RehearsingPipe):
             if name is not None:
                 probabilities = {t: prediction[t + "_probabilities"].tolist() for t in values}
                 doc._.set(name, probabilities)
+
+    def _warn_of_kept_annotation(self, docs: List[Doc]) -> None:
+        """Warn, once in a training, of targets that are set on all tokens already: evaluation then
+        scores that annotation."""
+        # Outside of training, documents that are annotated are meant to be.
+        if self.cfg["overwrite"] or self._warned_of_kept or not self._was_updated:
+            return
+        kept = [
+            f"token.{target}"
+            for target in self.cfg["targets"]
+            if all(doc.has_annotation(target.upper(), require_complete=True) for doc in docs)
+        ]
+        if kept and any(len(doc) for doc in docs):
+            self._warned_of_kept = True
+            logger.warning(
+                "'%s' does not set %s: all tokens have it already, from the corpus or from a "
+                "component before, and this is what evaluation scores. Set overwrite = true in "
+                "[components.%s], or remove the other component from the pipeline.",
+                self.name,
+                " and ".join(kept),
+                self.name,
+            )
 
     # Reports and analysis
 

@@ -1,4 +1,4 @@
-"""A logger for spaCy's training loop that writes learning curves."""
+"""Loggers for spaCy's training loop."""
 
 import contextlib
 import csv
@@ -27,15 +27,50 @@ import numpy as np
 from spacy.language import Language
 from spacy.training.loggers import console_logger_v3
 from spacy.util import registry
+from wasabi import Printer
 
 from ..atomic import replace_file
 from ..display.curves import Panel, figure_class, save_curves
 from ..pipeline.base import RNNPipe
 from .checkpoint import Progress
 from .loop import past_progress
+from .rising import rising_hint
 
 Row = Dict[str, Any]
 LogStep = Callable[[Optional[Dict[str, Any]]], None]
+SetUpLogger = Callable[..., Tuple[LogStep, Callable[[], None]]]
+
+
+def make_console_logger(progress_bar: Optional[str] = None) -> SetUpLogger:
+    """spacy_rnn.ConsoleLogger.v1: print spaCy's table, and advice at the end if the score was still
+    rising.
+
+    progress_bar (Optional[str]): As in spacy.ConsoleLogger.v3.
+    RETURNS (Callable): The function that sets up the logger.
+    """
+    console = console_logger_v3(progress_bar)
+
+    def setup_logger(
+        nlp: Language, stdout: IO = sys.stdout, stderr: IO = sys.stderr
+    ) -> Tuple[LogStep, Callable[[], None]]:
+        log_table, finalize_table = console(nlp, stdout, stderr)
+        checkpoints: Sequence[Tuple[float, int]] = []
+
+        def log_step(info: Optional[Dict[str, Any]]) -> None:
+            nonlocal checkpoints
+            log_table(info)
+            if info is not None:
+                checkpoints = info["checkpoints"]
+
+        def finalize() -> None:
+            finalize_table()
+            hint = rising_hint(nlp, checkpoints) if checkpoints else None
+            if hint is not None:
+                stdout.write(Printer(no_print=True).info(hint) + "\n")
+
+        return log_step, finalize
+
+    return setup_logger
 
 
 def make_curve_logger(
@@ -43,10 +78,10 @@ def make_curve_logger(
     plot: Optional[Union[str, Path]] = None,
     progress_bar: Optional[str] = None,
     console_output: bool = True,
-) -> Callable[..., Tuple[LogStep, Callable[[], None]]]:
-    """spacy_rnn.CurveLogger.v1: write a row of numbers to a file at each evaluation, in addition to
-    spaCy's console table, and plot them. Files of an earlier training are replaced; a resumed
-    training goes on with its own.
+) -> SetUpLogger:
+    """spacy_rnn.CurveLogger.v1: write a row of numbers to a file at each evaluation, and plot them,
+    in addition to what spacy_rnn.ConsoleLogger.v1 prints. Files of an earlier training are
+    replaced; a resumed training goes on with its own.
 
     The columns are:
 
@@ -65,8 +100,8 @@ def make_curve_logger(
     plot (Optional[Union[str, Path]]): An .svg or .png file, plotted by matplotlib at each
         evaluation; None for no plot.
     progress_bar (Optional[str]): As in spacy.ConsoleLogger.v3.
-    console_output (bool): As in spacy.ConsoleLogger.v3. Set it to False if that logger is chained
-        by spacy.ChainLogger.v1.
+    console_output (bool): As in spacy.ConsoleLogger.v3. Set it to False if a logger that prints is
+        chained by spacy.ChainLogger.v1.
     RETURNS (Callable): The function that sets up the logger.
     """
     path = _checked("path", path, (".csv", ".jsonl"))
@@ -74,7 +109,7 @@ def make_curve_logger(
         plot = _checked("plot", plot, (".svg", ".png"))
         figure_class()
     # Even without output, spaCy's logger requires a loss for each component.
-    console = console_logger_v3(progress_bar) if console_output else _no_console
+    console = make_console_logger(progress_bar) if console_output else _no_console
 
     def setup_logger(
         nlp: Language, stdout: IO = sys.stdout, stderr: IO = sys.stderr

@@ -33,6 +33,22 @@ def test_probabilities_of_segmentations_are_added(alpha):
     assert better.score > best.score and better.score < first.score
 
 
+def test_texts_that_look_the_same_are_the_same():
+    """French has spaces before its question marks that do not break lines."""
+    texts = ["Tu viens\u202f?", "Tu viens ?", "Viens-tu ?", "Tu viens\xa0?"]
+    log_p = [math.log(p) for p in (0.1, 0.3, 0.35, 0.05)]
+    found = distinct(texts, [hypothesis([4 + i], p) for i, p in enumerate(log_p)], 0.0)
+    assert [text for text, _ in found] == ["Tu viens ?", "Viens-tu ?"]
+    assert found[0][1].log_probability == pytest.approx(math.log(0.45))
+    first = [translation("a\xa0b", -1.0), translation("a", -2.0)]
+    second = [translation("c", -1.0), translation("b c", -3.0)]
+    assert [t.text for t in join(["", " ", ""], [first, second], 4)] == [
+        "a\xa0b c",
+        "a c",
+        "a\xa0b b c",
+    ]
+
+
 def test_other_penalties_stay():
     both = [hypothesis([4, 5], -2.0, more=-0.5), hypothesis([6], -9.0)]
     ((_, found),) = distinct(["ab", "ab"], both, 0.6)

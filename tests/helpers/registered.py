@@ -46,7 +46,7 @@ REGISTERED = {
         "spacy_rnn.translation_scorer.v1",
     ],
     "spacy_callbacks": ["spacy_rnn.decode_every.v1", "spacy_rnn.torch_threads.v1"],
-    "spacy_loggers": ["spacy_rnn.CurveLogger.v1"],
+    "spacy_loggers": ["spacy_rnn.ConsoleLogger.v1", "spacy_rnn.CurveLogger.v1"],
     "thinc_schedules": ["spacy_rnn.inverse_sigmoid.v1", "spacy_rnn.linear.v1"],
     "thinc_optimizers": ["spacy_rnn.AdamW.v1"],
 }

@@ -1,6 +1,7 @@
 """What is special to the tagger: targets, labels, partial annotation, probabilities."""
 
 import functools
+import logging
 
 import numpy as np
 import pytest
@@ -215,6 +216,28 @@ def test_overwrite(trained, overwrite):
     doc[1].tag_ = "MINE"
     assert trained(doc)[1].tag_ == ("VBP" if overwrite else "MINE")
     assert doc[0].tag_ == "PRP"
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_training_warns_once_of_annotation_that_is_kept(caplog, overwrite):
+    nlp = make_tagger(overwrite=overwrite, targets=["pos", "tag"])
+    examples = make_examples(nlp)
+    nlp.initialize(lambda: examples)
+    tagged = []
+    for eg in examples:
+        words = [token.text for token in eg.x]
+        tagged.append(Example(Doc(nlp.vocab, words, tags=["."] * len(words)), eg.y))
+    with caplog.at_level(logging.WARNING, "spacy_rnn"):
+        nlp.evaluate(tagged)  # Not in training.
+        nlp.update(examples)
+        nlp.evaluate(examples)
+        assert not caplog.messages
+        nlp.evaluate(tagged)
+        nlp.evaluate(tagged)
+    warned = [
+        message.startswith("'rnn_tagger' does not set token.tag:") for message in caplog.messages
+    ]
+    assert warned == ([] if overwrite else [True])
 
 
 def test_threshold_leaves_doubtful_tokens_untagged(trained):

@@ -18,7 +18,7 @@ from spacy.training.loop import train as train_loop
 
 from spacy_rnn.runtime.shim import TorchShim
 from spacy_rnn.training import logger
-from spacy_rnn.training.logger import Curves, make_curve_logger
+from spacy_rnn.training.logger import Curves, make_console_logger, make_curve_logger
 
 from ..helpers.pipelines import make_examples, make_tagger
 
@@ -182,10 +182,69 @@ def test_console(tmp_path):
     path = tmp_path / "curves.csv"
     silent = run(tmp_path, curves(path), make_tagger())
     printed = run(tmp_path, curves(path, console_output=True), make_tagger())
-    table = run(tmp_path, {"@loggers": "spacy.ConsoleLogger.v3"}, make_tagger())
+    table = run(tmp_path, {"@loggers": "spacy_rnn.ConsoleLogger.v1"}, make_tagger())
+    stock = run(tmp_path, {"@loggers": "spacy.ConsoleLogger.v3"}, make_tagger())
     assert "LOSS" in printed and printed == table and "LOSS" not in silent
+    assert table.startswith(stock)
     with pytest.raises(ValueError, match="E1048"):
         make_curve_logger(path, progress_bar="other")(make_tagger(), io.StringIO(), io.StringIO())
+
+
+# Advice at the end
+
+
+def advice(scores, max_steps, rate=0.1):
+    """What is printed after the table, of a training with an evaluation each tenth step."""
+    nlp = make_tagger()
+    optimizer = {"@optimizers": "spacy_rnn.AdamW.v1", "learn_rate": rate}
+    nlp.config["training"].update(
+        max_steps="${vars.steps}", eval_frequency=10, optimizer=optimizer, score_weights={}
+    )
+    nlp.config["vars"] = {"steps": max_steps}
+    printed = io.StringIO()
+    log_step, finalize = make_console_logger()(nlp, printed, printed)
+    checkpoints = []
+    for step, score in zip(range(0, 1000, 10), scores, strict=False):
+        checkpoints.append((score, step))
+        info = {"step": step, "epoch": 0, "score": score, "checkpoints": checkpoints}
+        log_step({**info, "other_scores": {}, "losses": {"rnn_tagger": 1.0}})
+    table = printed.getvalue()
+    finalize()
+    return " ".join(printed.getvalue().removeprefix(table).split())
+
+
+RISING = [0.0, 0.3, 0.5, 0.6, 0.7]
+
+
+def test_a_rising_score_is_reported_with_the_settings_of_a_longer_training():
+    linear = {"@schedules": "warmup_linear.v1", "warmup_steps": 3, "initial_rate": 0.1}
+    for rate, more in (
+        (0.1, ""),
+        ({**linear, "total_steps": 99}, ""),
+        ({**linear, "total_steps": 40}, " --training.optimizer.learn_rate.total_steps 80"),
+    ):
+        found = advice(RISING, 40, rate)
+        hint = "The score was still rising at step 40, the last one. To train longer:"
+        assert f"{hint} --training.max_steps 80{more}" in found
+        assert ("total_steps" in found) == bool(more)
+    # The last evaluation may be some steps before the last step.
+    assert "at step 40" in advice(RISING, 49)
+
+
+@pytest.mark.parametrize(
+    "scores, max_steps",
+    [
+        (RISING, 50),  # Stopped by patience, by an error or by the user.
+        (RISING, 0),
+        ([0.5], 1),
+        ([0.0, 0.3, 0.5, 0.72, 0.7], 40),
+        ([0.0, 0.3, 0.5, 0.695, 0.7], 40),
+        ([0.0, 0.0, 0.0, 0.0, 0.0], 40),
+        ([-1.0, -1.0, -1.0, -1.0, -0.999], 40),
+    ],
+)
+def test_no_advice(scores, max_steps):
+    assert advice(scores, max_steps) == ""
 
 
 # Rows by hand

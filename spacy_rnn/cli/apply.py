@@ -1,0 +1,128 @@
+"""python -m spacy rnn apply: predictions for the lines of a file."""
+
+import sys
+from contextlib import nullcontext, redirect_stdout
+from itertools import chain, islice
+from pathlib import Path
+from typing import Annotated, Iterable, Iterator, Optional, TextIO
+
+from spacy.cli._util import import_code, setup_gpu
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+from tqdm import tqdm
+from typer import Argument, Option
+from wasabi import msg
+
+from ..atomic import replace_file
+from .io import check_ending, code_option, fail, gpu_option, load, output_option
+from .predictions import LINES, predictions_of
+from .texts import STANDARD, read_texts
+
+ENDINGS = (*LINES, ".spacy")
+#: the number of batches after which the vocabulary forgets new words
+BATCHES_PER_ZONE = 20
+
+
+def apply_cli(
+    model: Annotated[str, Argument(help="Pipeline: path or name of a package")],
+    texts: Annotated[
+        Path,
+        Argument(
+            help="File with one text on each line, a .csv or .tsv table, or a .jsonl file, "
+            "compressed or not; - for the lines of standard input",
+            allow_dash=True,
+        ),
+    ],
+    output: Annotated[
+        Path,
+        output_option(
+            "File for the results, in the order of the texts: .jsonl (everything), .tsv (labels, "
+            "numbers and translations), .txt (translations) or .spacy; - for standard output"
+        ),
+    ],
+    text_column: Annotated[
+        str,
+        Option(
+            "--text-column",
+            help="Column of a table (a number from 0 without a header) or key of JSON with the "
+            "texts",
+        ),
+    ] = "text",
+    batch_size: Annotated[
+        Optional[int], Option("--batch-size", help="Texts in a batch; omit for the pipeline's own")
+    ] = None,
+    n_process: Annotated[
+        int, Option("--n-process", help="Number of processes; -1 for one on each core")
+    ] = 1,
+    code: Annotated[Optional[Path], code_option()] = None,
+    gpu_id: Annotated[int, gpu_option()] = -1,
+) -> None:
+    """Apply a pipeline to each text of a file, and write the results line for line.
+
+    Texts are read and results are written one batch after the other, so that files may be larger
+    than memory. An output file that exists is replaced at the end.
+    """
+    standard = sys.stdout
+    is_standard = str(output) == STANDARD
+    if not is_standard:
+        check_ending(output, ENDINGS)
+    # Results on standard output are not mixed with messages.
+    with redirect_stdout(sys.stderr) if is_standard else nullcontext():
+        import_code(code)
+        setup_gpu(gpu_id, silent=gpu_id < 0)
+        nlp = load(model)
+        try:
+            found = read_texts(texts, text_column)
+            docs = tqdm(
+                annotate(nlp, found, batch_size or nlp.batch_size, n_process),
+                unit=" texts",
+                disable=None,
+            )
+            if is_standard:
+                _write_to_standard_output(nlp, docs, standard)
+            else:
+                _write_to_file(nlp, docs, output)
+                msg.good(f"Wrote {output}")
+        except BrokenPipeError:
+            # The program that reads standard output has ended.
+            raise
+        except (ImportError, OSError, ValueError) as error:
+            fail(str(error))
+
+
+def annotate(
+    nlp: Language, texts: Iterable[str], batch_size: int, n_process: int = 1
+) -> Iterator[Doc]:
+    """Apply a pipeline to texts, in memory that does not grow with their number.
+
+    nlp (Language): The pipeline.
+    texts (Iterable[str]): The texts.
+    batch_size (int): The number of texts in a batch.
+    n_process (int): The number of processes. With several, the vocabulary grows with new words.
+    YIELDS (Doc): The documents. Each is valid until the next one is requested.
+    """
+    if n_process != 1:
+        yield from nlp.pipe(texts, batch_size=batch_size, n_process=n_process)
+        return
+    texts = iter(texts)
+    for first in texts:
+        zone = chain([first], islice(texts, BATCHES_PER_ZONE * batch_size - 1))
+        with nlp.memory_zone():
+            yield from nlp.pipe(zone, batch_size=batch_size)
+
+
+def _write_to_standard_output(nlp: Language, docs: Iterable[Doc], stream: TextIO) -> None:
+    predictions = predictions_of(nlp)
+    translates = [prediction.is_text for prediction in predictions] == [True]
+    for line in LINES[".txt" if translates else ".jsonl"](docs, predictions):
+        stream.write(line + "\n")
+
+
+def _write_to_file(nlp: Language, docs: Iterable[Doc], path: Path) -> None:
+    ending = path.suffix.lower()
+    with replace_file(path) as part:
+        if ending == ".spacy":
+            DocBin(docs=docs, store_user_data=True).to_disk(part)
+        else:
+            with part.open("w", encoding="utf8", newline="\n") as file:
+                file.writelines(line + "\n" for line in LINES[ending](docs, predictions_of(nlp)))

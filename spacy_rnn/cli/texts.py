@@ -1,0 +1,84 @@
+"""Texts that commands read, one after the other."""
+
+import sys
+from itertools import chain
+from pathlib import Path
+from typing import Any, Iterator
+
+from ..readers.tables import RULES, TableFormat, read_rows
+from ..text_files import ending_of, read_json, read_lines
+
+#: the name of standard input and output
+STANDARD = "-"
+
+
+def read_texts(path: Path, column: str) -> Iterator[str]:
+    """Read texts: the values of a column of a table or of a key of JSON objects, by the ending of
+    the file; otherwise the lines.
+
+    path (Path): The file, which may be compressed; - for the lines of standard input.
+    column (str): The name of the column or key; the index of the column, from 0, in a table
+        without a header.
+    YIELDS (str): The texts. Empty ones are kept.
+    RAISES (ValueError): If the file is damaged or has no such column.
+    """
+    if str(path) == STANDARD:
+        return _read_standard_input()
+    ending = ending_of(path)
+    if ending == ".spacy":
+        raise ValueError(
+            f"{path} has documents, not texts. Use 'spacy apply' for .spacy files, or write their "
+            f"texts to a file, one on each line."
+        )
+    if ending in RULES:
+        return _read_table(path, column)
+    if ending in (".json", ".jsonl"):
+        return _read_objects(path, column)
+    return read_lines(path)
+
+
+def _read_standard_input() -> Iterator[str]:
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"Line {number} of standard input is not UTF-8 ({error.reason}). Convert it, such "
+                f"as with iconv -f CP1252 -t UTF-8."
+            ) from error
+        yield text.removesuffix("\n").removesuffix("\r")
+
+
+def _read_table(path: Path, column: str) -> Iterator[str]:
+    rows = read_rows(path, TableFormat())
+    first = next(rows, None)
+    header = [] if first is None else first[1]
+    if column in header:
+        index = header.index(column)
+    elif first is not None and column.isdecimal() and int(column) < len(header):
+        index, rows = int(column), chain([first], rows)
+    else:
+        raise _no_column(f"The first row of {path}", column, header)
+    for number, fields in rows:
+        if len(fields) != len(header):
+            raise ValueError(
+                f"Line {number} of {path} has another number of fields ({len(fields)}) than the "
+                f"first one ({len(header)}). Correct it."
+            )
+        yield fields[index]
+
+
+def _read_objects(path: Path, key: str) -> Iterator[str]:
+    for where, value in read_json(path):
+        if not isinstance(value, dict) or key not in value:
+            raise _no_column(where, key, value if isinstance(value, dict) else ())
+        if not isinstance(value[key], str):
+            raise ValueError(f"{where} has {value[key]!r} as '{key}', which must be a string.")
+        yield value[key]
+
+
+def _no_column(where: str, column: str, found: Any) -> ValueError:
+    names = ", ".join(map(repr, found)) or "nothing"
+    return ValueError(
+        f"{where} has no '{column}', but {names}. Choose where the texts are with --text-column."
+    )
