@@ -164,5 +164,4 @@ def test_all_locks_are_made_in_one_place():
         "local": {"forks.py"},
         # Of training corpora, which no child reads.
         "cached_property": {"columns.py", "hf_dataset.py"},
-        "Thread": {"subwords.py"},
     }

@@ -39,12 +39,12 @@ def test_is_documented(group, name):
     if group not in NOT_FUNCTIONS:
         assert re.match(rf"{re.escape(name)}: ", text)
     row = f"| `{name}` | {group.split('_', 1)[1]} |"
-    assert row in (ROOT / "docs" / "registry.md").read_text(encoding="utf8")
+    assert row in (ROOT / "docs" / "reference" / "registry.md").read_text(encoding="utf8")
 
 
 def test_every_command_is_documented():
     """The row of the commands names all of them, in their order."""
-    registry = (ROOT / "docs" / "registry.md").read_text(encoding="utf8")
+    registry = (ROOT / "docs" / "reference" / "registry.md").read_text(encoding="utf8")
     (row,) = re.findall(r"^\| `rnn` \| cli \| (.*?) \|", registry, re.MULTILINE)
     names = [command.name for command in rnn_cli.registered_commands]
     assert re.findall(r"`([\w-]+)`", row) == sorted(names)

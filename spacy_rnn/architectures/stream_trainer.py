@@ -1,6 +1,6 @@
 """Training of a language model on streams of documents."""
 
-from typing import Callable, Dict, Iterator, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -40,6 +40,7 @@ class StreamTrainer:
         carry_state: bool,
         random_bptt_length: bool,
     ):
+        self._device = shim_of(model).device
         # spaCy seeds numpy's generator. All directions sample the same lengths.
         seed = np.random.randint(1 << 31)
         #: the documents that are still to be read, by direction
@@ -85,6 +86,22 @@ class StreamTrainer:
             with shim.training(model.attrs["dropout_rate"]) as module:
                 loss = self._loss(architecture, by_name, module)
             yield shim.begin_update(loss, n_units)
+
+    def get_state(self) -> Dict[str, Any]:
+        """Return the streams and the networks' states on them, as data for msgpack."""
+        return {
+            "streams": {name: streams.get_state() for name, streams in self.streams.items()},
+            "states": {name: state.cpu().numpy() for name, state in self.states.items()},
+        }
+
+    def set_state(self, state: Dict[str, Any]) -> None:
+        """Restore what `get_state` returned."""
+        for name, streams in self.streams.items():
+            streams.set_state(state["streams"][name])
+        self.states = {
+            name: torch.from_numpy(array.copy()).to(self._device)
+            for name, array in state["states"].items()
+        }
 
     def _loss(
         self,

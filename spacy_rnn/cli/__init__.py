@@ -22,6 +22,10 @@ from .package import package_cli
 from .saliency import saliency_cli
 from .states import states_cli
 from .suggest import suggest_cli
+from .train import train_cli
+
+#: options that a command does not have override settings of the config
+WITH_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 rnn_cli = typer.Typer(
     name="rnn",
@@ -38,14 +42,12 @@ rnn_cli.command("evaluate")(evaluate_cli)
 rnn_cli.command("generate")(generate_cli)
 rnn_cli.command("gradients")(gradients_cli)
 rnn_cli.command("init-config")(init_config_cli)
-# Options that the command does not have override settings of the config.
-rnn_cli.command(
-    "inspect", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
-)(inspect_cli)
+rnn_cli.command("inspect", context_settings=WITH_OVERRIDES)(inspect_cli)
 rnn_cli.command("memory")(memory_cli)
 rnn_cli.command("package")(package_cli)
 rnn_cli.command("saliency")(saliency_cli)
 rnn_cli.command("states")(states_cli)
 rnn_cli.command("suggest")(suggest_cli)
+rnn_cli.command("train", context_settings=WITH_OVERRIDES)(train_cli)
 
 app.add_typer(rnn_cli)

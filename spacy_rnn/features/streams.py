@@ -7,8 +7,9 @@ back-propagation through time, BPTT, Williams and Peng 1990).
 
 from __future__ import annotations
 
+import json
 from collections import deque
-from typing import Deque, Iterator, List, NamedTuple, Optional
+from typing import Any, Deque, Dict, Iterator, List, NamedTuple, Optional
 
 import numpy as np
 
@@ -69,6 +70,28 @@ class BPTTStreams:
         self.n_waiting = np.zeros(n, dtype="int64")
         self._begun = False
         self._length = self._next_length()
+
+    def get_state(self) -> Dict[str, Any]:
+        """Return the documents that are still to be read and how far they are read, as data for
+        msgpack."""
+        return {
+            "queues": [[list(document) for document in queue] for queue in self._queues],
+            "at": self._at,
+            "n_waiting": self.n_waiting,
+            "begun": self._begun,
+            "length": self._length,
+            # As text, because its numbers have 128 bits.
+            "rng": None if self.rng is None else json.dumps(self.rng.bit_generator.state),
+        }
+
+    def set_state(self, state: Dict[str, Any]) -> None:
+        """Restore what `get_state` returned."""
+        self._queues = [deque(_Document(*found) for found in queue) for queue in state["queues"]]
+        self._at = state["at"].copy()
+        self.n_waiting = state["n_waiting"].copy()
+        self._begun, self._length = state["begun"], state["length"]
+        if self.rng is not None:
+            self.rng.bit_generator.state = json.loads(state["rng"])
 
     def push(self, units: np.ndarray, condition: Optional[np.ndarray] = None) -> None:
         """Add a document to the shortest stream.

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import base64
 import logging
-import threading
+import random
 from pathlib import Path
-from typing import Any, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from ..forks import ForkSafeLock
 from .normalization import required_texts
 from .protobuf import fields
+from .subword_sampling import PieceScores, SubwordSampler
 from .subword_training import train_model
 from .vocabulary import VocabularyProbe
 
@@ -22,8 +22,6 @@ logger = logging.getLogger("spacy_rnn")
 MODEL_TYPES = ("unigram", "bpe", "char")
 #: TrainerSpec.ModelType of sentencepiece_model.proto
 _TYPE_OF_NUMBER = {1: "unigram", 2: "bpe", 3: "word", 4: "char"}
-#: SentencePiece has one seed for the whole process
-_seed_lock = ForkSafeLock()
 
 
 class SubwordModel:
@@ -151,15 +149,14 @@ class SubwordModel:
         alpha: float,
         rng: Union[int, np.random.Generator, None] = None,
     ) -> List[np.ndarray]:
-        """Sample the pieces of texts for training (subword regularization). This sets the seed of
-        SentencePiece, which the whole process shares.
+        """Sample the pieces of texts for training (subword regularization).
 
         texts (Sequence[str]): The texts.
         alpha (float): For a unigram model, the power to which the probabilities of segmentations
             are raised, from 0 for equal ones (Kudo 2018); for a BPE model, the share of merges that
             are left out, up to 1 (Provilkov et al. 2020). Other models always give the same pieces.
         rng (Union[int, np.random.Generator, None]): A generator or a seed. The same one gives the
-            same pieces within a process; SentencePiece 0.2.3 adds a salt of each process.
+            same pieces, in any process.
         RETURNS (List[np.ndarray]): The pieces of each text, int64, without bos and eos.
         RAISES (ValueError): If alpha does not suit the model.
         """
@@ -173,9 +170,10 @@ class SubwordModel:
             )
         if model.model_type not in ("unigram", "bpe"):
             return self.encode(texts)
-        data = _utf8(texts)
-        seed = int(np.random.default_rng(rng).integers(1 << 31))
-        return [_ids(ids) for ids in _sample(model.processor, data, alpha, seed)]
+        sampler = model.sampler(alpha)
+        uniforms = random.Random(int(np.random.default_rng(rng).integers(1 << 31)))
+        normalized = (model.processor.normalize(data).decode() for data in _utf8(texts))
+        return [_ids(sampler.sample(text, uniforms)) for text in normalized]
 
     def decode(self, sequences: Sequence[Sequence[int]]) -> List[str]:
         """The text of each sequence of ids. Control pieces (pad, bos, eos) are left out; unk
@@ -255,6 +253,8 @@ class _LoadedModel(NamedTuple):
     unk: int
     bos: int
     eos: int
+    #: those that were used, by alpha
+    samplers: Dict[float, SubwordSampler]
 
     @classmethod
     def from_proto(cls, proto: bytes, where: str = "") -> _LoadedModel:
@@ -279,7 +279,14 @@ class _LoadedModel(NamedTuple):
                 f"{', '.join(f'{name}_id = {i}' for name, i in ids.items())}. Train it again with "
                 f"--pad_id=0 --unk_id=1 --bos_id=2 --eos_id=3, or any other four distinct ids."
             )
-        return cls(bytes(proto), processor, model_type, pieces, **ids)
+        return cls(bytes(proto), processor, model_type, pieces, **ids, samplers={})
+
+    def sampler(self, alpha: float) -> SubwordSampler:
+        """The sampler of its pieces with `alpha`, which knows the words that it has seen."""
+        if alpha not in self.samplers:
+            scores = PieceScores.from_proto(self.proto)
+            self.samplers[alpha] = SubwordSampler(self.model_type, scores, alpha)
+        return self.samplers[alpha]
 
     def decode(self, ids: List[int], replacements: Optional[Sequence[str]]) -> str:
         if not ids:
@@ -301,35 +308,6 @@ class _LoadedModel(NamedTuple):
             for i, piece in zip(ids, pieces, strict=True)
         ]
         return b"".join(parts).decode()
-
-
-def _sample(processor: Any, texts: List[bytes], alpha: float, seed: int) -> List[List[int]]:
-    """Random segmentations. In SentencePiece 0.2.0 a thread reads the seed only before its first
-    sample: therefore a new thread."""
-    from sentencepiece import set_random_generator_seed
-
-    results: List[List[int]] = []
-    errors: List[BaseException] = []
-
-    def run() -> None:
-        try:
-            for text in texts:
-                results.append(
-                    processor.encode(
-                        text, out_type=int, enable_sampling=True, nbest_size=-1, alpha=alpha
-                    )
-                )
-        except BaseException as error:
-            errors.append(error)
-
-    with _seed_lock:
-        set_random_generator_seed(seed)
-        thread = threading.Thread(target=run, name="spacy_rnn sampling")
-        thread.start()
-        thread.join()
-    if errors:
-        raise errors[0]
-    return results
 
 
 def _utf8(texts: Sequence[str]) -> List[bytes]:

@@ -12,11 +12,13 @@ import numpy as np
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.util import ensure_path
 from spacy.vocab import Vocab
 from srsly.msgpack import UnpackException
 from thinc.api import Model, Optimizer, set_dropout_rate
 
 from ..architectures.base import input_of_doc
+from ..atomic import replace_folder
 from ..config.signature import to_config
 from ..features.vocabulary import TEXT
 from ..runtime.attribution import AttributionTarget, EncoderInput
@@ -228,6 +230,21 @@ class RNNPipe(TrainablePipe):
                 LOST_BY_READERS,
             )
 
+    def get_training_state(self) -> Dict[str, Any]:
+        """Get what only training needs beside the weights and the optimizer, between two steps, for
+        checkpoints.
+
+        RETURNS (Dict[str, Any]): The state, as data for msgpack.
+        """
+        return {"shim": self.shim.get_training_state()}
+
+    def set_training_state(self, state: Dict[str, Any]) -> None:
+        """Restore what `get_training_state` returned.
+
+        state (Dict[str, Any]): The state.
+        """
+        self.shim.set_training_state(state["shim"])
+
     def rehearse(
         self,
         examples: Iterable[Example],
@@ -331,6 +348,15 @@ class RNNPipe(TrainablePipe):
         raise NotImplementedError
 
     # Storing
+
+    def to_disk(self, path: Any, *, exclude: Iterable[str] = tuple()) -> None:
+        """Save the component to a directory, whole or not at all.
+
+        path (Union[str, Path]): The directory.
+        exclude (Iterable[str]): String names of serialization fields to exclude.
+        """
+        with replace_folder(ensure_path(path)) as folder:
+            super().to_disk(folder, exclude=exclude)
 
     def from_disk(self, path: Any, *, exclude: Iterable[str] = tuple()) -> RNNPipe:
         """Load the component from a directory.

@@ -202,12 +202,26 @@ class RNNLanguageModel(RNNPipe):
         """Yield a loss for each window of the streams that is complete once the documents have
         joined them."""
         if self.stream_trainer is None:
-            names = ("streams", "bptt_length", "carry_state", "random_bptt_length")
-            settings = (self.cfg[name] for name in names)
-            self.stream_trainer = StreamTrainer(self.model, *settings)
+            self.stream_trainer = self._make_stream_trainer()
         docs = [eg.predicted for eg in examples]
         conditions = self._condition_vectors([eg.reference for eg in examples])
         yield from self.stream_trainer.begin_updates(self.model, docs, conditions)
+
+    def _make_stream_trainer(self) -> StreamTrainer:
+        names = ("streams", "bptt_length", "carry_state", "random_bptt_length")
+        return StreamTrainer(self.model, *(self.cfg[name] for name in names))
+
+    def get_training_state(self) -> Dict[str, Any]:
+        trainer = self.stream_trainer
+        streams = None if trainer is None else trainer.get_state()
+        return {**super().get_training_state(), "streams": streams}
+
+    def set_training_state(self, state: Dict[str, Any]) -> None:
+        super().set_training_state(state)
+        self.stream_trainer = None
+        if state["streams"] is not None:
+            self.stream_trainer = self._make_stream_trainer()
+            self.stream_trainer.set_state(state["streams"])
 
     @property
     def _conditions(self) -> Optional[ConditionReader]:

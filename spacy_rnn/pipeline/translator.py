@@ -142,6 +142,8 @@ class RNNTranslator(RNNPipe):
         # `cfg` is saved as JSON, which these are not.
         self.search: Search = self.cfg.pop("search")
         self.teacher_forcing: Union[float, Generator] = self.cfg.pop("teacher_forcing")
+        #: the values that were taken from the schedule of teacher forcing
+        self._n_teacher_forcing = 0
 
     def register_extensions(self) -> None:
         set_doc_extension(self.cfg["attr"])
@@ -202,7 +204,18 @@ class RNNTranslator(RNNPipe):
             self.model, targets, self.cfg["label_smoothing"], self._next_teacher_forcing()
         )
 
+    def get_training_state(self) -> Dict[str, Any]:
+        state = super().get_training_state()
+        return {**state, "n_teacher_forcing": self._n_teacher_forcing, "decodes": self.decodes}
+
+    def set_training_state(self, state: Dict[str, Any]) -> None:
+        super().set_training_state(state)
+        self.decodes = state["decodes"]
+        while self._n_teacher_forcing < state["n_teacher_forcing"]:
+            self._next_teacher_forcing()
+
     def _next_teacher_forcing(self) -> float:
+        self._n_teacher_forcing += 1
         share = self.teacher_forcing
         value = share if isinstance(share, (int, float)) else next(share)
         if not 0 <= value <= 1:

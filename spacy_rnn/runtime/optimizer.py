@@ -1,7 +1,7 @@
 """AdamW for torch modules and thinc layers alike."""
 
 import itertools
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Dict, List, Mapping, Optional, Union
 
 import torch
 from thinc.api import Optimizer
@@ -92,6 +92,39 @@ class AdamW(Optimizer):
                 towards.append(parameter.detach())
         if moved:
             torch._foreach_lerp_(moved, towards, 1.0 - min(0.9999, (1.0 + t) / (10.0 + t)))
+
+    def get_moments(self, key: int, module: nn.Module) -> Dict[str, torch.Tensor]:
+        """Get the moments of a module, and its numbers of steps; none before the first step.
+
+        key (int): Identifies the module.
+        module (nn.Module): The module.
+        RETURNS (Dict[str, torch.Tensor]): Tensors by kind and parameter.
+        """
+        optimizer = self.torch_optimizers.get(key)
+        if optimizer is None:
+            return {}
+        return {
+            f"{kind}/{name}": value
+            for name, parameter in module.named_parameters()
+            for kind, value in optimizer.state.get(parameter, {}).items()
+        }
+
+    def set_moments(self, key: int, module: nn.Module, moments: Mapping[str, torch.Tensor]) -> None:
+        """Restore what `get_moments` returned.
+
+        key (int): Identifies the module.
+        module (nn.Module): The module.
+        moments (Mapping[str, torch.Tensor]): Tensors by kind and parameter.
+        """
+        optimizer = self.torch_optimizers[key] = self._make(module, None)
+        parameters = dict(module.named_parameters())
+        for kind_and_name, value in moments.items():
+            kind, _, name = kind_and_name.partition("/")
+            parameter = parameters[name]
+            # The number of steps is on the parameter's device for a fused kernel only.
+            fused = optimizer.defaults["fused"]
+            device = parameter.device if fused or kind != "step" else torch.device("cpu")
+            optimizer.state[parameter][kind] = value.to(device)
 
     def _make(self, module: nn.Module, old: Optional[torch.optim.AdamW]) -> torch.optim.AdamW:
         decays: Dict[nn.Parameter, bool] = {}

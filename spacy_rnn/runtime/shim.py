@@ -33,6 +33,8 @@ logger = logging.getLogger("spacy_rnn")
 
 #: steps without an overflow after which the scale of a float16 loss is doubled
 STEPS_TO_GROW = 2000
+#: attributes that a checkpoint keeps
+_TRAINING_STATE = ("_loss_scale", "_steps_since_overflow", "skipped_steps", "skipped_in_a_row")
 _PRECISIONS = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
 
@@ -327,6 +329,16 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
             self.word_cache.clear()
 
     # Serialization
+
+    def get_training_state(self) -> dict[str, Any]:
+        """Return what only training needs beside the weights and the optimizer, between two
+        steps."""
+        return {name: getattr(self, name) for name in _TRAINING_STATE}
+
+    def set_training_state(self, state: dict[str, Any]) -> None:
+        """Restore what `get_training_state` returned."""
+        for name in _TRAINING_STATE:
+            setattr(self, name, state[name])
 
     def to_bytes(self) -> bytes:
         """Serialize the module and the features; nothing if there is no module."""

@@ -4,7 +4,6 @@ import contextlib
 import csv
 import json
 import math
-import os
 import sys
 from numbers import Real
 from pathlib import Path
@@ -30,8 +29,11 @@ from spacy.training.loggers import console_logger_v3
 from spacy.util import registry
 from wasabi import Printer
 
+from ..atomic import replace_file
 from ..display.curves import Panel, figure_class, save_curves
 from ..pipeline.base import RNNPipe
+from .checkpoint import Progress
+from .loop import past_progress
 from .rising import rising_hint
 
 Row = Dict[str, Any]
@@ -79,7 +81,7 @@ def make_curve_logger(
 ) -> SetUpLogger:
     """spacy_rnn.CurveLogger.v1: write a row of numbers to a file at each evaluation, and plot them,
     in addition to what spacy_rnn.ConsoleLogger.v1 prints. Files of an earlier training are
-    replaced.
+    replaced; a resumed training goes on with its own.
 
     The columns are:
 
@@ -113,9 +115,10 @@ def make_curve_logger(
         nlp: Language, stdout: IO = sys.stdout, stderr: IO = sys.stderr
     ) -> Tuple[LogStep, Callable[[], None]]:
         log_console, finalize = console(nlp, stdout, stderr)
-        curves = Curves(nlp)
+        past = past_progress.get()
+        curves = Curves(nlp, past)
         with _writing(path):
-            rows = Rows(path)
+            rows = Rows(path, past.step if past else 0)
         if plot is not None:
             with _writing(plot):
                 plot.parent.mkdir(parents=True, exist_ok=True)
@@ -130,7 +133,7 @@ def make_curve_logger(
                 rows.append(row)
             if plot is not None:
                 steps = [row["step"] for row in rows.rows]
-                with _writing(plot), _replacing(plot) as drawn:
+                with _writing(plot), replace_file(plot) as drawn:
                     save_curves(drawn, steps, curves.panels(rows.rows))
 
         return log_step, finalize
@@ -146,12 +149,16 @@ class Curves:
     """Collects the numbers of a training from the training loop and from the pipeline.
 
     nlp (Language): The pipeline, without frozen components.
+    past (Optional[Progress]): How far a resumed training had come before.
     """
 
-    def __init__(self, nlp: Language):
+    def __init__(self, nlp: Language, past: Optional[Progress] = None):
+        past = past or Progress()
         config = nlp.config.interpolate()["training"]
         # The optimizer of the loop is not accessible. This one follows the same schedules.
         self.optimizer = registry.resolve({"optimizer": config["optimizer"]})["optimizer"]
+        for _ in range(past.step):
+            self.optimizer.step_schedules()
         weights = config["score_weights"]
         #: the scores of the plot, which are those of spaCy's table
         self.scores = ["score", *(name for name, weight in weights.items() if weight is not None)]
@@ -159,7 +166,7 @@ class Curves:
         self.losses: Dict[str, None] = {}
         self.shims = {name: pipe.shim for name, pipe in nlp.pipeline if isinstance(pipe, RNNPipe)}
         self.norms: Dict[str, List[float]] = {name: [] for name in self.shims}
-        self.words = 0
+        self.words = past.words
         self.time = timer()
 
     def log_step(self, info: Optional[Dict[str, Any]]) -> Optional[Row]:
@@ -226,20 +233,26 @@ class Curves:
 
 
 class Rows:
-    """A file of rows, written one at a time. An existing file is replaced.
+    """A file of rows, written one at a time. Of an existing file only the rows of steps that were
+    done before are kept.
 
     The columns of a CSV file are those of the first row. If a later row has other columns, the file
     is written again.
 
     path (Path): The file, .csv or .jsonl.
+    n_done (int): The number of steps that were done before.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, n_done: int = 0):
         self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        old = read_rows(path) if n_done and path.exists() else []
         self.rows: List[Row] = []
         self.columns: List[str] = []
-        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
+        for row in old:
+            if row["step"] < n_done:
+                self.append(row)
 
     def append(self, row: Row) -> None:
         """Append a row to the file."""
@@ -251,7 +264,7 @@ class Rows:
         new = [name for name in row if name not in self.columns]
         self.columns += new
         if new:
-            with _replacing(self.path) as written:
+            with replace_file(self.path) as written:
                 self._write_csv(written, "w", self.rows)
         else:
             self._write_csv(self.path, "a", [row])
@@ -262,6 +275,24 @@ class Rows:
             if mode == "w":
                 writer.writeheader()
             writer.writerows(rows)
+
+
+def read_rows(path: Path) -> List[Row]:
+    """Read a file of rows."""
+    with path.open(encoding="utf8", newline="") as file:
+        if path.suffix == ".jsonl":
+            return [json.loads(line) for line in file]
+        return [
+            {name: _number(value) if value else None for name, value in row.items()}
+            for row in csv.DictReader(file)
+        ]
+
+
+def _number(text: str) -> Union[int, float]:
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
 
 
 def _finite(row: Row) -> Row:
@@ -277,15 +308,6 @@ def _checked(setting: str, path: Union[str, Path], suffixes: Sequence[str]) -> P
             f"{' or '.join(suffixes)}, got '{path}'."
         )
     return path
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path that then replaces another file, so that the file is never incomplete,
-    even after an interruption."""
-    written = path.with_name(f".tmp.{path.name}")
-    yield written
-    os.replace(written, path)
 
 
 @contextlib.contextmanager

@@ -1,10 +1,12 @@
 """Every block of the documentation does what the page says."""
 
 import argparse
+import io
 import re
 import runpy
 import shlex
 import shutil
+from contextlib import redirect_stdout
 from functools import reduce
 from importlib.metadata import metadata, requires
 from operator import getitem
@@ -22,7 +24,8 @@ from thinc.api import Config
 from weasel.util.config import load_project_config
 
 from ..helpers.cli import run, setup_cli_once
-from ..helpers.pages import PAGES, blocks, parse, parts, title
+from ..helpers.output import assert_alike
+from ..helpers.pages import PAGES, blocks, outputs, parse, parts, title
 from ..helpers.paths import ROOT
 from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, train
 from ..helpers.slow import slow_but
@@ -38,7 +41,7 @@ TRAINED = {
     "text": ("rnn_lm", "lm"),
 }
 #: pages whose code runs by default
-QUICK = [ROOT / "README.md", ROOT / "docs" / "ner.md"]
+QUICK = [ROOT / "README.md", ROOT / "docs" / "reference" / "ner.md"]
 LANGUAGES = ("python", "ini", "shell", "bash", "text", "toml")
 
 
@@ -60,6 +63,9 @@ def stand_ins(tmp_path_factory):
         gold = DocBin(docs=[eg.reference for eg in examples], store_user_data=True)
         for part in ("train", "dev", "test"):
             gold.to_disk(folder / "corpus" / name / f"{part}.spacy")
+    write_tables(folder)
+    shutil.copytree(folder / "training/reviews/model-best", folder / "training/model-best")
+    shutil.copytree(folder / "training/reviews/model-best", folder / "classifier_new")
     # `spacy.load` takes the name of a package for a folder where no package has it.
     shutil.copytree(folder / "training/agreement/model-best", folder / "en_agreement")
     corpus = folder / "corpus/agreement/dev.spacy"
@@ -80,6 +86,20 @@ def stand_ins(tmp_path_factory):
     (folder / "labels").mkdir()
     srsly.write_json(folder / "labels" / "tagger.json", ["NN", "VBZ"])
     return folder
+
+
+def write_tables(folder):
+    """The files that users have: texts with labels, tokens with tags, and single texts."""
+    texts, table, tokens = "", "text,label\n", ""
+    for words, _, _, _, category, _, entities, _ in SENTENCES:
+        texts += f"{words}\n"
+        table += f"{words},{category}\n"
+        pairs = zip(words.split(), entities.split(), strict=True)
+        tokens += "".join(f"{word} {tag}\n" for word, tag in pairs) + "\n"
+    (folder / "lines.txt").write_text(texts)
+    for part in ("train", "dev", "test"):
+        (folder / f"{part}.csv").write_text(table)
+        (folder / f"{part}.conll").write_text(tokens)
 
 
 @pytest.fixture
@@ -110,12 +130,17 @@ WITH_PYTHON = [
 
 @pytest.mark.parametrize("page", slow_but(QUICK, WITH_PYTHON), ids=title)
 def test_python(page, folder):
-    names = {"__name__": title(page)}
+    """The code runs, and prints what is shown below it."""
+    names, shown = {"__name__": title(page)}, outputs(page)
     for block in parts(page).blocks:
         if block.language == "python":
             # Tracebacks have the lines of the page.
             code = "\n" * (block.line - 1) + block.text
-            exec(compile(code, str(page), "exec"), names)
+            printed = io.StringIO()
+            with redirect_stdout(printed):
+                exec(compile(code, str(page), "exec"), names)
+            if block in shown:
+                assert_alike(printed.getvalue(), shown[block])
 
 
 # Configs

@@ -10,7 +10,8 @@ import pytest
 from ..helpers.pages import DOCS, parts
 from ..helpers.paths import ROOT
 
-BLOCKS = [b for b in parts(DOCS / "extending.md").blocks if b.language in ("python", "toml")]
+PAGE = DOCS / "how-to" / "extending.md"
+BLOCKS = [b for b in parts(PAGE).blocks if b.language in ("python", "toml")]
 
 
 def file_name(block):

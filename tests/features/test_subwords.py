@@ -306,6 +306,50 @@ def test_unigram_samples_follow_their_probabilities(alpha):
     np.testing.assert_array_less(np.abs(np.subtract(found, wanted)), 6 * np.sqrt(wanted) + 1)
 
 
+@pytest.mark.parametrize("alpha", [0.1, 0.6])
+@pytest.mark.parametrize("byte_fallback", [False, True])
+@pytest.mark.parametrize("kind", ["unigram", "bpe"])
+def test_samples_are_distributed_as_those_of_sentencepiece(kind, byte_fallback, alpha):
+    """With unknown characters, a space more, and pieces that are never split."""
+    proto = train_elsewhere(
+        ["abab ab abb", "ab abab aab ba", "aba bab"] * 3,
+        model_type=kind,
+        vocab_size=20 + 256 * byte_fallback,
+        byte_fallback=byte_fallback,
+        user_defined_symbols=["<b>", "ba<"],
+        hard_vocab_limit=False,
+        remove_extra_whitespaces=False,
+    )
+    pieces = SubwordModel()
+    pieces.from_bytes(proto)
+    oracle = SentencePieceProcessor(model_proto=proto)
+    text, n = "aba  ba<b>üxab", 3000
+    options = {"enable_sampling": True, "nbest_size": -1, "alpha": alpha}
+    theirs = Counter(tuple(oracle.encode(text, **options)) for _ in range(n))
+    ours = Counter(tuple(way.tolist()) for way in pieces.sample([text] * n, alpha, 0))
+    assert len(theirs) > 3
+    for way in {*theirs, *ours}:
+        a, b = ours[way], theirs[way]
+        assert abs(a - b) <= 6 * np.sqrt(a + b) + 1, (way, a, b)
+
+
+def test_another_process_samples_the_same():
+    program = (
+        "import sys; from spacy_rnn.features.subwords import SubwordModel; m = SubwordModel(); "
+        "m.from_bytes(sys.stdin.buffer.read()); "
+        f"print([ids.tolist() for ids in m.sample([{WORDS!r}], 0.3, 5)])"
+    )
+    for kind in ("unigram", "bpe"):
+        found = subprocess.run(
+            [sys.executable, "-c", program],
+            input=trained(kind).to_bytes(),
+            capture_output=True,
+            check=True,
+        )
+        expected = [ids.tolist() for ids in trained(kind).sample([WORDS], 0.3, 5)]
+        assert found.stdout.decode().strip() == str(expected)
+
+
 @pytest.mark.parametrize(
     ("kind", "alpha"),
     [("unigram", -0.1), ("unigram", float("nan")), ("unigram", float("inf")), ("bpe", 1.1)],

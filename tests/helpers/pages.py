@@ -15,7 +15,7 @@ from thinc.api import Config
 from .paths import ROOT
 
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 #: other pages that links lead to
 OTHER_PAGES = [ROOT / folder / "README.md" for folder in ("benchmarks", "corpora")]
 
@@ -105,6 +105,16 @@ def _links(line: str) -> List[str]:
 def anchor(heading: str) -> str:
     """The anchor that GitHub gives to a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def outputs(page: Path) -> Dict[Block, str]:
+    """The Python blocks of a page that show what they print, in a block of text right below."""
+    found, pairs = {}, zip(parts(page).blocks, parts(page).blocks[1:], strict=False)
+    for code, shown in pairs:
+        between = shown.line - code.line - code.text.count("\n")
+        if (code.language, shown.language, between) == ("python", "text", 3):
+            found[code] = shown.text
+    return found
 
 
 def blocks(*languages: str) -> List[Block]:

@@ -1,5 +1,5 @@
-"""The cells in numpy, as docs/course.md has their equations: a step, a sequence, each gate and the
-gradient through time, against torch's cells, autograd and the encoder."""
+"""The cells in numpy, as docs/explanation/course.md has their equations: a step, a sequence, each
+gate and the gradient through time, against torch's cells, autograd and the encoder."""
 
 import numpy as np
 import pytest

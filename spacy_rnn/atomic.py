@@ -1,0 +1,89 @@
+"""Files and folders that are written whole or not at all.
+
+They are written beside their place, flushed to the disk, and renamed. What reads them, or finds
+them after a crash, sees the old content or the new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shutil
+from pathlib import Path
+from typing import Iterator
+
+#: of renameat2(2): the folder of a relative path, and the swap of two paths
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+
+
+@contextlib.contextmanager
+def replace_file(path: Path) -> Iterator[Path]:
+    """Write a file that then takes the place of another one.
+
+    path (Path): The file.
+    YIELDS (Path): Where to write it. If the block raises an error, nothing is left of it.
+    """
+    written = _beside(path)
+    try:
+        yield written
+        _flush(written)
+        os.replace(written, path)
+    finally:
+        written.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replace_folder(path: Path) -> Iterator[Path]:
+    """Write a folder that then takes the place of another one.
+
+    path (Path): The folder.
+    YIELDS (Path): An empty folder, where to write it. If the block raises an error, nothing is left
+        of it.
+    """
+    written = _beside(path)
+    _remove(written)
+    written.mkdir(parents=True)
+    try:
+        yield written
+        for file in sorted(written.rglob("*")):
+            if file.is_file():
+                _flush(file)
+        if not path.exists():
+            os.rename(written, path)
+        elif not _swap(written, path):
+            # Without a swap in the system, there is a moment without either of them.
+            old = _beside(path, "old")
+            _remove(old)
+            os.rename(path, old)
+            os.rename(written, path)
+            _remove(old)
+    finally:
+        _remove(written)
+
+
+def _beside(path: Path, kind: str = "tmp") -> Path:
+    return path.with_name(f".{kind}.{path.name}")
+
+
+def _flush(path: Path) -> None:
+    # Not for folders, which some systems cannot open.
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _remove(path: Path) -> None:
+    if path.exists():
+        shutil.rmtree(path)
+
+
+def _swap(one: Path, other: Path) -> bool:
+    """Swap two paths at once. Returns False where the system cannot: elsewhere than on Linux."""
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    paths = (os.fsencode(path) for path in (one, other))
+    source, target = paths
+    failed: int = rename(_AT_FDCWD, source, _AT_FDCWD, target, _RENAME_EXCHANGE)
+    return not failed

@@ -1,0 +1,89 @@
+"""python -m spacy rnn train: spaCy's training with checkpoints."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from spacy.cli._util import import_code, parse_config_overrides, setup_gpu, show_validation_error
+from spacy.training.initialize import init_nlp
+from spacy.util import load_config, logger
+from typer import Argument, Option
+from wasabi import msg
+
+from .io import fail, gpu_option
+
+
+def train_cli(
+    ctx: typer.Context,  # only to read overrides
+    config_path: Annotated[
+        Path, Argument(help="Config file, or - for stdin", exists=True, allow_dash=True)
+    ],
+    output: Annotated[
+        Optional[Path],
+        Option("--output", "--output-path", "-o", help="Folder of the models and the checkpoint"),
+    ] = None,
+    resume: Annotated[
+        bool,
+        Option("--resume", "-R", help="Go on from the checkpoint in the folder, if there is one"),
+    ] = False,
+    checkpoint_every: Annotated[
+        Optional[int],
+        Option(
+            "--checkpoint-every",
+            min=1,
+            help="Steps between checkpoints; by default training.eval_frequency",
+        ),
+    ] = None,
+    code: Annotated[
+        Optional[Path],
+        Option(
+            "--code-path",
+            "--code",
+            "-c",
+            help="Python file with registered functions to import",
+        ),
+    ] = None,
+    verbose: Annotated[
+        bool, Option("--verbose", "-V", help="Show more information for debugging")
+    ] = False,
+    gpu_id: Annotated[int, gpu_option()] = -1,
+) -> None:
+    """Train a pipeline as 'spacy train' does, with checkpoints.
+
+    A training that was killed goes on from its last checkpoint with the same command and --resume,
+    and ends with the same models as if it had not stopped. Ctrl-C and SIGTERM write a checkpoint
+    and end the training. The model folders are replaced as a whole, so that they are complete at
+    any time. Settings of the config can be overridden as for 'spacy train'.
+    """
+    from ..training.loop import train
+
+    if verbose:
+        logger.setLevel(logging.DEBUG)
+    overrides = parse_config_overrides(ctx.args)
+    import_code(code)
+    if output is None:
+        if resume or checkpoint_every is not None:
+            fail("Checkpoints need a folder: set --output.")
+        msg.info("No output directory provided")
+    else:
+        output.mkdir(parents=True, exist_ok=True)
+        msg.info(f"Saving to output directory: {output}")
+    setup_gpu(gpu_id)
+    with show_validation_error(config_path):
+        config = load_config(config_path, overrides=overrides, interpolate=False)
+    msg.divider("Initializing pipeline")
+    with show_validation_error(config_path, hint_fill=False):
+        nlp = init_nlp(config, use_gpu=gpu_id)
+    msg.good("Initialized pipeline")
+    msg.divider("Training pipeline")
+    train(
+        nlp,
+        output,
+        checkpoint_every=checkpoint_every,
+        resume=resume,
+        use_gpu=gpu_id,
+        stdout=sys.stdout,
+        stderr=sys.stderr,
+    )

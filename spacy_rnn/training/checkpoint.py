@@ -1,0 +1,139 @@
+"""Checkpoints: everything that a training needs to go on as if it had not stopped."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple
+
+import srsly
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from spacy.language import Language
+from thinc.api import Config, Optimizer
+
+from ..atomic import replace_folder
+from ..pipeline.base import RNNPipe
+from .optimizer_state import get_optimizer_state, set_optimizer_state
+from .random_state import get_random_state, set_random_state
+
+FOLDER = "checkpoint"
+#: newer formats are refused
+FORMAT = 1
+_STATE, _TENSORS, _PIPELINE = "state.msgpack", "optimizer.safetensors", "pipeline"
+#: settings that may change when a training goes on
+CHANGEABLE = ("training.max_steps", "training.max_epochs", "training.patience", "training.logger")
+#: vocabulary and vectors do not change in training
+EXCLUDED = ["vocab", "tokenizer"]
+
+
+@dataclass
+class Progress:
+    """How far a training has come.
+
+    step (int): The number of steps that are done.
+    words (int): The number of words in them.
+    seconds (float): The time that they took.
+    results (List[Tuple[float, int]]): The score and the step of each evaluation.
+    losses (Dict[str, float]): The losses since the last evaluation, by component.
+    """
+
+    step: int = 0
+    words: int = 0
+    seconds: float = 0.0
+    results: List[Tuple[float, int]] = field(default_factory=list)
+    losses: Dict[str, float] = field(default_factory=dict)
+
+
+def save_checkpoint(output: Path, nlp: Language, optimizer: Optimizer, progress: Progress) -> None:
+    """Write the checkpoint of a training, between two steps. It takes the place of the last one.
+
+    output (Path): The output folder of the training.
+    nlp (Language): The pipeline.
+    optimizer (Optimizer): The optimizer.
+    progress (Progress): How far the training has come.
+    """
+    tensors, numbers = get_optimizer_state(nlp, optimizer)
+    state = {
+        "format": FORMAT,
+        "config": nlp.config.to_str(interpolate=False),
+        "progress": asdict(progress),
+        "optimizer": numbers,
+        "components": {name: pipe.get_training_state() for name, pipe in _pipes(nlp)},
+        "random": get_random_state(),
+    }
+    with replace_folder(output / FOLDER) as folder:
+        nlp.to_disk(folder / _PIPELINE, exclude=EXCLUDED)
+        save_file(tensors, folder / _TENSORS)
+        srsly.write_msgpack(folder / _STATE, state)
+
+
+def load_checkpoint(output: Path, nlp: Language, optimizer: Optimizer) -> Optional[Progress]:
+    """Restore the checkpoint of a training.
+
+    output (Path): The output folder of the training.
+    nlp (Language): The pipeline, initialized with the same config.
+    optimizer (Optimizer): An optimizer with the same settings, not used yet.
+    RETURNS (Optional[Progress]): How far the training had come; None if there is no checkpoint.
+    RAISES (ValueError): If the checkpoint is damaged, or one of another config.
+    """
+    folder = output / FOLDER
+    if not folder.exists():
+        return None
+    try:
+        state = srsly.read_msgpack(folder / _STATE)
+        tensors = load_file(folder / _TENSORS)
+        newer = state["format"] > FORMAT
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise ValueError(
+            f"The checkpoint in '{folder}' is damaged ({error}). Start the training without "
+            f"--resume, which replaces it."
+        ) from error
+    if newer:
+        raise ValueError(
+            f"The checkpoint in '{folder}' was written by a newer spacy-rnn. Upgrade: pip install "
+            f"--upgrade spacy-rnn"
+        )
+    _check_config(nlp.config, Config().from_str(state["config"], interpolate=False))
+    nlp.from_disk(folder / _PIPELINE, exclude=EXCLUDED)
+    set_optimizer_state(nlp, optimizer, tensors, state["optimizer"])
+    for name, pipe in _pipes(nlp):
+        pipe.set_training_state(state["components"][name])
+    set_random_state(state["random"])
+    progress = Progress(**state["progress"])
+    progress.results = [(score, step) for score, step in progress.results]
+    return progress
+
+
+def _pipes(nlp: Language) -> List[Tuple[str, RNNPipe]]:
+    return [(name, pipe) for name, pipe in nlp.pipeline if isinstance(pipe, RNNPipe)]
+
+
+def _check_config(config: Config, saved: Config) -> None:
+    now, then = _settings(config), _settings(saved)
+    changed = sorted(
+        name
+        for name in {*now, *then}
+        if now.get(name) != then.get(name) and not name.startswith(CHANGEABLE)
+    )
+    if changed:
+        raise ValueError(
+            f"The checkpoint is one of another config. Settings that differ: {', '.join(changed)}. "
+            f"Use the same config to go on, or train without --resume. Only these settings may "
+            f"change: {', '.join(CHANGEABLE)}."
+        )
+
+
+def _settings(config: Config) -> Dict[str, Any]:
+    """All settings by dotted name."""
+    found: Dict[str, Any] = {}
+
+    def collect(block: Dict[str, Any], prefix: str) -> None:
+        for name, value in block.items():
+            if isinstance(value, dict) and value:
+                collect(value, f"{prefix}{name}.")
+            else:
+                found[f"{prefix}{name}"] = value
+
+    collect(config, "")
+    return found
