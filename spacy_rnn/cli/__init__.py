@@ -29,8 +29,8 @@ WITH_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 rnn_cli = typer.Typer(
     name="rnn",
-    help="Convert data, create configs, train pipelines, and evaluate, apply, inspect, compress and "
-    "package its models.",
+    help="Convert data, create configs, train, evaluate, apply, explain, compress and package "
+    "pipelines.",
     no_args_is_help=True,
 )
 rnn_cli.command("agreement")(agreement_cli)
