@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
+import srsly
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
@@ -19,6 +20,7 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 
 from ..architectures.base import input_of_doc
 from ..atomic import replace_folder
+from ..checksums import check, check_folder, checksum, make_record, write_record
 from ..config.signature import to_config
 from ..features.vocabulary import TEXT
 from ..runtime.attribution import AttributionTarget, EncoderInput
@@ -357,6 +359,7 @@ class RNNPipe(TrainablePipe):
         """
         with replace_folder(ensure_path(path)) as folder:
             super().to_disk(folder, exclude=exclude)
+            write_record(folder, type(self).__name__)
 
     def from_disk(self, path: Any, *, exclude: Iterable[str] = tuple()) -> RNNPipe:
         """Load the component from a directory.
@@ -367,7 +370,19 @@ class RNNPipe(TrainablePipe):
         RAISES (ValueError): If its files are damaged, of a newer format, or do not fit the config.
         """
         with self._loading(f"from {path}"):
+            check_folder(ensure_path(path), type(self).__name__, exclude)
             return super().from_disk(path, exclude=exclude)
+
+    def to_bytes(self, *, exclude: Iterable[str] = tuple()) -> bytes:
+        """Serialize the component.
+
+        exclude (Iterable[str]): String names of serialization fields to exclude.
+        RETURNS (bytes): The serialized component.
+        """
+        data = super().to_bytes(exclude=exclude)
+        record = make_record(type(self).__name__, {"data": checksum([data])})
+        saved: bytes = srsly.msgpack_dumps({**record, "data": data})
+        return saved
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = tuple()) -> RNNPipe:
         """Load the component from a bytestring.
@@ -378,7 +393,9 @@ class RNNPipe(TrainablePipe):
         RAISES (ValueError): As `from_disk`.
         """
         with self._loading("from bytes"):
-            return super().from_bytes(bytes_data, exclude=exclude)
+            saved = srsly.msgpack_loads(bytes_data)
+            check(saved, type(self).__name__, {"data": checksum([saved["data"]])})
+            return super().from_bytes(saved["data"], exclude=exclude)
 
     def __setstate__(self, state: Any) -> None:
         super().__setstate__(state)
