@@ -30,6 +30,8 @@ from .annotation import LOST_BY_READERS, annotation_of, has_annotation
 
 logger = logging.getLogger("spacy_rnn")
 
+#: raised by data of another form than expected
+_LOADING_ERRORS = (ValueError, LookupError, TypeError, AttributeError, UnpackException)
 #: a loss, and the callback that adds its gradient, times a factor, to those of the weights
 LossAndBackprop = Tuple[float, Callable[[float], None]]
 
@@ -401,6 +403,12 @@ class RNNPipe(TrainablePipe):
         super().__setstate__(state)
         self.register_extensions()
 
+    def _check_loaded(self) -> None:
+        """Check that what was loaded belongs together.
+
+        RAISES (ValueError): If it does not.
+        """
+
     @contextlib.contextmanager
     def _loading(self, source: str) -> Iterator[None]:
         """Keep the settings while a saved component is read, and explain errors."""
@@ -408,9 +416,10 @@ class RNNPipe(TrainablePipe):
         try:
             yield
             self.cfg.update(settings)
-        except (ValueError, KeyError, TypeError, IndexError, UnpackException) as error:
+            self._check_loaded()
+        except _LOADING_ERRORS as error:
             raise ValueError(
-                f"Can't load the component '{self.name}' {source}: {error or 'incomplete file'}. "
+                f"Can't load the component '{self.name}' {source}: {str(error).rstrip('.') or 'incomplete file'}. "
                 f"If the files were copied or downloaded, do so again; else train again."
             ) from error
         self.register_extensions()

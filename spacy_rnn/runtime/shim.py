@@ -24,6 +24,7 @@ from .optimizer import AdamW, forget_resized, new_id, parameter_key
 from .process import prepare_process
 from .serialization import (
     Weights,
+    check_shapes,
     load_weights,
     network_to_bytes,
     read_graphs,
@@ -368,14 +369,17 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         graphs hold are left out if these predict without torch."""
         if not self.is_built:
             return b""
-        state = {"outputs": self.outputs, "features": self.features.to_dict()}
+        state = {
+            "settings": self.architecture.network_settings,
+            "outputs": self.outputs,
+            "features": self.features.to_dict(),
+        }
         if self.network is not None:
             graphs, weights = self.network.graphs, self.network.weights
         else:
             graphs, weights = self.engine.graphs, weights_of(self.module)
         own = self.architecture.graph_names(self.features, self.outputs)
         if graphs and own:
-            state["settings"] = self.architecture.network_settings
             paths = tuple(f"{name}." for name in own)
             weights = {n: weight for n, weight in weights.items() if not n.startswith(paths)}
         return network_to_bytes(weights, state, graphs)
@@ -390,10 +394,12 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
             return self
         state, weights = read_state(data), read_weights(data)
         graphs = read_graphs(state, weights)
+        self.architecture.check_settings(state["settings"])
         try:
             self.features.from_dict(state["features"])
             if graphs and self.architecture.graph_names(self.features, state["outputs"]):
-                return self._take_graphs(graphs, weights, state)
+                return self._take_graphs(graphs, weights, state["outputs"])
+            self._check_sizes(weights, state["outputs"])
             self.build(state["outputs"])
             load_weights(self.module, weights)
         except (KeyError, RuntimeError) as error:
@@ -406,8 +412,18 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         self.engine.predictor(self.module)
         return self
 
+    def _check_sizes(self, weights: Weights, outputs: dict[str, int]) -> None:
+        """Compare the sizes of the network with those of weights before it takes up memory."""
+        try:
+            with torch.device("meta"):
+                module = self.architecture.module(self.features, outputs)
+        except RuntimeError:
+            # A part of another package can read numbers that it has not without memory.
+            return
+        check_shapes(module, weights)
+
     def _take_graphs(
-        self, graphs: Graphs, weights: Weights, state: dict[str, Any]
+        self, graphs: Graphs, weights: Weights, outputs: dict[str, int]
     ) -> TorchShim[FeaturesT, ModuleT]:
         """Become the shim of a compressed component."""
         from .graphs import GraphNetwork
@@ -417,9 +433,9 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
                 f'The pipeline is compressed and has no weights for torch: set engine = "onnx" in '
                 f"[components.NAME] of the config, or {USE_ORIGINAL}"
             )
-        self.architecture.check_graphs(graphs, self.features, state)
+        self.architecture.check_graphs(graphs, self.features, outputs)
         self.network = GraphNetwork(graphs, weights)
-        self.outputs = state["outputs"]
+        self.outputs = outputs
         for target, n in self.outputs.items():
             width = self.network.outputs[target]
             if width != n:

@@ -8,6 +8,8 @@ import pytest
 import spacy
 from spacy.tokens import Doc
 
+from spacy_rnn.checksums import write_record
+
 from ..helpers.kinds import KINDS, TOKEN_KINDS
 from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, make_trained
 
@@ -54,6 +56,7 @@ def edit(path, old, new):
     data = file.read_bytes()
     assert old in data and len(old) == len(new)
     file.write_bytes(data.replace(old, new))
+    write_record(file.parent, "RNNTagger")
 
 
 @pytest.fixture
@@ -167,7 +170,7 @@ def test_without_weights_torch_is_an_error(saved):
     ],
 )
 def test_graphs_of_other_settings_are_an_error(setting, value, now, saved):
-    with pytest.raises(ValueError, match=f"written for other settings: {now}"):
+    with pytest.raises(ValueError, match=f"saved with other settings: {now}"):
         spacy.load(saved, config={f"components.rnn_tagger.model.{setting}": value})
 
 
