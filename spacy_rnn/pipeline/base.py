@@ -1,37 +1,29 @@
-"""Base of all components: training, errors, and how they are stored."""
+"""Base of all components: training and errors."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
-import srsly
-from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
-from spacy.util import ensure_path
 from spacy.vocab import Vocab
-from srsly.msgpack import UnpackException
 from thinc.api import Model, Optimizer, set_dropout_rate
 
 from ..architectures.base import input_of_doc
-from ..atomic import replace_folder
-from ..checksums import check, check_folder, checksum, make_record, write_record
 from ..config.signature import to_config
 from ..features.vocabulary import TEXT
 from ..runtime.attribution import AttributionTarget, EncoderInput
 from ..runtime.model import Targets, begin_update
 from ..runtime.shim import TorchShim, shim_of
 from .annotation import LOST_BY_READERS, annotation_of, has_annotation
+from .storing import StoredPipe
 
 logger = logging.getLogger("spacy_rnn")
 
-#: raised by data of another form than expected
-_LOADING_ERRORS = (ValueError, LookupError, TypeError, AttributeError, UnpackException)
 #: a loss, and the callback that adds its gradient, times a factor, to those of the weights
 LossAndBackprop = Tuple[float, Callable[[float], None]]
 
@@ -66,7 +58,7 @@ class ReadLimits:
     step: Optional[int] = None
 
 
-class RNNPipe(TrainablePipe):
+class RNNPipe(StoredPipe):
     """Base of the components.
 
     A subclass implements, in the order in which they are called:
@@ -89,10 +81,6 @@ class RNNPipe(TrainablePipe):
     encoder_inputs, attribution_target: The vectors that the encoder reads of a doc, and a
         prediction as a differentiable score of them.
 
-    `cfg` holds the settings, and values that belong to the weights. When a saved component is
-    loaded, only the latter (`PERSISTED_CFG`) are read from its `cfg`; settings come from
-    config.cfg.
-
     vocab (Vocab): The shared vocabulary.
     model (Model): The thinc model of the network.
     name (str): The component's name in the pipeline.
@@ -101,8 +89,6 @@ class RNNPipe(TrainablePipe):
     **state: Initial values of what belongs to the weights.
     """
 
-    #: the keys of `cfg` that are saved and loaded with the weights
-    PERSISTED_CFG: Tuple[str, ...] = ("labels",)
     #: True after training has warned of examples without annotation
     _warned_of_missing = False
     #: True after the first update
@@ -129,10 +115,6 @@ class RNNPipe(TrainablePipe):
         """The shim of the model, which holds the torch module (TorchShim)."""
         shim = shim_of(self.model)
         return shim
-
-    def register_extensions(self) -> None:
-        """Register the extensions that the settings name. Called wherever the component is made,
-        loaded, unpickled or copied, since extensions belong to the process."""
 
     # Training
 
@@ -350,76 +332,3 @@ class RNNPipe(TrainablePipe):
         RETURNS (AttributionTarget): Its score as a differentiable function of the encoder's input.
         """
         raise NotImplementedError
-
-    # Storing
-
-    def to_disk(self, path: Any, *, exclude: Iterable[str] = tuple()) -> None:
-        """Save the component to a directory, whole or not at all.
-
-        path (Union[str, Path]): The directory.
-        exclude (Iterable[str]): String names of serialization fields to exclude.
-        """
-        with replace_folder(ensure_path(path)) as folder:
-            super().to_disk(folder, exclude=exclude)
-            write_record(folder, type(self).__name__)
-
-    def from_disk(self, path: Any, *, exclude: Iterable[str] = tuple()) -> RNNPipe:
-        """Load the component from a directory.
-
-        path (Union[str, Path]): The directory.
-        exclude (Iterable[str]): String names of serialization fields to exclude.
-        RETURNS (RNNPipe): The component.
-        RAISES (ValueError): If its files are damaged, of a newer format, or do not fit the config.
-        """
-        with self._loading(f"from {path}"):
-            check_folder(ensure_path(path), type(self).__name__, exclude)
-            return super().from_disk(path, exclude=exclude)
-
-    def to_bytes(self, *, exclude: Iterable[str] = tuple()) -> bytes:
-        """Serialize the component.
-
-        exclude (Iterable[str]): String names of serialization fields to exclude.
-        RETURNS (bytes): The serialized component.
-        """
-        data = super().to_bytes(exclude=exclude)
-        record = make_record(type(self).__name__, {"data": checksum([data])})
-        saved: bytes = srsly.msgpack_dumps({**record, "data": data})
-        return saved
-
-    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = tuple()) -> RNNPipe:
-        """Load the component from a bytestring.
-
-        bytes_data (bytes): The serialized component.
-        exclude (Iterable[str]): String names of serialization fields to exclude.
-        RETURNS (RNNPipe): The component.
-        RAISES (ValueError): As `from_disk`.
-        """
-        with self._loading("from bytes"):
-            saved = srsly.msgpack_loads(bytes_data)
-            check(saved, type(self).__name__, {"data": checksum([saved["data"]])})
-            return super().from_bytes(saved["data"], exclude=exclude)
-
-    def __setstate__(self, state: Any) -> None:
-        super().__setstate__(state)
-        self.register_extensions()
-
-    def _check_loaded(self) -> None:
-        """Check that what was loaded belongs together.
-
-        RAISES (ValueError): If it does not.
-        """
-
-    @contextlib.contextmanager
-    def _loading(self, source: str) -> Iterator[None]:
-        """Keep the settings while a saved component is read, and explain errors."""
-        settings = {key: value for key, value in self.cfg.items() if key not in self.PERSISTED_CFG}
-        try:
-            yield
-            self.cfg.update(settings)
-            self._check_loaded()
-        except _LOADING_ERRORS as error:
-            raise ValueError(
-                f"Can't load the component '{self.name}' {source}: {str(error).rstrip('.') or 'incomplete file'}. "
-                f"If the files were copied or downloaded, do so again; else train again."
-            ) from error
-        self.register_extensions()
