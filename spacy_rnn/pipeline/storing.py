@@ -99,8 +99,9 @@ class StoredPipe(TrainablePipe):
             self.cfg.update(settings)
             self._check_loaded()
         except _LOADING_ERRORS as error:
+            problem = str(error).rstrip(".") or "incomplete file"
             raise ValueError(
-                f"Can't load the component '{self.name}' {source}: {str(error).rstrip('.') or 'incomplete file'}. "
+                f"Can't load the component '{self.name}' {source}: {problem}. "
                 f"If the files were copied or downloaded, do so again; else train again."
             ) from error
         self.register_extensions()

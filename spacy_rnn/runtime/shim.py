@@ -2,7 +2,7 @@
 
 thinc's own PyTorchShim switches the module between training and evaluation at each prediction
 (wrong predictions in threads), clips each tensor's gradient alone, cannot average torch weights and
-pickles them. This one keeps the module in evaluation mode except during a training step,
+pickles them. This one keeps the module in evaluation mode and trains a view of its weights,
 normalizes and clips the gradient as a whole, averages, and stores weights as safetensors.
 """
 
@@ -102,8 +102,6 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         self.gradient_norm: float | None = None
         self.skipped_steps = 0
         self.skipped_in_a_row = 0
-        #: the rate that the module's locked dropout has
-        self._dropout = 0.0
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -157,7 +155,6 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         self.outputs = dict(outputs)
         # What an optimizer knows of an earlier module is of no use to this one.
         self.id = new_id()
-        self._dropout = 0.0
         module = self.architecture.module(self.features, self.outputs)
         self._model = module.to(get_torch_default_device()).eval()
         self.word_cache.clear()
@@ -208,19 +205,13 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         """Compute with the module with gradients.
 
         dropout (float): The rate of locked dropout.
-        YIELDS (ModuleT): The module, in training mode.
+        YIELDS (ModuleT): The module in training mode, as a view of its weights: the module itself
+            stays in evaluation mode, for threads that predict.
         """
         self.engine.begin_change()
-        module = self.module
-        if dropout != self._dropout:
-            nn.dropout.set_dropout_rate(module, dropout)
-            self._dropout = dropout
-        module.train()
-        try:
-            with computing.lock, self._autocast():
-                yield module
-        finally:
-            module.eval()
+        view: Any = nn.dropout.training_view(self.module, dropout)
+        with computing.lock, self._autocast():
+            yield view
 
     def begin_update(  # type: ignore[override]
         self, loss: Tensor, n_items: float
@@ -333,7 +324,9 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
 
     @contextlib.contextmanager
     def use_params(self, params: dict[Any, Any]) -> Iterator[None]:
-        """Use averaged weights inside the block.
+        """Use averaged weights inside the block. They take the place of the weights, so that threads
+        that predict meanwhile use them too, or a mixture while they are copied: let other threads
+        wait, or predict with a copy of the pipeline.
 
         params (dict[Any, Any]): Averages by the key of a parameter, also of other modules.
         """
