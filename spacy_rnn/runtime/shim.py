@@ -324,9 +324,9 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
 
     @contextlib.contextmanager
     def use_params(self, params: dict[Any, Any]) -> Iterator[None]:
-        """Use averaged weights inside the block. They take the place of the weights, so that threads
-        that predict meanwhile use them too, or a mixture while they are copied: let other threads
-        wait, or predict with a copy of the pipeline.
+        """Use averaged weights inside the block. They take the place of the weights, also for
+        threads that predict meanwhile, which get a mixture while they are copied: let these wait,
+        or predict with a copy of the pipeline.
 
         params (dict[Any, Any]): Averages by the key of a parameter, also of other modules.
         """
