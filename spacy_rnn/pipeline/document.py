@@ -12,6 +12,7 @@ from thinc.api import Config
 from ..architectures.many_to_one import output_score, predict_attention
 from ..extensions import set_token_extension, sum_values
 from ..runtime.attribution import AttributionTarget, label_index
+from ..validation import extension_name
 from .base import ReadLimits
 from .labels import EngineSettings, LabelPipe
 
@@ -53,6 +54,9 @@ class DocumentSettings(EngineSettings):
     """
 
     attention_attr: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        extension_name(attention_attr=self.attention_attr)
 
 
 class DocumentPrediction(NamedTuple):

@@ -28,7 +28,7 @@ from ..extensions import set_span_extension, set_token_extension, single_value
 from ..features.tag_scheme import TagScheme
 from ..runtime.attribution import AttributionTarget, check_index, label_index
 from ..runtime.model import Targets
-from ..validation import at_least
+from ..validation import at_least, extension_name
 from .annotation import attribute_labels, label_indices
 from .base import ExampleStats
 from .entity_annotation import (
@@ -73,6 +73,11 @@ class EntityRecognizerSettings(EngineSettings):
     scheme: Literal["bio", "biluo"] = "biluo"
     confidence_attr: Optional[str] = None
     probabilities_attr: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        extension_name(
+            confidence_attr=self.confidence_attr, probabilities_attr=self.probabilities_attr
+        )
 
 
 @Language.factory(

@@ -25,7 +25,7 @@ from ..extensions import set_doc_extension
 from ..features.normalization import required_texts
 from ..runtime.attribution import AttributionTarget, EncoderInput, check_index
 from ..runtime.model import Targets
-from ..validation import at_least, rate
+from ..validation import at_least, extension_name, probability, rate
 from .alignment import Alignment, align
 from .base import ExampleStats, ReadLimits, RNNPipe
 from .document import excerpt
@@ -85,6 +85,9 @@ class TranslatorSettings:
     def __post_init__(self) -> None:
         rate(label_smoothing=self.label_smoothing)
         at_least(0, max_length=self.max_length)
+        extension_name(attr=self.attr)
+        if not hasattr(self.teacher_forcing, "__next__"):
+            probability(teacher_forcing=self.teacher_forcing)
 
 
 @Language.factory(
