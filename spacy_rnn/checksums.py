@@ -50,10 +50,12 @@ def check(record: Any, component: str, checksums: Mapping[str, str]) -> None:
     except (TypeError, KeyError, ValueError) as error:
         raise ValueError(f"'{RECORD}' is damaged") from error
     if saved_by != component:
-        raise ValueError(f"it is a saved {saved_by}, which a {component} cannot read")
+        raise ValueError(
+            f"'{RECORD}' is that of the component class {saved_by}, not of {component}"
+        )
     for name in sorted({*saved, *checksums}):
         if name not in checksums:
-            raise ValueError(f"'{name}' is missing")
+            raise ValueError(f"'{name}', which is in '{RECORD}', is missing")
         if saved.get(name) != checksums[name]:
             raise ValueError(
                 f"'{name}' is damaged, or of another component: its checksum is "

@@ -93,7 +93,8 @@ def test_the_vocabulary_of_a_component_that_is_saved_alone_is_checked(tmp_path):
 @pytest.mark.parametrize("name", ["cfg", "model", "checksums"])
 def test_a_missing_file_is_an_error_that_names_it(saved, name):
     (saved / name).unlink()
-    assert f"'{name}' is missing" in error_of(saved.parent)
+    message = error_of(saved.parent)
+    assert f"'{name}'" in message and "is missing" in message
 
 
 def test_weights_that_are_not_finite_are_an_error_that_names_them(kind, saved):
@@ -121,10 +122,10 @@ def test_the_files_of_two_components_of_one_shape_cannot_be_exchanged(kind, save
 def test_a_component_of_another_class_is_an_error_that_names_both(tmp_path):
     make_trained("rnn_textcat").to_disk(tmp_path)
     pipe = make_pipeline("rnn_regressor").get_pipe("rnn_regressor")
-    with pytest.raises(ValueError, match="a saved RNNTextCategorizer, which a RNNRegressor"):
+    with pytest.raises(ValueError, match="class RNNTextCategorizer, not of RNNRegressor"):
         pipe.from_disk(tmp_path / "rnn_textcat")
     data = make_trained("rnn_textcat").get_pipe("rnn_textcat").to_bytes()
-    with pytest.raises(ValueError, match="a saved RNNTextCategorizer, which a RNNRegressor"):
+    with pytest.raises(ValueError, match="class RNNTextCategorizer, not of RNNRegressor"):
         pipe.from_bytes(data)
 
 
