@@ -6,7 +6,18 @@ import contextlib
 import logging
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import numpy as np
 from spacy.pipeline import TrainablePipe
@@ -21,7 +32,10 @@ from ..architectures.base import input_of_doc
 from ..atomic import replace_folder
 from ..config.signature import to_config
 from ..features.vocabulary import TEXT
+from ..onnx.encoder import measured_bounds
+from ..onnx.networks import write_graphs
 from ..runtime.attribution import AttributionTarget, EncoderInput
+from ..runtime.engine import EngineSettings
 from ..runtime.model import Targets, begin_update
 from ..runtime.shim import TorchShim, shim_of
 from .annotation import LOST_BY_READERS, annotation_of, has_annotation
@@ -92,7 +106,7 @@ class RNNPipe(TrainablePipe):
     vocab (Vocab): The shared vocabulary.
     model (Model): The thinc model of the network.
     name (str): The component's name in the pipeline.
-    settings (Any): The component's settings, a dataclass.
+    settings (EngineSettings): The component's settings.
     scorer (Optional[Callable]): The scoring method.
     **state: Initial values of what belongs to the weights.
     """
@@ -107,7 +121,7 @@ class RNNPipe(TrainablePipe):
         vocab: Vocab,
         model: Model,
         name: str,
-        settings: Any,
+        settings: EngineSettings,
         scorer: Optional[Callable],
         **state: Any,
     ):
@@ -116,6 +130,7 @@ class RNNPipe(TrainablePipe):
         self.name = name
         self.scorer = scorer
         self.cfg: Dict[str, Any] = {**to_config(settings), **state}
+        self.shim.engine.name = settings.engine
         self.register_extensions()
 
     @property
@@ -345,6 +360,21 @@ class RNNPipe(TrainablePipe):
         raise NotImplementedError
 
     # Storing
+
+    def write_graphs(self, docs: Sequence[Doc], int8: bool = False) -> None:
+        """Write the network as ONNX graphs, which are saved with the component and run by the
+        engine "onnx".
+
+        docs (Sequence[Doc]): Typical documents, on which the ranges of numbers are measured.
+        int8 (bool): Compute with 8-bit integers, and store tables so.
+        RAISES (TypeError): If a part of the network has no graph.
+        RAISES (ValueError): If ONNX has no operator for a cell, or the engine is "onnx" already.
+        """
+        shim = self.shim
+        shim.engine.begin_change()
+        with measured_bounds(shim.module) as bounds:
+            self.model.predict(list(docs))
+        shim.engine.replace_graphs(write_graphs(shim.module, bounds if int8 else None))
 
     def to_disk(self, path: Any, *, exclude: Iterable[str] = tuple()) -> None:
         """Save the component to a directory, whole or not at all.

@@ -28,6 +28,7 @@ from ..extensions import set_span_extension, set_token_extension, single_value
 from ..features.tag_scheme import TagScheme
 from ..nn.losses import MISSING
 from ..runtime.attribution import AttributionTarget, check_index, label_index
+from ..runtime.engine import EngineSettings
 from ..runtime.model import Targets
 from ..validation import at_least
 from .annotation import attribute_labels, label_indices
@@ -39,7 +40,6 @@ from .entity_annotation import (
     rule_out_tags,
     set_entities,
 )
-from .labels import EngineSettings
 from .rehearsal import RehearsingPipe
 from .tagger import DEFAULT_MODEL as TAGGER_MODEL
 

@@ -19,11 +19,11 @@ from ..extensions import set_token_extension, single_value
 from ..nn.losses import MISSING
 from ..nn.tagger import tagging_divergence, tagging_loss
 from ..runtime.attribution import AttributionTarget, check_index, label_index
+from ..runtime.engine import EngineSettings
 from ..runtime.model import Targets
 from ..validation import probability, rate
 from .annotation import aligned_values, attribute_labels, label_indices
 from .base import ExampleStats
-from .labels import EngineSettings
 from .rehearsal import RehearsingPipe
 
 Target = Literal["tag", "pos", "morph"]

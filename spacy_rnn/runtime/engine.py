@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from torch import nn
@@ -15,6 +16,17 @@ _SET_TORCH = (
     'set engine = "torch" in [components.NAME] of the config, or load the pipeline so: '
     'spacy.load(path, config={"components.NAME.engine": "torch"}).'
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineSettings:
+    """Settings of all components.
+
+    engine (str): The library that predicts: "torch", or "onnx" for ONNX Runtime, where the command
+        ``compress`` has written graphs for it.
+    """
+
+    engine: EngineName = "torch"
 
 
 class Engine:
