@@ -28,6 +28,7 @@ from ..config.pieces import SentencePieces
 from ..config.search import Search
 from ..config.signature import with_fields_of
 from ..features.translation import TranslationVocabularies
+from ..nn.losses import log_probabilities
 from ..nn.search import Hypothesis, SearchOptions, search
 from ..nn.translator import SourceBatch, Translator, n_correct, translation_loss
 from ..runtime.architecture import Architecture
@@ -185,7 +186,7 @@ class TranslatorArchitecture(Architecture[TranslationVocabularies, Translator, O
             with shim.inference() as network:
                 batch_sources = _collate(shim, [sources[i] for i in batch])
                 scores = network(batch_sources, decoder_input, valid_positions)
-                loss += float(translation_loss(scores, {"pieces": decoder_target}))
+                loss -= float(log_probabilities(scores, decoder_target).sum())
                 correct += int(n_correct(scores, decoder_target))
             n_pieces += len(decoder_target)
         return TeacherForcedScores(correct / n_pieces, math.exp(loss / n_pieces))
