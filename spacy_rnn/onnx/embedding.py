@@ -50,7 +50,7 @@ def _(part: SubwordRNN, graph: Graph) -> str:
     sizes = graph.cast(lengths, "int32")
     encoder = part.encoder
     layer: Any = encoder.layers[0]
-    _, last = recurrent_layer(graph, layer, encoder.cell, encoder.direction, by_step, sizes)
+    _, (last, *_) = recurrent_layer(graph, encoder.cell, layer, encoder.direction, by_step, sizes)
     by_word = graph.add("Transpose", last, perm=[1, 0, 2])
     return graph.add("Reshape", by_word, graph.integers(0, part.output_size))
 

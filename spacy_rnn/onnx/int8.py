@@ -9,6 +9,8 @@ are divided by a bound and clipped. As sums of integers are exact, nothing else 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 from torch import nn
 
@@ -27,26 +29,33 @@ _SATURATED = 20.0
 
 
 def int8_lstm(
-    graph: Graph, layer: nn.LSTM, direction: Direction, x: str, lengths: str, bound: np.ndarray
-) -> str:
+    graph: Graph,
+    layer: nn.LSTM,
+    direction: Direction,
+    x: str,
+    lengths: str,
+    bound: np.ndarray,
+    initial: Sequence[str] = (),
+) -> tuple[str, list[str]]:
     """Run an LSTM over padded sequences; see `recurrent_layer`.
 
     bound (np.ndarray): The largest magnitude of each input, float32 (D,). What is beyond is
         clipped.
-    RETURNS (str): The states, float32 (T, B, directions * H).
     """
     bound = np.where(bound > 0, bound, 1.0)
     weights = _with_fixed(weights_of(layer, "lstm"), bound)
     of_input, hidden = _operand(graph, weights.input), _operand(graph, weights.hidden)
-    states = graph.add(
+    hidden_before, cells_before = _initial_states(graph, x, initial, weights.hidden)
+    states, *final = graph.add_many(
         "DynamicQuantizeLSTM",
+        3,
         _fixed_range(graph, x, bound),
         of_input[0],
         hidden[0],
         graph.constant(weights.bias),
         lengths,
-        "",
-        _initial_cells(graph, x, weights.hidden),
+        hidden_before,
+        cells_before,
         "",
         *of_input[1:],
         *hidden[1:],
@@ -55,8 +64,10 @@ def int8_lstm(
         direction=DIRECTIONS[direction],
     )
     start, end = graph.integers(0), graph.integers(layer.hidden_size)
-    own = graph.add("Slice", states, start, end, graph.integers(3))
-    return side_by_side(graph, own, len(weights.input) * layer.hidden_size)
+    own, *final = (
+        graph.add("Slice", all_, start, end, graph.integers(-1)) for all_ in [states, *final]
+    )
+    return side_by_side(graph, own, len(weights.input) * layer.hidden_size), final
 
 
 def _fixed_range(graph: Graph, x: str, bound: np.ndarray) -> str:
@@ -69,14 +80,24 @@ def _fixed_range(graph: Graph, x: str, bound: np.ndarray) -> str:
     return graph.add("Concat", clipped, ends, axis=2)
 
 
-def _initial_cells(graph: Graph, x: str, hidden: np.ndarray) -> str:
-    """Cells of zeros, but for those of the two units, (directions, B, H + 2)."""
+def _initial_states(
+    graph: Graph, x: str, initial: Sequence[str], hidden: np.ndarray
+) -> Iterator[str]:
+    """The hidden states and the cells, zeros by default, with those of the two units:
+    (directions, B, H + 2) each."""
     directions, _, size = hidden.shape
-    cells = np.zeros((directions, 1, size), dtype="float32")
-    cells[..., -2:] = _SATURATED, -_SATURATED
     rows = axis_size(graph, x, 1)
-    shape = graph.add("Concat", graph.integers(directions), rows, graph.integers(size), axis=0)
-    return graph.add("Expand", graph.constant(cells), shape)
+
+    def for_all_rows(vector: np.ndarray) -> str:
+        shape = [graph.integers(directions), rows, graph.integers(len(vector))]
+        return graph.add("Expand", graph.constant(vector), graph.add("Concat", *shape, axis=0))
+
+    for k, value in enumerate((1.0, _SATURATED)):
+        fixed = np.array([value, -value])
+        if initial:
+            yield graph.add("Concat", initial[k], for_all_rows(fixed), axis=2)
+        else:
+            yield for_all_rows(np.concatenate([np.zeros(size - _FIXED), fixed]))
 
 
 def _with_fixed(weights: Weights, bound: np.ndarray) -> Weights:
@@ -101,6 +122,30 @@ def _with_fixed(weights: Weights, bound: np.ndarray) -> Weights:
         hidden.reshape(directions, gates, -1),
         bias.reshape(directions, -1),
     )
+
+
+def int8_product(graph: Graph, x: str, weight: np.ndarray) -> str:
+    """Multiply vectors by a matrix. Each vector is rounded by a scale of its own, so that no other
+    one matters.
+
+    x (str): float32 (..., K).
+    weight (np.ndarray): float32 (M, K).
+    RETURNS (str): float32 (..., M).
+    """
+    integers, scale = quantized(weight, _LARGEST)
+    magnitude = graph.add("ReduceMax", graph.add("Abs", x), axes=[-1], keepdims=1)
+    magnitude = graph.add("Max", magnitude, graph.constant(np.finfo("float32").tiny))
+    unit, zero = graph.constant(1 / 127), graph.constant(128, "uint8")
+    y = graph.add(
+        "MatMulIntegerToFloat",
+        graph.add("QuantizeLinear", graph.add("Div", x, magnitude), unit, zero),
+        graph.constant(integers.T, "int8"),
+        unit,
+        graph.constant(scale[:, 0]),
+        zero,
+        domain=CONTRIB,
+    )
+    return graph.add("Mul", y, magnitude)
 
 
 def quantized(rows: np.ndarray, largest: int = 127) -> tuple[np.ndarray, np.ndarray]:

@@ -8,19 +8,21 @@ from typing import Optional
 
 from torch import nn
 
+from ..nn.decoder import Decoder
 from ..nn.embedding import WordModule
 from ..nn.rnn import Encoder
+from .decoder import decode
 from .embedding import embed_words
 from .encoder import Bounds, encode
 from .graph import Graph
-from .layers import linear
+from .linear import linear
 from .parts import Graphs, parts_of
 
 
 def write_graphs(network: nn.Module, bounds: Optional[Mapping[str, Bounds]] = None) -> Graphs:
     """Write the graphs of a network.
 
-    network (nn.Module): A network of tokens.
+    network (nn.Module): The network.
     bounds (Optional[Mapping[str, Bounds]]): Store tables and run LSTMs with 8-bit integers, where
         the inputs of each encoder are within these bounds; see `measured_bounds`.
     RETURNS (Graphs): The graphs.
@@ -42,9 +44,11 @@ def write_part(part: nn.Module, graph: Graph, bounds: Optional[Bounds] = None) -
 
     part (nn.Module): The part. One that embeds words reads their arrays under their own names, an
         encoder ``x``, float32 (T, B, D), and ``lengths``, int32 (B,), a linear layer
-        ``x``, float32 (N, K). Past the end of a sequence an encoder's output means nothing.
+        ``x``, float32 (N, K); for a decoder see `decode`. Past the end of a sequence an encoder's
+        output means nothing. One of one direction also reads ``state``, the states before the
+        sequences, float32 (S, depth, B, H), and has a second output ``final``, those after them.
     graph (Graph): The graph, still empty.
-    bounds (Optional[Bounds]): Of an encoder; see `encode`.
+    bounds (Optional[Bounds]): Of an encoder or of the layers of a decoder; see `encode`.
     """
     raise TypeError(f"A part of type {type(part).__name__} has no ONNX graph.")
 
@@ -58,8 +62,20 @@ def _(part: WordModule, graph: Graph, bounds: Optional[Bounds] = None) -> None:
 def _(part: Encoder, graph: Graph, bounds: Optional[Bounds] = None) -> None:
     x = graph.input("x", "float32", "steps", "sequences", part.input_size)
     lengths = graph.input("lengths", "int32", "sequences")
-    states = encode(graph, part, x, lengths, bounds)
-    graph.output("y", states, "float32", "steps", "sequences", part.output_size)
+    n_states, depth, _, size = part.state_size(0)
+    axes = (n_states, depth, "sequences", size)
+    # Both directions are read at once and from the ends.
+    carries = part.is_recurrent and part.direction != "both"
+    state = graph.input("state", "float32", *axes) if carries else ""
+    y, final = encode(graph, part, x, lengths, bounds, state)
+    graph.output("y", y, "float32", "steps", "sequences", part.output_size)
+    if carries:
+        graph.output("final", final, "float32", *axes)
+
+
+@write_part.register
+def _(part: Decoder, graph: Graph, bounds: Optional[Bounds] = None) -> None:
+    decode(graph, part, bounds)
 
 
 @write_part.register

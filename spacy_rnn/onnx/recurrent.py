@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Sequence
 
 import numpy as np
 
@@ -48,13 +48,21 @@ def weights_of(layer: Any, cell: str) -> Weights:
 
 
 def recurrent_layer(
-    graph: Graph, layer: Any, cell: str, direction: Direction, x: str, lengths: str
-) -> tuple[str, str]:
+    graph: Graph,
+    cell: str,
+    layer: Any,
+    direction: Direction,
+    x: str,
+    lengths: str,
+    initial: Sequence[str] = (),
+) -> tuple[str, list[str]]:
     """Run a layer over padded sequences, which get the values that they have alone.
 
     x (str): float32 (T, B, D). lengths (str): int32 (B,).
-    RETURNS (Tuple[str, str]): The states, float32 (T, B, directions * H), and the last ones of each
-        direction, (directions, B, H).
+    initial (Sequence[str]): The states before the sequences, (directions, B, H) each; none for
+        zeros.
+    RETURNS (tuple[str, list[str]]): The outputs, float32 (T, B, directions * H), and the states
+        after the last steps, (directions, B, H) each.
     RAISES (ValueError): If ONNX has no operator for the cell.
     """
     if cell not in _OPERATORS:
@@ -70,19 +78,22 @@ def recurrent_layer(
         # ONNX Runtime multiplies a single row in another order: no row is ever alone.
         x = graph.add("Pad", x, graph.integers(0, 0, 0, 0, 1, 0))
         lengths = graph.add("Pad", lengths, graph.integers(0, 1))
-    states, last = graph.add_many(
+        initial = [graph.add("Pad", h, graph.integers(0, 0, 0, 0, 1, 0)) for h in initial]
+    states, *final = graph.add_many(
         operator,
-        2,
+        1 + CELLS[cell].n_states,
         x,
         *(graph.constant(part) for part in weights),
         lengths,
+        *initial,
         hidden_size=layer.hidden_size,
         direction=DIRECTIONS[direction],
         **settings,
     )
     if operator == "RNN":
-        states, last = _without_last_row(graph, states), _without_last_row(graph, last)
-    return side_by_side(graph, states, n_directions * layer.hidden_size), last
+        states = _without_last_row(graph, states)
+        final = [_without_last_row(graph, h) for h in final]
+    return side_by_side(graph, states, n_directions * layer.hidden_size), final
 
 
 def _without_last_row(graph: Graph, states: str) -> str:

@@ -16,7 +16,7 @@ class Session:
     model (bytes): The serialized graph.
 
     inputs (list[str]): Names of the arrays that the graph reads.
-    width (int): Width of the output.
+    width (int): Width of the first output.
     RAISES (ValueError): If ONNX Runtime cannot read the graph or lacks one of its operators.
     """
 
@@ -37,14 +37,18 @@ class Session:
         self._model = model
         self._session: Any = session
         self.inputs = [value.name for value in session.get_inputs()]
-        (output,) = session.get_outputs()
-        self.width: int = output.shape[-1]
+        self.width: int = session.get_outputs()[0].shape[-1]
 
     def __call__(self, arrays: dict[str, np.ndarray]) -> np.ndarray:
-        """Compute the output. Arrays that the graph does not read are left out."""
-        (found,) = self._session.run(None, {name: arrays[name] for name in self.inputs})
-        output: np.ndarray = found
-        return output
+        """Compute the first output; see `run`."""
+        return self.run(arrays)[0]
+
+    def run(self, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """Compute all outputs. Arrays that the graph does not read are left out."""
+        outputs: list[np.ndarray] = self._session.run(
+            None, {name: arrays[name] for name in self.inputs}
+        )
+        return outputs
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Session, (self._model,)
