@@ -32,6 +32,7 @@ class Softmax(nn.Module):
             nn.init.xavier_uniform_(self.linear.weight)
         else:
             self.linear.weight = weight  # type: ignore[assignment]
+            self.linear.in_features = weight.shape[1]
 
     def loss(self, states: Tensor, targets: Tensor) -> Tensor:
         """The summed cross-entropy of targets (N,) after states (N, H)."""
