@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from functools import singledispatch
-from typing import Optional
 
 from ..nn.attention import BahdanauAttention, DecoderAttention, DotAttention, GeneralAttention
 from ..nn.decoder import Decoder
-from .encoder import Bounds, encode
+from .encoder import encode
 from .graph import Graph
 from .layers import axis_size, sum_of
 from .linear import linear
 
 
-def decode(graph: Graph, decoder: Decoder, bounds: Optional[Bounds] = None) -> None:
+def decode(graph: Graph, decoder: Decoder) -> None:
     """Write a step, in which each hypothesis reads one piece.
 
     Inputs: the vectors of the pieces ``x``, float32 (N, E), and the states ``state``, float32
@@ -24,7 +23,6 @@ def decode(graph: Graph, decoder: Decoder, bounds: Optional[Bounds] = None) -> N
 
     graph (Graph): The graph, still empty.
     decoder (Decoder): The decoder.
-    bounds (Optional[Bounds]): Of the inputs of its layers; see `encode`.
     RAISES (TypeError): If the attention has no ONNX graph.
     """
     n_states, depth, _, size = decoder.layers.state_size(0)
@@ -36,9 +34,7 @@ def decode(graph: Graph, decoder: Decoder, bounds: Optional[Bounds] = None) -> N
         x = graph.add("Concat", x, graph.input("fed", "float32", "rows", size), axis=1)
     lengths = graph.add("Expand", graph.constant(1, "int32"), axis_size(graph, x, 0))
     step = graph.integers(0)
-    hidden, final = encode(
-        graph, decoder.layers, graph.add("Unsqueeze", x, step), lengths, bounds, state
-    )
+    hidden, final = encode(graph, decoder.layers, graph.add("Unsqueeze", x, step), lengths, state)
     y = graph.add("Squeeze", hidden, step)
     weights = ""
     if decoder.attention is not None:

@@ -2,65 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import Any, Iterator, Optional, Sequence
+from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from ..nn.decoder import Decoder
-from ..nn.layout import Grid
 from ..nn.rnn import Encoder
 from .graph import Graph
 from .int8 import int8_lstm
-from .layers import array, layer_norm
+from .layers import layer_norm
 from .linear import linear
-from .parts import parts_of
 from .recurrent import recurrent_layer
-
-#: the largest magnitude of each input of each layer, float32 (D,)
-Bounds = Sequence[np.ndarray]
-
-
-@contextmanager
-def measured_bounds(network: nn.Module) -> Iterator[dict[str, Bounds]]:
-    """Measure the bounds of a network's encoders on all sequences that they read in the block.
-
-    YIELDS (dict[str, Bounds]): Those of each encoder that has read a sequence.
-    """
-    found: dict[str, Bounds] = {}
-    encoders: dict[str, Any] = {
-        name: part.layers if isinstance(part, Decoder) else part
-        for name, part in parts_of(network)
-        if isinstance(part, (Encoder, Decoder))
-    }
-    for encoder in encoders.values():
-        encoder.__class__ = MeasuredEncoder
-        encoder.bounds = {}
-    try:
-        yield found
-    finally:
-        for name, encoder in encoders.items():
-            encoder.__class__ = Encoder
-            bounds = vars(encoder).pop("bounds")
-            if bounds:
-                found[name] = [array(bounds[k]) for k in range(len(encoder.layers))]
-
-
-class MeasuredEncoder(Encoder):
-    """An encoder that measures its bounds on all that it reads.
-
-    bounds (dict[int, Tensor]): Those of each layer, (D,).
-    """
-
-    bounds: dict[int, Tensor]
-
-    def _drop(self, layout: Grid, x: Tensor, place: int) -> Tensor:
-        largest = x.flatten(0, -2).abs().amax(dim=0)
-        before = self.bounds.get(place, largest)
-        self.bounds[place] = torch.maximum(before, largest)
-        return x
 
 
 def encode(
@@ -68,20 +19,19 @@ def encode(
     encoder: Encoder,
     x: str,
     lengths: str,
-    bounds: Optional[Bounds] = None,
     state: str = "",
 ) -> tuple[str, str]:
-    """Run all layers over padded sequences.
+    """Run all layers over padded sequences. With bounds an LSTM has 8-bit integers; other cells
+    have no such operator and stay in float32.
 
     x (str): float32 (T, B, input_size). lengths (str): int32 (B,).
-    bounds (Optional[Bounds]): Run an LSTM with 8-bit integers, on inputs within these bounds. Other
-        cells have no such operator and stay in float32, as all do without bounds.
     state (str): The states before the sequences, float32 (S, depth, B, H); zeros by default.
     RETURNS (tuple[str, str]): The outputs, float32 (T, B, output_size), which mean nothing past the
         end of a sequence, and the states after the last steps, (S, depth, B, H), if `state` is
         given.
     """
     width = encoder.input_size
+    bounds = None if graph.bounds is None else graph.bounds.get(encoder)
     finals = []
     layers: Any = zip(encoder.layers, encoder.norms, strict=True)
     for k, (layer, norm) in enumerate(layers):

@@ -32,7 +32,7 @@ from ..architectures.base import input_of_doc
 from ..atomic import replace_folder
 from ..config.signature import to_config
 from ..features.vocabulary import TEXT
-from ..onnx.encoder import measured_bounds
+from ..onnx.bounds import measured_bounds
 from ..onnx.networks import write_graphs
 from ..runtime.attribution import AttributionTarget, EncoderInput
 from ..runtime.engine import EngineSettings
