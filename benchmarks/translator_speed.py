@@ -278,7 +278,7 @@ def against_joeynmt(data: Data, size: Size, folder: Path, python: str | None) ->
         "train_vs_joeynmt": ratio(trained["bahdanau"], trained["JoeyNMT, bahdanau"]),
         "train_default_vs_joeynmt": ratio(trained["luong"], trained["JoeyNMT, bahdanau"]),
         "train_luong_vs_joeynmt": ratio(trained["luong"], trained["JoeyNMT, luong"]),
-        **dict(zip(DECODING, over_joeynmt, strict=True)),
+        **{f"{key}_vs_joeynmt": n for key, n in zip(DECODING, over_joeynmt, strict=True)},
     }
 
 
@@ -286,7 +286,7 @@ def write_for_joeynmt(
     data: Data, batches: Batches, test: Sequence[list[str]], nlp: Language, folder: Path
 ) -> None:
     """What benchmarks/peer_joeynmt.py reads."""
-    source, target = (data.pieces[side].pieces() for side in SIDES)
+    source, target = (data.pieces[side].pieces for side in SIDES)
     encoded = [data.pieces["source"].encode(batch) for batch in test]
     written = {
         "vocabularies": [source, target],

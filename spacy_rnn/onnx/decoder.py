@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import singledispatch
+from collections.abc import Callable
+from typing import Any
 
 from ..nn.attention import BahdanauAttention, DecoderAttention, DotAttention, GeneralAttention
 from ..nn.decoder import Decoder
@@ -49,6 +50,8 @@ def _attend(
     graph: Graph, decoder: Decoder, attention: DecoderAttention, hidden: str
 ) -> tuple[str, str]:
     """The attentional states of hidden states (N, H), and the attention (B, N / B, S)."""
+    if type(attention) not in _SCORES:
+        raise TypeError(f"An attention of type {type(attention).__name__} has no ONNX graph.")
     memory_size = decoder.bridge.in_features
     memory = graph.input("memory", "float32", "sources", "tokens", memory_size)
     mask = graph.input("mask", "bool", "sources", "tokens")
@@ -57,7 +60,7 @@ def _attend(
     sources = axis_size(graph, mask, 0)
     grid = graph.add("Concat", sources, graph.integers(-1, decoder.hidden_size), axis=0)
     query = graph.add("Reshape", hidden, grid)
-    weights = _softmax(graph, attention_scores(attention, graph, query, keys), mask)
+    weights = _softmax(graph, _SCORES[type(attention)](graph, attention, query, keys), mask)
     context = graph.add("MatMul", weights, memory)
     by_row = graph.add("Reshape", context, graph.integers(-1, memory_size))
     joined = graph.add("Concat", by_row, hidden, axis=1)
@@ -74,24 +77,20 @@ def _softmax(graph: Graph, scores: str, mask: str) -> str:
     return graph.add("Div", powers, total)
 
 
-@singledispatch
-def attention_scores(attention: DecoderAttention, graph: Graph, query: str, keys: str) -> str:
-    """The scores of an attention before the softmax; see `DecoderAttention.scores`.
-
-    RAISES (TypeError): If the attention has no ONNX graph.
-    """
-    raise TypeError(f"An attention of type {type(attention).__name__} has no ONNX graph.")
-
-
-@attention_scores.register(DotAttention)
-@attention_scores.register(GeneralAttention)
-def _(attention: DecoderAttention, graph: Graph, query: str, keys: str) -> str:
+def _product_scores(graph: Graph, attention: DecoderAttention, query: str, keys: str) -> str:
     return graph.add("MatMul", query, graph.add("Transpose", keys, perm=[0, 2, 1]))
 
 
-@attention_scores.register
-def _(attention: BahdanauAttention, graph: Graph, query: str, keys: str) -> str:
+def _bahdanau_scores(graph: Graph, attention: Any, query: str, keys: str) -> str:
     of_query = graph.add("Unsqueeze", linear(graph, attention.query, query), graph.integers(2))
     pairs = graph.add("Add", of_query, graph.add("Unsqueeze", keys, graph.integers(1)))
     scores = linear(graph, attention.score, graph.add("Tanh", pairs))
     return graph.add("Squeeze", scores, graph.integers(3))
+
+
+#: the scores of each attention before the softmax; a subclass may compute others
+_SCORES: dict[type[DecoderAttention], Callable[[Graph, Any, str, str], str]] = {
+    BahdanauAttention: _bahdanau_scores,
+    DotAttention: _product_scores,
+    GeneralAttention: _product_scores,
+}

@@ -20,6 +20,9 @@ NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 #: the fixed price of one time step of a graph, in rows
 STEP_OVERHEAD = 3.0
+#: Sources are padded to a multiple of this many tokens: products of attention are computed in
+#: blocks of so many, and the rest of them in another way.
+TOKENS = 16
 
 
 def with_graphs(network: NetworkT, graphs: Graphs) -> NetworkT:
@@ -165,6 +168,11 @@ class GraphDecoder(Decoder):
         vars(self).update(vars(decoder))
         self.stepwise = True
         self._session = session
+
+    def prepare_source(self, memory: Tensor, mask: Tensor) -> EncodedSource:
+        padding = -mask.shape[1] % TOKENS
+        memory = nn.functional.pad(memory, (0, 0, 0, padding))
+        return super().prepare_source(memory, nn.functional.pad(mask, (0, padding)))
 
     def _decode(
         self, vectors: Tensor, source: EncodedSource, state: DecoderState
