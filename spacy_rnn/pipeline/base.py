@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import Counter
-from dataclasses import dataclass
 from typing import (
     Any,
     Callable,
@@ -13,7 +12,6 @@ from typing import (
     Iterable,
     Iterator,
     List,
-    NamedTuple,
     Optional,
     Sequence,
     Tuple,
@@ -39,41 +37,12 @@ from ..runtime.engine import EngineSettings
 from ..runtime.model import Targets, begin_update
 from ..runtime.shim import TorchShim, shim_of
 from .annotation import LOST_BY_READERS, annotation_of, has_annotation
+from .reports import ExampleStats, ReadLimits
 
 logger = logging.getLogger("spacy_rnn")
 
 #: a loss, and the callback that adds its gradient, times a factor, to those of the weights
 LossAndBackprop = Tuple[float, Callable[[float], None]]
-
-
-class ExampleStats(NamedTuple):
-    """The contents of an example as a component sees them, for reports on a corpus.
-
-    words (Dict[str, List[str]]): The words of each input: `TEXT`, or the sides of a pair.
-    labels (Dict[str, List[Any]]): For each annotated target its labels, each as often as it is
-        annotated, or its numbers.
-    unusable (Dict[str, int]): How many annotations can be neither learned nor predicted, by reason.
-    """
-
-    words: Dict[str, List[str]]
-    labels: Dict[str, List[Any]] = {}
-    unusable: Dict[str, int] = {}
-
-
-@dataclass(frozen=True)
-class ReadLimits:
-    """Limits on what a component reads, in tokens; None for no limit.
-
-    batch (int): At once in prediction, padding included.
-    window (Optional[int]): Of one document at once in prediction.
-    max_length (Optional[int]): Of one document; the rest is left out.
-    step (Optional[int]): Units at once in training, independent of the batch.
-    """
-
-    batch: int
-    window: Optional[int] = None
-    max_length: Optional[int] = None
-    step: Optional[int] = None
 
 
 class RNNPipe(TrainablePipe):

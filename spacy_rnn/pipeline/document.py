@@ -14,8 +14,8 @@ from ..architectures.many_to_one import output_score, predict_attention
 from ..extensions import set_token_extension, sum_values
 from ..runtime.attribution import AttributionTarget, label_index
 from ..runtime.engine import EngineSettings
-from .base import ReadLimits
 from .labels import LabelPipe
+from .reports import ReadLimits
 
 #: the one target of the network
 TARGET = "text"

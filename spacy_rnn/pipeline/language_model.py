@@ -22,8 +22,9 @@ from ..features.normalization import required_texts
 from ..runtime.attribution import AttributionTarget, EncoderInput
 from ..runtime.engine import EngineSettings
 from ..validation import at_least
-from .base import ExampleStats, ReadLimits, RNNPipe
+from .base import RNNPipe
 from .conditions import CATS, Condition, ConditionReader
+from .reports import ExampleStats, ReadLimits
 
 DEFAULT_MODEL = Config().from_str(
     """

@@ -32,7 +32,6 @@ from ..runtime.engine import EngineSettings
 from ..runtime.model import Targets
 from ..validation import at_least
 from .annotation import attribute_labels, label_indices
-from .base import ExampleStats
 from .entity_annotation import (
     aligned_entities,
     encode_gold,
@@ -41,6 +40,7 @@ from .entity_annotation import (
     set_entities,
 )
 from .rehearsal import RehearsingPipe
+from .reports import ExampleStats
 from .tagger import DEFAULT_MODEL as TAGGER_MODEL
 
 #: that of the tagger, with one layer and a conditional random field

@@ -17,8 +17,8 @@ from ..extensions import set_doc_extension
 from ..nn.losses import squared_error
 from ..runtime.attribution import AttributionTarget
 from ..runtime.model import Targets
-from .base import ExampleStats
 from .document import DEFAULT_MODEL, DocumentPipe, DocumentSettings, excerpt
+from .reports import ExampleStats
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from ..runtime.engine import EngineSettings
 from ..runtime.model import Targets
 from ..validation import probability, rate
 from .annotation import aligned_values, attribute_labels, label_indices
-from .base import ExampleStats
 from .rehearsal import RehearsingPipe
+from .reports import ExampleStats
 
 Target = Literal["tag", "pos", "morph"]
 #: the token attribute of each target

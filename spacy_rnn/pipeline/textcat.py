@@ -22,9 +22,9 @@ from ..nn.losses import (
 )
 from ..runtime.model import Targets
 from ..validation import rate
-from .base import ExampleStats
 from .document import DEFAULT_MODEL, TARGET, DocumentPipe, DocumentSettings, excerpt
 from .rehearsal import RehearsingPipe
+from .reports import ExampleStats
 
 SCORE_WEIGHTS = {
     "cats_score": 1.0,

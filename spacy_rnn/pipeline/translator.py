@@ -26,7 +26,8 @@ from ..runtime.engine import EngineSettings
 from ..runtime.model import Targets
 from ..validation import at_least, rate
 from .alignment import Alignment, align
-from .base import ExampleStats, ReadLimits, RNNPipe
+from .base import RNNPipe
+from .reports import ExampleStats, ReadLimits
 from .sentences import Sentence, gaps_of, sentences_of
 
 DEFAULT_MODEL = Config().from_str(
