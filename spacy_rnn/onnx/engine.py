@@ -12,15 +12,12 @@ from torch import Tensor, nn
 from ..nn.decoder import Decoder, DecoderState, EncodedSource
 from ..nn.embedding import Arrays, WordModule
 from ..nn.layout import Grid, LayoutName, Padded
-from ..nn.ragged import group_by_length
 from ..nn.rnn import Encoder
 from .parts import parts_of
-from .session import Graphs, Session
+from .session import STEP_OVERHEAD, Graphs, Session, word_vectors
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
-#: the fixed price of one time step of a graph, in rows
-STEP_OVERHEAD = 3.0
 #: Sources are padded to a multiple of this many tokens: products of attention are computed in
 #: blocks of so many, and the rest of them in another way.
 TOKENS = 16
@@ -99,22 +96,7 @@ class GraphWords(WordModule):
 
     def forward(self, words: Arrays) -> Tensor:
         arrays = {name: words[name].numpy() for name in self._session.inputs}
-        units = [
-            name
-            for name, array in arrays.items()
-            if name + "_lengths" in arrays and array.dtype == np.int64
-        ]
-        if not units:
-            return torch.from_numpy(self._session(arrays))
-        # Words with a similar number of units are read together.
-        (name,) = units
-        lengths = np.maximum(arrays[name + "_lengths"], 1)
-        vectors = np.empty((len(lengths), self.output_size), dtype="float32")
-        for group in group_by_length(lengths, STEP_OVERHEAD):
-            some = {name: array[group] for name, array in arrays.items()}
-            some[name] = some[name][:, : lengths[group[0]]]
-            vectors[group] = self._session(some)
-        return torch.from_numpy(vectors)
+        return torch.from_numpy(word_vectors(self._session, arrays))
 
 
 class GraphEncoder(Encoder):

@@ -157,6 +157,21 @@ def test_without_weights_torch_is_an_error(saved):
         spacy.load(saved, config={"components.rnn_tagger.engine": "torch"})
 
 
+def test_the_engine_of_a_network_that_keeps_its_weights_can_be_changed(tmp_path):
+    original, kind = make_trained("rnn_translator"), KINDS["rnn_translator"]
+    path = save(with_graphs(original), tmp_path / "pipeline")
+    engine = {"components.rnn_translator.engine": "torch"}
+    nlp = spacy.load(path, config=engine)
+    assert nlp.get_pipe("rnn_translator").cfg["engine"] == "torch"
+    expected = kind.output(original, docs_of(original))
+    for one, other in zip(expected, kind.output(nlp, docs_of(nlp)), strict=True):
+        assert np.array_equal(one, other)
+    other = {"components.rnn_translator.model.encoder.residual": True}
+    spacy.load(path, config={**engine, **other})
+    with pytest.raises(ValueError, match="other settings: encoder.residual = False, now True"):
+        spacy.load(path, config=other)
+
+
 @pytest.mark.parametrize(
     "setting, value, now",
     [
