@@ -100,5 +100,5 @@ def _table(found: "Saliency") -> str:
     ]
     title = printable(found.summary)
     if found.gap is not None:
-        title += f" ; without tokens {found.baseline:.3f}, gap {found.gap:+.3f}"
+        title += f"; without tokens {found.baseline:.3f}, gap {found.gap:+.3f}"
     return title + table(rows, aligns=("l", "r"))
