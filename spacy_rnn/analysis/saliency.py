@@ -50,17 +50,21 @@ class Saliency(NamedTuple):
         """The probability of the prediction; None if its score is a value."""
         if self.scale == "value":
             return None
-        # The logistic function of log-odds, by a form that overflows for no score.
-        tanh = math.tanh(self.value / 2)
-        return (1 + tanh) / 2 if self.scale == "log-odds" else math.exp(self.value)
+        if self.scale == "log-probability":
+            return math.exp(self.value)
+        # The logistic function, by a form that does not overflow.
+        e = math.exp(-abs(self.value))
+        return (e if self.value < 0 else 1.0) / (1.0 + e)
 
     @property
     def summary(self) -> str:
         """The prediction with its probability and its score, as text."""
         prediction = self.prediction[:1].upper() + self.prediction[1:]
-        if self.probability is None:
+        p = self.probability
+        if p is None:
             return f"{prediction}: {self.value:.3f}"
-        return f"{prediction}: probability {self.probability:.3g} ({self.scale} {self.value:.3f})"
+        shown = f"{p:.3g}" if p < 0.9995 else "above 0.999"
+        return f"{prediction}: probability {shown} ({self.scale} {self.value:.3f})"
 
 
 def compute_saliency(

@@ -95,13 +95,32 @@ def test_what_is_explained_is_what_the_component_predicts(factory, method, devic
         scale, to_p = ("log-probability", np.exp) if log_probability else ("log-odds", expit)
         assert found.scale == scale
         assert found.probability == pytest.approx(to_p(found.value))
-        assert f": probability {found.probability:.3g} ({scale} " in found.summary
+        assert f" ({scale} {found.value:.3f})" in found.summary
     assert found.scores.dtype == np.float32 and found.scores.shape == (len(found.tokens),)
     read = {"rnn_lm": ["▁She", "▁eats", "▁one"]}.get(factory, TEXT.split())
     if factory == "rnn_translator":
         assert "".join(found.tokens).split("▁") == ["", *read]
     else:
         assert found.tokens == read
+
+
+@pytest.mark.parametrize(
+    "scale, value, summary",
+    [
+        ("log-odds", 2.0, "Predicted tag NN: probability 0.881 (log-odds 2.000)"),
+        ("log-odds", 9.0, "Predicted tag NN: probability above 0.999 (log-odds 9.000)"),
+        ("log-odds", -800.0, "Predicted tag NN: probability 0 (log-odds -800.000)"),
+        (
+            "log-probability",
+            -9.0,
+            "Predicted tag NN: probability 0.000123 (log-probability -9.000)",
+        ),
+        ("value", 3.25, "Predicted tag NN: 3.250"),
+    ],
+)
+def test_summary(scale, value, summary):
+    found = Saliency([], np.zeros(0), "predicted tag NN", scale, value, 0.0, None)
+    assert found.summary == summary
 
 
 @every_kind
