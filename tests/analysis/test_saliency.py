@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from spacy.tokens import Doc
 
-from spacy_rnn.analysis.saliency import METHODS, compute_saliency, integrated_gradients, occlusion
+from spacy_rnn.analysis.saliency import (
+    METHODS,
+    Saliency,
+    compute_saliency,
+    integrated_gradients,
+    occlusion,
+)
 from spacy_rnn.features.streams import BACKWARD, FORWARD
 
 from ..helpers.answers import (
@@ -110,11 +116,8 @@ def test_what_is_explained_is_what_the_component_predicts(factory, method, devic
         ("log-odds", 2.0, "Predicted tag NN: probability 0.881 (log-odds 2.000)"),
         ("log-odds", 9.0, "Predicted tag NN: probability above 0.999 (log-odds 9.000)"),
         ("log-odds", -800.0, "Predicted tag NN: probability 0 (log-odds -800.000)"),
-        (
-            "log-probability",
-            -9.0,
-            "Predicted tag NN: probability 0.000123 (log-probability -9.000)",
-        ),
+        ("log-odds", -40.0, "Predicted tag NN: probability 4.25e-18 (log-odds -40.000)"),
+        ("log-probability", -1.0, "Predicted tag NN: probability 0.368 (log-probability -1.000)"),
         ("value", 3.25, "Predicted tag NN: 3.250"),
     ],
 )
