@@ -210,7 +210,7 @@ def with_segmentations():
     nlp = make({"target_pieces": {"alpha": 0.0}}, {"beam": 5})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SubwordModel, "sample", sample)
-        train(nlp, make_examples(nlp), steps=60)
+        train(nlp, make_examples(nlp), steps=120)
     return nlp
 
 
@@ -240,7 +240,7 @@ def test_a_text_has_the_probability_of_its_segmentations(with_segmentations):
     assert best.text == TARGETS[0] and log_p[tuple(best.pieces)] == max(log_p.values())
     together = np.logaddexp(*log_p.values())
     # Rarer segmentations may be among them.
-    assert max(log_p.values()) + 0.002 < together < best.log_probability + 1e-4 < together + 0.5
+    assert max(log_p.values()) + 0.02 < together < best.log_probability + 1e-4 < together + 0.5
 
 
 # Too long
