@@ -1,5 +1,5 @@
 """Make the pictures of attention, saliency and hidden states in the documentation: screenshots by
-Chromium of what `spacy_rnn.viz` renders, on light and dark pages.
+Chromium of what `spacy_rnn.viz` renders.
 
     python docs/make_screenshots.py FOLDER
 
@@ -20,8 +20,6 @@ from spacy_rnn import viz
 
 IMAGES = Path(__file__).parent / "images"
 WIDTH, MARGIN = 760, 16  # pixels
-#: of Chromium's setting preferredColorScheme
-SCHEMES = {"": 1, "-dark": 0}
 
 
 def main() -> None:
@@ -45,16 +43,14 @@ def main() -> None:
     }
     IMAGES.mkdir(exist_ok=True)
     for name, page in pages.items():
-        for ending, scheme in SCHEMES.items():
-            take(page, IMAGES / f"{name}{ending}.png", scheme)
+        take(page, IMAGES / f"{name}.png")
 
 
-def take(page: str, path: Path, scheme: int) -> None:
+def take(page: str, path: Path) -> None:
     """Take a screenshot of a page, and cut off what is empty.
 
     page (str): The HTML page.
     path (Path): The PNG file to write.
-    scheme (int): The setting preferredColorScheme.
     """
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if browser is None:
@@ -74,7 +70,7 @@ def take(page: str, path: Path, scheme: int) -> None:
             "--hide-scrollbars",
             f"--user-data-dir={folder}/profile",
             f"--window-size={WIDTH},2000",
-            f"--blink-settings=preferredColorScheme={scheme}",
+            "--blink-settings=preferredColorScheme=1",
             f"--screenshot={png}",
         ]
         subprocess.run([browser, *options, html.as_uri()], check=True, capture_output=True)
