@@ -366,7 +366,9 @@ class RNNEntityRecognizer(RehearsingPipe):
         rows = self.encoder_inputs(doc)[0]
         ruled_out = np.zeros((len(doc), scheme.n_tags))
         rule_out_tags(scheme, self._label_values, doc, ruled_out)
+        kind = "tag"
         if label is None:
+            kind = "predicted tag"
             self.set_annotations([doc], self.predict([doc]))
             label = tags[preset_tags(scheme, self._label_values, doc)[token]]
         score = partial(
@@ -377,4 +379,4 @@ class RNNEntityRecognizer(RehearsingPipe):
             token=token,
             tag=label_index(label, tags, self.name),
         )
-        return AttributionTarget(rows, f"log-odds of the tag {label} of '{text}'", score)
+        return AttributionTarget(rows, f"{kind} {label} of '{text}'", "log-odds", score)

@@ -89,7 +89,7 @@ class RNNRegressor(DocumentPipe):
     scorer (Optional[Callable]): The scoring method.
     """
 
-    EXPLAINED_SCORE = "{}"
+    SCALE = "value"
 
     @with_fields_of(RegressorSettings)
     def __init__(

@@ -418,12 +418,14 @@ class RNNTagger(RehearsingPipe):
         if target not in targets:
             raise ValueError(f"'{self.name}' has no target '{target}'. Its targets: {targets}.")
         labels = self.labels_of(target)
+        kind = target
         if label is None:
+            kind = f"predicted {target}"
             label = labels[self.predict([doc])[0][target][token]]
         number = label_index(label, labels, self.name)
         score = partial(label_score, target=target, token=token, label=number)
-        prediction = f"log-odds of the {target} {label} of '{doc[token].text}'"
-        return AttributionTarget(self.encoder_inputs(doc)[0], prediction, score)
+        prediction = f"{kind} {label} of '{doc[token].text}'"
+        return AttributionTarget(self.encoder_inputs(doc)[0], prediction, "log-odds", score)
 
 
 def _stored_value(target: str, label: str, vocab: Vocab) -> int:

@@ -318,7 +318,8 @@ class RNNTranslator(RNNPipe):
                 f'attention = "general" in its decoder.'
             )
         starts, ends = self.shim.features.source_offsets(sentence.text)
-        return align(sentence, starts, ends, translation.pieces, translation.attention)
+        best = (translation.text, translation.pieces, translation.attention)
+        return align(sentence, starts, ends, *best)
 
     def encoder_inputs(self, doc: Doc) -> List[EncoderInput]:
         """The input of the encoder, the pieces of the sentences; see `RNNPipe.encoder_inputs`."""
