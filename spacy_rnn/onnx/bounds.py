@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import partial, singledispatch
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..nn.language_model import LanguageModel
 from ..nn.layout import Grid
 from ..nn.rnn import Encoder
+from ..nn.translator import Translator
 from .graph import Bounds
 from .layers import array
 
@@ -20,7 +23,7 @@ from .layers import array
 @contextmanager
 def measured_bounds(network: nn.Module) -> Iterator[Bounds]:
     """Measure the bounds of a network's encoders and linear layers on all that they read in the
-    block.
+    block. Vectors of pieces and of units are all within them, those that nothing has read, too.
 
     YIELDS (Bounds): Those of each module that has read something, complete after the block.
     """
@@ -44,8 +47,31 @@ def measured_bounds(network: nn.Module) -> Iterator[Bounds]:
         for encoder in encoders:
             encoder.__class__ = Encoder
             del encoder.measured
+        for encoder, table in chain.from_iterable(map(_tables, modules)):
+            if encoder in measured:
+                others = encoder.input_size - table.embedding_dim
+                _measure(measured, encoder, 0, nn.functional.pad(table.weight, (0, others)))
         for module, of_layers in measured.items():
             bounds[module] = [array(of_layers[k]) for k in sorted(of_layers)]
+
+
+@singledispatch
+def _tables(network: nn.Module) -> list[tuple[Encoder, nn.Embedding]]:
+    """The encoders of a network that read rows of a table, alone or before other inputs."""
+    return []
+
+
+@_tables.register
+def _(network: LanguageModel) -> list[tuple[Encoder, nn.Embedding]]:
+    return [(network.encoder, network.embedding)]
+
+
+@_tables.register
+def _(network: Translator) -> list[tuple[Encoder, nn.Embedding]]:
+    return [
+        (network.encoder, network.source_embedding),
+        (network.decoder.layers, network.target_embedding),
+    ]
 
 
 class _MeasuredEncoder(Encoder):

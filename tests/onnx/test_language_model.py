@@ -121,3 +121,15 @@ def test_int8_is_near_torch(output, monkeypatch):
     found, expected = (np.concatenate(read(each, rows_of(LENGTHS))) for each in (small, network))
     assert np.abs(found - expected).max() < 0.05
     assert not np.array_equal(found, expected)
+
+
+def test_int8_does_not_clip_units_of_which_none_was_read():
+    torch.manual_seed(0)
+    network = make(lambda network: network.eval(), "untied", 64)
+    rare = torch.full((5,), 3)
+    network.embedding.weight.data[3] *= 8
+    with measured_bounds(network) as bounds:
+        read(network, [torch.arange(4, N_UNITS)])
+    small = with_graphs(network, write_graphs(network, bounds))
+    (found,), (expected,) = (read(each, [rare]) for each in (small, network))
+    np.testing.assert_allclose(found, expected, atol=0.02)

@@ -173,3 +173,16 @@ def test_an_attention_without_a_graph_is_an_error(randomized, monkeypatch):
     monkeypatch.setitem(ATTENTIONS, "scaled", Scaled)
     with pytest.raises(TypeError, match="attention of type Scaled has no ONNX graph"):
         write_graphs(make(randomized, attention="scaled"))
+
+
+@pytest.mark.parametrize("joint, attention", [(True, None), (False, "general")])
+def test_int8_does_not_clip_pieces_of_which_none_was_read(joint, attention, randomized):
+    network = make(randomized, 64, joint, attention=attention, input_feeding=attention is not None)
+    with measured_bounds(network) as bounds:
+        translate(network, [torch.tensor([2, 3])])
+    found = [bounds[encoder][0] for encoder in (network.encoder, network.decoder.layers)]
+    tables = [network.source_embedding.weight, network.target_embedding.weight]
+    for bound, table in zip(found, tables, strict=True):
+        largest = table.detach().abs().amax(0).numpy()
+        np.testing.assert_array_equal(bound[: len(largest)], largest)
+        assert (bound[len(largest) :] <= 1).all()
