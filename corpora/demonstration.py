@@ -16,7 +16,7 @@ import spacy
 from spacy.language import Language
 from wasabi import msg
 
-CORPORA = Path(__file__).parent
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def tags(nlp: Language, text: str) -> str:
@@ -47,7 +47,7 @@ class Demonstration(NamedTuple):
 
     shows (str): What the pipeline has to do.
     answer (Callable[[Language, str], str]): Computes the answer of a pipeline.
-    train (str): The training data, a file in this folder.
+    train (str): The training data, a file of the project.
     cases (dict[str, str]): The right answer for each sentence.
     """
 
@@ -59,22 +59,22 @@ class Demonstration(NamedTuple):
 
 DEMONSTRATIONS = {
     "agreement": Demonstration(
-        'The verb, many words later, tells whether "sheep" is singular (NN) or plural (NNS).',
+        'The verb, many words later, tells whether "deer" is singular (NN) or plural (NNS).',
         tags,
-        "agreement/train.conllu",
+        "corpus/agreement/train.conllu",
         {
-            "The sheep that chased the mice was asleep.": (
-                "The/DT sheep/NN that/WDT chased/VBD the/DT mice/NNS was/VBD asleep/JJ ./."
+            "The deer near the villages was hungry.": (
+                "The/DT deer/NN near/IN the/DT villages/NNS was/VBD hungry/JJ ./."
             ),
-            "The sheep that chased the mice were asleep.": (
-                "The/DT sheep/NNS that/WDT chased/VBD the/DT mice/NNS were/VBD asleep/JJ ./."
+            "The deer near the village were hungry.": (
+                "The/DT deer/NNS near/IN the/DT village/NN were/VBD hungry/JJ ./."
             ),
         },
     ),
     "reviews": Demonstration(
         "Negations change the sentiment, also from far away and when there are two of them.",
         label,
-        "reviews/train.jsonl",
+        "corpus/reviews/train.jsonl",
         {
             "The songs in the last scene were great.": "POSITIVE",
             "I can't say that the songs in the last scene were great.": "NEGATIVE",
@@ -84,11 +84,11 @@ DEMONSTRATIONS = {
     "news": Demonstration(
         "The same name is a person, a place, an organization or a product: the context tells.",
         entities,
-        "news/train.jsonl",
+        "corpora/news/train.jsonl",
         {
             "Lincoln resigned on Monday.": "Lincoln/PERSON",
             "Lincoln was flooded last week.": "Lincoln/PLACE",
-            "Lincoln cut its dividend and withdrew the Lincoln from shops in Lincoln.": (
+            "Lincoln had a busy year and withdrew the Lincoln from shops in Lincoln.": (
                 "Lincoln/ORG, Lincoln/PRODUCT, Lincoln/PLACE"
             ),
         },
@@ -96,16 +96,19 @@ DEMONSTRATIONS = {
     "parallel": Demonstration(
         "French has genders, another order of words and other questions than English.",
         translation,
-        "parallel/train.tsv",
+        "corpora/parallel/train.tsv",
         {
+            "What time did the old queen leave?": (
+                "À quelle heure est-ce que la vieille reine est partie ?"
+            ),
+            "Alice found the dress and washed it.": "Alice a trouvé la robe et l'a lavée.",
             "My sister bought three green apples.": "Ma sœur a acheté trois pommes vertes.",
-            "Does the tired cat sleep?": "Est-ce que le chat fatigué dort ?",
         },
     ),
     "text": Demonstration(
         "The subject, not the noun before the verb, makes one of two words more probable.",
         verb,
-        "agreement/train.conllu",
+        "corpus/agreement/train.conllu",
         {
             "The boys near the barn": "were",
             "The boy near the barns": "was",
@@ -136,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("pipeline")
     options = parser.parse_args(arguments)
     demonstration = DEMONSTRATIONS[options.name]
-    training = (CORPORA / demonstration.train).read_text(encoding="utf-8")
+    training = (ROOT / demonstration.train).read_text(encoding="utf-8")
     if seen := [text for text in demonstration.cases if text in training]:
         msg.fail(f"{demonstration.train} contains sentences of the demonstration", seen, exits=1)
     if not show(demonstration, spacy.load(options.pipeline)):
