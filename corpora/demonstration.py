@@ -59,25 +59,25 @@ class Demonstration(NamedTuple):
 
 DEMONSTRATIONS = {
     "agreement": Demonstration(
-        'The verb, many words later, tells whether "deer" is singular (NN) or plural (NNS).',
+        'The verb, some words later, tells whether "sheep" is singular (NN) or plural (NNS).',
         tags,
         "corpus/agreement/train.conllu",
         {
-            "The deer near the villages was hungry.": (
-                "The/DT deer/NN near/IN the/DT villages/NNS was/VBD hungry/JJ ./."
+            "The sheep in the field is watching the dogs.": (
+                "The/DT sheep/NN in/IN the/DT field/NN is/VBZ watching/VBG the/DT dogs/NNS ./."
             ),
-            "The deer near the village were hungry.": (
-                "The/DT deer/NNS near/IN the/DT village/NN were/VBD hungry/JJ ./."
+            "The sheep in the field are watching the dog.": (
+                "The/DT sheep/NNS in/IN the/DT field/NN are/VBP watching/VBG the/DT dog/NN ./."
             ),
         },
     ),
     "reviews": Demonstration(
-        "Negations change the sentiment, also from far away and when there are two of them.",
+        "Negations turn the sentiment around, also from far away.",
         label,
         "corpus/reviews/train.jsonl",
         {
-            "The songs in the last scene were great.": "POSITIVE",
-            "I can't say that the songs in the last scene were great.": "NEGATIVE",
+            "The view was great.": "POSITIVE",
+            "I can't say that the view was great.": "NEGATIVE",
             "I never thought that the view was dull.": "POSITIVE",
         },
     ),
