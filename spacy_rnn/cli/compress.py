@@ -32,7 +32,8 @@ def compress_cli(
     ] = 0.998,
     force: Annotated[bool, Option("--force", help="Accept any agreement")] = False,
 ) -> None:
-    """Write a pipeline whose components predict by ONNX Runtime, without torch, and only predict.
+    """Write a pipeline whose components predict by ONNX Runtime, and only predict: those that label
+    tokens or texts without torch.
 
     Prints, for both pipelines, size, words per second and the time of one text, and how many of
     their predictions for the texts agree. Writes nothing if too few do. Components that cannot be
