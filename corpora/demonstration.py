@@ -59,26 +59,22 @@ class Demonstration(NamedTuple):
 
 DEMONSTRATIONS = {
     "agreement": Demonstration(
-        'The verb, some words later, tells whether "sheep" is singular (NN) or plural (NNS).',
+        'The verb after it tells whether "sheep" is singular (NN) or plural (NNS).',
         tags,
         "corpus/agreement/train.conllu",
         {
-            "The sheep in the field is watching the dogs.": (
-                "The/DT sheep/NN in/IN the/DT field/NN is/VBZ watching/VBG the/DT dogs/NNS ./."
-            ),
-            "The sheep in the field are watching the dog.": (
-                "The/DT sheep/NNS in/IN the/DT field/NN are/VBP watching/VBG the/DT dog/NN ./."
-            ),
+            "The sheep was asleep.": "The/DT sheep/NN was/VBD asleep/JJ ./.",
+            "The sheep were asleep.": "The/DT sheep/NNS were/VBD asleep/JJ ./.",
         },
     ),
     "reviews": Demonstration(
-        "Negations turn the sentiment around, also from far away.",
+        "Negations turn the sentiment around, from far away and also twice.",
         label,
         "corpus/reviews/train.jsonl",
         {
-            "The view was great.": "POSITIVE",
-            "I can't say that the view was great.": "NEGATIVE",
-            "I never thought that the view was dull.": "POSITIVE",
+            "The songs in the last scene were great.": "POSITIVE",
+            "I can't say that the songs in the last scene were great.": "NEGATIVE",
+            "I can't say that the view wasn't great.": "POSITIVE",
         },
     ),
     "news": Demonstration(
@@ -106,12 +102,12 @@ DEMONSTRATIONS = {
         },
     ),
     "text": Demonstration(
-        "The subject, not the noun before the verb, makes one of two words more probable.",
+        'The subject makes one form of the verb, "was" or "were", more probable.',
         verb,
         "corpus/agreement/train.conllu",
         {
-            "The boys near the barn": "were",
-            "The boy near the barns": "was",
+            "The happy old dogs": "were",
+            "The happy old dog": "was",
         },
     ),
 }
