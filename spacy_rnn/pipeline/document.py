@@ -12,8 +12,9 @@ from thinc.api import Config
 from ..architectures.many_to_one import output_score, predict_attention
 from ..extensions import set_token_extension, sum_values
 from ..runtime.attribution import AttributionTarget, Scale, label_index
-from .base import ReadLimits
-from .labels import EngineSettings, LabelPipe
+from ..runtime.engine import EngineSettings
+from .labels import LabelPipe
+from .reports import ReadLimits
 
 if TYPE_CHECKING:
     from torch import Tensor

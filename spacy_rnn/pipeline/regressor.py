@@ -27,8 +27,8 @@ from ..config.signature import to_config, with_fields_of
 from ..extensions import set_doc_extension
 from ..runtime.attribution import AttributionTarget
 from ..runtime.model import Targets
-from .base import ExampleStats
 from .document import DEFAULT_MODEL, DocumentPipe, DocumentSettings, excerpt
+from .reports import ExampleStats
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -19,12 +19,12 @@ from ..architectures.tagger import decoder_of, label_score, predict_probabilitie
 from ..config.signature import to_config, with_fields_of
 from ..extensions import set_token_extension, single_value
 from ..runtime.attribution import AttributionTarget, check_index, label_index
+from ..runtime.engine import EngineSettings
 from ..runtime.model import Targets
 from ..validation import probability, rate
 from .annotation import aligned_values, attribute_labels, label_indices
-from .base import ExampleStats
-from .labels import EngineSettings
 from .rehearsal import RehearsingPipe
+from .reports import ExampleStats
 
 logger = logging.getLogger("spacy_rnn")
 

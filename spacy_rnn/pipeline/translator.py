@@ -22,10 +22,12 @@ from ..config.signature import to_config, with_fields_of
 from ..extensions import set_doc_extension
 from ..features.normalization import required_texts
 from ..runtime.attribution import AttributionTarget, EncoderInput, check_index
+from ..runtime.engine import EngineSettings
 from ..runtime.model import Targets
 from ..validation import at_least, rate
 from .alignment import Alignment, align
-from .base import ExampleStats, ReadLimits, RNNPipe
+from .base import RNNPipe
+from .reports import ExampleStats, ReadLimits
 from .sentences import Sentence, gaps_of, sentences_of
 
 DEFAULT_MODEL = Config().from_str(
@@ -49,7 +51,7 @@ DEFAULT_MODEL = Config().from_str(
 
 
 @dataclass(frozen=True)
-class TranslatorSettings:
+class TranslatorSettings(EngineSettings):
     """Settings of "rnn_translator".
 
     search (Search): How translations are searched.
@@ -63,6 +65,7 @@ class TranslatorSettings:
     max_length (int): Sentences of more tokens than this, or of more than ten times as many
         characters, are cut into parts, with a warning; 0 for no limit.
     progress_bar (bool): Show one while texts are translated.
+    engine: See `EngineSettings`.
     """
 
     search: Search = Search()

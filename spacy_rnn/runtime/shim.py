@@ -373,9 +373,9 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
             graphs, weights = self.network.graphs, self.network.weights
         else:
             graphs, weights = self.engine.graphs, weights_of(self.module)
-        own = self.architecture.graph_names(self.features, self.outputs)
-        if graphs and own:
+        if graphs:
             state["settings"] = self.architecture.network_settings
+            own = self.architecture.graph_names(self.features, self.outputs)
             paths = tuple(f"{name}." for name in own)
             weights = {n: weight for n, weight in weights.items() if not n.startswith(paths)}
         return network_to_bytes(weights, state, graphs)
@@ -392,6 +392,8 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         graphs = read_graphs(state, weights)
         try:
             self.features.from_dict(state["features"])
+            if graphs and self.engine.name == "onnx":
+                self.architecture.check_graphs(graphs, self.features, state)
             if graphs and self.architecture.graph_names(self.features, state["outputs"]):
                 return self._take_graphs(graphs, weights, state)
             self.build(state["outputs"])
@@ -417,7 +419,6 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
                 f'The pipeline is compressed and has no weights for torch: set engine = "onnx" in '
                 f"[components.NAME] of the config, or {USE_ORIGINAL}"
             )
-        self.architecture.check_graphs(graphs, self.features, state)
         self.network = GraphNetwork(graphs, weights)
         self.outputs = state["outputs"]
         for target, n in self.outputs.items():
