@@ -9,7 +9,10 @@
 * decoding against JoeyNMT with the weights of one short training, those of configs/translator.cfg's
   shapes: 32 sentences at a time, a beam of 5. In sentences/s, each side with its own rule for when
   to stop, so that nearly all translations are the same; and in target pieces/s where each takes
-  exactly 11 steps, for 10 pieces and the end, Tatoeba's average;
+  exactly 11 steps, for 10 pieces and the end, Tatoeba's average. Ours by torch, and compressed,
+  with 8-bit integers;
+* the engines with the weights of that training, by torch and by ONNX Runtime, in float32 and with
+  8-bit integers: sentences/s with a beam of 5 and greedily, BLEU, and equal translations;
 * `nlp.update` against bare torch (benchmarks/bare_translator.py), the same shapes over batches
   prepared beforehand, the fastest of its ways, on the batches of configs/translator.cfg;
 * `translate` with a beam of 5, and greedily, against the bare kernel, which takes 11 steps, too.
@@ -27,7 +30,8 @@ import random
 import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
-from functools import partial
+from dataclasses import replace
+from functools import cached_property, partial
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,6 +42,7 @@ import spacy
 import torch
 from bare_tagger import WAYS
 from common import Side, adamw, by_turns, examples, ratio, speed
+from sacrebleu import BLEU
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -47,7 +52,7 @@ from thinc.api import Config
 from spacy_rnn.extensions import set_doc_extension
 from spacy_rnn.features.subwords import SubwordModel
 
-PARTS = ("joeynmt", "train", "steps")
+PARTS = ("joeynmt", "engines", "train", "steps")
 CONFIG = Config().from_disk(common.REPO / "configs" / "translator.cfg")
 COMPONENT, TRAINING = CONFIG["components"]["translator"], CONFIG["training"]
 DROPOUT = TRAINING["dropout"]
@@ -67,31 +72,38 @@ DECODERS: dict[str, dict[str, Any]] = {
 }
 #: of the short training
 LEARN_RATE = 0.003
+#: documents on which compression measures ranges
+N_TYPICAL = 200
+#: figures of decoding beside JoeyNMT
+DECODING = ("decode", "decode_steps", "decode_int8", "decode_steps_int8")
 Batches = Sequence[Sequence[Doc]]
 Result = dict[str, Any]
 
 
 class Size(NamedTuple):
-    """Batches a round and rounds, beside JoeyNMT, which is slow, and beside bare torch; and how
-    often the short training sees its pairs."""
+    """Batches a round and rounds, beside JoeyNMT, which is slow, and beside bare torch; how often
+    the short training sees its pairs; and sentences for BLEU."""
 
     peer_batches: int
     peer_rounds: int
     batches: int
     rounds: int
     epochs: int
+    bleu: int
 
 
-FULL, QUICK = Size(4, 5, 10, 11, 4), Size(1, 2, 1, 3, 1)
+FULL, QUICK = Size(4, 5, 10, 11, 4, 2000), Size(1, 2, 1, 3, 1, 100)
 
 
 class Data:
     """Sentences of Tatoeba in a random order, and SentencePiece models, saved in a folder.
 
-    train: gold documents. test: English sentences, all different.
+    train: gold documents. test: English sentences, all different. references: a translation of
+    each.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, epochs: int):
+        self.epochs = epochs
         parts: dict[str, list[tuple[str, str]]] = {"train": [], "dev": [], "test": []}
         for part, english, french in pairs(common.DATA / "mt-tatoeba-en-fr", "fra.txt"):
             parts[part].append((english, french))
@@ -99,6 +111,7 @@ class Data:
         learned = rng.sample(parts["train"], N_PAIRS)
         self.test = list(dict.fromkeys(english for english, _ in parts["test"]))
         rng.shuffle(self.test)
+        self.references = dict(parts["test"])
         self.pieces = {side: SubwordModel(N_PIECES) for side in SIDES}
         self.paths = {side: folder / f"{side}.model" for side in SIDES}
         for side, texts in zip(SIDES, zip(*learned, strict=True), strict=True):
@@ -155,13 +168,22 @@ class Data:
             component["model"][f"{side}_pieces"]["path"] = str(path)
         return common.pipeline(self.train, **component)
 
-    def taught(self, epochs: int) -> Language:
-        """After a short training."""
+    @cached_property
+    def taught(self) -> dict[str, Language]:
+        """By each engine, after a short training."""
         nlp = self.pipeline(label_smoothing=COMPONENT["label_smoothing"])
         epoch = updates(nlp, self.config_batches(), self, LEARN_RATE)
-        for _ in range(epochs):
+        for _ in range(self.epochs):
             epoch()
-        return nlp
+        return self.by_engine(nlp)
+
+    def by_engine(self, nlp: Language) -> dict[str, Language]:
+        typical = self.train[:N_TYPICAL]
+        compressed = {
+            name: common.compressed(nlp, typical, int8)
+            for name, int8 in (("onnx", False), ("int8", True))
+        }
+        return {"torch": nlp, **compressed}
 
 
 def translator(nlp: Language) -> Any:
@@ -187,12 +209,14 @@ def updates(nlp: Language, batches: Batches, data: Data, learn_rate: float = 0.0
     )
 
 
-def sentences(nlp: Language, batches: Sequence[list[str]]) -> Side:
+def sentences(nlp: Language, batches: Sequence[list[str]], beam: int = BEAM) -> Side:
     """Sentences/s of `translate`."""
 
     def translate() -> None:
+        pipe = translator(nlp)
+        pipe.search = replace(pipe.search, beam=beam)
         for batch in batches:
-            translator(nlp).translate(batch)
+            pipe.translate(batch)
 
     return speed(sum(map(len, batches)), translate)
 
@@ -226,11 +250,10 @@ def compare(
 def against_joeynmt(data: Data, size: Size, folder: Path, python: str | None) -> Result:
     if python is None:
         print("\nJoeyNMT is left out: give --peer-python PATH.")
-        keys = ("train", "train_default", "train_luong", "decode", "decode_steps")
+        keys = ("train", "train_default", "train_luong", *DECODING)
         return {f"{key}_vs_joeynmt": None for key in keys}
     batches, test = data.random_batches(size.peer_batches), data.test_batches(size.peer_batches)
-    taught = data.taught(size.epochs)
-    write_for_joeynmt(data, batches, test, taught, folder)
+    write_for_joeynmt(data, batches, test, data.taught["torch"], folder)
 
     def joeynmt(what: str, attention: str) -> Side:
         command = [common.HERE / "peer_joeynmt.py", what, attention, folder]
@@ -239,17 +262,23 @@ def against_joeynmt(data: Data, size: Size, folder: Path, python: str | None) ->
     sides = {name: updates(data.pipeline(name), batches, data) for name in DECODERS}
     sides |= {f"JoeyNMT, {name}": joeynmt("train", name) for name in DECODERS}
     trained = compare("Training", "target pieces/s", sides, size.peer_rounds)
-    sides = {"luong": sentences(taught, test), "JoeyNMT, luong": joeynmt("decode", "luong")}
+    sides = {name: sentences(nlp, test) for name, nlp in data.taught.items()}
+    sides["JoeyNMT"] = joeynmt("decode", "luong")
     decoded = compare("Decoding", "sentences/s", sides, size.peer_rounds)
-    exact = data.pipeline(beam=BEAM, **TEN_PIECES)
-    sides = {"luong": pieces(exact, test), "JoeyNMT, luong": joeynmt("steps", "luong")}
+    exact = data.by_engine(data.pipeline(beam=BEAM, **TEN_PIECES))
+    sides = {name: pieces(nlp, test) for name, nlp in exact.items()}
+    sides["JoeyNMT"] = joeynmt("steps", "luong")
     stepped = compare(f"Decoding in {STEPS} steps", "target pieces/s", sides, size.peer_rounds)
+    over_joeynmt = [
+        ratio(speeds[engine], speeds["JoeyNMT"])
+        for engine in ("torch", "int8")
+        for speeds in (decoded, stepped)
+    ]
     return {
         "train_vs_joeynmt": ratio(trained["bahdanau"], trained["JoeyNMT, bahdanau"]),
         "train_default_vs_joeynmt": ratio(trained["luong"], trained["JoeyNMT, bahdanau"]),
         "train_luong_vs_joeynmt": ratio(trained["luong"], trained["JoeyNMT, luong"]),
-        "decode_vs_joeynmt": ratio(*decoded.values()),
-        "decode_steps_vs_joeynmt": ratio(*stepped.values()),
+        **{f"{key}_vs_joeynmt": n for key, n in zip(DECODING, over_joeynmt, strict=True)},
     }
 
 
@@ -257,7 +286,7 @@ def write_for_joeynmt(
     data: Data, batches: Batches, test: Sequence[list[str]], nlp: Language, folder: Path
 ) -> None:
     """What benchmarks/peer_joeynmt.py reads."""
-    source, target = (data.pieces[side].pieces() for side in SIDES)
+    source, target = (data.pieces[side].pieces for side in SIDES)
     encoded = [data.pieces["source"].encode(batch) for batch in test]
     written = {
         "vocabularies": [source, target],
@@ -274,6 +303,27 @@ def write_for_joeynmt(
     }
     (folder / "data.json").write_text(json.dumps(written))
     torch.save(translator(nlp).shim.module.state_dict(), folder / "weights.pt")
+
+
+def of_engines(data: Data, size: Size) -> Result:
+    result: Result = {}
+    test = data.test_batches(size.batches)
+    for key, beam in (("speed", BEAM), ("greedy", 1)):
+        sides = {name: sentences(nlp, test, beam) for name, nlp in data.taught.items()}
+        speeds = compare(f"Engines, a beam of {beam}", "sentences/s", sides, size.rounds)
+        for name in ("onnx", "int8"):
+            result[f"{name}_{key}_ratio"] = ratio(speeds[name], speeds["torch"])
+    texts = data.test[: size.bleu]
+    gold = [[data.references[text] for text in texts]]
+    found = {}
+    for name, nlp in data.taught.items():
+        pipe = translator(nlp)
+        pipe.search = replace(pipe.search, beam=BEAM)
+        found[name] = [best.text for (best,) in pipe.translate(texts)]
+        result[f"{name}_bleu"] = round(BLEU().corpus_score(found[name], gold).score, 2)
+        same = sum(one == other for one, other in zip(found[name], found["torch"], strict=True))
+        result[f"{name}_same"] = round(same / len(texts), 4)
+    return result
 
 
 def training_against_bare(data: Data, size: Size, device: str) -> Result:
@@ -318,9 +368,11 @@ def main() -> None:
     result: Result = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        data = Data(folder)
+        data = Data(folder, size.epochs)
         if "joeynmt" in options.only and not options.gpu:
             result |= against_joeynmt(data, size, folder, options.peer_python)
+        if "engines" in options.only and not options.gpu:
+            result |= of_engines(data, size)
         if "train" in options.only:
             result |= training_against_bare(data, size, device)
         if "steps" in options.only:

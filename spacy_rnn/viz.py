@@ -33,23 +33,25 @@ def attention(
     """
     docs = [docs] if isinstance(docs, Doc) else docs
     alignments = (alignment for of_doc in translator.align(docs) for alignment in of_doc)
-    svgs = [heatmap.render_heatmap(**attention_matrix(alignment)) for alignment in alignments]
+    svgs = [heatmap.render_heatmap(attention_heatmap(alignment)) for alignment in alignments]
     return render(svgs, page=page, jupyter=jupyter)
 
 
-def attention_matrix(alignment: Alignment) -> Dict[str, Any]:
-    """Convert the attention of a translation to the arguments of `render_heatmap`, `save_png` and
-    `render_table`.
+def attention_heatmap(alignment: Alignment) -> heatmap.HeatMap:
+    """Make the heat map of a translation's attention.
 
     alignment (Alignment): The translation with its attention.
-    RETURNS (Dict[str, Any]): The arguments.
+    RETURNS (HeatMap): The heat map.
     """
-    return {
-        "matrix": alignment.weights,
-        "rows": alignment.pieces,
-        "columns": [token.text for token in alignment.source],
-        "title": alignment.source.text,
-    }
+    return heatmap.HeatMap(
+        alignment.weights,
+        rows=alignment.pieces,
+        columns=[token.text for token in alignment.source],
+        title=f"{alignment.source.text} → {alignment.translation}",
+        row_name="translation",
+        column_name="source",
+        value_name="attention",
+    )
 
 
 def saliency(
@@ -91,8 +93,12 @@ def saliency_text(found: Saliency) -> Dict[str, Any]:
     found (Saliency): The saliency.
     RETURNS (Dict[str, Any]): The arguments.
     """
-    title = f"{found.prediction}: {found.value:.3f}"
-    return {"tokens": found.tokens, "scores": found.scores, "title": title}
+    return {
+        "tokens": found.tokens,
+        "scores": found.scores,
+        "title": found.summary,
+        "score_name": found.scale,
+    }
 
 
 def states(
@@ -112,33 +118,32 @@ def states(
 
     docs (Union[Iterable[Doc], Doc]): The texts.
     pipe, layer: see `spacy_rnn.analysis.states.compute_states`.
-    units, top, start, end: see `states_matrix`.
+    units, top, start, end: see `states_heatmap`.
     page, jupyter: see `attention`.
     RETURNS (str): The markup, SVG or HTML; None in Jupyter, which displays it.
     """
     docs = [docs] if isinstance(docs, Doc) else docs
     found = (compute_states(pipe, doc, layer) for doc in docs)
-    matrices = (states_matrix(each, units, top, start, end) for each in found)
-    return render([heatmap.render_heatmap(**m) for m in matrices], page=page, jupyter=jupyter)
+    heatmaps = (states_heatmap(each, units, top, start, end) for each in found)
+    return render(map(heatmap.render_heatmap, heatmaps), page=page, jupyter=jupyter)
 
 
-def states_matrix(
+def states_heatmap(
     found: States,
     units: Optional[Sequence[str]] = None,
     top: int = 20,
     start: int = 0,
     end: Optional[int] = None,
-) -> Dict[str, Any]:
-    """Convert the activations of some units to the arguments of `render_heatmap`, `save_png` and
-    `render_table`. If some are not in [-1, 1], all are divided by the largest absolute value, which
-    is added to the title.
+) -> heatmap.HeatMap:
+    """Make the heat map of the activations of some units. If some are not in [-1, 1], all are
+    divided by the largest absolute value, which is part of the name of the values.
 
     found (States): The activations.
     units (Optional[Sequence[str]]): The names of the units; None for those with the highest
         variance over the text.
     top (int): The number of units if `units` is None.
     start (int), end (Optional[int]): The first token to show, and the one after the last.
-    RETURNS (Dict[str, Any]): The arguments.
+    RETURNS (HeatMap): The heat map.
     RAISES (ValueError): If there is no unit with a given name, or too many units or tokens.
     """
     at_least(1, top=top)
@@ -163,8 +168,15 @@ def states_matrix(
         )
     matrix = found.activations[start:end, chosen].T
     largest = np.abs(matrix).max(initial=0.0)
-    title = f"Layer {found.layer}"
+    value_name = "activation"
     if largest > 1.0:
-        matrix, title = matrix / largest, f"{title}, divided by {largest:.2f}"
-    rows = [found.units[i] for i in chosen]
-    return {"matrix": matrix, "rows": rows, "columns": tokens, "title": title}
+        matrix, value_name = matrix / largest, f"activation, divided by {largest:.2f}"
+    return heatmap.HeatMap(
+        matrix,
+        rows=[found.units[i] for i in chosen],
+        columns=tokens,
+        title=f"Hidden states of layer {found.layer}",
+        row_name="unit",
+        column_name="token",
+        value_name=value_name,
+    )

@@ -16,6 +16,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # `datasets` reports to the Hub that it reads a file, a local one too, and waits where it can't.
 os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")
 torch.set_num_threads(1)
+if sys.version_info < (3, 11):
+    # ONNX Runtime for Python 3.10 computes plain recurrent layers wrong: the extra leaves it out.
+    collect_ignore = [
+        "cli/test_compress.py",
+        "docs/test_deploy.py",
+        "onnx",
+        "pipeline/test_engine.py",
+        "pipeline/test_without_torch.py",
+    ]
 
 
 @pytest.fixture(params=["cpu", pytest.param("gpu", marks=pytest.mark.gpu)])

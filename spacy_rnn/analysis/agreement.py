@@ -302,4 +302,5 @@ def plot_agreement(path: Path, results: Mapping[str, Sequence[AgreementGroup]]) 
         accuracies = {group.value: group.accuracy for group in groups}
         curves[name] = np.array([accuracies.get(distance, np.nan) for distance in distances])
     panel = Panel("share of verbs with the number of their subject", curves)
-    save_curves(path, distances, [panel], x="words between subject and verb")
+    x = "words between subject and verb"
+    save_curves(path, distances, [panel], title="Long-range agreement", x=x)

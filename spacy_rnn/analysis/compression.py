@@ -7,14 +7,16 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.training import Example
 
 from ..pipeline.base import RNNPipe
-from ..pipeline.labels import LabelPipe
+from ..pipeline.language_model import RNNLanguageModel
 from ..pipeline.ner import RNNEntityRecognizer
 from ..pipeline.regressor import RNNRegressor
 from ..pipeline.tagger import ATTRIBUTES, RNNTagger
 from ..pipeline.textcat import RNNTextCategorizer
 from ..pipeline.textcat_multilabel import RNNMultiLabelTextCategorizer
+from ..pipeline.translator import RNNTranslator
 
 #: documents on which the ranges of numbers are measured
 N_TYPICAL = 500
@@ -52,7 +54,7 @@ def compress(nlp: Language, docs: Sequence[Doc], int8: bool) -> Dict[str, Compre
 
     nlp (Language): The pipeline.
     docs (Sequence[Doc]): Typical documents, as the pipeline annotates them.
-    int8 (bool): Store tables and run LSTMs with 8-bit integers.
+    int8 (bool): Compute with 8-bit integers, and store tables so.
     RETURNS (Dict[str, Compression]): The result for each component.
     """
     found = {}
@@ -66,8 +68,6 @@ def compress(nlp: Language, docs: Sequence[Doc], int8: bool) -> Dict[str, Compre
 def _compress(pipe: Any, docs: Sequence[Doc], int8: bool) -> Compression:
     if not isinstance(pipe, RNNPipe):
         return Compression(reason="It is not a component of spacy-rnn.")
-    if not isinstance(pipe, LabelPipe):
-        return Compression(reason=f"There is no ONNX graph of {type(pipe).__name__}.")
     if pipe.shim.engine.name == "onnx":
         return Compression(reason="It is compressed already.")
     try:
@@ -110,16 +110,19 @@ def _copies(nlp: Language, docs: Sequence[Doc]) -> List[Doc]:
 def agreement(pipe: Any, before: Sequence[Doc], after: Sequence[Doc]) -> Optional[float]:
     """Compare a component's predictions by torch and by graphs.
 
-    pipe (LabelPipe): The component.
+    pipe (RNNPipe): The component.
     before (Sequence[Doc]), after (Sequence[Doc]): The documents, annotated by both.
-    RETURNS (Optional[float]): The share of equal labels, or the coefficient of determination (R²)
-        of numbers; None if there are no predictions.
+    RETURNS (Optional[float]): The share of equal labels or translations, the coefficient of
+        determination (R²) of numbers, or the smaller perplexity of a language model over the
+        larger; None if there are no predictions.
     """
     first, second = (
         np.concatenate([decisions(pipe, doc) for doc in docs]) for docs in (before, after)
     )
     if not len(first):
         return None
+    if isinstance(pipe, RNNLanguageModel):
+        return float(np.exp(-abs(first.mean() - second.mean())))
     if not isinstance(pipe, RNNRegressor):
         return float((first == second).mean())
     residual, total = ((x - y) @ (x - y) for x, y in ((first, second), (first, first.mean())))
@@ -129,7 +132,7 @@ def agreement(pipe: Any, before: Sequence[Doc], after: Sequence[Doc]) -> Optiona
 @singledispatch
 def decisions(pipe: Any, doc: Doc) -> np.ndarray:
     """The predictions that are set on a document, as an array."""
-    raise TypeError(f"There are no labels of {type(pipe).__name__} to compare.")
+    raise TypeError(f"There are no predictions of {type(pipe).__name__} to compare.")
 
 
 @decisions.register
@@ -156,6 +159,31 @@ def _(pipe: RNNMultiLabelTextCategorizer, doc: Doc) -> np.ndarray:
 def _(pipe: RNNRegressor, doc: Doc) -> np.ndarray:
     values = doc._.get(pipe.cfg["attr"])
     return np.array([values[label] for label in pipe.labels])
+
+
+@decisions.register
+def _(pipe: RNNTranslator, doc: Doc) -> np.ndarray:
+    return np.array([doc._.get(pipe.cfg["attr"])], dtype=object)
+
+
+@decisions.register
+def _(pipe: RNNLanguageModel, doc: Doc) -> np.ndarray:
+    return np.array(doc._.get(pipe.cfg["attr"]))
+
+
+def bleu(pipe: RNNTranslator, gold: Sequence[Doc], translated: Sequence[Doc]) -> Optional[float]:
+    """Score translations.
+
+    pipe (RNNTranslator): The component.
+    gold (Sequence[Doc]): The documents with their gold translations, if they have some.
+    translated (Sequence[Doc]): The same, translated by the component.
+    RETURNS (Optional[float]): BLEU from 0 to 1; None without gold translations or a scorer.
+    """
+    if pipe.scorer is None or not any(doc._.get(pipe.cfg["attr"]) for doc in gold):
+        return None
+    examples = [Example(*pair) for pair in zip(translated, gold, strict=True)]
+    score: Optional[float] = pipe.scorer(examples, **pipe.cfg).get("bleu")
+    return score
 
 
 def _cats(pipe: Any, doc: Doc) -> np.ndarray:

@@ -273,5 +273,6 @@ def plot_memory(path: Path, task: TaskName, found: Mapping[Variant, Sequence[Run
     }
     metric = "share of right symbols" if TASKS[task].symbols else "mean squared error"
     chance = np.full(len(lengths), TASKS[task].chance)
-    panel = Panel(f"{task}: {metric}", {**means, "chance": chance}, spreads=spreads)
-    save_curves(path, lengths, [panel], x="steps to remember")
+    curves = {**means, "chance": chance}
+    panel = Panel(metric, curves, spreads=spreads, dashed=["chance"])
+    save_curves(path, lengths, [panel], title=f"Memory: {task}", x="steps to remember")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from typing import Callable, List, Literal, NamedTuple, Optional, get_args
 
 import numpy as np
@@ -11,7 +12,7 @@ from spacy.tokens import Doc
 from torch import Tensor
 
 from ..pipeline.base import RNNPipe
-from ..runtime.attribution import AttributionTarget
+from ..runtime.attribution import AttributionTarget, Scale
 from ..validation import at_least
 from .component import module_of
 
@@ -29,6 +30,7 @@ class Saliency(NamedTuple):
         source (translator) or the preceding units (language model).
     scores (ndarray): float32 (tokens,), positive if a token raised the score of the prediction.
     prediction (str): A description of the explained prediction.
+    scale (str): The scale of its score: "log-odds", "log-probability" or "value".
     value (float): The score of the prediction.
     baseline (float): The score if the vectors of all tokens are zeros.
     gap (Optional[float]): For integrated gradients, value - baseline minus the sum of the scores,
@@ -38,9 +40,31 @@ class Saliency(NamedTuple):
     tokens: List[str]
     scores: np.ndarray
     prediction: str
+    scale: Scale
     value: float
     baseline: float
     gap: Optional[float]
+
+    @property
+    def probability(self) -> Optional[float]:
+        """The probability of the prediction; None if its score is a value."""
+        if self.scale == "value":
+            return None
+        if self.scale == "log-probability":
+            return math.exp(self.value)
+        # The logistic function, by a form that does not overflow.
+        e = math.exp(-abs(self.value))
+        return (e if self.value < 0 else 1.0) / (1.0 + e)
+
+    @property
+    def summary(self) -> str:
+        """The prediction with its probability and its score, as text."""
+        prediction = self.prediction[:1].upper() + self.prediction[1:]
+        p = self.probability
+        if p is None:
+            return f"{prediction}: {self.value:.3f}"
+        shown = f"{p:.3g}" if p < 0.9995 else "above 0.999"
+        return f"{prediction}: probability {shown} ({self.scale} {self.value:.3f})"
 
 
 def compute_saliency(
@@ -89,7 +113,8 @@ def compute_saliency(
     value, baseline = ends.tolist()
     if not np.isfinite(value):
         raise ValueError(
-            f"There is nothing to explain: the {question.prediction} is {value}, regardless of the "
+            f"There is nothing to explain: the {question.scale} of the "
+            f"{question.prediction} is {value}, regardless of the "
             f"tokens."
         )
     at_once = max(1, pipe.model.attrs["limits"].batch_tokens // max(1, len(vectors)))
@@ -102,7 +127,8 @@ def compute_saliency(
     scores, names = found.cpu().numpy(), rows.names
     if rows.backward:
         scores, names = scores[::-1].copy(), names[::-1]
-    return Saliency(names, scores, question.prediction, value, baseline, gap)
+    prediction, scale = question.prediction, question.scale
+    return Saliency(names, scores, prediction, scale, value, baseline, gap)
 
 
 def integrated_gradients(score: Score, x: Tensor, steps: int, at_once: int) -> Tensor:

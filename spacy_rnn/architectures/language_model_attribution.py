@@ -92,11 +92,11 @@ def attribution_target(
         condition=to_tensor(conditions, shim.device),
     )
     if token < len(doc):
-        what = f"'{doc[token].text}'"
+        what = f"token '{doc[token].text}'"
     else:
         what = "the beginning of the text" if name == BACKWARD else "the end of the text"
     rows = _rows(shim, name, ids[: positions[-1]])
-    return AttributionTarget(rows, f"log-probability of {what}", score)
+    return AttributionTarget(rows, what, "log-probability", score)
 
 
 def _rows(shim: LanguageModelShim, name: str, ids: np.ndarray) -> EncoderInput:

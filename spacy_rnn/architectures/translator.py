@@ -194,7 +194,8 @@ class TranslatorArchitecture(Architecture[TranslationVocabularies, "Translator",
             with shim.inference() as network:
                 batch_sources = _collate(shim, [sources[i] for i in batch])
                 scores = network(batch_sources, decoder_input, valid_positions)
-                loss += float(nn.translator.translation_loss(scores, {"pieces": decoder_target}))
+                log_p = nn.losses.log_probabilities(scores, decoder_target)
+                loss -= float(log_p.sum())
                 correct += int(nn.translator.n_correct(scores, decoder_target))
             n_pieces += len(decoder_target)
         return TeacherForcedScores(correct / n_pieces, math.exp(loss / n_pieces))

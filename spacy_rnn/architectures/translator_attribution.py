@@ -57,8 +57,8 @@ def attribution_target(
     score = partial(
         _log_prob, decoder_input=decoder_input.to(shim.device), piece=ids[pieces[position]]
     )
-    prediction = f"log-probability of '{pieces[position]}', piece {position} of the translation"
-    return AttributionTarget(encoder_input(model, [text]), prediction, score)
+    prediction = f"piece {position} of the translation, '{pieces[position]}'"
+    return AttributionTarget(encoder_input(model, [text]), prediction, "log-probability", score)
 
 
 def _encoder(network: Translator) -> Encoder:

@@ -41,7 +41,7 @@ def attention_cli(
         for number, alignments in enumerate(found, 1):
             if not alignments:
                 fail(f"Text {number} has nothing to translate.")
-        matrices = [viz.attention_matrix(each) for alignments in found for each in alignments]
-        show_heatmaps(matrices, output)
+        heatmaps = [viz.attention_heatmap(each) for alignments in found for each in alignments]
+        show_heatmaps(heatmaps, output)
     except (ImportError, OSError, ValueError) as error:
         fail(str(error))

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def compress_cli(
-    model: Annotated[str, model_argument("components that label tokens or texts")],
+    model: Annotated[str, model_argument("components of spacy-rnn")],
     output: Annotated[Path, Argument(help="Folder for the compressed pipeline, not there yet")],
     int8: Annotated[
-        bool, Option("--int8", help="Store tables and run LSTMs with 8-bit integers")
+        bool, Option("--int8", help="Compute with 8-bit integers, and store tables so")
     ] = False,
     texts: Annotated[
         Optional[Path], Option("--texts", help="Typical texts, one in each line")
@@ -32,13 +32,15 @@ def compress_cli(
     ] = 0.998,
     force: Annotated[bool, Option("--force", help="Accept any agreement")] = False,
 ) -> None:
-    """Write a pipeline whose components predict by ONNX Runtime, without torch, and only predict.
+    """Write a pipeline whose components predict by ONNX Runtime, and only predict: those that label
+    tokens or texts without torch.
 
     Prints, for both pipelines, size, words per second and the time of one text, and how many of
     their predictions for the texts agree. Writes nothing if too few do. Components that cannot be
     compressed stay as they are.
     """
-    from ..analysis.compression import agreement, compress, run
+    from ..analysis.compression import agreement, bleu, compress, run
+    from ..pipeline.translator import RNNTranslator
 
     if output.exists():
         fail(f"'{output}' exists already. Choose another folder.")
@@ -62,6 +64,10 @@ def compress_cli(
             print(f"size_ratio {sizes[1] / sizes[0]:.2f}\n")
             agreements = {n: agreement(nlp.get_pipe(n), before, after) for n in compressed}
             _print_components(found, agreements)
+            for name in compressed:
+                pipe = nlp.get_pipe(name)
+                if isinstance(pipe, RNNTranslator):
+                    _print_bleu(name, bleu(pipe, docs, before), bleu(pipe, docs, after))
             low = [n for n, share in agreements.items() if share is None or share < min_agreement]
             if low and not force:
                 fail(
@@ -119,3 +125,8 @@ def _print_components(
     header = ("component", "MB of weights", "MB of graphs", "agreement")
     aligns: Any = ("l", "r", "r", "r")
     print(table(rows, header=header, divider=True, aligns=aligns))
+
+
+def _print_bleu(name: str, torch: Optional[float], onnx: Optional[float]) -> None:
+    if torch is not None and onnx is not None:
+        print(f"BLEU of '{name}': {100 * torch:.2f} by torch, {100 * onnx:.2f} by ONNX Runtime\n")

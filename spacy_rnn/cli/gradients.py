@@ -105,5 +105,6 @@ def _plot(path: Path, curves: Mapping[str, np.ndarray]) -> None:
         name: np.pad(norms, (0, longest - len(norms)), constant_values=np.nan)
         for name, norms in curves.items()
     }
-    panel = Panel("norm of the gradient", padded, log=True)
-    save_curves(path, range(longest), [panel], x="steps back")
+    panel = Panel("norm with respect to the input", padded, log=True)
+    title = "Gradient of the last state's loss"
+    save_curves(path, range(longest), [panel], title=title, x="steps back")

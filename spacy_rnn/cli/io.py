@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Dict, List, NoReturn, Optional, Type, TypeVar
+from typing import Any, List, NoReturn, Optional, Type, TypeVar
 
 import typer
 from spacy.language import Language
@@ -12,7 +12,7 @@ from spacy.util import load_model
 from wasabi import msg
 
 from .. import display
-from ..display.heatmap import render_heatmap, save_png
+from ..display.heatmap import HeatMap, render_heatmap, save_png
 from ..display.table import render_table
 
 PipeT = TypeVar("PipeT")
@@ -120,37 +120,37 @@ def write(path: Path, data: Any, render: Optional[Callable[[Path], None]] = None
     msg.good(f"Wrote {path}")
 
 
-def show_heatmaps(matrices: Sequence[Dict[str, Any]], output: Optional[Path]) -> None:
+def show_heatmaps(heatmaps: Sequence[HeatMap], output: Optional[Path]) -> None:
     """Print heat maps as tables, or write them to one or more files.
 
-    matrices (Sequence[Dict[str, Any]]): The arguments of `render_heatmap` for each heat map.
+    heatmaps (Sequence[HeatMap]): The heat maps.
     output (Optional[Path]): The file; None to print tables.
     """
     if output is not None:
-        for path in _write_heatmaps(matrices, output):
+        for path in _write_heatmaps(heatmaps, output):
             msg.good(f"Wrote {path}")
     else:
         line = shutil.get_terminal_size().columns
         # Not printed by wasabi, which wraps lines.
-        print("\n\n".join(render_table(**matrix, line=line) for matrix in matrices))
+        print("\n\n".join(render_table(heatmap, line) for heatmap in heatmaps))
 
 
-def _write_heatmaps(matrices: Sequence[Dict[str, Any]], output: Path) -> List[Path]:
+def _write_heatmaps(heatmaps: Sequence[HeatMap], output: Path) -> List[Path]:
     """Write heat maps and return the paths of the files."""
     output.parent.mkdir(parents=True, exist_ok=True)
     ending = output.suffix.lower()
     if ending == ".html":
-        svgs = [render_heatmap(**matrix) for matrix in matrices]
+        svgs = map(render_heatmap, heatmaps)
         output.write_text(display.render(svgs, page=True, jupyter=False), encoding="utf8")
         return [output]
     paths = [
-        output.with_name(f"{output.stem}-{n + 1}{output.suffix}") for n in range(len(matrices))
+        output.with_name(f"{output.stem}-{n + 1}{output.suffix}") for n in range(len(heatmaps))
     ]
-    if len(matrices) == 1:
+    if len(heatmaps) == 1:
         paths = [output]
-    for path, matrix in zip(paths, matrices, strict=True):
+    for path, heatmap in zip(paths, heatmaps, strict=True):
         if ending == ".svg":
-            path.write_text(render_heatmap(**matrix), encoding="utf8")
+            path.write_text(render_heatmap(heatmap), encoding="utf8")
         else:
-            save_png(path, **matrix)
+            save_png(path, heatmap)
     return paths

@@ -98,7 +98,7 @@ def _table(found: "Saliency") -> str:
         (shorten(token), f"{score:+.3f}")
         for token, score in zip(found.tokens, found.scores.tolist(), strict=True)
     ]
-    title = f"{printable(found.prediction)}: {found.value:.3f}"
+    title = printable(found.summary)
     if found.gap is not None:
-        title += f" (without tokens {found.baseline:.3f}, gap {found.gap:+.3f})"
+        title += f"; without tokens {found.baseline:.3f}, gap {found.gap:+.3f}"
     return title + table(rows, aligns=("l", "r"))

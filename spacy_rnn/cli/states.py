@@ -53,7 +53,7 @@ def states_cli(
     pipe = get_component(nlp, RNNPipe, "component of spacy-rnn", name)
     try:
         found = (compute_states(pipe, doc, layer) for doc in nlp.pipe(texts))
-        matrices = [viz.states_matrix(each, units or None, top, start, end) for each in found]
-        show_heatmaps(matrices, output)
+        heatmaps = [viz.states_heatmap(each, units or None, top, start, end) for each in found]
+        show_heatmaps(heatmaps, output)
     except (ImportError, OSError, ValueError) as error:
         fail(str(error))

@@ -5,14 +5,22 @@ from typing import Optional
 
 from spacy.util import is_in_jupyter
 
+from .style import DARK, FONT, LIGHT, MARGIN
+
 PAGE = """\
 <!DOCTYPE html>
 <html>
 <head>
 <meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
 <title>spacy-rnn</title>
+<style>
+:root {{ color-scheme: light dark }}
+body {{ margin: {margin}px; font-family: {font}; background: {light.page} }}
+@media (prefers-color-scheme: dark) {{ body {{ background: {dark.page} }} }}
+</style>
 </head>
-<body style="font-size: 16px; font-family: Arial, sans-serif; padding: 2rem">
+<body>
 {content}
 </body>
 </html>
@@ -30,7 +38,7 @@ def render(svgs: Iterable[str], *, page: bool = False, jupyter: Optional[bool] =
     """
     if page:
         figures = "\n".join(FIGURE.format(content=svg) for svg in svgs)
-        markup = PAGE.format(content=figures)
+        markup = PAGE.format(content=figures, font=FONT, margin=MARGIN, light=LIGHT, dark=DARK)
     else:
         markup = "\n".join(svgs)
     if jupyter or (jupyter is None and is_in_jupyter()):

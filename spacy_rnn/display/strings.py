@@ -30,3 +30,20 @@ def _width(character: str) -> int:
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def text_width(text: str) -> float:
+    """Estimate the width of a text in a sans-serif font, in font sizes: rather too much, because
+    fonts differ."""
+    return sum(_font_width(c) for c in text)
+
+
+def _font_width(character: str) -> float:
+    columns = _width(character)
+    if columns != 1:
+        return columns * 0.6
+    if character in "ijl.,:;!|'´`()[] ":
+        return 0.4
+    if character in "mwMW%@…—":
+        return 1.05
+    return 0.8 if character.isupper() or not character.isascii() else 0.66

@@ -1,38 +1,35 @@
 """Tables of percentages for a terminal."""
 
 from collections.abc import Iterator, Sequence
-from typing import Optional
 
 import numpy as np
 
+from .heatmap import HeatMap
 from .strings import display_width, printable, shorten
 
 
-def render_table(
-    matrix: np.ndarray,
-    rows: Sequence[str],
-    columns: Sequence[str],
-    *,
-    title: Optional[str] = None,
-    line: int = 80,
-) -> str:
-    """Render a matrix as text: values in percent, a dot for less than half a percent.
+def render_table(heatmap: HeatMap, line: int = 80) -> str:
+    """Render a heat map as text: values in percent, a dot for less than half a percent.
 
-    matrix, rows, columns, title: see `spacy_rnn.display.heatmap.render_heatmap`.
+    heatmap (HeatMap): The heat map.
     line (int): The width of the terminal. Columns that do not fit are continued below.
     RETURNS (str): The table.
     """
-    values = [[f"{100 * value:.0f}" for value in row] for row in np.asarray(matrix)]
+    values = [[f"{100 * value:.0f}" for value in row] for row in np.asarray(heatmap.matrix)]
     values = [["·" if value in ("0", "-0") else value for value in row] for row in values]
-    left = _aligned(["", *map(shorten, rows)], right=False)
+    left = _aligned(["", *map(shorten, heatmap.rows)], right=False)
     others = [
-        _aligned([shorten(label), *(row[j] for row in values)]) for j, label in enumerate(columns)
+        _aligned([shorten(label), *(row[j] for row in values)])
+        for j, label in enumerate(heatmap.columns)
     ]
     blocks = [
         "\n".join(map("  ".join, zip(left, *part, strict=True)))
         for part in _parts(others, line - display_width(left[0]))
     ]
-    return "\n\n".join(blocks if title is None else [printable(title), *blocks])
+    caption = (
+        f"{heatmap.value_name} in percent; rows: {heatmap.row_name}, columns: {heatmap.column_name}"
+    )
+    return "\n\n".join([f"{printable(heatmap.title)}\n{caption}", *blocks])
 
 
 def _aligned(cells: Sequence[str], right: bool = True) -> list[str]:

@@ -6,7 +6,8 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
 
 from spacy.training import Example
 
-from ..pipeline.base import ExampleStats, ReadLimits, RNNPipe
+from ..pipeline.base import RNNPipe
+from ..pipeline.reports import ExampleStats, ReadLimits
 from .corpus import CorpusStats, describe_corpus, n_leaked
 from .labels import Target, describe_targets
 from .memory import Memory, estimate_memory

@@ -79,6 +79,8 @@ class Decoder(nn.Module):
                 'to "general", "dot" or "bahdanau", or \'input_feeding\' to false.'
             )
         self.input_feeding = input_feeding
+        #: True if steps are taken one by one
+        self.stepwise = input_feeding
         self.hidden_size = hidden_size = layers.hidden_size
         self.layers = layers
         n_states, depth, _, _ = layers.state_size(0)
@@ -117,16 +119,17 @@ class Decoder(nn.Module):
         RETURNS (tuple): For each piece, the state that predicts the next one (B, T, H) and the
             attention on the source (B, T, S) or None; and the state after the last piece.
         """
-        if not self.input_feeding or vectors.shape[1] == 1:
+        if not self.stepwise or vectors.shape[1] == 1:
             return self._decode(vectors, source, state)
-        steps = []
+        outputs, attention = [], []
         with shared_masks(self):
             for vector in vectors.split(1, dim=1):
                 output, weights, state = self._decode(vector, source, state)
-                assert weights is not None
-                steps.append((output, weights))
-        outputs, attention = (torch.cat(parts, dim=1) for parts in zip(*steps, strict=True))
-        return outputs, attention, state
+                outputs.append(output)
+                if weights is not None:
+                    attention.append(weights)
+        joined = torch.cat(attention, dim=1) if attention else None
+        return torch.cat(outputs, dim=1), joined, state
 
     def _decode(
         self, vectors: Tensor, source: EncodedSource, state: DecoderState

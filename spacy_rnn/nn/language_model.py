@@ -32,21 +32,19 @@ class Softmax(nn.Module):
             nn.init.xavier_uniform_(self.linear.weight)
         else:
             self.linear.weight = weight  # type: ignore[assignment]
+            self.linear.in_features = weight.shape[1]
 
     def loss(self, states: Tensor, targets: Tensor) -> Tensor:
         """The summed cross-entropy of targets (N,) after states (N, H)."""
-        return vocabulary_loss(self._scores(states), targets)
+        return vocabulary_loss(Scores(states, self.linear), targets)
 
     def log_probabilities(self, states: Tensor, targets: Tensor) -> Tensor:
         """The log-probability of each target (N,) after states (N, H)."""
-        return log_probabilities(self._scores(states), targets)
+        return log_probabilities(Scores(states, self.linear), targets)
 
     def forward(self, states: Tensor) -> Tensor:
         """The scores of all units, of which a softmax makes probabilities, (N, V)."""
         return self.linear(states)
-
-    def _scores(self, states: Tensor) -> Scores:
-        return Scores(states, self.linear.weight, self.linear.bias)
 
 
 class AdaptiveSoftmax(nn.Module):

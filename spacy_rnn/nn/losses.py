@@ -50,17 +50,16 @@ class Scores(NamedTuple):
     """Scores of a whole vocabulary, not yet computed.
 
     states (Tensor): (N, H).
-    weight (Tensor): (V, H).
-    bias (Tensor): (V,).
+    layer (nn.Linear): The output layer, H -> V, with a bias.
     """
 
     states: Tensor
-    weight: Tensor
-    bias: Tensor
+    layer: nn.Linear
 
     def logits(self) -> Tensor:
         """Compute the scores, (N, V)."""
-        return linear(self.states, self.weight, self.bias)
+        scores: Tensor = self.layer(self.states)
+        return scores
 
 
 def vocabulary_loss(scores: Scores, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
@@ -75,18 +74,21 @@ def vocabulary_loss(scores: Scores, targets: Tensor, label_smoothing: float = 0.
     label_smoothing (float): As of `cross_entropy`.
     RETURNS (Tensor): The loss.
     """
-    return _VocabularyLoss.apply(*scores, targets, label_smoothing, torch.is_grad_enabled())
+    states, layer = scores
+    return _VocabularyLoss.apply(
+        states, layer.weight, layer.bias, targets, label_smoothing, torch.is_grad_enabled()
+    )
 
 
 def log_probabilities(scores: Scores, targets: Tensor) -> Tensor:
     """Return the log-probabilities of targets (N,), without gradient: (N,)."""
     found = []
-    size = max(64, _CHUNK // len(scores.weight))
+    size = max(64, _CHUNK // scores.layer.out_features)
     with torch.no_grad():
         for states, target in zip(scores.states.split(size), targets.split(size), strict=True):
             z = scores._replace(states=states).logits()
-            z = z.to(torch.promote_types(z.dtype, torch.float32))
-            found.append(z.gather(1, target.unsqueeze(1)).squeeze(1) - z.logsumexp(dim=1))
+            z = z.to(torch.promote_types(z.dtype, torch.float32)).log_softmax(dim=1)
+            found.append(z.gather(1, target.unsqueeze(1)).squeeze(1))
     return torch.cat(found)
 
 

@@ -124,7 +124,7 @@ class Translator(nn.Module):
             with shared_masks(self):
                 states = self._decode_predictions(decoder_input, use_prediction, source, state)
         states = states.flatten(0, 1).index_select(0, valid_positions)
-        return Scores(states, self.output.weight, self.output.bias)
+        return Scores(states, self.output)
 
     def next_log_probs(self, vectors: Tensor, lengths: Tensor, decoder_input: Tensor) -> Tensor:
         """The log-probabilities of the piece that comes next in targets.

@@ -106,7 +106,7 @@ def _is_unit(graph: Graph, ids: str, lengths: str) -> str:
 def _rows(graph: Graph, table: Any, ids: str) -> str:
     """Rows of a table: (...) -> (..., width)."""
     weight = array(table.weight)
-    if not graph.int8:
+    if graph.bounds is None:
         return graph.add("Gather", graph.constant(weight), ids)
     integers, scale = quantized(weight)
     rows = graph.add("Gather", graph.constant(integers, "int8"), ids)

@@ -9,17 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..nn.decoder import Decoder, DecoderState, EncodedSource
 from ..nn.embedding import Arrays, WordModule
 from ..nn.layout import Grid, LayoutName, Padded
-from ..nn.ragged import group_by_length
 from ..nn.rnn import Encoder
 from .parts import parts_of
-from .session import Graphs, Session
+from .session import STEP_OVERHEAD, Graphs, Session, word_vectors
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
-#: the fixed price of one time step of a graph, in rows
-STEP_OVERHEAD = 3.0
+#: Sources are padded to a multiple of this many tokens: products of attention are computed in
+#: blocks of so many, and the rest of them in another way.
+TOKENS = 16
 
 
 def with_graphs(network: NetworkT, graphs: Graphs) -> NetworkT:
@@ -43,7 +44,7 @@ _AGAIN = " Write the graphs again: python -m spacy rnn compress MODEL OUTPUT"
 
 def _part(name: str, part: Any, graphs: Graphs) -> nn.Module:
     session = Session(graphs[name])
-    width = part.out_features if isinstance(part, nn.Linear) else part.output_size
+    width = _width(part)
     if session.width != width:
         raise ValueError(
             f"The graph of '{name}' has {session.width} outputs, but the network {width}: it was "
@@ -51,19 +52,35 @@ def _part(name: str, part: Any, graphs: Graphs) -> nn.Module:
         )
     if isinstance(part, WordModule):
         return GraphWords(session)
-    return GraphEncoder(part, session) if isinstance(part, Encoder) else GraphLinear(session)
+    if isinstance(part, Encoder):
+        return GraphEncoder(part, session)
+    return GraphDecoder(part, session) if isinstance(part, Decoder) else GraphLinear(part, session)
+
+
+def _width(part: Any) -> int:
+    """The width of the first output of a part's graph."""
+    if isinstance(part, Decoder):
+        return part.hidden_size
+    return part.out_features if isinstance(part, nn.Linear) else part.output_size
 
 
 def _replaced(network: Any, parts: dict[str, nn.Module], path: str = "") -> Any:
     """A copy of a module with other parts, which shares everything else."""
     copied = copy.copy(network)
     copied._modules = {
-        name: parts[path + name]
-        if path + name in parts
-        else child and _replaced(child, parts, f"{path}{name}.")
+        name: child and _replacement(child, parts, path + name)
         for name, child in network._modules.items()
     }
     return copied
+
+
+def _replacement(child: nn.Module, parts: dict[str, nn.Module], path: str) -> nn.Module:
+    part = parts.get(path)
+    if part is None or isinstance(part, GraphDecoder):
+        # Layers of a decoder have their own graphs.
+        replaced: nn.Module = _replaced(part or child, parts, path + ".")
+        return replaced
+    return part
 
 
 class GraphWords(WordModule):
@@ -79,22 +96,7 @@ class GraphWords(WordModule):
 
     def forward(self, words: Arrays) -> Tensor:
         arrays = {name: words[name].numpy() for name in self._session.inputs}
-        units = [
-            name
-            for name, array in arrays.items()
-            if name + "_lengths" in arrays and array.dtype == np.int64
-        ]
-        if not units:
-            return torch.from_numpy(self._session(arrays))
-        # Words with a similar number of units are read together.
-        (name,) = units
-        lengths = np.maximum(arrays[name + "_lengths"], 1)
-        vectors = np.empty((len(lengths), self.output_size), dtype="float32")
-        for group in group_by_length(lengths, STEP_OVERHEAD):
-            some = {name: array[group] for name, array in arrays.items()}
-            some[name] = some[name][:, : lengths[group[0]]]
-            vectors[group] = self._session(some)
-        return torch.from_numpy(vectors)
+        return torch.from_numpy(word_vectors(self._session, arrays))
 
 
 class GraphEncoder(Encoder):
@@ -137,15 +139,58 @@ class GraphEncoder(Encoder):
         return y, final[0] if final and state is not None else state
 
 
-class GraphLinear(nn.Module):
-    """A linear layer that a graph computes: (N, K) -> (N, M).
+class GraphDecoder(Decoder):
+    """A decoder of which a graph takes each step.
 
+    decoder (Decoder): Has the graph.
     session (Session): The graph.
     """
 
-    def __init__(self, session: Session):
-        super().__init__()
+    def __init__(self, decoder: Decoder, session: Session):
+        nn.Module.__init__(self)
+        vars(self).update(vars(decoder))
+        self.stepwise = True
+        self._session = session
+
+    def prepare_source(self, memory: Tensor, mask: Tensor) -> EncodedSource:
+        padding = -mask.shape[1] % TOKENS
+        memory = nn.functional.pad(memory, (0, 0, 0, padding))
+        return super().prepare_source(memory, nn.functional.pad(mask, (0, padding)))
+
+    def _decode(
+        self, vectors: Tensor, source: EncodedSource, state: DecoderState
+    ) -> tuple[Tensor, Optional[Tensor], DecoderState]:
+        tensors = {
+            "x": vectors.squeeze(1),
+            "state": state.recurrent,
+            "fed": state.fed,
+            "memory": source.memory,
+            "keys": source.keys,
+            "mask": source.mask,
+        }
+        arrays = {
+            name: tensor.contiguous().numpy()
+            for name, tensor in tensors.items()
+            if tensor is not None
+        }
+        y, final, *weights = map(torch.from_numpy, self._session.run(arrays))
+        fed = y if self.input_feeding else None
+        return y.unsqueeze(1), weights[0] if weights else None, DecoderState(final, fed)
+
+
+class GraphLinear(nn.Linear):
+    """A linear layer that a graph computes.
+
+    layer (nn.Linear): Has the graph.
+    session (Session): The graph.
+    """
+
+    def __init__(self, layer: nn.Linear, session: Session):
+        nn.Module.__init__(self)
+        vars(self).update(vars(layer))
         self._session = session
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.from_numpy(self._session({"x": x.numpy()}))
+        rows = x.reshape(-1, x.shape[-1])
+        y = torch.from_numpy(self._session({"x": rows.numpy()}))
+        return y.unflatten(0, x.shape[:-1])

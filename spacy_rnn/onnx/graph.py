@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence, Union
+from typing import Any, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
@@ -14,6 +14,9 @@ IR_VERSION = 8
 #: operators of ONNX Runtime that are not in the standard
 CONTRIB = "com.microsoft"
 
+#: for each module that computes with 8-bit integers, the largest magnitude of each of its inputs,
+#: float32 (D,), one array for each of its layers
+Bounds = Mapping[Any, Sequence[np.ndarray]]
 #: an axis of an array: its size, or a name where it differs from call to call
 Axis = Union[int, str]
 
@@ -23,13 +26,14 @@ class Graph:
     read it.
 
     name (str): The graph's name, shown by tools.
-    int8 (bool): Store tables of vectors as 8-bit integers.
+    bounds (Optional[Bounds]): Compute with 8-bit integers, and store tables so; the inputs of
+        encoders and linear layers are within these bounds.
     """
 
-    def __init__(self, name: str, int8: bool = False):
+    def __init__(self, name: str, bounds: Optional[Bounds] = None):
         with optional_import("onnx", "Writing ONNX graphs"):
             import onnx
-        self.int8 = int8
+        self.bounds = bounds
         self._onnx = onnx
         self._name = name
         self._nodes: list[Any] = []

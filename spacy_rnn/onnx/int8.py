@@ -1,5 +1,7 @@
-"""An LSTM that multiplies 8-bit integers, with the same result alone and in any batch.
+"""An LSTM and a linear layer that multiply 8-bit integers, with the same result alone and in any
+batch.
 
+The inputs of both are within bounds that do not depend on the batch. Those of an LSTM take a trick:
 ONNX Runtime takes the scale of the activations from the largest and the smallest number of a whole
 batch, at each step: the answer for a text would depend on its neighbors. Here both are always 1 and
 -1. Of two more units, which no other reads, one always has the state 1 and the other -1, as no
@@ -16,7 +18,7 @@ from torch import nn
 
 from ..nn.options import Direction
 from .graph import CONTRIB, Graph
-from .layers import axis_size
+from .layers import array, axis_size
 from .recurrent import DIRECTIONS, Weights, side_by_side, weights_of
 
 #: The largest magnitude of a weight. Processors without VNNI add two products in 16 bits, which
@@ -121,6 +123,29 @@ def _with_fixed(weights: Weights, bound: np.ndarray) -> Weights:
         of_input.reshape(directions, gates, -1),
         hidden.reshape(directions, gates, -1),
         bias.reshape(directions, -1),
+    )
+
+
+def int8_linear(graph: Graph, layer: nn.Linear, x: str, bound: np.ndarray) -> str:
+    """A linear layer: (..., K) -> (..., M).
+
+    bound (np.ndarray): The largest magnitude of each input, float32 (K,). What is beyond is
+        clipped.
+    """
+    bound = np.where(bound > 0, bound, 1.0)
+    integers, scale = quantized(array(layer.weight) * bound, _LARGEST)
+    unit, zero = graph.constant(1 / 127), graph.constant(128, "uint8")
+    scaled = graph.add("Mul", x, graph.constant(1.0 / bound))
+    return graph.add(
+        "MatMulIntegerToFloat",
+        graph.add("QuantizeLinear", scaled, unit, zero),
+        graph.constant(integers.T, "int8"),
+        unit,
+        graph.constant(scale[:, 0]),
+        zero,
+        "",
+        "" if layer.bias is None else graph.constant(array(layer.bias)),
+        domain=CONTRIB,
     )
 
 

@@ -15,12 +15,6 @@ def array(weight: Any) -> np.ndarray:
     return weight.detach().cpu().float().numpy()
 
 
-def linear(graph: Graph, layer: nn.Linear, x: str) -> str:
-    """A linear layer: (..., K) -> (..., M)."""
-    y = graph.add("MatMul", x, graph.constant(array(layer.weight).T))
-    return y if layer.bias is None else graph.add("Add", y, graph.constant(array(layer.bias)))
-
-
 def layer_norm(graph: Graph, layer: nn.LayerNorm, x: str) -> str:
     """Normalization of each vector: (..., D) -> (..., D)."""
     scale, shift = (graph.constant(array(weight)) for weight in (layer.weight, layer.bias))

@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ..nn.ragged import group_by_length
 from ..optional import optional_import
 
 #: the serialized graph of each part of a network, by its path there, such as "tokens.encoder"
 Graphs = Mapping[str, bytes]
+#: the fixed price of one time step of a graph, in rows
+STEP_OVERHEAD = 3.0
 
 
 class Session:
@@ -42,7 +45,7 @@ class Session:
         self._model = model
         self.shapes: dict[str, list[Any]] = {v.name: v.shape for v in session.get_inputs()}
         self._session: Any = session
-        self.inputs = [value.name for value in session.get_inputs()]
+        self.inputs = list(self.shapes)
         self.width: int = session.get_outputs()[0].shape[-1]
 
     def __call__(self, arrays: dict[str, np.ndarray]) -> np.ndarray:
@@ -58,3 +61,24 @@ class Session:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Session, (self._model,)
+
+
+def word_vectors(session: Session, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Embed distinct words. Those with a similar number of units are read together.
+
+    session (Session): The graph of one part of the embedding.
+    arrays (Mapping[str, np.ndarray]): The arrays of the words.
+    RETURNS (np.ndarray): float32 (U, width).
+    """
+    mine = {name: np.ascontiguousarray(arrays[name]) for name in session.inputs}
+    units = [name for name in mine if name + "_lengths" in mine and mine[name].dtype == np.int64]
+    if not units:
+        return session(mine)
+    (name,) = units
+    lengths = np.maximum(mine[name + "_lengths"], 1)
+    vectors = np.empty((len(lengths), session.width), dtype="float32")
+    for group in group_by_length(lengths, STEP_OVERHEAD):
+        some = {name: array[group] for name, array in mine.items()}
+        some[name] = some[name][:, : lengths[group[0]]]
+        vectors[group] = session(some)
+    return vectors

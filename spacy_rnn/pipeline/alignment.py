@@ -13,12 +13,14 @@ class Alignment(NamedTuple):
     """The alignment of a sentence's translation with its tokens.
 
     source (Span): The tokens of the sentence.
-    pieces (List[str]): The pieces of its translation.
+    translation (str): Its translation.
+    pieces (List[str]): The pieces of the translation.
     weights (np.ndarray): The attention of each piece on each token, float32 (pieces, tokens of the
         sentence). A row sums to less than 1 if there was attention on the whitespace between them.
     """
 
     source: Span
+    translation: str
     pieces: List[str]
     weights: np.ndarray
 
@@ -30,13 +32,19 @@ class Alignment(NamedTuple):
 
 
 def align(
-    sentence: Sentence, starts: np.ndarray, ends: np.ndarray, pieces: List[str], weights: np.ndarray
+    sentence: Sentence,
+    starts: np.ndarray,
+    ends: np.ndarray,
+    translation: str,
+    pieces: List[str],
+    weights: np.ndarray,
 ) -> Alignment:
     """Align a sentence's translation with its tokens.
 
     sentence (Sentence): The sentence.
     starts, ends (np.ndarray): The characters of the sentence that each of its pieces covers.
-    pieces (List[str]): The pieces of the translation.
+    translation (str): The translation.
+    pieces (List[str]): Its pieces.
     weights (np.ndarray): Their attention on the pieces of the sentence.
     RETURNS (Alignment): The alignment.
     """
@@ -45,4 +53,4 @@ def align(
     token_ends = token_starts + [len(t) * (not t.is_space) for t in sentence.span]
     first = sentence.start
     on_tokens = overlap_matrix(starts + first, ends + first, token_starts, token_ends)
-    return Alignment(sentence.span, pieces, weights @ on_tokens)
+    return Alignment(sentence.span, translation, pieces, weights @ on_tokens)

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import numpy as np
 from spacy.tokens import Doc
@@ -17,45 +26,17 @@ from ..architectures.base import input_of_doc
 from ..config.signature import to_config
 from ..features.vocabulary import TEXT
 from ..runtime.attribution import AttributionTarget, EncoderInput
+from ..runtime.engine import EngineSettings
 from ..runtime.model import Targets, begin_update
 from ..runtime.shim import TorchShim, shim_of
 from .annotation import LOST_BY_READERS, annotation_of, has_annotation
+from .reports import ExampleStats, ReadLimits
 from .storing import StoredPipe
 
 logger = logging.getLogger("spacy_rnn")
 
 #: a loss, and the callback that adds its gradient, times a factor, to those of the weights
 LossAndBackprop = Tuple[float, Callable[[float], None]]
-
-
-class ExampleStats(NamedTuple):
-    """The contents of an example as a component sees them, for reports on a corpus.
-
-    words (Dict[str, List[str]]): The words of each input: `TEXT`, or the sides of a pair.
-    labels (Dict[str, List[Any]]): For each annotated target its labels, each as often as it is
-        annotated, or its numbers.
-    unusable (Dict[str, int]): How many annotations can be neither learned nor predicted, by reason.
-    """
-
-    words: Dict[str, List[str]]
-    labels: Dict[str, List[Any]] = {}
-    unusable: Dict[str, int] = {}
-
-
-@dataclass(frozen=True)
-class ReadLimits:
-    """Limits on what a component reads, in tokens; None for no limit.
-
-    batch (int): At once in prediction, padding included.
-    window (Optional[int]): Of one document at once in prediction.
-    max_length (Optional[int]): Of one document; the rest is left out.
-    step (Optional[int]): Units at once in training, independent of the batch.
-    """
-
-    batch: int
-    window: Optional[int] = None
-    max_length: Optional[int] = None
-    step: Optional[int] = None
 
 
 class RNNPipe(StoredPipe):
@@ -84,7 +65,7 @@ class RNNPipe(StoredPipe):
     vocab (Vocab): The shared vocabulary.
     model (Model): The thinc model of the network.
     name (str): The component's name in the pipeline.
-    settings (Any): The component's settings, a dataclass.
+    settings (EngineSettings): The component's settings.
     scorer (Optional[Callable]): The scoring method.
     **state: Initial values of what belongs to the weights.
     """
@@ -99,7 +80,7 @@ class RNNPipe(StoredPipe):
         vocab: Vocab,
         model: Model,
         name: str,
-        settings: Any,
+        settings: EngineSettings,
         scorer: Optional[Callable],
         **state: Any,
     ):
@@ -108,6 +89,7 @@ class RNNPipe(StoredPipe):
         self.name = name
         self.scorer = scorer
         self.cfg: Dict[str, Any] = {**to_config(settings), **state}
+        self.shim.engine.name = settings.engine
         self.register_extensions()
 
     @property
@@ -332,3 +314,23 @@ class RNNPipe(StoredPipe):
         RETURNS (AttributionTarget): Its score as a differentiable function of the encoder's input.
         """
         raise NotImplementedError
+
+    # Compressing
+
+    def write_graphs(self, docs: Sequence[Doc], int8: bool = False) -> None:
+        """Write the network as ONNX graphs, which are saved with the component and run by the
+        engine "onnx".
+
+        docs (Sequence[Doc]): Typical documents, on which the ranges of numbers are measured.
+        int8 (bool): Compute with 8-bit integers, and store tables so.
+        RAISES (TypeError): If a part of the network has no graph.
+        RAISES (ValueError): If ONNX has no operator for a cell, or the engine is "onnx" already.
+        """
+        from ..onnx.bounds import measured_bounds
+        from ..onnx.networks import write_graphs
+
+        shim = self.shim
+        shim.engine.begin_change()
+        with measured_bounds(shim.module) as bounds:
+            self.model.predict(list(docs))
+        shim.engine.replace_graphs(write_graphs(shim.module, bounds if int8 else None))

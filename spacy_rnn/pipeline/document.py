@@ -11,10 +11,11 @@ from thinc.api import Config
 
 from ..architectures.many_to_one import output_score, predict_attention
 from ..extensions import set_token_extension, sum_values
-from ..runtime.attribution import AttributionTarget, label_index
+from ..runtime.attribution import AttributionTarget, Scale, label_index
+from ..runtime.engine import EngineSettings
 from ..validation import extension_name
-from .base import ReadLimits
-from .labels import EngineSettings, LabelPipe
+from .labels import LabelPipe
+from .reports import ReadLimits
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -81,8 +82,8 @@ class DocumentPipe(LabelPipe):
     explained_score: The number that attributions explain, as a function of the network's outputs.
     """
 
-    #: the name of `explained_score`, for a label
-    EXPLAINED_SCORE = "log-odds of {}"
+    #: the scale of `explained_score`
+    SCALE: Scale = "log-odds"
 
     def register_extensions(self) -> None:
         """Register the extension of the setting `attention_attr`."""
@@ -165,7 +166,9 @@ class DocumentPipe(LabelPipe):
         label (Optional[str]): The label; by default the one with the highest score.
         RETURNS (AttributionTarget): The score as a function of the encoder's input.
         """
+        kind = "value" if self.SCALE == "value" else "label"
         if label is None:
+            kind = f"predicted {kind}"
             label = self.labels[self.to_scores(self.model.predict([doc]))[0].argmax()]
         rows = self.encoder_inputs(doc)[0]
         score = partial(
@@ -175,7 +178,7 @@ class DocumentPipe(LabelPipe):
                 self.explained_score, label=label_index(label, self.labels, self.name)
             ),
         )
-        return AttributionTarget(rows, self.EXPLAINED_SCORE.format(label), score)
+        return AttributionTarget(rows, f"{kind} {label}", self.SCALE, score)
 
 
 def excerpt(example: Example, length: int = 60) -> str:

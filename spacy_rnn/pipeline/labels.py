@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Callable, Container, Dict, Optional, Sequence, Tuple
+from typing import Any, Container, Dict, Sequence, Tuple
 
 import numpy as np
 from spacy.errors import Errors
-from spacy.tokens import Doc
-from spacy.vocab import Vocab
-from thinc.api import Model
 
-from ..runtime.engine import EngineName
 from .base import RNNPipe
-
-
-@dataclass(frozen=True, kw_only=True)
-class EngineSettings:
-    """Settings of all components with labels.
-
-    engine (str): The library that predicts: "torch", or "onnx" for ONNX Runtime, where the command
-        ``compress`` has written graphs for it.
-    """
-
-    engine: EngineName = "torch"
 
 
 class LabelPipe(RNNPipe):
@@ -31,39 +15,7 @@ class LabelPipe(RNNPipe):
 
     A subclass adds `output_sizes` to what `RNNPipe` needs. Here labels are one list; a component
     with more to say of its labels overrides `labels`, `label_data` and `add_label`.
-
-    The arguments are those of `RNNPipe`, with `EngineSettings` among the settings.
     """
-
-    def __init__(
-        self,
-        vocab: Vocab,
-        model: Model,
-        name: str,
-        settings: EngineSettings,
-        scorer: Optional[Callable],
-        **state: Any,
-    ):
-        super().__init__(vocab, model, name, settings, scorer, **state)
-        self.shim.engine.name = settings.engine
-
-    def write_graphs(self, docs: Sequence[Doc], int8: bool = False) -> None:
-        """Write the network as ONNX graphs, which are saved with the component and run by the
-        engine "onnx".
-
-        docs (Sequence[Doc]): Typical documents, on which the ranges of numbers are measured.
-        int8 (bool): Store tables and run LSTMs with 8-bit integers.
-        RAISES (TypeError): If a part of the embedding has no graph.
-        RAISES (ValueError): If ONNX has no operator for a cell, or the engine is "onnx" already.
-        """
-        shim = self.shim
-        from ..onnx.encoder import measured_bounds
-        from ..onnx.networks import write_graphs
-
-        shim.engine.begin_change()
-        with measured_bounds(shim.module) as bounds:
-            self.model.predict(list(docs))
-        shim.engine.replace_graphs(write_graphs(shim.module, bounds if int8 else None))
 
     @property
     def labels(self) -> Tuple[str, ...]:

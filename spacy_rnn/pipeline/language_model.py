@@ -20,9 +20,11 @@ from ..config.signature import to_config, with_fields_of
 from ..extensions import set_doc_extension, set_probability_extensions
 from ..features.normalization import required_texts
 from ..runtime.attribution import AttributionTarget, EncoderInput
+from ..runtime.engine import EngineSettings
 from ..validation import at_least, extension_name
-from .base import ExampleStats, ReadLimits, RNNPipe
+from .base import RNNPipe
 from .conditions import CATS, Condition, ConditionReader
+from .reports import ExampleStats, ReadLimits
 
 DEFAULT_MODEL = Config().from_str(
     """
@@ -42,7 +44,7 @@ DEFAULT_MODEL = Config().from_str(
 
 
 @dataclass(frozen=True)
-class LanguageModelSettings:
+class LanguageModelSettings(EngineSettings):
     """Settings of "rnn_lm".
 
     streams (int): How many documents are read at once in training.
@@ -56,6 +58,7 @@ class LanguageModelSettings:
         from it.
     attr (str): Name of the Doc and Token extensions of log-probabilities.
     perplexity_attr (str): Name of the Doc and Span extensions of perplexities.
+    engine: See `EngineSettings`.
     """
 
     streams: int = 20

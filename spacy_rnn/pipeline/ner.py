@@ -27,10 +27,10 @@ from ..config.signature import to_config, with_fields_of
 from ..extensions import set_span_extension, set_token_extension, single_value
 from ..features.tag_scheme import TagScheme
 from ..runtime.attribution import AttributionTarget, check_index, label_index
+from ..runtime.engine import EngineSettings
 from ..runtime.model import Targets
 from ..validation import at_least, extension_name
 from .annotation import attribute_labels, label_indices
-from .base import ExampleStats
 from .entity_annotation import (
     aligned_entities,
     encode_gold,
@@ -38,8 +38,8 @@ from .entity_annotation import (
     rule_out_tags,
     set_entities,
 )
-from .labels import EngineSettings
 from .rehearsal import RehearsingPipe
+from .reports import ExampleStats
 from .tagger import DEFAULT_MODEL as TAGGER_MODEL
 
 #: that of the tagger, with one layer and a conditional random field
@@ -371,7 +371,9 @@ class RNNEntityRecognizer(RehearsingPipe):
         rows = self.encoder_inputs(doc)[0]
         ruled_out = np.zeros((len(doc), scheme.n_tags))
         rule_out_tags(scheme, self._label_values, doc, ruled_out)
+        kind = "tag"
         if label is None:
+            kind = "predicted tag"
             self.set_annotations([doc], self.predict([doc]))
             label = tags[preset_tags(scheme, self._label_values, doc)[token]]
         score = partial(
@@ -382,4 +384,4 @@ class RNNEntityRecognizer(RehearsingPipe):
             token=token,
             tag=label_index(label, tags, self.name),
         )
-        return AttributionTarget(rows, f"log-odds of the tag {label} of '{text}'", score)
+        return AttributionTarget(rows, f"{kind} {label} of '{text}'", "log-odds", score)

@@ -28,8 +28,8 @@ from ..extensions import set_doc_extension
 from ..runtime.attribution import AttributionTarget
 from ..runtime.model import Targets
 from ..validation import extension_name
-from .base import ExampleStats
 from .document import DEFAULT_MODEL, DocumentPipe, DocumentSettings, excerpt
+from .reports import ExampleStats
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -94,7 +94,7 @@ class RNNRegressor(DocumentPipe):
     scorer (Optional[Callable]): The scoring method.
     """
 
-    EXPLAINED_SCORE = "{}"
+    SCALE = "value"
 
     @with_fields_of(RegressorSettings)
     def __init__(

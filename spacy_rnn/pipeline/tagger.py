@@ -19,12 +19,12 @@ from ..architectures.tagger import decoder_of, label_score, predict_probabilitie
 from ..config.signature import to_config, with_fields_of
 from ..extensions import set_token_extension, single_value
 from ..runtime.attribution import AttributionTarget, check_index, label_index
+from ..runtime.engine import EngineSettings
 from ..runtime.model import Targets
 from ..validation import extension_name, label_weights, probability, rate
 from .annotation import aligned_values, attribute_labels, label_indices
-from .base import ExampleStats
-from .labels import EngineSettings
 from .rehearsal import RehearsingPipe
+from .reports import ExampleStats
 
 logger = logging.getLogger("spacy_rnn")
 
@@ -420,12 +420,14 @@ class RNNTagger(RehearsingPipe):
         if target not in targets:
             raise ValueError(f"'{self.name}' has no target '{target}'. Its targets: {targets}.")
         labels = self.labels_of(target)
+        kind = target
         if label is None:
+            kind = f"predicted {target}"
             label = labels[self.predict([doc])[0][target][token]]
         number = label_index(label, labels, self.name)
         score = partial(label_score, target=target, token=token, label=number)
-        prediction = f"log-odds of the {target} {label} of '{doc[token].text}'"
-        return AttributionTarget(self.encoder_inputs(doc)[0], prediction, score)
+        prediction = f"{kind} {label} of '{doc[token].text}'"
+        return AttributionTarget(self.encoder_inputs(doc)[0], prediction, "log-odds", score)
 
 
 def _stored_value(target: str, label: str, vocab: Vocab) -> int:

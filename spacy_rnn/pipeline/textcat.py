@@ -16,9 +16,9 @@ from .. import nn
 from ..config.signature import to_config, with_fields_of
 from ..runtime.model import Targets
 from ..validation import label_weights, rate
-from .base import ExampleStats
 from .document import DEFAULT_MODEL, TARGET, DocumentPipe, DocumentSettings, excerpt
 from .rehearsal import RehearsingPipe
+from .reports import ExampleStats
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -24,11 +24,13 @@ from ..config.signature import to_config, with_fields_of
 from ..extensions import set_doc_extension
 from ..features.normalization import required_texts
 from ..runtime.attribution import AttributionTarget, EncoderInput, check_index
+from ..runtime.engine import EngineSettings
 from ..runtime.model import Targets
 from ..validation import at_least, extension_name, probability, rate
 from .alignment import Alignment, align
-from .base import ExampleStats, ReadLimits, RNNPipe
+from .base import RNNPipe
 from .document import excerpt
+from .reports import ExampleStats, ReadLimits
 from .sentences import Sentence, gaps_of, sentences_of
 
 logger = logging.getLogger("spacy_rnn")
@@ -57,7 +59,7 @@ DEFAULT_MODEL = Config().from_str(
 
 
 @dataclass(frozen=True)
-class TranslatorSettings:
+class TranslatorSettings(EngineSettings):
     """Settings of "rnn_translator".
 
     search (Search): How translations are searched.
@@ -72,6 +74,7 @@ class TranslatorSettings:
         characters, are cut into parts, with a warning; 0 for no limit. Training leaves out pairs
         with a text of more than fifty times as many characters.
     progress_bar (bool): Show one while texts are translated.
+    engine: See `EngineSettings`.
     """
 
     search: Search = Search()
@@ -349,7 +352,8 @@ class RNNTranslator(RNNPipe):
                 f'attention = "general" in its decoder.'
             )
         starts, ends = self.shim.features.source_offsets(sentence.text)
-        return align(sentence, starts, ends, translation.pieces, translation.attention)
+        best = (translation.text, translation.pieces, translation.attention)
+        return align(sentence, starts, ends, *best)
 
     def encoder_inputs(self, doc: Doc) -> List[EncoderInput]:
         """The input of the encoder, the pieces of the sentences; see `RNNPipe.encoder_inputs`."""

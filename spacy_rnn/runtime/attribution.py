@@ -1,11 +1,13 @@
 """The input of an encoder for a document, and the score of a prediction as a function of it."""
 
-from typing import TYPE_CHECKING, Any, Callable, List, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, List, Literal, NamedTuple, Optional, Sequence
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ..nn.rnn import Encoder
+
+Scale = Literal["log-odds", "log-probability", "value"]
 
 
 class EncoderInput(NamedTuple):
@@ -32,13 +34,15 @@ class AttributionTarget(NamedTuple):
     """A prediction to explain by what the encoder reads.
 
     rows (EncoderInput): The input of the encoder.
-    prediction (str): Description of the score, such as "log-odds of the tag NOUN of 'cat'".
+    prediction (str): Description of the prediction, such as "predicted tag NOUN of 'cat'".
+    scale (str): The scale of its score: "log-odds", "log-probability" or "value".
     score (Callable[[Any, Tensor], Tensor]): Computes the score of the prediction, (B,), from the
         torch module and from vectors in the place of the rows', (B, N, D); differentiable.
     """
 
     rows: EncoderInput
     prediction: str
+    scale: Scale
     score: "Callable[[Any, Tensor], Tensor]"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..onnx.session import Graphs
@@ -16,6 +17,17 @@ _SET_TORCH = 'set engine = "torch" in [components.NAME] of the config.'
 COMPRESS_AGAIN = "Write the graphs again: python -m spacy rnn compress MODEL OUTPUT"
 #: the cure where more than prediction is asked of a compressed component
 USE_ORIGINAL = "use the pipeline that the compressed one was made from."
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineSettings:
+    """Settings of all components.
+
+    engine (str): The library that predicts: "torch", or "onnx" for ONNX Runtime, where the command
+        ``compress`` has written graphs for it.
+    """
+
+    engine: EngineName = "torch"
 
 
 class Engine:

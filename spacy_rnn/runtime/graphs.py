@@ -11,12 +11,10 @@ from ..features.tokens import DistinctWords, TokenFeatures, TokenSequences
 from ..forks import ForkSafeLock, computing, make_safe
 from ..nn.options import Direction
 from ..nn.ragged import Carry, group_by_length, offsets, ranges
-from ..onnx.session import Graphs, Session
+from ..onnx.session import STEP_OVERHEAD, Graphs, Session, word_vectors
 from .batching import MemoryLimits, Windows, plan_windows, word_batches
 from .serialization import Weights
 
-#: the fixed price of one time step of a graph, in rows
-STEP_OVERHEAD = 3.0
 #: distinct words that are embedded at a time, and bytes of the vectors that are kept
 MAX_WORDS, MAX_BYTES = 2048, 1 << 25
 
@@ -197,19 +195,7 @@ class WordVectors:
 
     def _run(self, part: str, arrays: dict[str, np.ndarray]) -> np.ndarray:
         """The vectors that a part gives of words, (U, output_size)."""
-        session = self._session(part)
-        mine = {name: np.ascontiguousarray(arrays[name]) for name in session.inputs}
-        lengths = mine.get(part + "_lengths")
-        if lengths is None or mine[part].dtype != np.int64:
-            return session(mine)
-        # Words with a similar number of units are read together.
-        lengths = np.maximum(lengths, 1)
-        vectors = np.empty((len(lengths), session.width), dtype="float32")
-        for group in group_by_length(lengths, STEP_OVERHEAD):
-            some = {name: array[group] for name, array in mine.items()}
-            some[part] = some[part][:, : lengths[group[0]]]
-            vectors[group] = session(some)
-        return vectors
+        return word_vectors(self._session(part), arrays)
 
 
 class _Table:

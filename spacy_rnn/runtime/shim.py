@@ -371,8 +371,8 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
             graphs, weights = self.network.graphs, self.network.weights
         else:
             graphs, weights = self.engine.graphs, weights_of(self.module)
-        own = self.architecture.graph_names(self.features, self.outputs)
-        if graphs and own:
+        if graphs:
+            own = self.architecture.graph_names(self.features, self.outputs)
             paths = tuple(f"{name}." for name in own)
             weights = {n: weight for n, weight in weights.items() if not n.startswith(paths)}
         return network_to_bytes(weights, state, graphs)
@@ -390,6 +390,8 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         self.architecture.check_settings(state["settings"])
         try:
             self.features.from_dict(state["features"])
+            if graphs and self.engine.name == "onnx":
+                self.architecture.check_graphs(graphs, self.features, state["outputs"])
             if graphs and self.architecture.graph_names(self.features, state["outputs"]):
                 return self._take_graphs(graphs, weights, state["outputs"])
             self._check_sizes(weights, state["outputs"])
@@ -426,7 +428,6 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
                 f'The pipeline is compressed and has no weights for torch: set engine = "onnx" in '
                 f"[components.NAME] of the config, or {USE_ORIGINAL}"
             )
-        self.architecture.check_graphs(graphs, self.features, outputs)
         self.network = GraphNetwork(graphs, weights)
         self.outputs = outputs
         for target, n in self.outputs.items():

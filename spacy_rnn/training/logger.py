@@ -125,6 +125,7 @@ def make_curve_logger(
             with _writing(plot):
                 plot.parent.mkdir(parents=True, exist_ok=True)
                 plot.unlink(missing_ok=True)
+            title = f"Training of {', '.join(nlp.pipe_names)} ({nlp.lang})"
 
         def log_step(info: Optional[Dict[str, Any]]) -> None:
             log_console(info)
@@ -136,7 +137,7 @@ def make_curve_logger(
             if plot is not None:
                 steps = [row["step"] for row in rows.rows]
                 with _writing(plot), replace_file(plot) as drawn:
-                    save_curves(drawn, steps, curves.panels(rows.rows))
+                    save_curves(drawn, steps, curves.panels(rows.rows), title=title, x="step")
 
         return log_step, finalize
 
@@ -228,9 +229,9 @@ class Curves:
         norms = [f"gradient_norm_{way}{name}" for name in self.shims for way in ("", "max_")]
         return [
             Panel("loss, mean per step", losses),
-            Panel("scores", curves(self.scores)),
+            Panel("scores", curves(self.scores), dashed=["score"]),
             Panel("learning rate", curves(["learn_rate"])),
-            Panel("norm of the gradient", curves(norms), log=True),
+            Panel("gradient norm before clipping", curves(norms), log=True),
         ]
 
 

@@ -280,7 +280,7 @@ def test_plot_leaves_gaps(monkeypatch):
     drawn = {}
     monkeypatch.setattr(
         "spacy_rnn.analysis.agreement.save_curves",
-        lambda path, steps, panels, x: drawn.update(steps=steps, curves=panels[0].curves),
+        lambda path, steps, panels, **names: drawn.update(steps=steps, curves=panels[0].curves),
     )
     plot_agreement(
         "",

@@ -7,9 +7,16 @@ import spacy
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit
 from spacy.tokens import Doc
 
-from spacy_rnn.analysis.saliency import METHODS, compute_saliency, integrated_gradients, occlusion
+from spacy_rnn.analysis.saliency import (
+    METHODS,
+    Saliency,
+    compute_saliency,
+    integrated_gradients,
+    occlusion,
+)
 from spacy_rnn.features.streams import BACKWARD, FORWARD
 
 from ..helpers.answers import (
@@ -87,12 +94,36 @@ def test_what_is_explained_is_what_the_component_predicts(factory, method, devic
     if device == "cpu":
         label = predicted(pipe, doc, ASKED[factory])
         assert found.value == pytest.approx(answer(pipe, doc, ASKED[factory], label), abs=1e-4)
+    if factory == "rnn_regressor":
+        assert found.scale == "value" and found.probability is None
+    else:
+        log_probability = factory in ("rnn_translator", "rnn_lm")
+        scale, to_p = ("log-probability", np.exp) if log_probability else ("log-odds", expit)
+        assert found.scale == scale
+        assert found.probability == pytest.approx(to_p(found.value))
+        assert f" ({scale} {found.value:.3f})" in found.summary
     assert found.scores.dtype == np.float32 and found.scores.shape == (len(found.tokens),)
     read = {"rnn_lm": ["▁She", "▁eats", "▁one"]}.get(factory, TEXT.split())
     if factory == "rnn_translator":
         assert "".join(found.tokens).split("▁") == ["", *read]
     else:
         assert found.tokens == read
+
+
+@pytest.mark.parametrize(
+    "scale, value, summary",
+    [
+        ("log-odds", 2.0, "Predicted tag NN: probability 0.881 (log-odds 2.000)"),
+        ("log-odds", 9.0, "Predicted tag NN: probability above 0.999 (log-odds 9.000)"),
+        ("log-odds", -800.0, "Predicted tag NN: probability 0 (log-odds -800.000)"),
+        ("log-odds", -40.0, "Predicted tag NN: probability 4.25e-18 (log-odds -40.000)"),
+        ("log-probability", -1.0, "Predicted tag NN: probability 0.368 (log-probability -1.000)"),
+        ("value", 3.25, "Predicted tag NN: 3.250"),
+    ],
+)
+def test_summary(scale, value, summary):
+    found = Saliency([], np.zeros(0), "predicted tag NN", scale, value, 0.0, None)
+    assert found.summary == summary
 
 
 @every_kind
@@ -212,7 +243,8 @@ def test_a_label_and_a_target_may_be_chosen():
         found = compute_saliency(pipe, doc, token=2, label=label, target=target)
         p = probabilities[target][2, pipe.labels_of(target).index(label)]
         assert found.value == pytest.approx(np.log(p / (1 - p)), abs=1e-4)
-        assert found.prediction == f"log-odds of the {target} {label} of 'one'"
+        assert found.prediction == f"{target} {label} of 'one'"
+        assert found.probability == pytest.approx(p, abs=1e-5)
 
 
 def test_entities_that_are_set_are_no_answer():
@@ -223,7 +255,7 @@ def test_entities_that_are_set_are_no_answer():
     done = nlp(doc_of(nlp))
     assert [span.label_ for span in done.ents] == ["PERSON", "FOOD"]
     after = compute_saliency(pipe, done, token=3)
-    assert after.prediction == before.prediction == "log-odds of the tag U-FOOD of 'ham'"
+    assert after.prediction == before.prediction == "predicted tag U-FOOD of 'ham'"
     np.testing.assert_array_equal(after.scores, before.scores)
     assert [span.label_ for span in done.ents] == ["PERSON", "FOOD"]
 
@@ -293,7 +325,7 @@ def test_sentences_are_translated_one_by_one():
     doc = Doc(nlp.vocab, words=f"Eggs ! {TEXT}".split(), sent_starts=[1, 0, 1, 0, 0, 0, 0])
     first, second = (best[0].pieces for best in pipe.translate(["Eggs !", TEXT]))
     found = compute_saliency(pipe, doc, token=len(first) + 1)
-    assert f"'{second[1]}', piece 1" in found.prediction
+    assert found.prediction == f"piece 1 of the translation, '{second[1]}'"
     assert "".join(found.tokens).replace("▁", " ").strip() == TEXT
     assert "".join(compute_saliency(pipe, doc, token=len(first) - 1).tokens).endswith("!")
     with pytest.raises(ValueError, match=f"valid are 0 to {len(first + second) - 1}"):

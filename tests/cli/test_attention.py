@@ -45,15 +45,15 @@ def work(nlp, tmp_path_factory):
 
 def matrices(nlp, text):
     (alignments,) = nlp.get_pipe(NAME).align([nlp(text)])
-    return [viz.attention_matrix(alignment) for alignment in alignments]
+    return [viz.attention_heatmap(alignment) for alignment in alignments]
 
 
 def test_table(work, nlp, monkeypatch):
     monkeypatch.setenv("COLUMNS", "50")
     printed = run("rnn", "attention", work / "one", TWO, TEXT)
     expected = [*matrices(nlp, TWO), *matrices(nlp, TEXT)]
-    assert len(expected) == 3 and all(matrix["rows"] for matrix in expected)
-    assert printed == "\n\n".join(render_table(**matrix, line=50) for matrix in expected) + "\n"
+    assert len(expected) == 3 and all(matrix.rows for matrix in expected)
+    assert printed == "\n\n".join(render_table(matrix, 50) for matrix in expected) + "\n"
     assert "She eats one ham ." in printed
 
 
@@ -68,7 +68,7 @@ def test_svg(work, nlp):
     run("rnn", "attention", work / "one", TEXT, "--output", work / "map.SVG")
     svg = (work / "map.SVG").read_text(encoding="utf8")
     assert texts(svg, "column") == TEXT.split()
-    assert svg == heatmap.render_heatmap(**matrices(nlp, TEXT)[0])
+    assert svg == heatmap.render_heatmap(matrices(nlp, TEXT)[0])
 
 
 @pytest.mark.parametrize("ending", ["svg", "png"])

@@ -1,5 +1,6 @@
 """python -m spacy rnn compress."""
 
+import math
 import sys
 
 import pytest
@@ -10,7 +11,7 @@ from spacy_rnn.analysis.compression import agreement
 
 from ..helpers.cells import LIGHT, light_gru
 from ..helpers.cli import run, shown
-from ..helpers.kinds import KINDS, TOKEN_KINDS
+from ..helpers.kinds import KINDS
 from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, make_trained, tags
 
 TEXTS = [sentence[0] for sentence in SENTENCES]
@@ -34,7 +35,7 @@ def compress(nlp, tmp_path, *options, **expected):
 
 
 @pytest.mark.parametrize("int8", [(), ("--int8",)])
-@pytest.mark.parametrize("factory", TOKEN_KINDS)
+@pytest.mark.parametrize("factory", KINDS)
 def test_writes_a_pipeline_and_prints_how_it_compares(factory, int8, texts, tmp_path):
     nlp = make_trained(factory)
     printed, output = compress(nlp, tmp_path, "--texts", texts, "--min-agreement", 0.99, *int8)
@@ -57,18 +58,23 @@ def test_typical_documents_of_a_corpus(tmp_path):
     assert tags(spacy.load(output).pipe(TEXTS)) == tags(nlp.pipe(TEXTS))
 
 
+def test_bleu_where_there_are_gold_translations(tmp_path):
+    nlp = make_trained("rnn_translator")
+    docs = DocBin(docs=[eg.reference for eg in make_examples(nlp)], store_user_data=True)
+    docs.to_disk(tmp_path / "corpus.spacy")
+    printed, _ = compress(nlp, tmp_path, "--corpus", tmp_path / "corpus.spacy")
+    assert "BLEU of 'rnn_translator': 100.00 by torch, 100.00 by ONNX Runtime" in printed
+
+
 def test_other_components_stay_as_they_are(texts, tmp_path):
     nlp = make_trained("rnn_tagger")
     nlp.add_pipe("sentencizer")
-    nlp.add_pipe("rnn_lm", source=make_trained("rnn_lm"))
     printed, output = compress(nlp, tmp_path, "--texts", texts)
     assert "'sentencizer' stays as it is. It is not a component of spacy-rnn." in printed
-    assert "'rnn_lm' stays as it is. There is no ONNX graph of RNNLanguageModel." in printed
     compressed = spacy.load(output)
     assert compressed.pipe_names == nlp.pipe_names
     doc, expected = compressed(TEXTS[0]), nlp(TEXTS[0])
     assert tags([doc]) == tags([expected]) and [t.is_sent_start for t in doc]
-    assert doc._.log_probability == expected._.log_probability
 
 
 @pytest.mark.parametrize(
@@ -146,3 +152,18 @@ def test_agreement_is_the_share_of_equal_predictions():
             pipe.set_scores(doc, [number])
     assert agreement(pipe, before, after) == pytest.approx(1 - 1 / 14)
     assert agreement(pipe, before, before) == 1.0
+
+
+def test_agreement_of_translations_and_of_perplexities():
+    nlp = make_trained("rnn_translator")
+    pipe, docs = nlp.get_pipe("rnn_translator"), [nlp.make_doc(text) for text in "abc"]
+    before, after = ([doc.copy() for doc in docs] for _ in range(2))
+    pipe.set_annotations(before, ["one", "two", "three"])
+    pipe.set_annotations(after, ["one", "zwei", "three"])
+    assert agreement(pipe, before, after) == 2 / 3
+    pipe = make_trained("rnn_lm").get_pipe("rnn_lm")
+    for annotated, log_p in ((before, [-1.0, -3.0]), (after, [-2.0, -1.0])):
+        for doc in annotated:
+            doc._.log_probability = log_p
+    for pair in ((before, after), (after, before)):
+        assert agreement(pipe, *pair) == pytest.approx(math.exp(1.5) / math.exp(2.0))

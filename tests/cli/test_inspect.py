@@ -7,7 +7,8 @@ import spacy
 from spacy.tokens import Doc, DocBin
 from spacy.util import load_config
 
-from spacy_rnn.cli.recipes import RECIPES, make_config
+from spacy_rnn.cli.make_config import make_config
+from spacy_rnn.cli.recipes import RECIPES
 
 from ..helpers.cli import run
 from ..helpers.pipelines import SENTENCES, make_doc
@@ -33,7 +34,7 @@ def work(tmp_path_factory):
     write(folder / "blank.spacy", [Doc(vocab), Doc(vocab)])
     write(folder / "empty.spacy", [])
     for task in TASKS:
-        config = make_config(task)
+        config = make_config([task])
         config["components"][task]["model"]["batch_tokens"] = 64
         if task == "lm":
             config["components"]["lm"].update(streams=2, bptt_length=4)
@@ -102,7 +103,7 @@ def test_nothing_to_warn_of(tmp_path):
     for part, word in (("train", "a"), ("dev", "b")):
         docs = [Doc(vocab, words=[word, "b"] * n, tags=["X", "Y"] * n) for n in range(2, 103)]
         write(tmp_path / f"{part}.spacy", docs)
-    make_config("tagger").to_disk(tmp_path / "tagger.cfg", interpolate=False)
+    make_config(["tagger"]).to_disk(tmp_path / "tagger.cfg", interpolate=False)
     printed = inspect(tmp_path, "tagger")
     assert "None." in printed.split(" Warnings ")[1]
 

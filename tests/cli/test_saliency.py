@@ -59,12 +59,12 @@ def test_table(work, nlp):
     expected = [compute_saliency(nlp.get_pipe(TAGGER), nlp(text), token=1) for text in TEXTS]
     lines = rows(printed)
     assert " ".join(lines[0]) == (
-        f"{expected[0].prediction}: {expected[0].value:.3f} (without tokens "
-        f"{expected[0].baseline:.3f}, gap {expected[0].gap:+.3f})"
+        f"{expected[0].summary}; without tokens {expected[0].baseline:.3f}, "
+        f"gap {expected[0].gap:+.3f}"
     )
     scores = [[t, f"{s:+.3f}"] for t, s in zip(expected[0].tokens, expected[0].scores, strict=True)]
     assert lines[1:6] == scores
-    assert " ".join(lines[6]).startswith(expected[1].prediction) and len(lines) == 9
+    assert " ".join(lines[6]).startswith(expected[1].summary) and len(lines) == 9
 
 
 def test_options(work, nlp):
@@ -75,8 +75,9 @@ def test_options(work, nlp):
     )
     printed = run(*command, *options)
     assert rows(printed)[4] == ["ham", f"{expected.scores[3]:+.3f}"]
-    assert printed.splitlines()[0] == f"log-odds of the tag NN of 'one': {expected.value:.3f}"
-    gaps = [float(run(*command, "--steps", n).split("gap ")[1].split(")")[0]) for n in (1, 100)]
+    assert printed.splitlines()[0] == expected.summary
+    assert expected.summary.startswith("Tag NN of 'one': probability ")
+    gaps = [float(run(*command, "--steps", n).split("gap ")[1].split()[0]) for n in (1, 100)]
     assert abs(gaps[0]) > 0.01 > abs(gaps[1])
 
 
@@ -131,7 +132,7 @@ def test_states_as_a_table(work, nlp, monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
     printed = run("rnn", "states", work / "two", *TEXTS, "--component", TAGGER, "--top", 3)
     found = [compute_states(nlp.get_pipe(TAGGER), nlp(text)) for text in TEXTS]
-    expected = [render_table(**viz.states_matrix(each, top=3), line=60) for each in found]
+    expected = [render_table(viz.states_heatmap(each, top=3), 60) for each in found]
     assert printed == "\n\n".join(expected) + "\n"
 
 
@@ -177,7 +178,7 @@ def test_a_long_text(work, monkeypatch):
 def test_an_empty_text(work):
     assert "forward 0" in run("rnn", "states", work / "one", "")
     printed = run("rnn", "saliency", work / "one", "")
-    assert printed.startswith("log-odds of ") and len(printed.strip().splitlines()) == 1
+    assert printed.startswith("Predicted label ") and len(printed.strip().splitlines()) == 1
     run("rnn", "saliency", work / "one", "", "-o", work / "empty.html")
     run("rnn", "states", work / "one", "", "-o", work / "empty.html")
 

@@ -15,6 +15,7 @@ from ..helpers.markup import elements, texts
 
 class Alignment(NamedTuple):
     source: Span
+    translation: str
     pieces: list
     weights: np.ndarray
 
@@ -25,7 +26,12 @@ class Translator:
     def align(self, docs):
         return [
             [
-                Alignment(sentence, [f"▁{t.text}" for t in sentence][::-1], self.weights(sentence))
+                Alignment(
+                    sentence,
+                    " ".join(t.text for t in sentence)[::-1],
+                    [f"▁{t.text}" for t in sentence][::-1],
+                    self.weights(sentence),
+                )
                 for sentence in doc.sents
             ]
             for doc in docs
@@ -50,7 +56,10 @@ def test_a_picture_for_each_sentence(docs):
     svgs = viz.attention(docs, Translator()).split("</svg>")
     assert len(svgs) == 4 and not svgs.pop().strip()
     first, second, third = (svg + "</svg>" for svg in svgs)
-    assert texts(first, "title") == ["It works ."]
+    assert texts(first, "title") == ["It works . → . skrow tI"]
+    assert texts(first, "row-name") == ["translation"]
+    assert texts(first, "column-name") == ["source"]
+    assert texts(first, "value-name") == ["attention"]
     assert texts(first, "row") == ["▁.", "▁works", "▁It"]
     assert texts(first, "column") == ["It", "works", "."]
     assert [cell.get("fill-opacity") for cell in elements(first, "cell")][:3] == [

@@ -17,7 +17,10 @@ from .paths import ROOT
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 #: other pages that links lead to
-OTHER_PAGES = [ROOT / folder / "README.md" for folder in ("benchmarks", "corpora")]
+OTHER_PAGES = [
+    *(ROOT / folder / "README.md" for folder in ("benchmarks", "corpora")),
+    *(ROOT / f"{name}.md" for name in ("CONTRIBUTING", "SECURITY", "CHANGELOG")),
+]
 
 
 def title(page: Path) -> str:

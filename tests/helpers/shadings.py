@@ -5,4 +5,4 @@ from xml.etree import ElementTree
 
 def elements(markup, kind):
     found = ElementTree.fromstring(markup).iter()
-    return [element for element in found if element.get("class") == f"shading-{kind}"]
+    return [element for element in found if f"shading-{kind}" in element.get("class", "").split()]

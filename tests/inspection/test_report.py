@@ -9,7 +9,8 @@ from spacy.training import Example
 from spacy.training.initialize import init_nlp
 from spacy.util import load_config
 
-from spacy_rnn.cli.recipes import RECIPES, make_config
+from spacy_rnn.cli.make_config import make_config
+from spacy_rnn.cli.recipes import RECIPES
 from spacy_rnn.inspection.advice import find_warnings
 from spacy_rnn.inspection.report import make_report
 from spacy_rnn.inspection.setup import set_up
@@ -34,7 +35,7 @@ def paths(tmp_path_factory):
 
 
 def configured(paths, task):
-    config = make_config(task)
+    config = make_config([task])
     for name, path in paths.items():
         config["paths"][name.removeprefix("paths.")] = path
     component = config["components"][task]

@@ -319,12 +319,9 @@ def test_the_loss_of_a_vocabulary_equals_cross_entropy_with_its_gradients(
 ):
     """In chunks of rows, of which the last may be short."""
     torch.manual_seed(n_rows)
-    parts = [
-        torch.randn(size, dtype=torch.float64, requires_grad=True)
-        for size in [(n_rows, 4), (n_classes, 4), (n_classes,)]
-    ]
+    scores = scores_64(n_rows, n_classes)
+    parts = [scores.states, *scores.layer.parameters()]
     targets = torch.randint(n_classes, (n_rows,))
-    scores = Scores(*parts)
     expected = cross_entropy_64(scores.logits(), targets, smoothing)
     expected_gradients = torch.autograd.grad(3 * expected, parts)
     loss = vocabulary_loss(scores, targets, smoothing)
@@ -335,6 +332,18 @@ def test_the_loss_of_a_vocabulary_equals_cross_entropy_with_its_gradients(
         torch.testing.assert_close(vocabulary_loss(scores, targets, smoothing), expected.detach())
 
 
+def scores_64(n_rows, n_classes):
+    states = torch.randn(n_rows, 4, dtype=torch.float64, requires_grad=True)
+    return scores_of(states, torch.randn(n_classes, 4).double(), torch.randn(n_classes).double())
+
+
+def scores_of(states, weight, bias):
+    layer = torch.nn.Linear(1, 1)
+    layer.weight, layer.bias = torch.nn.Parameter(weight), torch.nn.Parameter(bias)
+    layer.out_features = len(bias)
+    return Scores(states, layer)
+
+
 def cross_entropy_64(logits, targets, smoothing):
     return torch.nn.functional.cross_entropy(
         logits, targets, reduction="sum", label_smoothing=smoothing
@@ -343,7 +352,7 @@ def cross_entropy_64(logits, targets, smoothing):
 
 def test_the_loss_of_a_vocabulary_bears_large_scores():
     states = torch.tensor([[1000.0], [-1000.0]], requires_grad=True)
-    scores = Scores(states, torch.tensor([[1.0], [-1.0]]), torch.zeros(2))
+    scores = scores_of(states, torch.tensor([[1.0], [-1.0]]), torch.zeros(2))
     loss = vocabulary_loss(scores, torch.tensor([0, 0]))
     loss.backward()
     assert loss.item() == 2000.0
@@ -371,18 +380,15 @@ def test_log_odds(logits, label, expected):
 def test_log_probabilities_of_a_vocabulary_are_those_of_torch(n_rows, n_classes):
     """In chunks of rows, of which the last may be short."""
     torch.manual_seed(n_rows)
-    parts = [
-        torch.randn(size, dtype=torch.float64, requires_grad=True)
-        for size in [(n_rows, 4), (n_classes, 4), (n_classes,)]
-    ]
+    scores = scores_64(n_rows, n_classes)
     targets = torch.randint(n_classes, (n_rows,))
-    expected = Scores(*parts).logits().log_softmax(1).gather(1, targets.unsqueeze(1)).squeeze(1)
-    found = log_probabilities(Scores(*parts), targets)
+    expected = scores.logits().log_softmax(1).gather(1, targets.unsqueeze(1)).squeeze(1)
+    found = log_probabilities(scores, targets)
     assert not found.requires_grad
     torch.testing.assert_close(found, expected.detach())
-    loss = vocabulary_loss(Scores(*parts), targets)
+    loss = vocabulary_loss(scores, targets)
     torch.testing.assert_close(-found.sum(), loss.detach())
-    single = log_probabilities(Scores(*(part.float() for part in parts)), targets)
+    single = log_probabilities(Scores(scores.states.float(), scores.layer.float()), targets)
     assert single.dtype == torch.float32
     torch.testing.assert_close(single.double(), found, rtol=1e-5, atol=1e-5)
 
@@ -391,7 +397,8 @@ def test_log_probabilities_of_half_precision_are_in_full():
     """Large scores too, of which exp would be infinite."""
     scores = [torch.tensor(x) for x in ([[1000.0], [-1000.0]], [[1.0], [-1.0]], [0.0, 0.0])]
     for dtype in (torch.float16, torch.bfloat16, torch.float32):
-        found = log_probabilities(Scores(*(x.to(dtype) for x in scores)), torch.tensor([0, 0]))
+        half = scores_of(*(x.to(dtype) for x in scores))
+        found = log_probabilities(half, torch.tensor([0, 0]))
         assert found.dtype == torch.float32
         # Half precision holds 1000 as it is.
         assert found.tolist() == [0.0, -2000.0]

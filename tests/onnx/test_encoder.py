@@ -13,7 +13,7 @@ from spacy_rnn.nn.embedding import TokenEmbedding, WordEmbedding
 from spacy_rnn.nn.layout import FlatBatch
 from spacy_rnn.nn.ragged import Carry
 from spacy_rnn.nn.tagger import Tagger
-from spacy_rnn.onnx.encoder import measured_bounds
+from spacy_rnn.onnx.bounds import measured_bounds
 from spacy_rnn.onnx.engine import with_graphs
 from spacy_rnn.onnx.networks import write_graphs
 
@@ -200,7 +200,7 @@ def test_bounds_are_those_of_all_that_is_read(randomized, vectors):
     with measured_bounds(tagger) as bounds:
         for batch in batches:
             read(tagger, *batch)
-    of_input, of_states = bounds["encoder"]
+    of_input, of_states = bounds[tagger.encoder]
     largest = torch.cat([x for x, _ in batches]).abs().amax(0)
     np.testing.assert_array_equal(of_input, largest.numpy())
     assert of_states.shape == (10,) and (of_states <= 1).all()

@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 
 from spacy_rnn.checksums import write_record
 
-from ..helpers.kinds import KINDS, TOKEN_KINDS
+from ..helpers.kinds import KINDS
 from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, make_trained
 
 TEXTS = [sentence[0] for sentence in SENTENCES] + ["", "Eggs", "I eat ham . " * 9]
@@ -64,7 +64,7 @@ def saved(tmp_path):
     return save(with_graphs(make_trained("rnn_tagger")), tmp_path / "pipeline")
 
 
-@pytest.mark.parametrize("factory", TOKEN_KINDS)
+@pytest.mark.parametrize("factory", KINDS)
 def test_graphs_predict_what_torch_predicts(factory, tmp_path):
     kind, nlp = KINDS[factory], with_graphs(make_trained(factory))
     by_onnx = spacy.load(save(nlp, tmp_path / "pipeline"))
@@ -93,7 +93,7 @@ def test_all_ways_to_read_documents(factory, model, tmp_path):
 
 
 @pytest.mark.parametrize("int8", [False, True])
-@pytest.mark.parametrize("factory", TOKEN_KINDS)
+@pytest.mark.parametrize("factory", KINDS)
 def test_a_text_is_bit_equal_alone_and_in_any_batch(factory, int8, tmp_path):
     kind = KINDS[factory]
     model = {"encoder": {"hidden_size": 50, "depth": 2}}
@@ -107,7 +107,7 @@ def test_a_text_is_bit_equal_alone_and_in_any_batch(factory, int8, tmp_path):
         assert np.array_equal(found, expected)
 
 
-@pytest.mark.parametrize("factory", TOKEN_KINDS)
+@pytest.mark.parametrize("factory", KINDS)
 def test_int8_keeps_what_was_learned(factory, tmp_path):
     nlp = spacy.load(save(with_graphs(make_trained(factory), int8=True), tmp_path / "pipeline"))
     assert KINDS[factory].fits(nlp, make_examples(nlp))
@@ -158,6 +158,21 @@ def test_the_weights_that_graphs_hold_are_left_out(saved):
 def test_without_weights_torch_is_an_error(saved):
     with pytest.raises(ValueError, match="is compressed and has no weights for torch"):
         spacy.load(saved, config={"components.rnn_tagger.engine": "torch"})
+
+
+def test_the_engine_of_a_network_that_keeps_its_weights_can_be_changed(tmp_path):
+    original, kind = make_trained("rnn_translator"), KINDS["rnn_translator"]
+    path = save(with_graphs(original), tmp_path / "pipeline")
+    engine = {"components.rnn_translator.engine": "torch"}
+    nlp = spacy.load(path, config=engine)
+    assert nlp.get_pipe("rnn_translator").cfg["engine"] == "torch"
+    expected = kind.output(original, docs_of(original))
+    for one, other in zip(expected, kind.output(nlp, docs_of(nlp)), strict=True):
+        assert np.array_equal(one, other)
+    other = {"components.rnn_translator.model.encoder.residual": True}
+    spacy.load(path, config={**engine, **other})
+    with pytest.raises(ValueError, match="other settings: encoder.residual = False, now True"):
+        spacy.load(path, config=other)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import pytest
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_rnn.pipeline.base import ReadLimits
 from spacy_rnn.pipeline.entity_annotation import rule_out_tags
+from spacy_rnn.pipeline.reports import ReadLimits
 
 from ..helpers.kinds import KINDS, TOKEN_KINDS
 from ..helpers.pipelines import make_examples, make_pipeline

@@ -210,7 +210,7 @@ def with_segmentations():
     nlp = make({"target_pieces": {"alpha": 0.0}}, {"beam": 5})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SubwordModel, "sample", sample)
-        train(nlp, make_examples(nlp), steps=60)
+        train(nlp, make_examples(nlp), steps=120)
     return nlp
 
 
