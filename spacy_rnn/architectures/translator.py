@@ -35,6 +35,7 @@ from ..runtime.batching import MemoryLimits, batches_of, lengths_of
 from ..runtime.model import Targets, make_model
 from ..runtime.shim import TorchShim, architecture_of, shim_of
 from ..runtime.tok2vec import DocBatch
+from ..validation import at_least
 from .translation import Translation, translations_of
 
 if TYPE_CHECKING:
@@ -71,6 +72,10 @@ class TranslatorArchitecture(Architecture[TranslationVocabularies, "Translator",
     embedding_size: int = 256
     tied: bool = True
     nfc: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(1, embedding_size=self.embedding_size)
 
     def features(self) -> TranslationVocabularies:
         """Make the vocabularies, not trained yet."""

@@ -23,14 +23,15 @@ from .saliency import saliency_cli
 from .states import states_cli
 from .suggest import suggest_cli
 from .train import train_cli
+from .verify import verify_cli
 
 #: options that a command does not have override settings of the config
 WITH_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 rnn_cli = typer.Typer(
     name="rnn",
-    help="Convert data, create configs, train, evaluate, apply, explain, compress and package "
-    "pipelines.",
+    help="Convert data, create configs, train, evaluate, apply, explain, compress, package "
+    "and verify pipelines.",
     no_args_is_help=True,
 )
 rnn_cli.command("agreement")(agreement_cli)
@@ -49,5 +50,6 @@ rnn_cli.command("saliency")(saliency_cli)
 rnn_cli.command("states")(states_cli)
 rnn_cli.command("suggest")(suggest_cli)
 rnn_cli.command("train", context_settings=WITH_OVERRIDES)(train_cli)
+rnn_cli.command("verify")(verify_cli)
 
 app.add_typer(rnn_cli)

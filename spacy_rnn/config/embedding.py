@@ -86,9 +86,15 @@ class CharacterCNN:
     max_length: int = 24
 
     def __post_init__(self) -> None:
-        at_least(1, width=self.width, filters=self.filters, max_length=self.max_length)
-        if self.kernel_size % 2 == 0 or self.kernel_size < 1:
-            raise ValueError(f"'kernel_size' must be odd and positive, got {self.kernel_size}.")
+        at_least(
+            1,
+            width=self.width,
+            filters=self.filters,
+            kernel_size=self.kernel_size,
+            max_length=self.max_length,
+        )
+        if self.kernel_size % 2 == 0:
+            raise ValueError(f"'kernel_size' must be odd, got {self.kernel_size}.")
 
     def feature(self, name: str) -> CharacterIds:
         return CharacterIds(name, self.max_length)

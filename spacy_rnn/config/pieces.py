@@ -7,7 +7,7 @@ from typing import List, Literal, Optional, Sequence
 import numpy as np
 
 from ..features.subwords import SubwordModel
-from ..validation import number_at_least
+from ..validation import above_zero, at_least, number_at_least
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,10 @@ class SentencePieces:
     path: Optional[Path] = None
 
     def __post_init__(self) -> None:
-        number_at_least(0, alpha=self.alpha or 0.0)
+        at_least(1, vocab_size=self.vocab_size)
+        above_zero(1, character_coverage=self.character_coverage)
+        if self.alpha is not None:
+            number_at_least(0, alpha=self.alpha)
 
     def features(self) -> SubwordModel:
         """The model, neither trained nor loaded yet."""

@@ -61,11 +61,15 @@ class Search:
             length_penalty=self.length_penalty,
             coverage_penalty=self.coverage_penalty,
             min_ratio=self.min_ratio,
-            max_ratio=self.max_ratio,
         )
-        above_zero(temperature=self.temperature, top_p=self.top_p)
-        if self.top_p > 1:
-            raise ValueError(f"'top_p' is a probability of at most 1, got {self.top_p}.")
+        above_zero(temperature=self.temperature)
+        above_zero(1, top_p=self.top_p)
+        above_zero(100, max_ratio=self.max_ratio)
+        if self.min_ratio > self.max_ratio:
+            raise ValueError(
+                f"'min_ratio' must be at most 'max_ratio', got {self.min_ratio} and "
+                f"{self.max_ratio}."
+            )
 
     def options(self, n_best: int, attention: bool = False) -> "SearchOptions":
         """The options of a search.

@@ -33,6 +33,9 @@ _SHOWN = 5
 #: of a word with more n-grams, the first and the last ones are read
 MAX_NGRAMS = 128
 
+#: the highest ratio of the size of words to their compressed size; that of real ones is below 10
+MAX_RATIO = 100
+
 #: rows of a word, and the way in which they were found, or None
 Found = tuple[list[int], Optional[str]]
 
@@ -292,16 +295,23 @@ class StoredVectors(VectorFeature):
 
     def to_dict(self) -> dict[str, Any]:
         # Compressed, for millions of words would not fit into the header of the model's file.
-        keys = zlib.compress(json.dumps(list(self._rows), ensure_ascii=False).encode())
+        keys = json.dumps(list(self._rows), ensure_ascii=False).encode()
         return {
             **super().to_dict(),
-            "keys": base64.b64encode(keys).decode(),
+            "keys": base64.b64encode(_compress(keys)).decode(),
+            "keys_size": len(keys),
             "by_ngrams": self._by_ngrams,
         }
 
     def from_dict(self, state: dict[str, Any]) -> None:
         super().from_dict(state)
-        keys = json.loads(zlib.decompress(base64.b64decode(state["keys"])))
+        compressed = base64.b64decode(state["keys"])
+        keys = json.loads(_decompress(compressed, state["keys_size"]))
+        if len(keys) != self.shape[0]:
+            raise ValueError(
+                f"the table of the embedding part '{self.name}' has {self.shape[0]} rows, but "
+                f"{len(keys)} words"
+            )
         self._set_keys(keys, state["by_ngrams"])
 
 
@@ -321,6 +331,29 @@ def _rows_of(keys: np.ndarray, lengths: np.ndarray, key2row: Mapping[int, int]) 
         rows[left] = [key2row.get(key, -1) for key in keys[left, column].tolist()]
         left = left[rows[left] < 0]
     return rows
+
+
+def _compress(data: bytes) -> bytes:
+    """Compress data by a ratio of at most `MAX_RATIO`."""
+    compressed = zlib.compress(data)
+    return compressed if len(data) <= MAX_RATIO * len(compressed) else zlib.compress(data, 0)
+
+
+def _decompress(data: bytes, size: int) -> bytes:
+    """Decompress data to a known size, in no more memory.
+
+    RAISES (ValueError): If they have another size, or a higher ratio than `MAX_RATIO`.
+    """
+    unpacker = zlib.decompressobj()
+    if size > MAX_RATIO * len(data):
+        raise ValueError(f"{len(data)} bytes of compressed words cannot have been {size} bytes")
+    try:
+        words = unpacker.decompress(data, size + 1)
+    except zlib.error as error:
+        raise ValueError(f"the compressed words are damaged ({error})") from error
+    if len(words) != size or not unpacker.eof:
+        raise ValueError(f"the compressed words do not have their size of {size} bytes")
+    return words
 
 
 def _to_base64(array: np.ndarray) -> str:

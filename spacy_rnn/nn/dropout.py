@@ -1,6 +1,6 @@
 """Dropout for recurrent networks.
 
-The rate of `LockedDropout` is set from outside before each training step (spaCy's
+The rate of `LockedDropout` is set from outside for each training step (spaCy's
 ``training.dropout``); weight-drop, and the dropout of words in `spacy_rnn.nn.embedding`, have rates
 of their own because they mean something else.
 """
@@ -96,6 +96,30 @@ def set_dropout_rate(module: nn.Module, rate: float) -> None:
     for child in module.modules():
         if isinstance(child, LockedDropout):
             child.rate = rate
+
+
+def training_view(module: nn.Module, rate: float) -> nn.Module:
+    """Make a view of a module in training mode, which shares its parameters and buffers. The module
+    itself stays in its mode, for other threads.
+
+    module (nn.Module): The module.
+    rate (float): The rate of every `LockedDropout` in the view.
+    RETURNS (nn.Module): The view.
+    """
+    view = _view(module, {})
+    set_dropout_rate(view, rate)
+    return view.train()
+
+
+def _view(module: nn.Module, views: dict[nn.Module, nn.Module]) -> nn.Module:
+    if module not in views:
+        view = views[module] = module.__new__(type(module))
+        view.__dict__ = dict(module.__dict__)
+        view._modules = {
+            name: child if child is None else _view(child, views)
+            for name, child in module._modules.items()
+        }
+    return views[module]
 
 
 def drop_weights(weight: Tensor, rate: float, training: bool) -> Tensor:

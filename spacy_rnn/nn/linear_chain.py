@@ -10,9 +10,10 @@ the CPU; an empty sequence has one reading, of score 0.
 
 All recursions run over time for all sequences at once. Tokens are packed for them, time step by
 time step, the longest sequence first, so that those that have not ended are the first of each step;
-and they come last, (C, N), where kernels read them side by side. Recursions are in log space and
-float32, regardless of the model's precision, and scores are kept near 0 from step to step, so that
-a document of a million tokens is read as exactly as a sentence.
+and they come last, (C, N), where kernels read them side by side. A step writes its results into one
+tensor of all tokens, as a million small ones would take far more memory. Recursions are in log
+space and float32, regardless of the model's precision, and scores are kept near 0 from step to
+step, so that a document of a million tokens is read as exactly as a sentence.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ class PackedSteps:
         self._positions = batch.positions
         self.rows = torch.from_numpy(order).to(device)
         self.active = layout.batch_sizes.tolist()
+        self._starts = offsets(layout.batch_sizes.numpy()).tolist()
         last = torch.from_numpy(np.cumsum(sizes)[order] - 1).to(device)
         self._last = batch.positions.index_select(0, last)
 
@@ -68,9 +70,9 @@ class PackedSteps:
         """Flat (N, C) -> packed (C, N), float32."""
         return self._layout.gather(x.float()).T.contiguous()
 
-    def split(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Packed (..., N) -> (..., n) for each step."""
-        return x.split(self.active, dim=-1)
+    def at(self, x: Tensor, step: int, n: int) -> Tensor:
+        """Packed (..., N) -> the first n sequences at a step (..., n), in the same memory."""
+        return x.narrow(-1, self._starts[step], n)
 
     def flat(self, x: Tensor) -> Tensor:
         """Packed (..., N) -> flat (N, ...)."""
@@ -123,16 +125,16 @@ def forward_backward(
     both = torch.stack([x, steps.reverse(x)], dim=1)
     # shape: (C from, C to, 2, 1)
     scores = torch.stack([transitions, transitions.T], dim=2).unsqueeze(3)
-    sums = [torch.stack([start, end], dim=1).unsqueeze(2).expand(-1, -1, steps.active[0])]
-    scale = [x.new_zeros(steps.active[0])]
-    for n, emission in zip(steps.active[1:], steps.split(both), strict=False):
+    sums, constants = torch.empty_like(both), x.new_zeros(x.shape[1])
+    steps.at(sums, 0, steps.active[0])[:] = torch.stack([start, end], dim=1).unsqueeze(2)
+    for t, n in enumerate(steps.active[1:], start=1):
         # shape: (C, 2, n), (2, n)
-        reached = (sums[-1] + emission)[..., :n]
+        reached = steps.at(sums, t - 1, n) + steps.at(both, t - 1, n)
         top = _top(reached)
-        sums.append(torch.logsumexp((reached - top).unsqueeze(1) + scores, dim=0))
-        scale.append(top[0])
-    before, after = torch.cat(sums, dim=2).unbind(1)
-    after, constants = steps.reverse(after), torch.cat(scale)
+        steps.at(sums, t, n)[:] = torch.logsumexp((reached - top).unsqueeze(1) + scores, dim=0)
+        steps.at(constants, t, n)[:] = top[0]
+    before, after = sums.unbind(1)
+    after = steps.reverse(after)
     log_z = steps.total(_wide(constants))
     log_z = log_z + torch.logsumexp(steps.at_last(before + x) + end.unsqueeze(1), dim=0)
     return ForwardBackward(x, before, after, constants, log_z)
@@ -178,13 +180,12 @@ class _LogPartition(torch.autograd.Function):
         # What makes the probabilities of all pairs of a token and the one before add up to 1.
         right = right - (torch.logsumexp(sums.before + right, dim=0) + sums.scale)
         d_transitions = torch.zeros_like(transitions)
-        for before, after in zip(steps.split(left), steps.split(right)[1:], strict=False):
-            n = after.shape[1]
+        for t, n in enumerate(steps.active[1:], start=1):
             # shape: (C, 1, n), (1, C, n) -> (C, C, n)
-            pairs = before[:, :n].unsqueeze(1) + after
+            pairs = steps.at(left, t - 1, n).unsqueeze(1) + steps.at(right, t, n)
             pairs = (pairs + transitions.unsqueeze(2)).exp()
             d_transitions += pairs @ d_log_z[:n]
-        d_start = steps.split(marginals)[0].sum(1)
+        d_start = steps.at(marginals, 0, steps.active[0]).sum(1)
         d_end = steps.at_last(marginals).sum(1)
         return d_start, d_transitions, d_end, steps.flat(marginals), None
 
@@ -235,27 +236,28 @@ def viterbi(potentials: Potentials, emissions: Tensor, lengths: Tensor) -> Tenso
     if not steps.n:
         return torch.zeros(0, dtype=torch.int64, device=emissions.device)
     # The score of the best way to each tag; the way itself is found again on the way back, for
-    # the one tag that counts. shape: (C, n) of each step
-    x = steps.split(steps.gather(emissions))
-    best = [start.unsqueeze(1) + x[0]]
+    # the one tag that counts. shape: (C, N)
+    best = steps.gather(emissions)
+    reached = steps.at(best, 0, steps.active[0]).add_(start.unsqueeze(1))
     scores = transitions.unsqueeze(2)
-    for t in range(1, steps.n):
+    for t, n in enumerate(steps.active[1:], start=1):
         # shape: (C from, C to, n) -> (C, n)
-        ways = best[-1][:, : steps.active[t]].unsqueeze(1) + scores
-        reached = ways.amax(dim=0) + x[t]
-        best.append(reached - _top(reached) if t % RESCALE == 0 else reached)
-    tags: list[Tensor] = []
-    for found in reversed(best):
-        ahead = tags[-1] if tags else None
-        n_continuing = 0 if ahead is None else len(ahead)
-        parts = []
-        if ahead is not None:
+        ways = reached[:, :n].unsqueeze(1) + scores
+        reached = steps.at(best, t, n).add_(ways.amax(dim=0))
+        if t % RESCALE == 0:
+            reached.sub_(_top(reached))
+    tags = torch.empty(best.shape[1], dtype=torch.int64, device=best.device)
+    ahead, n_continuing = tags[:0], 0
+    for t, n in reversed(list(enumerate(steps.active))):
+        found, chosen = steps.at(best, t, n), steps.at(tags, t, n)
+        if n_continuing:
             onward = transitions.index_select(1, ahead)
-            parts.append((found[:, :n_continuing] + onward).argmax(dim=0))
-        if n_continuing < found.shape[1]:
-            parts.append((found[:, n_continuing:] + end.unsqueeze(1)).argmax(dim=0))
-        tags.append(torch.cat(parts) if len(parts) > 1 else parts[0])
-    return steps.flat(torch.cat(tags[::-1]))
+            torch.argmax(found[:, :n_continuing] + onward, 0, out=chosen[:n_continuing])
+        if n_continuing < n:
+            ended = found[:, n_continuing:] + end.unsqueeze(1)
+            torch.argmax(ended, 0, out=chosen[n_continuing:])
+        ahead, n_continuing = chosen, n
+    return steps.flat(tags)
 
 
 def n_best(
@@ -270,30 +272,35 @@ def n_best(
     scores[:, 0] = 0.0
     if not steps.n:
         return torch.zeros((0, n), dtype=torch.int64, device=emissions.device), scores
-    x = steps.split(steps.gather(emissions))
-    # The n best ways to each tag, and where each came from, as k * C + tag. shape: (n, C, m)
-    best = [x[0].new_full((n, n_tags, steps.active[0]), -torch.inf)]
-    best[0][0] = start.unsqueeze(1) + x[0]
-    came_from: list[Tensor] = []
-    scale = [x[0].new_zeros(steps.active[0])]
-    for t in range(1, steps.n):
+    x = steps.gather(emissions)
+    # The n best ways to each tag, and where each came from, as k * C + tag. shape: (n, C, N)
+    best = x.new_full((n, *x.shape), -torch.inf)
+    came_from = torch.empty(best.shape, dtype=torch.int64, device=x.device)
+    scale = x.new_zeros(x.shape[1])
+    first = steps.active[0]
+    steps.at(best[0], 0, first)[:] = start.unsqueeze(1) + steps.at(x, 0, first)
+    for t, m in enumerate(steps.active[1:], start=1):
         # shape: (n, C from, C to, m) -> (n * C, C, m) -> (n, C, m)
-        ways = best[-1][..., : steps.active[t]].unsqueeze(2) + transitions.unsqueeze(2)
-        found, place = ways.flatten(0, 1).topk(n, dim=0)
-        reached = found + x[t]
-        scale.append(_top(reached.flatten(0, 1)))
-        best.append(reached - scale[-1])
-        came_from.append(place)
+        ways = steps.at(best, t - 1, m).unsqueeze(2) + transitions.unsqueeze(2)
+        found, steps.at(came_from, t, m)[:] = ways.flatten(0, 1).topk(n, dim=0)
+        reached = found + steps.at(x, t, m)
+        top = _top(reached.flatten(0, 1))
+        steps.at(best, t, m)[:] = reached - top
+        steps.at(scale, t, m)[:] = top
     # shape: (n, C, B) -> (n * C, B) -> (n, B)
-    ends = (steps.at_last(torch.cat(best, dim=2)) + end.unsqueeze(1)).flatten(0, 1)
+    ends = (steps.at_last(best) + end.unsqueeze(1)).flatten(0, 1)
     found, last = ends.topk(n, dim=0)
-    scores[steps.rows] = (found + steps.total(_wide(torch.cat(scale)))).T
-    places = [last[:, : steps.active[-1]]]
-    for t in reversed(range(steps.n - 1)):
-        back = came_from[t].flatten(0, 1).gather(0, places[-1])
-        ended = last[:, steps.active[t + 1] : steps.active[t]]
-        places.append(torch.cat([back, ended], dim=1))
-    return steps.flat(torch.cat(places[::-1], dim=1) % n_tags), scores
+    scores[steps.rows] = (found + steps.total(_wide(scale))).T
+    places = torch.empty((n, x.shape[1]), dtype=torch.int64, device=x.device)
+    n_continuing = 0
+    for t, m in reversed(list(enumerate(steps.active))):
+        chosen = steps.at(places, t, m)
+        if n_continuing:
+            back = steps.at(came_from, t + 1, n_continuing).flatten(0, 1)
+            chosen[:, :n_continuing] = back.gather(0, steps.at(places, t + 1, n_continuing))
+        chosen[:, n_continuing:] = last[:, n_continuing:m]
+        n_continuing = m
+    return steps.flat(places % n_tags), scores
 
 
 def span_probabilities(

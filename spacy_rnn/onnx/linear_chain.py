@@ -164,16 +164,16 @@ class Chain:
             return np.zeros((0, n), dtype="int64"), np.where(np.arange(n) == 0, 0.0, -np.inf)
         scores = np.full((n, len(start)), -np.inf)
         scores[0] = start + self._x[0]
-        came_from = []
-        for x in self._x[1:]:
+        came_from = np.empty((len(self._x) - 1, n, len(start)), dtype="int64")
+        for x, places in zip(self._x[1:], came_from, strict=True):
             # shape: (n, C from, C to) -> (n * C, C)
             ways = (scores[:, :, None] + transitions).reshape(-1, len(start))
-            came_from.append(np.argsort(-ways, axis=0, kind="stable")[:n])
-            scores = np.take_along_axis(ways, came_from[-1], axis=0) + x
+            places[:] = np.argsort(-ways, axis=0, kind="stable")[:n]
+            scores = np.take_along_axis(ways, places, axis=0) + x
         ends = (scores + end).reshape(-1)
         places = np.argsort(-ends, kind="stable")[:n]
         found, tags = ends[places], [places % len(start)]
-        for back in reversed(came_from):
+        for back in came_from[::-1]:
             places = back[places // len(start), places % len(start)]
             tags.append(places % len(start))
         return np.stack(tags[::-1]), found
@@ -216,18 +216,21 @@ def viterbi(potentials: Potentials, emissions: np.ndarray, lengths: np.ndarray) 
         return found
     first, sizes = offsets(lengths)[order], lengths[order]
     active = (np.arange(sizes[0])[:, None] < sizes).sum(axis=1).tolist()
-    # The score of the best way to each tag; the way itself is found again on the way back.
-    best = [start + emissions[first]]
+    # The score of the best way to each tag, in one array of all tokens; the way itself is found
+    # again on the way back.
+    best = np.empty_like(emissions)
+    best[first] = start + emissions[first]
     for t, n in enumerate(active[1:], start=1):
         # shape: (n, C from, C to) -> (n, C)
-        ways = best[-1][:n, :, None] + transitions
+        ways = best[first[:n] + t - 1, :, None] + transitions
         reached = ways.max(axis=1) + emissions[first[:n] + t]
-        best.append(reached - _top(reached, axis=1)[:, None] if t % RESCALE == 0 else reached)
+        scale = _top(reached, axis=1)[:, None] if t % RESCALE == 0 else 0.0
+        best[first[:n] + t] = reached - scale
     tags = np.zeros(0, dtype="int64")
-    for t in range(len(best) - 1, -1, -1):
-        n = len(tags)
-        onward = (best[t][:n] + transitions.T[tags]).argmax(axis=1)
-        tags = np.concatenate([onward, (best[t][n:] + end).argmax(axis=1)])
+    for t in range(len(active) - 1, -1, -1):
+        reached, n = best[first[: active[t]] + t], len(tags)
+        onward = (reached[:n] + transitions.T[tags]).argmax(axis=1)
+        tags = np.concatenate([onward, (reached[n:] + end).argmax(axis=1)])
         found[first[: len(tags)] + t] = tags
     return found
 

@@ -1,8 +1,7 @@
-"""Base of all components: training, errors, and how they are stored."""
+"""Base of all components: training and errors."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections import Counter
 from typing import (
@@ -18,16 +17,12 @@ from typing import (
 )
 
 import numpy as np
-from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
-from spacy.util import ensure_path
 from spacy.vocab import Vocab
-from srsly.msgpack import UnpackException
 from thinc.api import Model, Optimizer, set_dropout_rate
 
 from ..architectures.base import input_of_doc
-from ..atomic import replace_folder
 from ..config.signature import to_config
 from ..features.vocabulary import TEXT
 from ..runtime.attribution import AttributionTarget, EncoderInput
@@ -36,6 +31,7 @@ from ..runtime.model import Targets, begin_update
 from ..runtime.shim import TorchShim, shim_of
 from .annotation import LOST_BY_READERS, annotation_of, has_annotation
 from .reports import ExampleStats, ReadLimits
+from .storing import StoredPipe
 
 logger = logging.getLogger("spacy_rnn")
 
@@ -43,7 +39,7 @@ logger = logging.getLogger("spacy_rnn")
 LossAndBackprop = Tuple[float, Callable[[float], None]]
 
 
-class RNNPipe(TrainablePipe):
+class RNNPipe(StoredPipe):
     """Base of the components.
 
     A subclass implements, in the order in which they are called:
@@ -66,10 +62,6 @@ class RNNPipe(TrainablePipe):
     encoder_inputs, attribution_target: The vectors that the encoder reads of a doc, and a
         prediction as a differentiable score of them.
 
-    `cfg` holds the settings, and values that belong to the weights. When a saved component is
-    loaded, only the latter (`PERSISTED_CFG`) are read from its `cfg`; settings come from
-    config.cfg.
-
     vocab (Vocab): The shared vocabulary.
     model (Model): The thinc model of the network.
     name (str): The component's name in the pipeline.
@@ -78,8 +70,6 @@ class RNNPipe(TrainablePipe):
     **state: Initial values of what belongs to the weights.
     """
 
-    #: the keys of `cfg` that are saved and loaded with the weights
-    PERSISTED_CFG: Tuple[str, ...] = ("labels",)
     #: True after training has warned of examples without annotation
     _warned_of_missing = False
     #: True after the first update
@@ -107,10 +97,6 @@ class RNNPipe(TrainablePipe):
         """The shim of the model, which holds the torch module (TorchShim)."""
         shim = shim_of(self.model)
         return shim
-
-    def register_extensions(self) -> None:
-        """Register the extensions that the settings name. Called wherever the component is made,
-        loaded, unpickled or copied, since extensions belong to the process."""
 
     # Training
 
@@ -329,7 +315,7 @@ class RNNPipe(TrainablePipe):
         """
         raise NotImplementedError
 
-    # Storing
+    # Compressing
 
     def write_graphs(self, docs: Sequence[Doc], int8: bool = False) -> None:
         """Write the network as ONNX graphs, which are saved with the component and run by the
@@ -348,52 +334,3 @@ class RNNPipe(TrainablePipe):
         with measured_bounds(shim.module) as bounds:
             self.model.predict(list(docs))
         shim.engine.replace_graphs(write_graphs(shim.module, bounds if int8 else None))
-
-    def to_disk(self, path: Any, *, exclude: Iterable[str] = tuple()) -> None:
-        """Save the component to a directory, whole or not at all.
-
-        path (Union[str, Path]): The directory.
-        exclude (Iterable[str]): String names of serialization fields to exclude.
-        """
-        with replace_folder(ensure_path(path)) as folder:
-            super().to_disk(folder, exclude=exclude)
-
-    def from_disk(self, path: Any, *, exclude: Iterable[str] = tuple()) -> RNNPipe:
-        """Load the component from a directory.
-
-        path (Union[str, Path]): The directory.
-        exclude (Iterable[str]): String names of serialization fields to exclude.
-        RETURNS (RNNPipe): The component.
-        RAISES (ValueError): If its files are damaged, of a newer format, or do not fit the config.
-        """
-        with self._loading(f"from {path}"):
-            return super().from_disk(path, exclude=exclude)
-
-    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = tuple()) -> RNNPipe:
-        """Load the component from a bytestring.
-
-        bytes_data (bytes): The serialized component.
-        exclude (Iterable[str]): String names of serialization fields to exclude.
-        RETURNS (RNNPipe): The component.
-        RAISES (ValueError): As `from_disk`.
-        """
-        with self._loading("from bytes"):
-            return super().from_bytes(bytes_data, exclude=exclude)
-
-    def __setstate__(self, state: Any) -> None:
-        super().__setstate__(state)
-        self.register_extensions()
-
-    @contextlib.contextmanager
-    def _loading(self, source: str) -> Iterator[None]:
-        """Keep the settings while a saved component is read, and explain errors."""
-        settings = {key: value for key, value in self.cfg.items() if key not in self.PERSISTED_CFG}
-        try:
-            yield
-            self.cfg.update(settings)
-        except (ValueError, KeyError, TypeError, IndexError, UnpackException) as error:
-            raise ValueError(
-                f"Can't load the component '{self.name}' {source}: {error or 'incomplete file'}. "
-                f"If the files were copied or downloaded, do so again; else train again."
-            ) from error
-        self.register_extensions()

@@ -13,6 +13,7 @@ from ..architectures.many_to_one import output_score, predict_attention
 from ..extensions import set_token_extension, sum_values
 from ..runtime.attribution import AttributionTarget, Scale, label_index
 from ..runtime.engine import EngineSettings
+from ..validation import extension_name
 from .labels import LabelPipe
 from .reports import ReadLimits
 
@@ -54,6 +55,9 @@ class DocumentSettings(EngineSettings):
     """
 
     attention_attr: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        extension_name(attention_attr=self.attention_attr)
 
 
 class DocumentPrediction(NamedTuple):

@@ -59,6 +59,12 @@ class LabelPipe(RNNPipe):
         if self.shim.is_built:
             self.shim.resize(self.output_sizes)
 
+    def _check_loaded(self) -> None:
+        """Check that the network has an output for each label."""
+        shim, sizes = self.shim, self.output_sizes
+        if shim.is_built and shim.outputs != sizes:
+            raise ValueError(f"The labels need the outputs {sizes}, the network has {shim.outputs}")
+
     def _unknown_label_error(self, kind: str, label: str) -> ValueError:
         """Make the error of a training example whose label is not one of the component's.
 

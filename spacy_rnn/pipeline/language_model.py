@@ -21,7 +21,7 @@ from ..extensions import set_doc_extension, set_probability_extensions
 from ..features.normalization import required_texts
 from ..runtime.attribution import AttributionTarget, EncoderInput
 from ..runtime.engine import EngineSettings
-from ..validation import at_least
+from ..validation import at_least, extension_name
 from .base import RNNPipe
 from .conditions import CATS, Condition, ConditionReader
 from .reports import ExampleStats, ReadLimits
@@ -71,6 +71,7 @@ class LanguageModelSettings(EngineSettings):
 
     def __post_init__(self) -> None:
         at_least(1, streams=self.streams, bptt_length=self.bptt_length)
+        extension_name(attr=self.attr, perplexity_attr=self.perplexity_attr)
         if self.carry_state and self.condition is not None:
             raise ValueError(
                 "A document can start from the one before it (carry_state) or from its own labels "

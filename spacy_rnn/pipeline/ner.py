@@ -29,7 +29,7 @@ from ..features.tag_scheme import TagScheme
 from ..runtime.attribution import AttributionTarget, check_index, label_index
 from ..runtime.engine import EngineSettings
 from ..runtime.model import Targets
-from ..validation import at_least
+from ..validation import at_least, extension_name
 from .annotation import attribute_labels, label_indices
 from .entity_annotation import (
     aligned_entities,
@@ -73,6 +73,11 @@ class EntityRecognizerSettings(EngineSettings):
     scheme: Literal["bio", "biluo"] = "biluo"
     confidence_attr: Optional[str] = None
     probabilities_attr: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        extension_name(
+            confidence_attr=self.confidence_attr, probabilities_attr=self.probabilities_attr
+        )
 
 
 @Language.factory(

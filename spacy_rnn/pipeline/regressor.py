@@ -27,6 +27,7 @@ from ..config.signature import to_config, with_fields_of
 from ..extensions import set_doc_extension
 from ..runtime.attribution import AttributionTarget
 from ..runtime.model import Targets
+from ..validation import extension_name
 from .document import DEFAULT_MODEL, DocumentPipe, DocumentSettings, excerpt
 from .reports import ExampleStats
 
@@ -43,6 +44,10 @@ class RegressorSettings(DocumentSettings):
     """
 
     attr: str = "regression"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        extension_name(attr=self.attr)
 
 
 @Language.factory(

@@ -21,7 +21,7 @@ from ..extensions import set_token_extension, single_value
 from ..runtime.attribution import AttributionTarget, check_index, label_index
 from ..runtime.engine import EngineSettings
 from ..runtime.model import Targets
-from ..validation import probability, rate
+from ..validation import extension_name, label_weights, probability, rate
 from .annotation import aligned_values, attribute_labels, label_indices
 from .rehearsal import RehearsingPipe
 from .reports import ExampleStats
@@ -84,6 +84,8 @@ class TaggerSettings(EngineSettings):
             )
         rate(label_smoothing=self.label_smoothing)
         probability(threshold=self.threshold)
+        label_weights(class_weights=self.class_weights)
+        extension_name(probabilities_attr=self.probabilities_attr)
 
 
 @Language.factory(

@@ -15,7 +15,7 @@ from thinc.api import Model
 from .. import nn
 from ..config.signature import to_config, with_fields_of
 from ..runtime.model import Targets
-from ..validation import rate
+from ..validation import label_weights, rate
 from .document import DEFAULT_MODEL, TARGET, DocumentPipe, DocumentSettings, excerpt
 from .rehearsal import RehearsingPipe
 from .reports import ExampleStats
@@ -50,7 +50,9 @@ class TextCategorizerSettings(DocumentSettings):
     class_weights: Optional[Dict[str, float]] = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         rate(label_smoothing=self.label_smoothing)
+        label_weights(class_weights=self.class_weights)
 
 
 @Language.factory(

@@ -1,5 +1,7 @@
 """The translator component."""
 
+import logging
+import math
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, Union
 
@@ -24,11 +26,17 @@ from ..features.normalization import required_texts
 from ..runtime.attribution import AttributionTarget, EncoderInput, check_index
 from ..runtime.engine import EngineSettings
 from ..runtime.model import Targets
-from ..validation import at_least, rate
+from ..validation import at_least, extension_name, probability, rate
 from .alignment import Alignment, align
 from .base import RNNPipe
+from .document import excerpt
 from .reports import ExampleStats, ReadLimits
 from .sentences import Sentence, gaps_of, sentences_of
+
+logger = logging.getLogger("spacy_rnn")
+
+#: characters of a text that is learned from, for each token that `max_length` allows in a sentence
+MAX_CHARACTERS = 50
 
 DEFAULT_MODEL = Config().from_str(
     """
@@ -63,7 +71,8 @@ class TranslatorSettings(EngineSettings):
     split_sentences (bool): Find the sentences of texts without sentence starts by the rules of
         spaCy's sentencizer. Without it such a text is one sentence.
     max_length (int): Sentences of more tokens than this, or of more than ten times as many
-        characters, are cut into parts, with a warning; 0 for no limit.
+        characters, are cut into parts, with a warning; 0 for no limit. Training leaves out pairs
+        with a text of more than fifty times as many characters.
     progress_bar (bool): Show one while texts are translated.
     engine: See `EngineSettings`.
     """
@@ -79,6 +88,9 @@ class TranslatorSettings(EngineSettings):
     def __post_init__(self) -> None:
         rate(label_smoothing=self.label_smoothing)
         at_least(0, max_length=self.max_length)
+        extension_name(attr=self.attr)
+        if not hasattr(self.teacher_forcing, "__next__"):
+            probability(teacher_forcing=self.teacher_forcing)
 
 
 @Language.factory(
@@ -163,7 +175,23 @@ class RNNTranslator(RNNPipe):
         nlp (Language): The current nlp object.
         """
         validate_get_examples(get_examples, "RNNTranslator.initialize")
-        pairs = [(eg.x.text, self._gold(eg)) for eg in get_examples() if self.can_train_on(eg)]
+        pairs, left_out = [], []
+        for eg in get_examples():
+            if self.can_train_on(eg):
+                pairs.append((eg.x.text, self._gold(eg)))
+            elif self._is_too_long(eg):
+                left_out.append(excerpt(eg))
+        if left_out:
+            logger.warning(
+                "'%s' leaves out pairs with a text of more than %d characters: %d of %d, the first "
+                "of them %s. Split them into sentences, or raise max_length = %d.",
+                self.name,
+                MAX_CHARACTERS * self.cfg["max_length"],
+                len(left_out),
+                len(left_out) + len(pairs),
+                left_out[0],
+                self.cfg["max_length"],
+            )
         if not pairs:
             attr = self.cfg["attr"]
             raise self.missing_data_error(
@@ -187,7 +215,13 @@ class RNNTranslator(RNNPipe):
 
     def can_train_on(self, example: Example) -> bool:
         (source,) = self.shim.features.normalize([example.predicted.text])
-        return bool(source and self._gold(example))
+        return bool(source and self._gold(example)) and not self._is_too_long(example)
+
+    def _is_too_long(self, example: Example) -> bool:
+        """Return True if attention, whose memory is the product of both lengths, could take more
+        memory than there is."""
+        limit = MAX_CHARACTERS * self.cfg["max_length"] or math.inf
+        return max(len(example.predicted.text), len(self._gold(example))) > limit
 
     def example_stats(self, example: Example) -> ExampleStats:
         """The words of a text and of its translation, split at spaces."""

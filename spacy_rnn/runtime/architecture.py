@@ -16,6 +16,28 @@ OutT = TypeVar("OutT")
 Precision = Literal["none", "bf16", "fp16"]
 #: settings of how documents are read, which are not those of the network
 _READING = {"mixed_precision", "batch_tokens", "window", "overlap", "max_length", "keep"}
+#: last parts of the paths of settings that only training reads; what came of them is saved
+_TRAINING = {
+    "activation_regularization",
+    "alpha",
+    "arguments",
+    "byte_fallback",
+    "character_coverage",
+    "chrono_length",
+    "component",
+    "embedding_dropout",
+    "extra_words",
+    "max_words",
+    "min_freq",
+    "model_type",
+    "path",
+    "recurrent_dropout",
+    "source",
+    "temporal_regularization",
+    "trained",
+    "unknown_dropout",
+    "vocab_size",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +75,32 @@ class Architecture(Generic[FeaturesT, ModuleT, OutT]):
         """
         raise NotImplementedError
 
-    # Compressed networks
+    # Saved networks
+
+    @property
+    def network_settings(self) -> Dict[str, Any]:
+        """The settings that predictions depend on by their paths, such as "encoder.cell"
+        (Dict[str, Any])."""
+        found: Dict[str, Any] = {}
+        for field in fields(self):
+            if field.name not in _READING:
+                found.update(_flat(field.name, getattr(self, field.name)))
+        return {path: v for path, v in found.items() if path.rpartition(".")[2] not in _TRAINING}
+
+    def check_settings(self, saved: Mapping[str, Any]) -> None:
+        """Check that a network was saved with these settings.
+
+        saved (Mapping[str, Any]): Its `network_settings`.
+        RAISES (ValueError): If they differ.
+        """
+        present = self.network_settings
+        differing = [n for n in sorted({*saved, *present}) if saved.get(n) != present.get(n)]
+        if differing:
+            pairs = [f"{n} = {saved.get(n)!r}, now {present.get(n)!r}" for n in differing]
+            raise ValueError(
+                f"The network was saved with other settings: {'; '.join(pairs)}. Use the "
+                f"config.cfg that was saved beside it."
+            )
 
     def graph_names(self, features: FeaturesT, outputs: Dict[str, int]) -> List[str]:
         """Return the names of the graphs by which the network predicts without torch; by default
@@ -65,32 +112,14 @@ class Architecture(Generic[FeaturesT, ModuleT, OutT]):
         """
         return []
 
-    @property
-    def network_settings(self) -> Dict[str, Any]:
-        """The settings of the network by their paths, such as "encoder.cell" (Dict[str, Any])."""
-        found: Dict[str, Any] = {}
-        for field in fields(self):
-            if field.name not in _READING:
-                found.update(_flat(field.name, getattr(self, field.name)))
-        return found
-
-    def check_graphs(self, graphs: Graphs, features: FeaturesT, state: Mapping[str, Any]) -> None:
-        """Check that saved graphs are those of this architecture.
+    def check_graphs(self, graphs: Graphs, features: FeaturesT, outputs: Dict[str, int]) -> None:
+        """Check that all graphs by which the network predicts were saved.
 
         graphs (Graphs): The graphs.
-        features (FeaturesT): The features.
-        state (Mapping[str, Any]): The "settings" and "outputs" that were saved with the graphs.
-        RAISES (ValueError): If a graph is missing, or was written for other settings.
+        features (FeaturesT), outputs (Dict[str, int]): As of `graph_names`.
+        RAISES (ValueError): If one is missing.
         """
-        saved, present = state["settings"], self.network_settings
-        differing = [n for n in sorted({*saved, *present}) if saved.get(n) != present.get(n)]
-        if differing:
-            pairs = [f"{n} = {saved.get(n)!r}, now {present.get(n)!r}" for n in differing]
-            raise ValueError(
-                f"The graphs were written for other settings: {'; '.join(pairs)}. Use the "
-                f"config.cfg that was saved beside them. {COMPRESS_AGAIN}"
-            )
-        missing = [n for n in self.graph_names(features, state["outputs"]) if n not in graphs]
+        missing = [name for name in self.graph_names(features, outputs) if name not in graphs]
         if missing:
             raise ValueError(f"There is no graph of {', '.join(missing)}. {COMPRESS_AGAIN}")
 
@@ -139,4 +168,4 @@ def _flat(path: str, value: Any) -> Iterator[Tuple[str, Any]]:
         yield path, [str(item) for item in value]
     else:
         simple = value is None or isinstance(value, (bool, int, float, str))
-        yield path, value if simple else str(value)
+        yield path, value if simple else type(value).__name__

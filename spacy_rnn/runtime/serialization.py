@@ -103,13 +103,34 @@ def read_weights(data: bytes) -> dict[str, np.ndarray]:
 
     data (bytes): The serialized form.
     RETURNS (dict[str, np.ndarray]): The weights by name.
-    RAISES (ValueError): If the data are damaged.
+    RAISES (ValueError): If the data are damaged, or a weight is not finite.
     """
     try:
         weights: dict[str, np.ndarray] = load_safetensors(data)
     except SafetensorError as error:
         raise _corrupt(error) from error
+    for name, array in weights.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise _corrupt(f"'{name}' has values that are not finite")
     return weights
+
+
+def check_shapes(module: nn.Module, weights: Weights) -> None:
+    """Check that weights are those of a module.
+
+    module (nn.Module): The module, whose own weights may be without memory.
+    weights (Weights): The weights, each under one name.
+    RAISES (ValueError): If their names or shapes differ.
+    """
+    tied = _tied(module)
+    own = {n: tuple(tensor.shape) for n, tensor in module.state_dict().items() if n not in tied}
+    saved = {name: array.shape for name, array in weights.items()}
+    for name in sorted({*own, *saved}):
+        if own.get(name) != saved.get(name):
+            raise ValueError(
+                f"The weights '{name}' were saved with the shape {saved.get(name)}, but those of "
+                f"the network have {own.get(name)}. Use the config.cfg that was saved beside them."
+            )
 
 
 def load_weights(module: nn.Module, weights: Weights) -> None:
@@ -117,13 +138,11 @@ def load_weights(module: nn.Module, weights: Weights) -> None:
 
     module (nn.Module): The module.
     weights (Weights): Its weights, each under one name.
-    RAISES (KeyError, RuntimeError): If they are not those of this module.
+    RAISES (ValueError): If they are not those of this module.
     """
+    check_shapes(module, weights)
     tensors = {name: torch.from_numpy(array) for name, array in weights.items()}
-    for name, other in _tied(module).items():
-        if name in tensors:
-            raise KeyError(name)
-        tensors[name] = tensors[other]
+    tensors.update({name: tensors[other] for name, other in _tied(module).items()})
     module.load_state_dict(tensors)
 
 
@@ -134,7 +153,7 @@ def _tied(module: nn.Module) -> dict[str, str]:
     return {name: saved[p] for name, p in every_name if saved[p] != name}
 
 
-def _corrupt(error: Exception) -> ValueError:
+def _corrupt(error: object) -> ValueError:
     return ValueError(
         f"The model's weights are damaged or incomplete ({error}). Copy or download the pipeline "
         f"again, or train it again."

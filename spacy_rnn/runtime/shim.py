@@ -2,7 +2,7 @@
 
 thinc's own PyTorchShim switches the module between training and evaluation at each prediction
 (wrong predictions in threads), clips each tensor's gradient alone, cannot average torch weights and
-pickles them. This one keeps the module in evaluation mode except during a training step,
+pickles them. This one keeps the module in evaluation mode and trains a view of its weights,
 normalizes and clips the gradient as a whole, averages, and stores weights as safetensors.
 """
 
@@ -24,6 +24,7 @@ from .optimizer import AdamW, forget_resized, new_id, parameter_key
 from .process import prepare_process
 from .serialization import (
     Weights,
+    check_shapes,
     load_weights,
     network_to_bytes,
     read_graphs,
@@ -101,8 +102,6 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         self.gradient_norm: float | None = None
         self.skipped_steps = 0
         self.skipped_in_a_row = 0
-        #: the rate that the module's locked dropout has
-        self._dropout = 0.0
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -156,7 +155,6 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         self.outputs = dict(outputs)
         # What an optimizer knows of an earlier module is of no use to this one.
         self.id = new_id()
-        self._dropout = 0.0
         module = self.architecture.module(self.features, self.outputs)
         self._model = module.to(get_torch_default_device()).eval()
         self.word_cache.clear()
@@ -207,19 +205,13 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         """Compute with the module with gradients.
 
         dropout (float): The rate of locked dropout.
-        YIELDS (ModuleT): The module, in training mode.
+        YIELDS (ModuleT): The module in training mode, as a view of its weights: the module itself
+            stays in evaluation mode, for threads that predict.
         """
         self.engine.begin_change()
-        module = self.module
-        if dropout != self._dropout:
-            nn.dropout.set_dropout_rate(module, dropout)
-            self._dropout = dropout
-        module.train()
-        try:
-            with computing.lock, self._autocast():
-                yield module
-        finally:
-            module.eval()
+        view: Any = nn.dropout.training_view(self.module, dropout)
+        with computing.lock, self._autocast():
+            yield view
 
     def begin_update(  # type: ignore[override]
         self, loss: Tensor, n_items: float
@@ -332,7 +324,9 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
 
     @contextlib.contextmanager
     def use_params(self, params: dict[Any, Any]) -> Iterator[None]:
-        """Use averaged weights inside the block.
+        """Use averaged weights inside the block. They take the place of the weights, also for
+        threads that predict meanwhile, which get a mixture while they are copied: let these wait,
+        or predict with a copy of the pipeline.
 
         params (dict[Any, Any]): Averages by the key of a parameter, also of other modules.
         """
@@ -368,13 +362,16 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         graphs hold are left out if these predict without torch."""
         if not self.is_built:
             return b""
-        state = {"outputs": self.outputs, "features": self.features.to_dict()}
+        state = {
+            "settings": self.architecture.network_settings,
+            "outputs": self.outputs,
+            "features": self.features.to_dict(),
+        }
         if self.network is not None:
             graphs, weights = self.network.graphs, self.network.weights
         else:
             graphs, weights = self.engine.graphs, weights_of(self.module)
         if graphs:
-            state["settings"] = self.architecture.network_settings
             own = self.architecture.graph_names(self.features, self.outputs)
             paths = tuple(f"{name}." for name in own)
             weights = {n: weight for n, weight in weights.items() if not n.startswith(paths)}
@@ -390,12 +387,14 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
             return self
         state, weights = read_state(data), read_weights(data)
         graphs = read_graphs(state, weights)
+        self.architecture.check_settings(state["settings"])
         try:
             self.features.from_dict(state["features"])
             if graphs and self.engine.name == "onnx":
-                self.architecture.check_graphs(graphs, self.features, state)
+                self.architecture.check_graphs(graphs, self.features, state["outputs"])
             if graphs and self.architecture.graph_names(self.features, state["outputs"]):
-                return self._take_graphs(graphs, weights, state)
+                return self._take_graphs(graphs, weights, state["outputs"])
+            self._check_sizes(weights, state["outputs"])
             self.build(state["outputs"])
             load_weights(self.module, weights)
         except (KeyError, RuntimeError) as error:
@@ -408,8 +407,18 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         self.engine.predictor(self.module)
         return self
 
+    def _check_sizes(self, weights: Weights, outputs: dict[str, int]) -> None:
+        """Compare the sizes of the network with those of weights before it takes up memory."""
+        try:
+            with torch.device("meta"):
+                module = self.architecture.module(self.features, outputs)
+        except RuntimeError:
+            # A part of another package can read numbers that it has not without memory.
+            return
+        check_shapes(module, weights)
+
     def _take_graphs(
-        self, graphs: Graphs, weights: Weights, state: dict[str, Any]
+        self, graphs: Graphs, weights: Weights, outputs: dict[str, int]
     ) -> TorchShim[FeaturesT, ModuleT]:
         """Become the shim of a compressed component."""
         from .graphs import GraphNetwork
@@ -420,7 +429,7 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
                 f"[components.NAME] of the config, or {USE_ORIGINAL}"
             )
         self.network = GraphNetwork(graphs, weights)
-        self.outputs = state["outputs"]
+        self.outputs = outputs
         for target, n in self.outputs.items():
             width = self.network.outputs[target]
             if width != n:

@@ -67,9 +67,7 @@ class WordCache:
         pieces = []
         for some in words.pieces(MAX_WORDS):
             vectors = compute(some, changing)
-            if embedding.training:
-                vectors.update(compute(some, lasting))
-            elif lasting:
+            if lasting:
                 vectors.update(self._look_up(embedding, some, lasting, compute))
             pieces.append(embedding.join(vectors))
         return torch.cat(pieces) if len(pieces) > 1 else pieces[0]
@@ -95,9 +93,6 @@ class WordCache:
                 new = words.take([row < 0 for row in table.find(keys)])
                 table.add(new.keys.tolist(), compute(new, parts))
                 self._table = table
-                if embedding.training:
-                    # Another thread has begun to train, where words are replaced at random.
-                    self.clear()
             rows = table.find(keys)
         return table.read(rows)
 

@@ -39,6 +39,8 @@ from .rising import rising_hint
 Row = Dict[str, Any]
 LogStep = Callable[[Optional[Dict[str, Any]]], None]
 SetUpLogger = Callable[..., Tuple[LogStep, Callable[[], None]]]
+#: beginnings of formulas in spreadsheets
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def make_console_logger(progress_bar: Optional[str] = None) -> SetUpLogger:
@@ -274,7 +276,7 @@ class Rows:
         with path.open(mode, encoding="utf8", newline="") as file:
             writer = csv.DictWriter(file, self.columns)
             if mode == "w":
-                writer.writeheader()
+                writer.writerow({name: _as_text(name) for name in self.columns})
             writer.writerows(rows)
 
 
@@ -284,9 +286,19 @@ def read_rows(path: Path) -> List[Row]:
         if path.suffix == ".jsonl":
             return [json.loads(line) for line in file]
         return [
-            {name: _number(value) if value else None for name, value in row.items()}
+            {_from_text(name): _number(value) if value else None for name, value in row.items()}
             for row in csv.DictReader(file)
         ]
+
+
+def _as_text(name: str) -> str:
+    """Mark a name that a spreadsheet would run as a formula as text, as OWASP's "CSV injection"
+    says."""
+    return f"'{name}" if name.startswith(_FORMULA) else name
+
+
+def _from_text(name: str) -> str:
+    return name[1:] if name.startswith(tuple(f"'{start}" for start in _FORMULA)) else name
 
 
 def _number(text: str) -> Union[int, float]:

@@ -156,7 +156,7 @@ def test_saved_and_loaded(layers, tmp_path):
     model.to_disk(tmp_path / "layer")
     fresh = make_rnn_encoder("lstm", hidden_size=4, depth=2).from_disk(tmp_path / "layer")
     assert_close(fresh.predict(texts), expected)
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(ValueError, match="saved with other settings"):
         make_rnn_encoder("gru", hidden_size=4, depth=2).from_bytes(model.to_bytes())
 
 

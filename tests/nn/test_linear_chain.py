@@ -1,6 +1,8 @@
 """Inference over chains against enumeration of every sequence of tags, in float64."""
 
 import itertools
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -362,3 +364,26 @@ def test_nothing_but_empty_sequences():
     assert span_probabilities(
         potentials, nothing, lengths, *[torch.zeros(0, dtype=torch.int64)] * 3, torch.eye(3) > 0
     ).shape == (0,)
+
+
+MEASURE = """
+import resource, torch
+from spacy_rnn.nn.linear_chain import Potentials, marginals, viterbi
+def most():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+potentials = Potentials(torch.zeros(5), torch.zeros(5, 5), torch.zeros(5))
+with torch.inference_mode():
+    for n in (10, 100_000):
+        before, emissions = most(), torch.randn(n, 5)
+        viterbi(potentials, emissions, torch.tensor([n]))
+        found = most() - before
+        marginals(potentials, emissions, torch.tensor([n]))
+    print(found, most() - before)
+"""
+
+
+def test_the_memory_of_a_long_document_is_that_of_its_scores():
+    """In MB; the scores take 2, and tensors of the single tokens would take 100."""
+    done = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, check=True)
+    of_viterbi, of_marginals = map(float, done.stdout.split())
+    assert of_viterbi < 40 and of_marginals < 80

@@ -349,6 +349,26 @@ def test_threads_get_the_same_answers(kind, trained):
     assert not wrong
 
 
+def test_training_in_a_thread_leaves_the_predictions_of_another(kind, trained):
+    """Gradients add up without a step, so that only dropout could change an answer."""
+    docs, examples = docs_of(trained), make_examples(trained)
+    expected = kind.output(trained, docs)
+    done = threading.Event()
+
+    def work():
+        while not done.is_set():
+            trained.update(examples, drop=0.5, sgd=False)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        for _ in range(20):
+            same(kind.output(trained, docs), expected, 0.0)
+    finally:
+        done.set()
+        thread.join()
+
+
 @pytest.mark.parametrize("kind", slow_but(["rnn_textcat"], KINDS), indirect=True)
 def test_processes_get_the_same_answers(kind, trained):
     texts = [text for text in TEXTS if text] * 4

@@ -8,6 +8,8 @@ import pytest
 import spacy
 from spacy.tokens import Doc
 
+from spacy_rnn.checksums import write_record
+
 from ..helpers.kinds import KINDS
 from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, make_trained
 
@@ -54,6 +56,7 @@ def edit(path, old, new):
     data = file.read_bytes()
     assert old in data and len(old) == len(new)
     file.write_bytes(data.replace(old, new))
+    write_record(file.parent, "RNNTagger")
 
 
 @pytest.fixture
@@ -182,7 +185,7 @@ def test_the_engine_of_a_network_that_keeps_its_weights_can_be_changed(tmp_path)
     ],
 )
 def test_graphs_of_other_settings_are_an_error(setting, value, now, saved):
-    with pytest.raises(ValueError, match=f"written for other settings: {now}"):
+    with pytest.raises(ValueError, match=f"saved with other settings: {now}"):
         spacy.load(saved, config={f"components.rnn_tagger.model.{setting}": value})
 
 

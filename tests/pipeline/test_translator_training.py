@@ -212,3 +212,18 @@ def test_decodes_at_each_nth_evaluation(tmp_path, capsys):
     assert decoded == [False, False, True, False]
     assert nlp.get_pipe("translator").decodes
     assert spacy.load(tmp_path / "out" / "model-best").get_pipe("translator").decodes
+
+
+def test_pairs_with_a_very_long_text_are_left_out_and_counted(caplog):
+    """The memory of attention is the product of both lengths."""
+    nlp = make(max_length=10)
+    examples = make_examples(nlp)
+    words = "I like green eggs . " * 100
+    examples += [pair(nlp, words, "Des œufs"), pair(nlp, "Eggs", words)]
+    optimizer = nlp.initialize(lambda: examples)
+    (warning,) = [r.getMessage() for r in caplog.records if "leaves out" in r.getMessage()]
+    assert "more than 500 characters: 2 of 6, the first of them 'I like" in warning
+    assert "max_length = 10" in warning
+    losses = nlp.update(examples, sgd=optimizer)
+    assert 0 < losses["rnn_translator"] < 1000
+    assert nlp.evaluate(examples)["piece_ppl"] > 1

@@ -18,7 +18,13 @@ from spacy.training.loop import train as train_loop
 
 from spacy_rnn.runtime.shim import TorchShim
 from spacy_rnn.training import logger
-from spacy_rnn.training.logger import Curves, make_console_logger, make_curve_logger
+from spacy_rnn.training.logger import (
+    Curves,
+    Rows,
+    make_console_logger,
+    make_curve_logger,
+    read_rows,
+)
 
 from ..helpers.pipelines import make_examples, make_tagger
 
@@ -392,3 +398,17 @@ def test_plot_without_matplotlib(hide):
     with pytest.raises(ImportError, match=r"Drawing curves needs .*spacy-rnn\[plot\]"):
         make_curve_logger("curves.csv", "curves.svg")
     make_curve_logger("curves.csv")
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
+def test_names_of_scores_are_no_formulas_of_a_spreadsheet(name, tmp_path):
+    path = tmp_path / "curves.csv"
+    rows = [{"step": 0, name: 0.5, "'quoted": 1.0}, {"step": 1, name: -0.25, "'quoted": 2.0}]
+    written = Rows(path)
+    for row in rows:
+        written.append(row)
+    with path.open(encoding="utf8", newline="") as file:
+        assert next(csv.reader(file)) == ["step", "'" + name, "'quoted"]
+    assert read_rows(path) == rows
+    # Continued after the first step.
+    assert Rows(path, n_done=1).rows == rows[:1] == read_rows(path)
