@@ -70,10 +70,8 @@ def _parse(body: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise BadRequest(400, f"The body is not UTF-8: byte {error.start + 1} is bad.") from error
     except (ValueError, RecursionError) as error:
-        reason = "it is empty" if not body else str(error)
-        raise BadRequest(
-            400, f'The body is not JSON ({reason}). Send {{"texts": [...]}}.'
-        ) from error
+        reason = str(error) if body else "it is empty"
+        raise BadRequest(400, f"The body is not JSON ({reason}). Send {EXPECTED}.") from error
 
 
 def check_texts(data: Any, limits: Limits) -> List[str]:
@@ -84,16 +82,9 @@ def check_texts(data: Any, limits: Limits) -> List[str]:
     RETURNS (List[str]): The texts.
     RAISES (BadRequest): If there is anything else, or too much.
     """
-    if (
-        not isinstance(data, dict)
-        or data.keys() != {"texts"}
-        or not isinstance(data["texts"], list)
-    ):
-        raise BadRequest(
-            422,
-            f'The body must be an object {{"texts": [...]}} and nothing else, got {_show(data)}.',
-        )
-    texts = data["texts"]
+    texts = data.get("texts") if isinstance(data, dict) and len(data) == 1 else None
+    if not isinstance(texts, list):
+        raise BadRequest(422, f"The body must be {EXPECTED}, got {_show(data)}.")
     if len(texts) > limits.max_texts:
         raise BadRequest(
             422,
