@@ -70,7 +70,7 @@ def texts(page, selector):
 @pytest.mark.slow
 def test_typing_with_the_keyboard_alone(page, url):
     page.open(url, 1000)
-    page.wait_for('document.activeElement.id === "text" && document.title.startsWith("xx_")')
+    page.wait_for('document.activeElement?.id === "text" && document.title.startsWith("xx_")')
     page.type("I like gr")
     page.wait_for('document.querySelector("#suggestions button")?.textContent === "green"')
     page.press("ArrowDown", 40, modifiers=1)
