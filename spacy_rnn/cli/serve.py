@@ -38,7 +38,7 @@ def serve_cli(
     ] = 100,
     max_length: Annotated[
         int, Option("--max-length", min=1, help="Characters that are allowed in a text")
-    ] = 100_000,
+    ] = 20_000,
     max_body: Annotated[
         int, Option("--max-body", min=1, help="Bytes that are allowed in the body of a request")
     ] = 1 << 20,

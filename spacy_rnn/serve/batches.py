@@ -98,7 +98,7 @@ class Batches:
         return len(self._queue) < self._capacity
 
     async def submit(self, name: str, texts: Sequence[str]) -> List[str]:
-        """Wait for the answers to texts. Texts of a request that is cancelled leave the queue.
+        """Wait for the answers to texts. Texts of a request that is canceled leave the queue.
 
         name (str): The function.
         texts (Sequence[str]): The texts.
@@ -125,7 +125,9 @@ class Batches:
             raise
 
     def _seconds_to_drain(self) -> int:
-        return max(1, math.ceil(len(self._queue) / max(self._texts_per_second, 1.0)))
+        if not self._texts_per_second:
+            return 1
+        return max(1, math.ceil(len(self._queue) / self._texts_per_second))
 
     def close(self) -> None:
         """End the thread after the texts that wait are answered."""
@@ -142,7 +144,8 @@ class Batches:
             start = time.monotonic()
             self._answer(batch)
             speed = len(batch) / max(time.monotonic() - start, 1e-6)
-            self._texts_per_second += FRESH * (speed - self._texts_per_second)
+            before = self._texts_per_second or speed
+            self._texts_per_second = before + FRESH * (speed - before)
 
     def _next_batch(self) -> List[_Item]:
         """Wait for a batch: the oldest text, and those after it for the same function. It is empty

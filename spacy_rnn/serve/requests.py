@@ -21,7 +21,7 @@ class Limits:
     """
 
     max_texts: int = 100
-    max_length: int = 100_000
+    max_length: int = 20_000
     max_body: int = 1 << 20
 
     def __post_init__(self) -> None:

@@ -64,6 +64,7 @@ def serve(nlp: Language, listener: socket.socket, settings: Settings, workers: i
     if has_torch:
         torch.set_num_threads(1)
     if workers == 1:
+        _exit_on_signals()
         _serve_here(nlp, listener, settings)
         return
     if not hasattr(os, "fork"):
@@ -72,6 +73,13 @@ def serve(nlp: Language, listener: socket.socket, settings: Settings, workers: i
         # prometheus_client reads it when it is imported.
         os.environ[SHARED_FOLDER] = folder
         _Workers(nlp, listener, settings).run(workers)
+
+
+def _exit_on_signals() -> None:
+    """End the process at a signal. While a server runs, it handles signals itself; at its end it
+    raises them again."""
+    for number in SIGNALS:
+        signal.signal(number, lambda *_: sys.exit(0))
 
 
 def _serve_here(nlp: Language, listener: socket.socket, settings: Settings) -> None:
@@ -85,10 +93,6 @@ def _serve_here(nlp: Language, listener: socket.socket, settings: Settings) -> N
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=math.ceil(settings.timeout) + GRACE,
     )
-    for number in SIGNALS:
-        # For a signal before the server runs. Later ones end the server, which sends itself the
-        # signal again at the end.
-        signal.signal(number, lambda *_: sys.exit(0))
     uvicorn.Server(config).run(sockets=[listener])
 
 
@@ -109,7 +113,8 @@ class _Workers:
         self._parent_alive, self._alive = multiprocessing.Pipe(duplex=False)
 
     def run(self, workers: int) -> None:
-        from prometheus_client import multiprocess as shared
+        with optional_import("prometheus_client", "The service"):
+            from prometheus_client import multiprocess as shared
 
         for number in SIGNALS:
             signal.signal(number, self._end)
@@ -146,8 +151,7 @@ class _Workers:
         os.setpgid(0, 0)
         self._alive.close()
         threading.Thread(target=_end_with_parent, args=(self._parent_alive,), daemon=True).start()
-        for number in SIGNALS:
-            signal.signal(number, lambda *_: sys.exit(0))
+        _exit_on_signals()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         _serve_here(self._nlp, self._listener, self._settings)
 

@@ -166,7 +166,8 @@ def test_metrics(nlp):
 def test_other_pipelines(client):
     with TestClient(make_app(make_rules(), Settings())) as other:
         (found,) = post(other, ["I eat ham. You too."])
-        assert [list(found), len(found["sents"])] == [["text", "sents", "ents"], 2]
+        assert list(found) == ["text", "sents", "ents"]
+        assert found["sents"] == [{"start": 0, "end": 10}, {"start": 11, "end": 19}]
         assert found["ents"] == [{"start": 6, "end": 9, "label": "FOOD", "text": "ham"}]
         answer = other.post("/suggest", json={"texts": ["a"]})
         assert answer.status_code == 404
@@ -254,7 +255,7 @@ def test_a_full_queue_refuses(gated, gate):
         while numbers(client)["spacy_rnn_queue_texts"] < 10:
             pass
         answer = client.post("/predict", json={"texts": ["a"]})
-        assert answer.status_code == 429 and int(answer.headers["Retry-After"]) >= 1
+        assert answer.status_code == 429 and 1 <= int(answer.headers["Retry-After"]) <= 60
         assert "Too many texts are waiting" in answer.json()["error"]
         assert client.get("/ready").status_code == 503
         assert client.get("/health").status_code == 200

@@ -125,7 +125,7 @@ def test_a_link_with_a_text(width, dark, page, url, tmp_path):
 def test_messages(page, url):
     page.open(f"{url}/?text={'a' * 3000}", 800)
     page.wait_for(status_is("Done."))
-    page.evaluate('document.querySelector("#text").value = "a".repeat(100001)')
+    page.evaluate('document.querySelector("#text").value = "a".repeat(20001)')
     page.evaluate('document.querySelector("#form").requestSubmit()')
-    page.wait_for(status_is("Text 1 has 100001 characters; at most 100000 are allowed"))
+    page.wait_for(status_is("Text 1 has 20001 characters; at most 20000 are allowed"))
     assert page.evaluate('document.querySelector("#status").className') == "error"
