@@ -8,11 +8,18 @@ import sys
 import time
 from pathlib import Path
 
-import httpx
+import pytest
+
+pytest.importorskip("uvicorn", reason="needs the extra serve")
+import httpx  # noqa: E402
 
 
 class Server:
-    """A running server; `process` is its (parent) process."""
+    """A running server.
+
+    process: Its (parent) process.
+    client: Sends it requests.
+    """
 
     def __init__(self, model, *options):
         command = [sys.executable, "-m", "spacy", "rnn", "serve", model, "--port", "0", *options]
@@ -29,12 +36,18 @@ class Server:
             assert line, printed
             printed += line
         self.url = found[1]
+        self.client = httpx.Client(base_url=self.url, timeout=60)
 
     def stop(self):
         """End the server in order; returns the status and what it printed since it started."""
         self.process.terminate()
         printed, _ = self.process.communicate(timeout=60)
         return self.process.returncode, printed
+
+    def metric(self, name):
+        """The value of a metric, labels included in its name."""
+        text = self.client.get("/metrics").text
+        return float(re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)[1])
 
     @property
     def workers(self):
@@ -48,11 +61,12 @@ def served(model, *options):
     """A server that answers."""
     server = Server(model, *options)
     try:
-        assert httpx.get(f"{server.url}/ready", timeout=60).status_code == 200
+        assert server.client.get("/ready").status_code == 200
         yield server
     finally:
         if server.process.poll() is None:
             server.process.kill()
+        server.client.close()
         server.process.stdout.close()
         server.process.wait()
 

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -16,9 +15,6 @@ from spacy_rnn.pipeline.predictions import as_json, predictions_of
 from ..helpers.cli import run, shown
 from ..helpers.pipelines import SENTENCES, make_trained
 from .server import served, wait_until
-
-pytest.importorskip("uvicorn", reason="needs the extra serve")
-import httpx  # noqa: E402
 
 TEXTS = [words for words, *_ in SENTENCES]
 #: a component that takes a while for each text
@@ -54,8 +50,8 @@ def slow(tmp_path_factory):
     return folder / "model", "--code", folder / "code.py"
 
 
-def predict(server, texts, **options):
-    return httpx.post(f"{server.url}/predict", json={"texts": texts}, timeout=60, **options)
+def predict(server, texts):
+    return server.client.post("/predict", json={"texts": texts})
 
 
 def expected(model):
@@ -76,8 +72,9 @@ def test_workers(model):
         assert len(server.workers) == 2
         found = list(pool.map(lambda _: predict(server, TEXTS).json()["results"], range(40)))
         assert found == [expected(model)] * 40
-        metrics = httpx.get(f"{server.url}/metrics").text
-        assert 'spacy_rnn_requests_total{endpoint="predict",status="200"} 40.0' in metrics
+        total = 'spacy_rnn_requests_total{endpoint="predict",status="200"}'
+        assert server.metric(total) == 40
+        metrics = server.client.get("/metrics").text
         assert metrics.count("\nspacy_rnn_resident_memory_bytes{") == 2
         killed = server.workers[0]
         os.kill(killed, signal.SIGKILL)
@@ -102,9 +99,9 @@ def test_accepted_requests_are_answered_at_the_end(workers, slow):
     options = ("--batch-size", 1, "--workers", workers)
     with served(*slow, *options) as server, ThreadPoolExecutor(8) as pool:
         answers = [pool.submit(predict, server, [str(i)]) for i in range(8)]
-        time.sleep(0.5)
-        status, _ = server.stop()
-        assert status == 0
+        counts = ("spacy_rnn_batch_texts_count", "spacy_rnn_queue_texts")
+        wait_until(lambda: sum(map(server.metric, counts)) >= 8)
+        assert server.stop()[0] == 0
         found = [answer.result().json()["results"] for answer in answers]
         assert found == [[{"text": str(i)}] for i in range(8)]
 
@@ -135,9 +132,9 @@ def test_bodies_that_do_not_end(model):
             assert client.recv(1000).startswith(b"HTTP/1.1 504 ")
         with socket.create_connection(address, timeout=30) as client:
             client.sendall(head)
-        answer = httpx.post(f"{server.url}/predict", content=b"a" * 10_000_000, timeout=60)
+        answer = server.client.post("/predict", content=b"a" * 10_000_000)
         assert answer.status_code == 413 and "10000000 bytes" in answer.json()["error"]
-        answer = httpx.post(f"{server.url}/predict", content=b"\xff\xfe", timeout=60)
+        answer = server.client.post("/predict", content=b"\xff\xfe")
         assert answer.status_code == 400
         assert predict(server, TEXTS).status_code == 200
         assert server.stop() == (0, "")
