@@ -11,8 +11,11 @@ EXTRAS = {
     "matplotlib": "plot",
     "onnx": "onnx",
     "onnxruntime": "onnx",
+    "prometheus_client": "serve",
     "sacrebleu": "translate",
+    "starlette": "serve",
     "torchtext": "torchtext",
+    "uvicorn": "serve",
 }
 
 

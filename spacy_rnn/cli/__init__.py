@@ -20,6 +20,7 @@ from .inspect import inspect_cli
 from .memory import memory_cli
 from .package import package_cli
 from .saliency import saliency_cli
+from .serve import serve_cli
 from .states import states_cli
 from .suggest import suggest_cli
 from .train import train_cli
@@ -30,7 +31,7 @@ WITH_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 rnn_cli = typer.Typer(
     name="rnn",
-    help="Convert data, create configs, train, evaluate, apply, explain, compress, package "
+    help="Convert data, create configs, train, evaluate, apply, serve, explain, compress, package "
     "and verify pipelines.",
     no_args_is_help=True,
 )
@@ -47,6 +48,7 @@ rnn_cli.command("inspect", context_settings=WITH_OVERRIDES)(inspect_cli)
 rnn_cli.command("memory")(memory_cli)
 rnn_cli.command("package")(package_cli)
 rnn_cli.command("saliency")(saliency_cli)
+rnn_cli.command("serve")(serve_cli)
 rnn_cli.command("states")(states_cli)
 rnn_cli.command("suggest")(suggest_cli)
 rnn_cli.command("train", context_settings=WITH_OVERRIDES)(train_cli)

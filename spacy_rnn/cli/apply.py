@@ -14,8 +14,8 @@ from typer import Argument, Option
 from wasabi import msg
 
 from ..atomic import replace_file
+from ..pipeline.predictions import LINES, predictions_of
 from .io import check_ending, code_option, fail, gpu_option, load, output_option
-from .predictions import LINES, predictions_of
 from .texts import STANDARD, read_texts
 
 ENDINGS = (*LINES, ".spacy")

@@ -65,6 +65,8 @@ def predictions_of(nlp: Language) -> List[Prediction]:
         if meta.factory == "rnn_tagger":
             targets = list(cfg["targets"])
         found += map(_of_tokens, targets)
+        if {"doc.sents", "token.is_sent_start"} & {*meta.assigns}:
+            found.append(Prediction("sents", _sentences))
         if "doc.ents" in meta.assigns:
             found.append(_of_entities(cfg.get("confidence_attr")))
         if "doc.cats" in meta.assigns:
@@ -158,6 +160,12 @@ def _of_extension(attr: str, labels: Sequence[str], is_text: bool) -> Prediction
 def _of_tokens(target: str) -> Prediction:
     value = TOKEN_VALUES[target]
     return Prediction(TOKEN_NAMES[target], lambda doc: [value(token) for token in doc])
+
+
+def _sentences(doc: Doc) -> List[Dict[str, int]]:
+    if not doc.has_annotation("SENT_START"):
+        return []
+    return [{"start": sent.start_char, "end": sent.end_char} for sent in doc.sents]
 
 
 def _of_entities(confidence: Any) -> Prediction:

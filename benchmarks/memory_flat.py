@@ -1,0 +1,112 @@
+"""Memory over texts of words that were never seen before, through each component by `nlp.pipe`, in
+blocks of `nlp.memory_zone()` and without.
+
+`COMPONENT_memory_growth` is the most memory after the first tenth of the tokens over the most in
+it; `COMPONENT_memory_growth_no_zone` the same without zones, where spaCy keeps every new word, and
+`COMPONENT_bytes_per_word` what it then keeps for each.
+
+    python benchmarks/memory_flat.py [--quick] [--tokens N] [--only COMPONENT ...]
+
+Each measurement is done in a process of its own. With `--tokens 10_000_000` it takes hours.
+"""
+
+import random
+from collections.abc import Iterator
+from itertools import islice
+from string import ascii_lowercase
+from typing import Any
+
+import common
+import spacy
+from common import output_of, resident_bytes, show
+from latency import COMPONENTS, UPDATES, annotated
+from spacy.language import Language
+
+from spacy_rnn.extensions import set_doc_extension
+
+TOKENS, QUICK_TOKENS = 1_000_000, 20_000
+WORDS_IN_TEXT, TEXTS_IN_ZONE = 10, 200
+SAMPLES = 100
+N_LEARNED = 500
+
+
+def trained(factory: str) -> Language:
+    """A pipeline after a training too short to be of use."""
+    set_doc_extension("regression")
+    set_doc_extension("translation")
+    gold = common.treebank("train", spacy.blank("en").vocab, N_LEARNED)
+    learned = [annotated(doc) for doc in gold]
+    nlp = common.pipeline(learned, factory, **COMPONENTS[factory])
+    batches = common.padded_batches(common.examples(learned, nlp.vocab))[:UPDATES]
+    docs = [[eg.reference for eg in batch] for batch in batches]
+    common.training(nlp, docs, common.adamw(), common.DROPOUT)()
+    return nlp
+
+
+def texts() -> Iterator[str]:
+    """Texts of random words of 8 letters, hardly any of them twice."""
+    rng = random.Random(0)
+    while True:
+        words = ("".join(rng.choices(ascii_lowercase, k=8)) for _ in range(WORDS_IN_TEXT))
+        yield " ".join(words)
+
+
+def memory(nlp: Language, n_tokens: int, zones: bool) -> list[int]:
+    """The bytes of memory in use, at regular times."""
+    n_zones = max(n_tokens // (WORDS_IN_TEXT * TEXTS_IN_ZONE), SAMPLES // 10)
+    every = max(1, n_zones // SAMPLES)
+    source, found = texts(), []
+    for number in range(n_zones):
+        some = islice(source, TEXTS_IN_ZONE)
+        if zones:
+            with nlp.memory_zone():
+                for _ in nlp.pipe(some):
+                    pass
+        else:
+            for _ in nlp.pipe(some):
+                pass
+        if number % every == 0:
+            found.append(resident_bytes())
+    return found
+
+
+def growth(found: list[int]) -> float:
+    tenth = max(1, len(found) // 10)
+    return round(max(found[tenth:]) / max(found[:tenth]), 3)
+
+
+def measure(factory: str, n_tokens: int, zones: bool) -> dict[str, Any]:
+    nlp = trained(factory)
+    found = memory(nlp, n_tokens, zones)
+    tenth = max(1, len(found) // 10)
+    kept = (found[-1] - found[tenth - 1]) / (0.9 * n_tokens)
+    return {"growth": growth(found), "bytes": round(kept, 1), "start_mb": found[0] / 1e6}
+
+
+def main() -> None:
+    parser = common.parser(__doc__)
+    parser.add_argument("--tokens", type=int, help=f"{TOKENS:,} by default")
+    parser.add_argument("--only", nargs="+", choices=COMPONENTS, default=list(COMPONENTS))
+    parser.add_argument("--side", choices=("zone", "no_zone"), help="one measurement, of one")
+    options = parser.parse_args()
+    common.one_thread()
+    n_tokens = options.tokens or (QUICK_TOKENS if options.quick else TOKENS)
+    if options.side:
+        common.finish(measure(options.only[0], n_tokens, options.side == "zone"))
+        return
+    result: dict[str, Any] = {}
+    rows = []
+    for factory in options.only:
+        command = [__file__, "--tokens", n_tokens, "--only", factory, "--side"]
+        zone, without = (output_of([*command, side]) for side in ("zone", "no_zone"))
+        result[f"{factory}_memory_growth"] = zone["growth"]
+        result[f"{factory}_memory_growth_no_zone"] = without["growth"]
+        result[f"{factory}_bytes_per_word"] = without["bytes"]
+        rows.append([factory, zone["growth"], without["growth"], without["bytes"]])
+    header = ["component", "with zones", "without", "bytes / word without"]
+    show(f"Growth of memory over {n_tokens:,} new words", header, rows)
+    common.finish(result)
+
+
+if __name__ == "__main__":
+    main()
