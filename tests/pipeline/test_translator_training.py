@@ -114,7 +114,11 @@ def test_learns_from_predictions():
 
 @pytest.mark.parametrize("share", [-0.1, 1.5])
 def test_teacher_forcing_out_of_range(share):
-    nlp = load(make(teacher_forcing=share), shared().to_bytes())
+    """Of a number, where the config is read; of a schedule, in training."""
+    with pytest.raises(ValueError, match="'teacher_forcing' is a probability"):
+        make(teacher_forcing=share)
+    schedule = {"@schedules": "spacy_rnn.linear.v1", "start": share, "stop": share, "steps": 1}
+    nlp = load(make(teacher_forcing=schedule), shared().to_bytes())
     with pytest.raises(ValueError, match="'teacher_forcing' of 'rnn_translator' must be a share"):
         nlp.update(make_examples(nlp))
 
