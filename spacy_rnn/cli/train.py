@@ -12,7 +12,7 @@ from spacy.util import load_config, logger
 from typer import Argument, Option
 from wasabi import msg
 
-from .io import fail, gpu_option
+from .io import fail, gpu_option, output_option
 
 
 def train_cli(
@@ -22,7 +22,7 @@ def train_cli(
     ],
     output: Annotated[
         Optional[Path],
-        Option("--output", "--output-path", "-o", help="Folder of the models and the checkpoint"),
+        output_option("Folder of the models and the checkpoint"),
     ] = None,
     resume: Annotated[
         bool,
