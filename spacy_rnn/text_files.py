@@ -259,8 +259,8 @@ def _not_decoded(number: int, name: Any, encoding: str, error: UnicodeDecodeErro
     encoding = encoding.removesuffix("-sig").upper()
     return ValueError(
         f"Line {number} of {name} is not {encoding} ({error.reason}). Convert the file from its "
-        f"encoding, such as with iconv -f CP1252 -t UTF-8, or set the encoding in the block of the "
-        f'reader, such as encoding = "cp1252".'
+        f"encoding, such as with iconv -f CP1252 -t UTF-8, or name its encoding: --encoding cp1252 "
+        f'for a command, encoding = "cp1252" in the block of a reader.'
     )
 
 

@@ -19,7 +19,8 @@ def compress_cli(
     model: Annotated[str, model_argument("components of spacy-rnn")],
     output: Annotated[Path, Argument(help="Folder for the compressed pipeline, not there yet")],
     int8: Annotated[
-        bool, Option("--int8", help="Compute with 8-bit integers, and store tables so")
+        bool,
+        Option("--int8", help="Compute with 8-bit integers, and store weights as 8-bit integers"),
     ] = False,
     texts: Annotated[
         Optional[Path], Option("--texts", help="Typical texts, one in each line")
@@ -32,8 +33,8 @@ def compress_cli(
     ] = 0.998,
     force: Annotated[bool, Option("--force", help="Accept any agreement")] = False,
 ) -> None:
-    """Write a pipeline whose components predict by ONNX Runtime, and only predict: those that label
-    tokens or texts without torch.
+    """Write a pipeline that predicts by ONNX Runtime and cannot be trained. Its taggers, entity
+    recognizers, classifiers and regressors do not need torch.
 
     Prints, for both pipelines, size, words per second and the time of one text, and how many of
     their predictions for the texts agree. Writes nothing if too few do. Components that cannot be

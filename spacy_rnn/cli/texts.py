@@ -5,9 +5,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Iterator
 
+from ..readers.formats.conll import ENDINGS as CONLL
+from ..readers.formats.conllu import ENDINGS as CONLLU
 from ..readers.tables import RULES, TableFormat, read_rows
 from ..text_files import ending_of, read_json, read_lines
 
+#: files that `convert` and `evaluate` read, whose lines are no texts
+ANNOTATED = (*CONLL, *CONLLU)
 #: the name of standard input and output
 STANDARD = "-"
 
@@ -29,6 +33,11 @@ def read_texts(path: Path, column: str) -> Iterator[str]:
         raise ValueError(
             f"{path} has documents, not texts. Use 'spacy apply' for .spacy files, or write their "
             f"texts to a file, one on each line."
+        )
+    if ending in ANNOTATED:
+        raise ValueError(
+            f"{path} has annotated tokens, not texts. Convert it with 'spacy rnn convert' and use "
+            f"'spacy apply', or write its texts to a file, one on each line."
         )
     if ending in RULES:
         return _read_table(path, column)

@@ -2,11 +2,11 @@
 
 import asyncio
 import math
+import threading
 import time
 from collections import deque
 from contextvars import copy_context
 from dataclasses import dataclass, field
-from threading import Condition, Thread
 from typing import Deque, Dict, List, Mapping, NamedTuple, Sequence, Union
 
 from .answers import Answer
@@ -80,11 +80,11 @@ class Batches:
         self._capacity = capacity
         self._metrics = metrics
         self._queue: Deque[_Item] = deque()
-        self._changed = Condition()
+        self._changed = threading.Condition()
         self._closed = False
         self._texts_per_second = 0.0
         # thinc keeps the device in the context.
-        self._thread = Thread(target=copy_context().run, args=(self._run,), daemon=True)
+        self._thread = threading.Thread(target=copy_context().run, args=(self._run,), daemon=True)
         self._thread.start()
 
     @property

@@ -13,6 +13,7 @@ from spacy.language import Language
 from thinc.api import Config, Optimizer
 
 from ..atomic import replace_folder
+from ..checksums import checksum
 from ..pipeline.base import RNNPipe
 from .optimizer_state import get_optimizer_state, set_optimizer_state
 from .random_state import get_random_state, set_random_state
@@ -54,7 +55,7 @@ def save_checkpoint(output: Path, nlp: Language, optimizer: Optimizer, progress:
     progress (Progress): How far the training has come.
     """
     tensors, numbers = get_optimizer_state(nlp, optimizer)
-    state = {
+    state: Dict[str, Any] = {
         "format": FORMAT,
         "config": nlp.config.to_str(interpolate=False),
         "progress": asdict(progress),
@@ -65,6 +66,7 @@ def save_checkpoint(output: Path, nlp: Language, optimizer: Optimizer, progress:
     with replace_folder(output / FOLDER) as folder:
         nlp.to_disk(folder / _PIPELINE, exclude=EXCLUDED)
         save_file(tensors, folder / _TENSORS)
+        state["checksum"] = _checksum(folder / _TENSORS)
         srsly.write_msgpack(folder / _STATE, state)
 
 
@@ -84,6 +86,8 @@ def load_checkpoint(output: Path, nlp: Language, optimizer: Optimizer) -> Option
         state = srsly.read_msgpack(folder / _STATE)
         tensors = load_file(folder / _TENSORS)
         newer = state["format"] > FORMAT
+        if state["checksum"] != _checksum(folder / _TENSORS):
+            raise ValueError(f"{_TENSORS} is not the one that was saved")
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise ValueError(
             f"The checkpoint in '{folder}' is damaged ({error}). Start the training without "
@@ -103,6 +107,10 @@ def load_checkpoint(output: Path, nlp: Language, optimizer: Optimizer) -> Option
     progress = Progress(**state["progress"])
     progress.results = [(score, step) for score, step in progress.results]
     return progress
+
+
+def _checksum(path: Path) -> str:
+    return checksum([path.read_bytes()])
 
 
 def _pipes(nlp: Language) -> List[Tuple[str, RNNPipe]]:

@@ -261,6 +261,9 @@ def train(
     if resumed:
         done = training.progress.step
         stdout.write(msg.info(f"Resumed from the checkpoint after {done} steps") + "\n")
+        if training.is_over:
+            reached = "The training had reached its end. To train longer, raise training.max_steps"
+            stdout.write(msg.info(reached) + "\n")
     stdout.write(msg.info(f"Initial learn rate: {training.optimizer.learn_rate}") + "\n")
     token = past_progress.set(replace(training.progress) if resumed else None)
     try:

@@ -282,3 +282,12 @@ def test_every_scheme_gives_the_same_entities(scheme, document):
         path.write_text("\n".join(lines) + "\n")
         (doc,) = detect(path, "ner", n_sents=len(document)).read(LANGUAGE)
     assert [(ent.start, ent.end, ent.label_) for ent in doc.ents] == expected
+
+
+def test_a_first_row_whose_label_occurs_again_is_no_header(tmp_path):
+    path = tmp_path / "texts.csv"
+    rows = [f"The film number {i} was good.,{'pos' if i % 2 == 0 else 'neg'}" for i in range(20)]
+    path.write_text("\n".join(rows) + "\n", encoding="utf8")
+    found = detect(path)
+    assert found.header is False and found.task == "textcat"
+    assert len(list(found.read(spacy.blank("xx")))) == 20

@@ -102,7 +102,7 @@ def test_a_finished_training_takes_no_step_and_a_longer_one_goes_on(tmp_path):
     short, long = tmp_path / "short", tmp_path / "long"
     run(config, short)
     before = content(short)
-    run(config, short, resume=True)
+    assert "had reached its end" in run(config, short, resume=True)
     assert INFOS == [] and content(short) == before
     config["training"]["max_steps"] = 16
     run(config, long)
@@ -152,6 +152,13 @@ def damage_tensors(folder):
     (folder / "optimizer.safetensors").write_bytes(b"12345678{")
 
 
+def flip_a_bit(folder):
+    path = folder / "optimizer.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-7] ^= 64
+    path.write_bytes(data)
+
+
 def remove_tensors(folder):
     (folder / "optimizer.safetensors").unlink()
 
@@ -166,6 +173,7 @@ def newer(folder):
     [
         (damage_state, "is damaged .* without --resume"),
         (damage_tensors, "is damaged .* without --resume"),
+        (flip_a_bit, "is damaged .*optimizer.safetensors is not the one that was saved"),
         (remove_tensors, "is damaged .* without --resume"),
         (newer, "by a newer spacy-rnn. Upgrade"),
     ],

@@ -101,10 +101,19 @@ def _guess_delimiter(file: "DataFile", own: str) -> str:
     return next((other for other in DELIMITERS if other in first[0]), own)
 
 
+def _is_label(value: str, others: Sequence[str]) -> bool:
+    """Return True if a value of the first row occurs below it, where values occur again: it is no
+    name then."""
+    return value in others and len(set(others)) <= len(others) // 2
+
+
 def _has_header(rows: List[List[str]]) -> bool:
     """Return True if the first row has names of columns: a known name, or words above numbers,
     texts, or labels that occur again."""
     first, *rest = rows or [[]]
+    columns = [[fields[i] for fields in rest if i < len(fields)] for i in range(len(first))]
+    if any(map(_is_label, first, columns)):
+        return False
     if known_names(first):
         return True
     for i, name in enumerate(first):
