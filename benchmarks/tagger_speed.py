@@ -101,18 +101,23 @@ def flair_process(python: str, data: Any) -> Iterator[Callable[[Any], Any]]:
 def against_flair(train: list[Doc], test: list[Doc], size: Size, python: str | None) -> Result:
     if python is None:
         print("\nFlair is left out: this Python cannot import it; give --peer-python PATH.")
-        return {"infer_vs_flair": None, "train_vs_flair": None}
+        return {"infer_vs_flair": None, "infer_int8_vs_flair": None, "train_vs_flair": None}
     nlp = common.pipeline(train, "rnn_tagger")
+    int8 = common.compressed(common.pipeline(train, "rnn_tagger"), train, int8=True)
     # Flair's usual batch is 32 sentences; here both sides learn from the same ones.
     batches = [batch[:32] for batch in some_batches(train, size.batches)[:10]]
     data = {"train": list(map(tagged, batches)), "test": tagged(test)}
     result = {}
     with flair_process(python, data) as ask:
-        speeds = by_turns(
-            {"nlp.pipe": prediction(nlp, test), "flair": lambda: ask("predict")}, size.rounds
-        )
+        sides = {
+            "nlp.pipe": prediction(nlp, test),
+            "nlp.pipe, int8": prediction(int8, test),
+            "flair": lambda: ask("predict"),
+        }
+        speeds = by_turns(sides, size.rounds)
         show_speeds("nlp.pipe against Flair", speeds, "nlp.pipe")
         result["infer_vs_flair"] = ratio(speeds["nlp.pipe"], speeds["flair"])
+        result["infer_int8_vs_flair"] = ratio(speeds["nlp.pipe, int8"], speeds["flair"])
         ours = training(nlp, batches, adamw(), common.DROPOUT)
         speeds = by_turns({"nlp.update": ours, "flair": lambda: ask("train")}, size.rounds)
         show_speeds("nlp.update against Flair", speeds, "nlp.update")
