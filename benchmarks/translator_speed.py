@@ -35,6 +35,7 @@ from functools import cached_property, partial
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import bare_translator
 import common
@@ -49,6 +50,7 @@ from spacy.training import Example
 from tatoeba import pairs
 from thinc.api import Config
 
+from spacy_rnn.config.search import Search
 from spacy_rnn.extensions import set_doc_extension
 from spacy_rnn.features.subwords import SubwordModel
 
@@ -62,9 +64,8 @@ N_PIECES, N_PAIRS, N_TRAIN = 8000, 60_000, 8192
 #: sentences in a batch, of training beside JoeyNMT and of decoding
 TRAIN_BATCH, TEST_BATCH = 64, 32
 BEAM = 5
-#: for exactly 10 pieces and the end: steps, and settings of `spacy_rnn.Search.v1`
+#: of translations of exactly 10 pieces and the end
 STEPS = 11
-TEN_PIECES: dict[str, Any] = {"min_ratio": 100.0, "max_ratio": 0.0}
 #: by JoeyNMT's names of attention
 DECODERS: dict[str, dict[str, Any]] = {
     "bahdanau": {"attention": "bahdanau", "input_feeding": True},
@@ -222,12 +223,24 @@ def sentences(nlp: Language, batches: Sequence[list[str]], beam: int = BEAM) -> 
 
 
 def pieces(nlp: Language, batches: Sequence[list[str]]) -> Side:
-    """Target pieces/s of the same. RAISES (ValueError): If they are not as many as they should."""
-    for (best,) in translator(nlp).translate(batches[0]):
-        if len(best.pieces) + 1 != STEPS:
-            raise ValueError(f"{len(best.pieces)} pieces were decoded, not {STEPS - 1}.")
+    """Target pieces/s of the same, of exactly as many pieces for each sentence, which no settings
+    ask for. RAISES (ValueError): If they are not as many."""
+
+    def length_bounds(search: Search, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return (torch.full_like(lengths, STEPS - 1),) * 2
+
+    exactly = patch.object(Search, "length_bounds", length_bounds)
+    with exactly:
+        for (best,) in translator(nlp).translate(batches[0]):
+            if len(best.pieces) + 1 != STEPS:
+                raise ValueError(f"{len(best.pieces)} pieces were decoded, not {STEPS - 1}.")
     side = sentences(nlp, batches)
-    return lambda: STEPS * side()
+
+    def run() -> float:
+        with exactly:
+            return STEPS * side()
+
+    return run
 
 
 def compare(
@@ -265,7 +278,7 @@ def against_joeynmt(data: Data, size: Size, folder: Path, python: str | None) ->
     sides = {name: sentences(nlp, test) for name, nlp in data.taught.items()}
     sides["JoeyNMT"] = joeynmt("decode", "luong")
     decoded = compare("Decoding", "sentences/s", sides, size.peer_rounds)
-    exact = data.by_engine(data.pipeline(beam=BEAM, **TEN_PIECES))
+    exact = data.by_engine(data.pipeline(beam=BEAM))
     sides = {name: pieces(nlp, test) for name, nlp in exact.items()}
     sides["JoeyNMT"] = joeynmt("steps", "luong")
     stepped = compare(f"Decoding in {STEPS} steps", "target pieces/s", sides, size.peer_rounds)
@@ -346,7 +359,7 @@ def steps_against_bare(data: Data, size: Size, device: str) -> Result:
     lengths = [list(map(len, data.pieces["source"].encode(batch))) for batch in test]
     n_pieces = STEPS * sum(map(len, test))
     for key, beam in (("step_ratio", BEAM), ("step_ratio_greedy", 1)):
-        sides = {"translate": pieces(data.pipeline(beam=beam, **TEN_PIECES), test)}
+        sides = {"translate": pieces(data.pipeline(beam=beam), test)}
         prepared = [bare_translator.sources(sizes, beam, STEPS, device) for sizes in lengths]
         for cell in bare_translator.CELLS:
             decoder = bare_translator.BareDecoder(cell, N_PIECES).to(device)
