@@ -222,7 +222,7 @@ def sentences(nlp: Language, batches: Sequence[list[str]], beam: int = BEAM) -> 
     return speed(sum(map(len, batches)), translate)
 
 
-def pieces(nlp: Language, batches: Sequence[list[str]]) -> Side:
+def pieces(nlp: Language, batches: Sequence[list[str]], beam: int = BEAM) -> Side:
     """Target pieces/s of the same, of exactly as many pieces for each sentence, which no settings
     ask for. RAISES (ValueError): If they are not as many."""
 
@@ -234,7 +234,7 @@ def pieces(nlp: Language, batches: Sequence[list[str]]) -> Side:
         for (best,) in translator(nlp).translate(batches[0]):
             if len(best.pieces) + 1 != STEPS:
                 raise ValueError(f"{len(best.pieces)} pieces were decoded, not {STEPS - 1}.")
-    side = sentences(nlp, batches)
+    side = sentences(nlp, batches, beam)
 
     def run() -> float:
         with exactly:
@@ -359,7 +359,7 @@ def steps_against_bare(data: Data, size: Size, device: str) -> Result:
     lengths = [list(map(len, data.pieces["source"].encode(batch))) for batch in test]
     n_pieces = STEPS * sum(map(len, test))
     for key, beam in (("step_ratio", BEAM), ("step_ratio_greedy", 1)):
-        sides = {"translate": pieces(data.pipeline(beam=beam), test)}
+        sides = {"translate": pieces(data.pipeline(beam=beam), test, beam)}
         prepared = [bare_translator.sources(sizes, beam, STEPS, device) for sizes in lengths]
         for cell in bare_translator.CELLS:
             decoder = bare_translator.BareDecoder(cell, N_PIECES).to(device)
