@@ -2,25 +2,15 @@
 
 import sys
 from contextlib import nullcontext, redirect_stdout
-from itertools import chain, islice
 from pathlib import Path
-from typing import Annotated, Iterable, Iterator, Optional, TextIO
+from typing import Annotated, Optional
 
 from spacy.cli._util import import_code, setup_gpu
-from spacy.language import Language
-from spacy.tokens import Doc, DocBin
 from tqdm import tqdm
 from typer import Argument, Option
 from wasabi import msg
 
-from ..atomic import replace_file
-from ..pipeline.predictions import LINES, predictions_of
 from .io import check_ending, code_option, fail, gpu_option, load, output_option
-from .texts import STANDARD, read_texts
-
-ENDINGS = (*LINES, ".spacy")
-#: the number of batches after which the vocabulary forgets new words
-BATCHES_PER_ZONE = 20
 
 
 def apply_cli(
@@ -62,6 +52,9 @@ def apply_cli(
     Texts are read and results are written one batch after the other, so that files may be larger
     than memory. An output file that exists is replaced at the end.
     """
+    from .annotate import ENDINGS, annotate, write_to_file, write_to_standard_output
+    from .texts import STANDARD, read_texts
+
     standard = sys.stdout
     is_standard = str(output) == STANDARD
     if not is_standard:
@@ -79,50 +72,12 @@ def apply_cli(
                 disable=None,
             )
             if is_standard:
-                _write_to_standard_output(nlp, docs, standard)
+                write_to_standard_output(nlp, docs, standard)
             else:
-                _write_to_file(nlp, docs, output)
+                write_to_file(nlp, docs, output)
                 msg.good(f"Wrote {output}")
         except BrokenPipeError:
             # The program that reads standard output has ended.
             raise
         except (ImportError, OSError, ValueError) as error:
             fail(str(error))
-
-
-def annotate(
-    nlp: Language, texts: Iterable[str], batch_size: int, n_process: int = 1
-) -> Iterator[Doc]:
-    """Apply a pipeline to texts, in memory that does not grow with their number.
-
-    nlp (Language): The pipeline.
-    texts (Iterable[str]): The texts.
-    batch_size (int): The number of texts in a batch.
-    n_process (int): The number of processes. With several, the vocabulary grows with new words.
-    YIELDS (Doc): The documents. Each is valid until the next one is requested.
-    """
-    if n_process != 1:
-        yield from nlp.pipe(texts, batch_size=batch_size, n_process=n_process)
-        return
-    texts = iter(texts)
-    for first in texts:
-        zone = chain([first], islice(texts, BATCHES_PER_ZONE * batch_size - 1))
-        with nlp.memory_zone():
-            yield from nlp.pipe(zone, batch_size=batch_size)
-
-
-def _write_to_standard_output(nlp: Language, docs: Iterable[Doc], stream: TextIO) -> None:
-    predictions = predictions_of(nlp)
-    translates = [prediction.is_text for prediction in predictions] == [True]
-    for line in LINES[".txt" if translates else ".jsonl"](docs, predictions):
-        stream.write(line + "\n")
-
-
-def _write_to_file(nlp: Language, docs: Iterable[Doc], path: Path) -> None:
-    ending = path.suffix.lower()
-    with replace_file(path) as part:
-        if ending == ".spacy":
-            DocBin(docs=docs, store_user_data=True).to_disk(part)
-        else:
-            with part.open("w", encoding="utf8", newline="\n") as file:
-                file.writelines(line + "\n" for line in LINES[ending](docs, predictions_of(nlp)))

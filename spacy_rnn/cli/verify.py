@@ -9,9 +9,7 @@ from spacy.util import load_model
 from typer import Argument
 from wasabi import msg
 
-from ..checksums import check_folder
 from ..display.strings import shorten
-from ..pipeline.storing import StoredPipe
 from .io import fail
 
 #: labels of a component that are shown
@@ -28,6 +26,8 @@ def verify_cli(
     belongs to another component. Checksums find accidents; against intent, sign the folder of the
     pipeline.
     """
+    from ..pipeline.storing import StoredPipe
+
     try:
         nlp = load_model(model)
     except Exception as error:  # spaCy and its parts raise many kinds for a damaged file.
@@ -55,7 +55,7 @@ def _about(nlp: Language) -> Iterator[Tuple[str, str]]:
     yield "saved with", f"spaCy {nlp.meta['spacy_version']}"
     here = ("spacy-rnn", "spacy", "thinc")
     yield "loaded with", ", ".join(f"{name} {version(name)}" for name in here)
-    for name, corpus in nlp.config["corpora"].items():
+    for name, corpus in nlp.config.interpolate()["corpora"].items():
         path = corpus.get("path") if isinstance(corpus, Mapping) else None
         yield f"corpus '{name}'", str(path or "unknown")
     scores: Dict[str, Any] = nlp.meta.get("performance", {})
@@ -65,6 +65,9 @@ def _about(nlp: Language) -> Iterator[Tuple[str, str]]:
 
 def _row(nlp: Language, name: str, folder: Path) -> Sequence[str]:
     """The row of a component in the table."""
+    from ..checksums import check_folder
+    from ..pipeline.storing import StoredPipe
+
     pipe = nlp.get_pipe(name)
     sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
     checksums: Mapping[str, str] = {}

@@ -9,7 +9,7 @@ import pytest
 import spacy
 from spacy.tokens import DocBin
 
-from spacy_rnn.cli.apply import BATCHES_PER_ZONE, annotate
+from spacy_rnn.cli.annotate import BATCHES_PER_ZONE, annotate
 
 from ..helpers.cli import run, shown
 from ..helpers.kinds import KINDS

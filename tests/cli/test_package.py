@@ -88,6 +88,7 @@ def test_the_wheel_is_the_same_as_a_built_one(tmp_path):
     others = {name for name in files if name not in modules}
     assert others == {
         "spacy_rnn/py.typed",
+        "spacy_rnn/serve/page.html",
         f"{info}/METADATA",
         f"{info}/WHEEL",
         f"{info}/RECORD",
