@@ -84,7 +84,6 @@ def _swap(one: Path, other: Path) -> bool:
         rename = ctypes.CDLL(None, use_errno=True).renameat2
     except (AttributeError, OSError, TypeError):
         return False
-    paths = (os.fsencode(path) for path in (one, other))
-    source, target = paths
+    source, target = os.fsencode(one), os.fsencode(other)
     failed: int = rename(_AT_FDCWD, source, _AT_FDCWD, target, _RENAME_EXCHANGE)
     return not failed

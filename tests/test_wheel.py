@@ -1,7 +1,6 @@
 """The wheel holds the package and nothing else, and works from another folder."""
 
 import os
-import subprocess
 import sys
 import sysconfig
 import zipfile
@@ -9,25 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from .helpers.installed import call
 from .helpers.paths import ROOT
 
 pytestmark = pytest.mark.slow
 
 
-def run(*command, **options):
-    # The package is where the wheel is installed, not where the tests found it.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, env=environment, **options
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
-    run(sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT)
+    call(sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT)
     (path,) = folder.glob("*.whl")
     return path
 
@@ -43,10 +33,10 @@ def test_contents(wheel):
 
 def test_works_from_another_folder(wheel, tmp_path):
     """In an environment of its own, which borrows the dependencies but not this checkout."""
-    run(sys.executable, "-m", "venv", tmp_path / "venv")
+    call(sys.executable, "-m", "venv", tmp_path / "venv")
     python = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
-    run(python, "-m", "pip", "install", "--quiet", "--no-deps", wheel)
-    purelib = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
+    call(python, "-m", "pip", "install", "--quiet", "--no-deps", wheel)
+    purelib = call(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
     (Path(purelib) / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
     code = """
 import spacy, spacy_rnn
@@ -63,6 +53,6 @@ for _ in range(20):
 nlp.to_disk("pipeline")
 print([token.tag_ for token in spacy.load("pipeline")("Cats sleep")])
 """
-    output = run(python, "-c", code, cwd=tmp_path).splitlines()
+    output = call(python, "-c", code, cwd=tmp_path).splitlines()
     assert Path(output[0]).is_relative_to(tmp_path)
     assert output[1] == "['NNS', 'VBP']"

@@ -12,7 +12,7 @@ from spacy.util import load_config, logger
 from typer import Argument, Option
 from wasabi import msg
 
-from .io import fail, gpu_option, output_option
+from .io import code_option, fail, gpu_option, output_option
 
 
 def train_cli(
@@ -36,15 +36,7 @@ def train_cli(
             help="Steps between checkpoints; by default training.eval_frequency",
         ),
     ] = None,
-    code: Annotated[
-        Optional[Path],
-        Option(
-            "--code-path",
-            "--code",
-            "-c",
-            help="Python file with registered functions to import",
-        ),
-    ] = None,
+    code: Annotated[Optional[Path], code_option()] = None,
     verbose: Annotated[
         bool, Option("--verbose", "-V", help="Show more information for debugging")
     ] = False,

@@ -79,6 +79,8 @@ class SubwordSampler:
         self._table = {**scores.normal, **_never_split(scores)}
         self._lattice = lru_cache(_MAX_WORDS)(self._make_lattice)
         self._sample_word = self._sample_unigram if model_type == "unigram" else self._sample_bpe
+        rarest = min((score for _, score in scores.normal.values()), default=0.0)
+        self._unknown_score = rarest - _UNKNOWN_PENALTY
         self._longest = max(map(len, self._table), default=1)
         self._has_phrases = any(SPACE in piece[1:] for piece in self._table)
 
@@ -126,7 +128,6 @@ class SubwordSampler:
     def _make_lattice(self, word: str) -> List[Tuple[List[int], List[float]]]:
         """For each end of a piece the possible starts, with their cumulated probabilities given
         what precedes."""
-        rarest = min((score for _, score in self.scores.normal.values()), default=0.0)
         forward = [0.0]
         lattice: List[Tuple[List[int], List[float]]] = [([], [])]
         for end in range(1, len(word) + 1):
@@ -134,7 +135,7 @@ class SubwordSampler:
             for start in range(max(0, end - self._longest), end):
                 _, score = self._table.get(word[start:end], (0, None))
                 if score is None and start == end - 1:
-                    score = rarest - _UNKNOWN_PENALTY
+                    score = self._unknown_score
                 if score is not None:
                     starts.append(start)
                     weights.append(forward[start] + self.alpha * score)

@@ -14,7 +14,7 @@ from ..nn.embedding import Arrays, WordModule
 from ..nn.layout import Grid, LayoutName, Padded
 from ..nn.rnn import Encoder
 from .parts import parts_of
-from .session import STEP_OVERHEAD, Graphs, Session, word_vectors
+from .session import COMPRESS_AGAIN, STEP_OVERHEAD, Graphs, Session, check_complete, word_vectors
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
@@ -33,13 +33,8 @@ def with_graphs(network: NetworkT, graphs: Graphs) -> NetworkT:
     RAISES (ValueError): If a graph is missing, damaged, or of another network.
     """
     parts = dict(parts_of(network))
-    missing = [name for name in parts if name not in graphs]
-    if missing:
-        raise ValueError(f"There is no graph of {', '.join(missing)}.{_AGAIN}")
+    check_complete(graphs, parts)
     return _replaced(network, {name: _part(name, part, graphs) for name, part in parts.items()})
-
-
-_AGAIN = " Write the graphs again: python -m spacy rnn compress MODEL OUTPUT"
 
 
 def _part(name: str, part: Any, graphs: Graphs) -> nn.Module:
@@ -48,7 +43,7 @@ def _part(name: str, part: Any, graphs: Graphs) -> nn.Module:
     if session.width != width:
         raise ValueError(
             f"The graph of '{name}' has {session.width} outputs, but the network {width}: it was "
-            f"written for other settings or labels.{_AGAIN}"
+            f"written for other settings or labels. {COMPRESS_AGAIN}"
         )
     if isinstance(part, WordModule):
         return GraphWords(session)

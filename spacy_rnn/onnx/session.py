@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,22 @@ from ..optional import optional_import
 
 #: the serialized graph of each part of a network, by its path there, such as "tokens.encoder"
 Graphs = Mapping[str, bytes]
+#: the cure for graphs that do not fit
+COMPRESS_AGAIN = "Write the graphs again: python -m spacy rnn compress MODEL OUTPUT"
 #: the fixed price of one time step of a graph, in rows
 STEP_OVERHEAD = 3.0
+
+
+def check_complete(graphs: Graphs, names: Iterable[str]) -> None:
+    """Check that there are graphs of all parts of a network.
+
+    graphs (Graphs): The graphs.
+    names (Iterable[str]): The paths of the parts.
+    RAISES (ValueError): If one is missing.
+    """
+    missing = [name for name in names if name not in graphs]
+    if missing:
+        raise ValueError(f"There is no graph of {', '.join(missing)}. {COMPRESS_AGAIN}")
 
 
 class Session:

@@ -3,10 +3,9 @@
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Dict, Generic, Iterator, List, Literal, Mapping, Sequence, Tuple, TypeVar
 
-from ..onnx.session import Graphs
+from ..onnx.session import Graphs, check_complete
 from ..validation import at_least
 from .batching import MemoryLimits
-from .engine import COMPRESS_AGAIN
 from .shim import FeaturesT, ModuleT, TorchShim
 from .tok2vec import DocBatch
 
@@ -119,9 +118,7 @@ class Architecture(Generic[FeaturesT, ModuleT, OutT]):
         features (FeaturesT), outputs (Dict[str, int]): As of `graph_names`.
         RAISES (ValueError): If one is missing.
         """
-        missing = [name for name in self.graph_names(features, outputs) if name not in graphs]
-        if missing:
-            raise ValueError(f"There is no graph of {', '.join(missing)}. {COMPRESS_AGAIN}")
+        check_complete(graphs, self.graph_names(features, outputs))
 
     # Torch
 

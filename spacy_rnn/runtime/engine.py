@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 EngineName = Literal["torch", "onnx"]
 
 _SET_TORCH = 'set engine = "torch" in [components.NAME] of the config.'
-#: the cure for graphs that do not fit
-COMPRESS_AGAIN = "Write the graphs again: python -m spacy rnn compress MODEL OUTPUT"
 #: the cure where more than prediction is asked of a compressed component
 USE_ORIGINAL = "use the pipeline that the compressed one was made from."
 

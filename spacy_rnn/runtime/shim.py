@@ -18,8 +18,9 @@ from thinc.shims import Shim
 
 from .. import nn
 from ..forks import computing
+from ..onnx.session import COMPRESS_AGAIN
 from ..optional import torch
-from .engine import COMPRESS_AGAIN, USE_ORIGINAL, Engine
+from .engine import USE_ORIGINAL, Engine
 from .optimizer import AdamW, forget_resized, new_id, parameter_key
 from .process import prepare_process
 from .serialization import (

@@ -101,7 +101,9 @@ def check_texts(data: Any, limits: Limits) -> List[str]:
                 f"allowed. Split it.",
             )
         if any("\ud800" <= character <= "\udfff" for character in text):
-            raise BadRequest(422, f"Text {number} has half of a surrogate pair, which is no text.")
+            raise BadRequest(
+                422, f"Text {number} has half of a surrogate pair, so it is not valid."
+            )
     return texts
 
 

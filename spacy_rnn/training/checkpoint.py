@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import srsly
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save
 from spacy.language import Language
+from spacy.util import dict_to_dot
 from thinc.api import Config, Optimizer
 
 from ..atomic import replace_folder
@@ -55,8 +56,10 @@ def save_checkpoint(output: Path, nlp: Language, optimizer: Optimizer, progress:
     progress (Progress): How far the training has come.
     """
     tensors, numbers = get_optimizer_state(nlp, optimizer)
-    state: Dict[str, Any] = {
+    data = save(tensors)
+    state = {
         "format": FORMAT,
+        "checksum": checksum([data]),
         "config": nlp.config.to_str(interpolate=False),
         "progress": asdict(progress),
         "optimizer": numbers,
@@ -65,8 +68,7 @@ def save_checkpoint(output: Path, nlp: Language, optimizer: Optimizer, progress:
     }
     with replace_folder(output / FOLDER) as folder:
         nlp.to_disk(folder / _PIPELINE, exclude=EXCLUDED)
-        save_file(tensors, folder / _TENSORS)
-        state["checksum"] = _checksum(folder / _TENSORS)
+        (folder / _TENSORS).write_bytes(data)
         srsly.write_msgpack(folder / _STATE, state)
 
 
@@ -84,9 +86,10 @@ def load_checkpoint(output: Path, nlp: Language, optimizer: Optimizer) -> Option
         return None
     try:
         state = srsly.read_msgpack(folder / _STATE)
-        tensors = load_file(folder / _TENSORS)
+        data = (folder / _TENSORS).read_bytes()
+        tensors = load(data)
         newer = state["format"] > FORMAT
-        if state["checksum"] != _checksum(folder / _TENSORS):
+        if state["checksum"] != checksum([data]):
             raise ValueError(f"{_TENSORS} is not the one that was saved")
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise ValueError(
@@ -109,16 +112,12 @@ def load_checkpoint(output: Path, nlp: Language, optimizer: Optimizer) -> Option
     return progress
 
 
-def _checksum(path: Path) -> str:
-    return checksum([path.read_bytes()])
-
-
 def _pipes(nlp: Language) -> List[Tuple[str, RNNPipe]]:
     return [(name, pipe) for name, pipe in nlp.pipeline if isinstance(pipe, RNNPipe)]
 
 
 def _check_config(config: Config, saved: Config) -> None:
-    now, then = _settings(config), _settings(saved)
+    now, then = dict_to_dot(config), dict_to_dot(saved)
     changed = sorted(
         name
         for name in {*now, *then}
@@ -130,18 +129,3 @@ def _check_config(config: Config, saved: Config) -> None:
             f"Use the same config to go on, or train without --resume. Only these settings may "
             f"change: {', '.join(CHANGEABLE)}."
         )
-
-
-def _settings(config: Config) -> Dict[str, Any]:
-    """All settings by dotted name."""
-    found: Dict[str, Any] = {}
-
-    def collect(block: Dict[str, Any], prefix: str) -> None:
-        for name, value in block.items():
-            if isinstance(value, dict) and value:
-                collect(value, f"{prefix}{name}.")
-            else:
-                found[f"{prefix}{name}"] = value
-
-    collect(config, "")
-    return found

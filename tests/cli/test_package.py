@@ -1,7 +1,5 @@
 """python -m spacy rnn package."""
 
-import os
-import subprocess
 import sys
 import sysconfig
 import zipfile
@@ -13,20 +11,11 @@ import srsly
 from spacy_rnn.cli.wheel import write_wheel
 
 from ..helpers.cli import run, shown
+from ..helpers.installed import call
 from ..helpers.paths import ROOT
 from ..helpers.pipelines import make_trained
 
 VERSION = distribution("spacy-rnn").version
-
-
-def call(*command, **options):
-    # The package is where the wheel is installed, not where the tests found it.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, env=environment, **options
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
