@@ -217,9 +217,7 @@ def not_negative(divergence: Tensor) -> Tensor:
     return divergence - divergence.detach().clamp(max=0.0)
 
 
-def divergence(
-    logits: Tensor, teacher: Tensor, row_weights: Optional[Tensor] = None
-) -> Tensor:
+def divergence(logits: Tensor, teacher: Tensor, row_weights: Optional[Tensor] = None) -> Tensor:
     """The Kullback-Leibler divergence of a softmax of logits (N, C) from that of a teacher's
     (N, T), summed over the rows, each times its weight (N,) if there are weights; of more classes
     than the teacher has, only over those that it has (Li and Hoiem 2016, "Learning without
