@@ -131,7 +131,9 @@ def distill_cli(
     setup_gpu(gpu_id)
     with show_validation_error(config_path):
         config = load_config(config_path, overrides=overrides, interpolate=False)
-        blank = load_model_from_config(config.interpolate(), auto_fill=True)
+        # Its readers are not yet those that it will have.
+        parts = {name: config.interpolate()[name] for name in ("nlp", "components")}
+        blank = load_model_from_config(parts, auto_fill=True)
     names = [teacher, *(more or [])]
     load_teachers = partial(_load_all, names, [name for name in exclude.split(",") if name])
 
