@@ -167,7 +167,7 @@ def distill_cli(
         _train(config, config_path, output, resume, gpu_id)
         student = load(str(output / MODEL))
         answered = folder / HELD_OUT if counts.held_out else None
-        report = make_report(config, student, answered, dev, None if spoken else teachers())
+        report = make_report(student, answered, dev, None if spoken else teachers())
         report["texts"] = vars(counts)
         others = {} if spoken else dict(zip(names, load_teachers(), strict=True))
         report["pipelines"] = compare({"student": student, **others}, report.pop("docs"))
@@ -255,7 +255,6 @@ def _train(config: Config, path: Path, output: Path, resume: bool, gpu_id: int) 
 
 
 def make_report(
-    config: Config,
     student: Language,
     held_out: Optional[Path],
     dev: Optional[Path],
@@ -263,8 +262,7 @@ def make_report(
 ) -> Dict[str, Any]:
     """Score a student and its teachers.
 
-    config (Config): The config of the student.
-    student (Language): The student.
+    student (Language): The student, with the config that it was trained by.
     held_out (Optional[Path]): Answers that it has not learned from.
     dev (Optional[Path]): Gold examples.
     teachers (Optional[Teachers]): The teachers, if they are pipelines.
@@ -274,8 +272,9 @@ def make_report(
     from ..distillation.student import reader_of
 
     report: Dict[str, Any] = {"docs": []}
+    config = student.config.interpolate()
     if held_out is not None:
-        block = {**reader_of(config.interpolate(), held_out), "augmenter": None, "limit": 0}
+        block = {**reader_of(config, held_out), "augmenter": None, "limit": 0}
         reader = registry.resolve({"reader": Config(block)})["reader"]
         examples = list(reader(student))
         report["agreement"] = score_student(student, examples)
@@ -283,11 +282,11 @@ def make_report(
         report["tokens_without_answer"] = n_unanswered(examples)
         report["docs"] = [eg.predicted for eg in examples]
     if dev is not None:
-        (reader,) = resolve_dot_names(config.interpolate(), [config["training"]["dev_corpus"]])
+        (reader,) = resolve_dot_names(config, [config["training"]["dev_corpus"]])
         examples = list(reader(student))
         report["gold"] = {"student": score_student(student, examples)}
         if teachers is not None:
-            maps = reader_of(config.interpolate(), dev).get("labels") or {}
+            maps = reader_of(config, dev).get("labels") or {}
             report["gold"]["teacher"] = score_teachers(teachers, student, examples, maps)
         report["docs"] = report["docs"] or [eg.predicted for eg in examples]
     return report

@@ -22,6 +22,7 @@ from ..atomic import replace_file
 from ..checksums import checksum
 from ..features.soft_labels import set_soft_labels, soft_labels_of
 from ..pipeline.base import RNNPipe
+from ..readers.answers import set_best_labels
 from .teachers import Teachers
 
 TRAIN, HELD_OUT, GOLD = "train", "held-out", "gold"
@@ -235,7 +236,10 @@ def check_answers(nlp: Language, teachers: Callable[[], Teachers], docs: Sequenc
     docs (Sequence[Doc]): Their first answers.
     RAISES (ValueError): If something is missing in all of them.
     """
-    examples = [Example(doc, doc) for doc in docs]
+    annotated = [doc.copy() for doc in docs]
+    for doc in annotated:
+        set_best_labels(doc)
+    examples = [Example(doc, doc) for doc in annotated]
     missing = [
         f"'{name}' learns from {' or '.join(pipe.gold_annotation)}"
         for name, pipe in nlp.pipeline
