@@ -268,8 +268,9 @@ def make_report(
     teachers (Optional[Teachers]): The teachers, if they are pipelines.
     RETURNS (Dict[str, Any]): The scores, and the documents that they are about as "docs".
     """
-    from ..distillation.report import n_unanswered, score_student, score_teachers
+    from ..distillation.report import score_student, score_teachers
     from ..distillation.student import reader_of
+    from ..features.soft_labels import n_unanswered
 
     report: Dict[str, Any] = {"docs": []}
     config = student.config.interpolate()
@@ -279,7 +280,7 @@ def make_report(
         examples = list(reader(student))
         report["agreement"] = score_student(student, examples)
         report["tokens"] = sum(len(eg.predicted) for eg in examples)
-        report["tokens_without_answer"] = n_unanswered(examples)
+        report["tokens_without_answer"] = sum(map(n_unanswered, examples))
         report["docs"] = [eg.predicted for eg in examples]
     if dev is not None:
         (reader,) = resolve_dot_names(config, [config["training"]["dev_corpus"]])

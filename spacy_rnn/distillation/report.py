@@ -6,7 +6,6 @@ from spacy.language import Language
 from spacy.scorer import Scorer
 from spacy.training import Example
 
-from ..features.soft_labels import aligned_tokens
 from ..readers.label_map import LabelMaps, map_annotation
 from .teachers import Teachers
 
@@ -51,8 +50,3 @@ def score_teachers(
         map_annotation(doc, maps)
         answered.append(Example(doc, eg.reference))
     return headline(Scorer(nlp).score(answered))
-
-
-def n_unanswered(examples: Sequence[Example]) -> int:
-    """The number of the student's tokens that have no answer, as the teachers have others there."""
-    return sum(int((aligned_tokens(eg) < 0).sum()) for eg in examples)

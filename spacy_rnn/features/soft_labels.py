@@ -159,6 +159,15 @@ def aligned_tokens(example: Example) -> np.ndarray:
     return found
 
 
+def n_unanswered(example: Example) -> int:
+    """The number of predicted tokens without an answer, as the teacher has other tokens there; 0 if
+    it answers for texts only."""
+    names = ("TAG", "POS", "MORPH", "ENT_IOB")
+    if not any(map(example.reference.has_annotation, names)):
+        return 0
+    return int((aligned_tokens(example) < 0).sum())
+
+
 def average(answers: Sequence[SoftLabels]) -> SoftLabels:
     """The mean of several teachers' probabilities of the same tokens; a label that one does not
     have has the probability 0 there."""

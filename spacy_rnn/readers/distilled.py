@@ -12,7 +12,7 @@ from spacy.training import Example, dont_augment
 
 from ..features.soft_labels import (
     TEXT_TARGET,
-    aligned_tokens,
+    n_unanswered,
     set_soft_labels,
     soft_labels_of,
 )
@@ -87,7 +87,7 @@ class Distilled:
                 example = self._make_example(nlp, reference)
                 if not self._is_logged:
                     n_tokens += len(example.predicted)
-                    n_lost += int((aligned_tokens(example) < 0).sum())
+                    n_lost += n_unanswered(example)
                 yield from augment(nlp, example)
         if not n_docs:
             raise ValueError(f"'{self.path}' has no texts with answers. Check the path.")
