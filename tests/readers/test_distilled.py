@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import spacy
-from spacy.tokens import DocBin, Span
+from spacy.tokens import Doc, DocBin, Span
 
 from spacy_rnn.features.soft_labels import SoftLabels, one_hot, set_soft_labels, soft_labels_of
 from spacy_rnn.readers.distilled import Distilled
@@ -176,7 +176,8 @@ def test_sentences(tmp_path, gold_preproc):
 
 def test_tokens_without_an_answer_are_counted(tmp_path, caplog):
     doc = make_doc(NLP.vocab, "a b", tags="A B")
-    joined = spacy.tokens.Doc(NLP.vocab, words=["I", "'m", "in"], spaces=[False, True, False])
+    spaces = [False, True, False]
+    joined = Doc(NLP.vocab, words=["I", "'m", "in"], spaces=spaces, tags=["A", "B", "C"])
     path = save(tmp_path / "0.spacy", doc, joined)
     with caplog.at_level("INFO", "spacy.rnn"):
         reader = Distilled(path)
