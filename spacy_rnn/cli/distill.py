@@ -119,12 +119,12 @@ def distill_cli(
     """
     from ..distillation.answering import GOLD, HELD_OUT, TRAIN
     from ..distillation.student import student_config
-    from ..distillation.teachers import Spoken, Teacher, Teachers
+    from ..distillation.teachers import GivenAnswers, Teacher, Teachers
 
-    spoken = Path(teacher).suffix in (".spacy", ".jsonl")
-    if spoken and (texts is not None or more):
+    given = Path(teacher).suffix in (".spacy", ".jsonl")
+    if given and (texts is not None or more):
         fail(f"'{teacher}' has answers already: leave out --texts and --teacher.")
-    if not spoken and texts is None:
+    if not given and texts is None:
         fail("Give the texts to answer with --texts.")
     overrides = parse_config_overrides(ctx.args)
     import_code(code)
@@ -139,14 +139,14 @@ def distill_cli(
 
     @cache
     def teachers() -> "Teachers":
-        if spoken:
-            return Spoken()
+        if given:
+            return GivenAnswers()
         loaded = [Teacher(nlp, attr) for nlp in load_teachers()]
         return Teachers(loaded, _extensions(blank), batch_size, n_process)
 
     folder = output / ANSWERS
     try:
-        source = Path(teacher) if spoken else texts
+        source = Path(teacher) if given else texts
         settings = {
             "teachers": [_checksum(name) for name in names],
             "exclude": exclude,
@@ -155,7 +155,7 @@ def distill_cli(
             "gold": _checksum(gold),
         }
         msg.divider("Answers")
-        found = _read(blank, source, text_column, spoken)
+        found = _read(blank, source, text_column, given)
         counts = _answer(folder, settings, teachers, found, _read_gold(blank, gold), blank)
         msg.good(f"Answers in {folder}: {_describe(counts)}")
         if not train:
@@ -167,9 +167,9 @@ def distill_cli(
         _train(config, config_path, output, resume, gpu_id)
         student = load(str(output / MODEL))
         answered = folder / HELD_OUT if counts.held_out else None
-        report = make_report(student, answered, dev, None if spoken else teachers())
+        report = make_report(student, answered, dev, None if given else teachers())
         report["texts"] = vars(counts)
-        others = {} if spoken else dict(zip(names, load_teachers(), strict=True))
+        others = {} if given else dict(zip(names, load_teachers(), strict=True))
         report["pipelines"] = compare({"student": student, **others}, report.pop("docs"))
     except (ImportError, OSError, ValueError) as error:
         fail(str(error))
@@ -202,13 +202,13 @@ def _extensions(nlp: Language) -> List[str]:
 
 
 def _read(
-    nlp: Language, path: Optional[Path], column: str, spoken: bool
+    nlp: Language, path: Optional[Path], column: str, given: bool
 ) -> "Iterator[Union[str, Doc]]":
     from ..readers.answers import read_answers
     from .texts import read_texts
 
     assert path is not None
-    return iter(read_answers(nlp, path) if spoken else read_texts(path, column))
+    return iter(read_answers(nlp, path) if given else read_texts(path, column))
 
 
 def _read_gold(nlp: Language, path: Optional[Path]) -> "Iterator[Doc]":

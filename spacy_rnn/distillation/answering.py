@@ -8,6 +8,7 @@ A folder of answers has the folders "train", "held-out" and "gold" with .spacy f
 """
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -103,16 +104,8 @@ def answer_texts(
     """
     manifest = _open_manifest(folder, settings)
     if not manifest.is_complete:
-        try:
-            shards = _answer(folder, manifest, teachers(), texts, gold, check)
-            for _ in progress(shards):
-                pass
-        except OSError as error:
-            raise OSError(
-                f"Can't write to '{folder}': {error}. The answers in it are complete for the first "
-                f"{len(manifest.shards) * SHARD} texts. Mend the cause, such as a full disk, and "
-                f"go on with the same command."
-            ) from error
+        for _ in progress(_answer(folder, manifest, teachers(), texts, gold, check)):
+            pass
     counts = manifest.counts
     if not counts.train + counts.gold:
         raise ValueError("There are no texts to answer, or all are empty.")
@@ -154,14 +147,28 @@ def _answer(
                     set_soft_labels(text, soft_labels_of(doc))
                     doc = text
                 parts.setdefault(part, DocBin(store_user_data=True)).add(doc)
-            for part, found in parts.items():
-                with replace_file(folder / part / f"{number:06}.spacy") as path:
-                    found.to_disk(path)
-        manifest.shards.append(counts)
-        _write_manifest(folder, manifest)
+            with _writing(folder, number):
+                for part, found in parts.items():
+                    with replace_file(folder / part / f"{number:06}.spacy") as path:
+                        found.to_disk(path)
+                manifest.shards.append(counts)
+                _write_manifest(folder, manifest)
         yield len(shard)
     manifest.is_complete = True
-    _write_manifest(folder, manifest)
+    with _writing(folder, len(manifest.shards)):
+        _write_manifest(folder, manifest)
+
+
+@contextmanager
+def _writing(folder: Path, n_shards: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OSError(
+            f"Can't write to '{folder}': {error}. The answers in it are complete for the first "
+            f"{n_shards * SHARD} texts. Mend the cause, such as a full disk, and go on with the "
+            f"same command."
+        ) from error
 
 
 def _part(place: int, n_before: int, counts: Counts) -> str:

@@ -196,7 +196,7 @@ class Teachers:
         return found
 
 
-class Spoken(Teachers):
+class GivenAnswers(Teachers):
     """Teachers whose answers are there already: documents with their labels."""
 
     def __init__(self) -> None:

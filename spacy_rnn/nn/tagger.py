@@ -95,20 +95,20 @@ def tagging_loss(
             first = torch.from_numpy(offsets(scores.lengths.numpy())).to(share.device)
             share = share.index_select(0, first)
         weights = None if share is None else 1.0 - share
-        if scores.crf is None:
+        if weights is None or weights.any():
             classes = gold.get(name + "_weights")
-            hard = losses.cross_entropy(scores.scores, labels, label_smoothing, classes, weights)
-        else:
-            hard = crf_loss(scores, labels, constraints, weights)
-        of_targets.append(hard)
-        if share is None:
-            continue
-        soft = gold[name + "_soft"]
-        if scores.crf is None:
-            found = losses.soft_divergence(scores.scores, soft, share, temperature)
-        else:
-            found = crf_soft_divergence(scores, soft, share, temperature, constraints)
-        of_targets.append(found)
+            of_targets.append(
+                losses.cross_entropy(scores.scores, labels, label_smoothing, classes, weights)
+                if scores.crf is None
+                else crf_loss(scores, labels, constraints, weights)
+            )
+        if share is not None:
+            soft = gold[name + "_soft"]
+            of_targets.append(
+                losses.soft_divergence(scores.scores, soft, share, temperature)
+                if scores.crf is None
+                else crf_soft_divergence(scores, soft, share, temperature, constraints)
+            )
     return torch.stack(of_targets).sum()
 
 

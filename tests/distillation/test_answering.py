@@ -78,7 +78,7 @@ def test_gold_documents_keep_their_labels(tmp_path):
     assert "PRP" in soft_labels_of(doc)["tag"].labels
 
 
-@pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError(errno.ENOSPC, "No space left")])
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError(errno.EIO, "The file is gone")])
 def test_an_interrupted_run_goes_on(tmp_path, stop):
     run(tmp_path / "whole")
     read_texts = []
@@ -96,8 +96,7 @@ def test_an_interrupted_run_goes_on(tmp_path, stop):
         return found
 
     expected = KeyboardInterrupt if stop is KeyboardInterrupt else OSError
-    message = None if stop is KeyboardInterrupt else "No space left.* for the first 10 texts. Mend"
-    with pytest.raises(expected, match=message):
+    with pytest.raises(expected, match=None if stop is KeyboardInterrupt else "The file is gone"):
         run(tmp_path / "cut", texts(15), teachers)
     assert len(read(tmp_path / "cut")["train"]) == 9
     assert run(tmp_path / "cut", TEXTS, teachers) == Counts(train=23, held_out=2)
