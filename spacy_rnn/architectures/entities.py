@@ -68,15 +68,22 @@ class Entities(NamedTuple):
 
 
 def entities_loss(
-    tag_scores: "Dict[str, nn.tag_scores.TagScores]", gold: "Dict[str, Tensor]"
+    tag_scores: "Dict[str, nn.tag_scores.TagScores]",
+    gold: "Dict[str, Tensor]",
+    temperature: float = 1.0,
 ) -> "Tensor":
     """The loss of tags.
 
     tag_scores (Dict[str, TagScores]): The scores of the only target.
-    gold (Dict[str, Tensor]): The tags, (N,), as `TARGET`, and beside them the constraints.
+    gold (Dict[str, Tensor]): The tags, (N,), as `TARGET`, those of a teacher, and beside them the
+        constraints; see `spacy_rnn.nn.tagger.tagging_loss`.
+    temperature (float): Softens the teacher's tags.
     RETURNS (Tensor): The loss, summed over sequences.
     """
-    return nn.tagger.tagging_loss(tag_scores, gold, constraints=_constraints_in(gold))
+    constraints = _constraints_in(gold)
+    return nn.tagger.tagging_loss(
+        tag_scores, gold, constraints=constraints, temperature=temperature
+    )
 
 
 def entities_divergence(

@@ -12,6 +12,7 @@ from .apply import apply_cli
 from .attention import attention_cli
 from .compress import compress_cli
 from .convert import convert_cli
+from .distill import distill_cli
 from .evaluate import evaluate_cli
 from .generate import generate_cli
 from .gradients import gradients_cli
@@ -31,8 +32,8 @@ WITH_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 rnn_cli = typer.Typer(
     name="rnn",
-    help="Convert data, create configs, train, evaluate, apply, serve, explain, compress, package "
-    "and verify pipelines.",
+    help="Convert data, create configs, train, distill, evaluate, apply, serve, explain, compress, "
+    "package and verify pipelines.",
     no_args_is_help=True,
 )
 rnn_cli.command("agreement")(agreement_cli)
@@ -40,6 +41,7 @@ rnn_cli.command("apply")(apply_cli)
 rnn_cli.command("attention")(attention_cli)
 rnn_cli.command("compress")(compress_cli)
 rnn_cli.command("convert")(convert_cli)
+rnn_cli.command("distill", context_settings=WITH_OVERRIDES)(distill_cli)
 rnn_cli.command("evaluate")(evaluate_cli)
 rnn_cli.command("generate")(generate_cli)
 rnn_cli.command("gradients")(gradients_cli)

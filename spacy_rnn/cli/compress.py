@@ -9,7 +9,7 @@ from spacy.tokens import Doc, DocBin
 from typer import Argument, Option
 from wasabi import msg, table
 
-from .io import fail, load, model_argument
+from .io import fail, load, model_argument, size_of
 
 if TYPE_CHECKING:
     from ..analysis.compression import Compression, Speed
@@ -60,7 +60,7 @@ def compress_cli(
             written = Path(folder) / output.name
             nlp.to_disk(written)
             after, onnx_speed = run(load(str(written)), docs)
-            sizes = [_size(path) for path in (nlp.path, written)]
+            sizes = [size_of(path) for path in (nlp.path, written)]
             print(_table(sizes, [torch_speed, onnx_speed]))
             print(f"size_ratio {sizes[1] / sizes[0]:.2f}\n")
             agreements = {n: agreement(nlp.get_pipe(n), before, after) for n in compressed}
@@ -94,11 +94,6 @@ def _read(nlp: Language, texts: Optional[Path], corpus: Optional[Path]) -> List[
     if not docs:
         fail(f"'{texts or corpus}' has no texts.")
     return docs
-
-
-def _size(folder: Path) -> int:
-    """The size of all files in a folder, in bytes."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _table(sizes: List[int], speeds: List["Speed"]) -> str:

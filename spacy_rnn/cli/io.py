@@ -64,14 +64,15 @@ def fail(message: str) -> NoReturn:
     raise typer.Exit(1)
 
 
-def load(model: str) -> Language:
+def load(model: str, exclude: Sequence[str] = ()) -> Language:
     """Load a pipeline, or exit with an error.
 
     model (str): The path or the name of a package.
+    exclude (Sequence[str]): The names of components to leave out.
     RETURNS (Language): The pipeline.
     """
     try:
-        return load_model(model)
+        return load_model(model, exclude=exclude)
     except OSError as error:
         fail(str(error))
 
@@ -97,6 +98,11 @@ def get_component(nlp: Language, kind: Type[PipeT], factory: str, name: Optional
     if name is None:
         fail(f"The pipeline has more than one {factory}. {choice}")
     fail(f"The pipeline has no {factory} '{name}'. {choice} {available}")
+
+
+def size_of(folder: Path) -> int:
+    """The size of all files in a folder, in bytes."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def check_ending(output: Optional[Path], endings: Sequence[str]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from spacy.attrs import ORTH
+from spacy.training import Example
 
 
 def overlap_matrix(
@@ -20,3 +22,15 @@ def overlap_matrix(
     common = np.maximum(last - first, 0).astype("float32")
     overlap: np.ndarray = common / np.maximum(common.sum(axis=1, keepdims=True), 1)
     return overlap
+
+
+def has_same_tokens(example: Example) -> bool:
+    """Return True if the predicted and the gold document have the same tokens.
+
+    example (Example): The example.
+    RETURNS (bool): True if there is nothing to align.
+    """
+    predicted, reference = example.predicted, example.reference
+    return len(predicted) == len(reference) and bool(
+        (predicted.to_array(ORTH) == reference.to_array(ORTH)).all()
+    )

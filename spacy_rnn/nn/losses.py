@@ -11,6 +11,8 @@ from .linear import linear
 
 #: target of a token or text without annotation; it has no loss
 MISSING = -100
+#: the logarithm of the probability 0, finite so that its product with 0 is 0
+_LOG_ZERO = -1e4
 #: logits that `vocabulary_loss` holds at a time: those that fit into a processor's cache
 _CHUNK = 2**21
 
@@ -20,6 +22,7 @@ def cross_entropy(
     targets: Tensor,
     label_smoothing: float = 0.0,
     class_weights: Optional[Tensor] = None,
+    row_weights: Optional[Tensor] = None,
 ) -> Tensor:
     """Summed cross-entropy.
 
@@ -28,16 +31,23 @@ def cross_entropy(
     label_smoothing (float): The share of the probability that is spread over all classes (Szegedy
         et al. 2016, section 7).
     class_weights (Optional[Tensor]): A factor on the loss of each class, (C,).
+    row_weights (Optional[Tensor]): A factor on the loss of each row, (N,).
     RETURNS (Tensor): The loss.
     """
-    return nn.functional.cross_entropy(
+    loss = nn.functional.cross_entropy(
         logits.float(),
         targets,
         weight=class_weights,
         ignore_index=MISSING,
-        reduction="sum",
+        reduction="sum" if row_weights is None else "none",
         label_smoothing=label_smoothing,
     )
+    return loss if row_weights is None else weighted_sum(loss, row_weights)
+
+
+def weighted_sum(values: Tensor, weights: Optional[Tensor]) -> Tensor:
+    """The sum of values (N,), each times its weight (N,) if there are weights."""
+    return values.sum() if weights is None else (values * weights).sum()
 
 
 def log_odds(logits: Tensor, label: int) -> Tensor:
@@ -140,7 +150,10 @@ class _VocabularyLoss(torch.autograd.Function):
 
 
 def exclusive_loss(
-    logits: dict[str, Tensor], gold: dict[str, Tensor], label_smoothing: float = 0.0
+    logits: dict[str, Tensor],
+    gold: dict[str, Tensor],
+    label_smoothing: float = 0.0,
+    temperature: float = 1.0,
 ) -> Tensor:
     """Cross-entropy of one target summed over texts. Where only some classes are ruled out, minus
     the log of the probability of all others.
@@ -148,28 +161,42 @@ def exclusive_loss(
     logits (dict[str, Tensor]): The only target's, (B, C).
     gold (dict[str, Tensor]): "label" (B,), `MISSING` where it is not known; "weights" (C,) if
         classes have some; for the rows "ambiguous" (D,), if there are any, the classes
-        "candidates", bool (D, C).
+        "candidates", bool (D, C). Where a teacher answers, "soft" (B, C), its probabilities, and
+        "share" (B,), the share of its `soft_divergence` in the loss.
     label_smoothing (float): As of `cross_entropy`.
+    temperature (float): As of `soft_divergence`.
     RETURNS (Tensor): The loss.
     """
     (scores,) = logits.values()
-    loss = cross_entropy(scores, gold["label"], label_smoothing, gold.get("weights"))
+    of_gold = 1.0 - gold["share"] if "share" in gold else None
+    weights = gold.get("weights")
+    loss = cross_entropy(scores, gold["label"], label_smoothing, weights, of_gold)
+    if "share" in gold:
+        loss = loss + soft_divergence(scores, gold["soft"], gold["share"], temperature)
     if "ambiguous" not in gold:
         return loss
-    scores = scores.float().index_select(0, gold["ambiguous"])
+    rows = gold["ambiguous"]
+    scores = scores.float().index_select(0, rows)
     candidates = scores.masked_fill(~gold["candidates"], -torch.inf)
-    return loss + (scores.logsumexp(dim=1) - candidates.logsumexp(dim=1)).sum()
+    of_rows = scores.logsumexp(dim=1) - candidates.logsumexp(dim=1)
+    return loss + weighted_sum(of_rows, None if of_gold is None else of_gold[rows])
 
 
 def multilabel_loss(
-    logits: dict[str, Tensor], gold: dict[str, Tensor], label_smoothing: float = 0.0
+    logits: dict[str, Tensor],
+    gold: dict[str, Tensor],
+    label_smoothing: float = 0.0,
+    temperature: float = 1.0,
 ) -> Tensor:
     """Binary cross-entropy of one target summed over texts and labels.
 
     logits (dict[str, Tensor]): The only target's, (B, C).
     gold (dict[str, Tensor]): "truth" (B, C), 0, 1 or, without loss, NaN; "weights" (C,), if there
         are any, factors on the loss of each label in texts that have it, which raise its recall.
+        Where a teacher answers, "soft" (B, C), its probabilities or, without loss, NaN, and
+        "share" (B,), the share of its `binary_soft_divergence` in the loss.
     label_smoothing (float): The share of each target that is split between 0 and 1.
+    temperature (float): As of `soft_divergence`.
     RETURNS (Tensor): The loss.
     """
     (scores,) = logits.values()
@@ -178,7 +205,11 @@ def multilabel_loss(
     losses = nn.functional.binary_cross_entropy_with_logits(
         scores.float(), smooth, pos_weight=gold.get("weights"), reduction="none"
     )
-    return losses.masked_fill(truth.isnan(), 0.0).sum()
+    losses = losses.masked_fill(truth.isnan(), 0.0)
+    if "share" not in gold:
+        return losses.sum()
+    soft = binary_soft_divergence(scores, gold["soft"], gold["share"], temperature)
+    return weighted_sum(losses.sum(dim=1), 1.0 - gold["share"]) + soft
 
 
 def not_negative(divergence: Tensor) -> Tensor:
@@ -186,13 +217,26 @@ def not_negative(divergence: Tensor) -> Tensor:
     return divergence - divergence.detach().clamp(max=0.0)
 
 
-def divergence(logits: Tensor, teacher: Tensor) -> Tensor:
+def divergence(logits: Tensor, teacher: Tensor, row_weights: Optional[Tensor] = None) -> Tensor:
     """The Kullback-Leibler divergence of a softmax of logits (N, C) from that of a teacher's
-    (N, T), summed over the rows; of more classes than the teacher has, only over those that it has
-    (Li and Hoiem 2016, "Learning without Forgetting", section 3)."""
+    (N, T), summed over the rows, each times its weight (N,) if there are weights; of more classes
+    than the teacher has, only over those that it has (Li and Hoiem 2016, "Learning without
+    Forgetting", section 3)."""
     log_p = logits.float()[:, : teacher.shape[1]].log_softmax(dim=1)
-    log_q = teacher.float().log_softmax(dim=1)
-    return not_negative(nn.functional.kl_div(log_p, log_q, reduction="sum", log_target=True))
+    log_q = teacher.float().log_softmax(dim=1).clamp(min=_LOG_ZERO)
+    of_classes = nn.functional.kl_div(log_p, log_q, reduction="none", log_target=True)
+    return not_negative(weighted_sum(of_classes.sum(dim=1), row_weights))
+
+
+def soft_divergence(
+    logits: Tensor, probabilities: Tensor, share: Tensor, temperature: float = 1.0
+) -> Tensor:
+    """`divergence` of logits (N, C) from a teacher's probabilities (N, C), both softened by a
+    temperature, each row times its share (N,), times the square of the temperature, so that
+    gradients keep their size (Hinton et al. 2015, section 2). Its gradient is that of the
+    cross-entropy; at the temperature 1 and from a probability of 1, so is its value."""
+    teacher = probabilities.log() / temperature
+    return temperature**2 * divergence(logits.float() / temperature, teacher, share)
 
 
 def exclusive_divergence(
@@ -206,17 +250,36 @@ def exclusive_divergence(
 def multilabel_divergence(
     logits: dict[str, Tensor], gold: dict[str, Tensor], teacher: dict[str, Tensor]
 ) -> Tensor:
-    """The Kullback-Leibler divergence of the probability of each label from a teacher's, of one
-    target (B, C), summed over texts and the labels that the teacher has."""
+    """`binary_divergence` of one target (B, C) from a teacher's, of the labels that it has."""
     (scores,), (taught,) = logits.values(), teacher.values()
-    taught = taught.float()
+    return binary_divergence(scores[:, : taught.shape[1]], taught)
+
+
+def binary_divergence(
+    logits: Tensor, teacher: Tensor, row_weights: Optional[Tensor] = None
+) -> Tensor:
+    """The Kullback-Leibler divergence of the probability of each label from a teacher's, by the
+    log-odds of both (B, C), summed over texts, each times its weight (B,) if there are weights, and
+    over the labels where the teacher's are no NaN."""
+    missing = teacher.isnan()
+    taught = teacher.float().masked_fill(missing, 0.0).clamp(_LOG_ZERO, -_LOG_ZERO)
     truth = taught.sigmoid()
     # Of the two cross-entropies the second is that of the teacher with itself.
     of_scores, of_teacher = (
-        nn.functional.binary_cross_entropy_with_logits(x, truth, reduction="sum")
-        for x in (scores.float()[:, : taught.shape[1]], taught)
+        nn.functional.binary_cross_entropy_with_logits(x, truth, reduction="none")
+        for x in (logits.float(), taught)
     )
-    return not_negative(of_scores - of_teacher)
+    of_texts = (of_scores - of_teacher).masked_fill(missing, 0.0).sum(dim=1)
+    return not_negative(weighted_sum(of_texts, row_weights))
+
+
+def binary_soft_divergence(
+    logits: Tensor, probabilities: Tensor, share: Tensor, temperature: float = 1.0
+) -> Tensor:
+    """`binary_divergence` of logits (B, C) from a teacher's probabilities (B, C), softened and
+    weighted as by `soft_divergence`."""
+    teacher = probabilities.logit() / temperature
+    return temperature**2 * binary_divergence(logits.float() / temperature, teacher, share)
 
 
 def squared_error(outputs: dict[str, Tensor], gold: dict[str, Tensor]) -> Tensor:

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from . import losses
-from .crf import CRF, crf_divergence, crf_loss
+from .crf import CRF, crf_divergence, crf_loss, crf_soft_divergence
 from .embedding import TokenBatch, TokenEmbedding
 from .layout import FlatBatch
 from .linear import OutputLayers
 from .options import Decoder
+from .ragged import offsets
 from .rnn import Encoder
 from .tag_scores import Constraints, TagScores
 
@@ -72,24 +73,42 @@ def tagging_loss(
     gold: dict[str, Tensor],
     label_smoothing: float = 0.0,
     constraints: Optional[Constraints] = None,
+    temperature: float = 1.0,
 ) -> Tensor:
-    """Cross-entropy of tokens, or of sequences where there is a CRF, summed over the targets.
+    """Cross-entropy of tokens, or of sequences where there is a CRF, summed over the targets; with
+    the divergence from a teacher where it answers.
 
     tag_scores (dict[str, TagScores]): The scores of each target.
-    gold (dict[str, Tensor]): The labels of each target, (N,), and where its classes have weights,
-        those as NAME_weights (C,). Weights and smoothing need the cross-entropy of tokens.
+    gold (dict[str, Tensor]): For each target, NAME (N,), the labels. Where its classes have
+        weights, NAME_weights (C,); weights and smoothing need the cross-entropy of tokens. Where a
+        teacher answers, NAME_soft (N, C), its probabilities, and NAME_share (N,), the share of its
+        divergence in the loss of each token, which with a CRF is one number for each sequence.
     label_smoothing (float): The share of the probability spread over all labels.
     constraints (Optional[Constraints]): The labels to which a CRF gives a probability.
+    temperature (float): Softens the answers; see `spacy_rnn.nn.losses.soft_divergence`.
     RETURNS (Tensor): The loss.
     """
-    of_targets = [
-        losses.cross_entropy(
-            scores.scores, gold[name], label_smoothing, gold.get(name + "_weights")
-        )
-        if scores.crf is None
-        else crf_loss(scores, gold[name], constraints)
-        for name, scores in tag_scores.items()
-    ]
+    of_targets = []
+    for name, scores in tag_scores.items():
+        labels, share = gold[name], gold.get(name + "_share")
+        if scores.crf is not None and share is not None:
+            first = torch.from_numpy(offsets(scores.lengths.numpy())).to(share.device)
+            share = share.index_select(0, first)
+        weights = None if share is None else 1.0 - share
+        if weights is None or weights.any():
+            classes = gold.get(name + "_weights")
+            of_targets.append(
+                losses.cross_entropy(scores.scores, labels, label_smoothing, classes, weights)
+                if scores.crf is None
+                else crf_loss(scores, labels, constraints, weights)
+            )
+        if share is not None:
+            soft = gold[name + "_soft"]
+            of_targets.append(
+                losses.soft_divergence(scores.scores, soft, share, temperature)
+                if scores.crf is None
+                else crf_soft_divergence(scores, soft, share, temperature, constraints)
+            )
     return torch.stack(of_targets).sum()
 
 

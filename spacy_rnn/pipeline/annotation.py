@@ -3,9 +3,10 @@
 from typing import Any, Iterable, List, Set
 
 import numpy as np
-from spacy.attrs import ORTH
 from spacy.tokens import Doc
 from spacy.training import Example
+
+from ..features.alignment import has_same_tokens
 
 #: annotation that messages list, besides extensions
 LISTED = ("token.tag", "token.pos", "token.morph", "doc.ents", "doc.cats")
@@ -70,18 +71,6 @@ def attribute_labels(examples: Iterable[Example], attribute: int) -> List[str]:
         values = np.unique(eg.y.to_array([attribute]))
         found.update(eg.y.vocab.strings[int(value)] for value in values if value)
     return sorted(found)
-
-
-def has_same_tokens(example: Example) -> bool:
-    """Return True if the predicted and the gold document have the same tokens.
-
-    example (Example): The example.
-    RETURNS (bool): True if there is nothing to align.
-    """
-    predicted, reference = example.predicted, example.reference
-    return len(predicted) == len(reference) and bool(
-        (predicted.to_array(ORTH) == reference.to_array(ORTH)).all()
-    )
 
 
 def aligned_values(example: Example, attribute: Any) -> np.ndarray:

@@ -9,8 +9,9 @@ from spacy.errors import Warnings
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from ..features.alignment import has_same_tokens
 from ..features.tag_scheme import BEGIN, IN, OUT, UNKNOWN, TagScheme
-from .annotation import has_same_tokens, label_indices
+from .annotation import label_indices
 
 #: the `ent_iob` of spaCy's BILUO tags
 IOB = {"B": BEGIN, "U": BEGIN, "I": IN, "L": IN, "O": OUT}

@@ -23,8 +23,10 @@ from ..architectures.entities import (
     predict_readings,
     tag_score,
 )
+from ..architectures.tagger import decoder_of
 from ..config.signature import to_config, with_fields_of
 from ..extensions import set_span_extension, set_token_extension, single_value
+from ..features.soft_labels import common_temperature
 from ..features.tag_scheme import TagScheme
 from ..runtime.attribution import AttributionTarget, check_index, label_index
 from ..runtime.engine import EngineSettings
@@ -40,6 +42,7 @@ from .entity_annotation import (
 )
 from .rehearsal import RehearsingPipe
 from .reports import ExampleStats
+from .soft_targets import soft_token_targets
 from .tagger import DEFAULT_MODEL as TAGGER_MODEL
 
 #: that of the tagger, with one layer and a conditional random field
@@ -201,16 +204,25 @@ class RNNEntityRecognizer(RehearsingPipe):
         self.model.initialize(X=[eg.x for eg in examples], Y=self.output_sizes)
 
     def get_targets(self, examples: List[Example]) -> Targets:
-        """Get the gold tag of each token of a batch. Tokens without annotation have no loss.
+        """Get the gold tag of each token of a batch, and the probabilities of tags that a teacher
+        gives (`doc._.soft_labels`). Tokens without annotation have no loss.
 
         examples (List[Example]): The examples, none of them empty.
-        RETURNS (Targets): The indices of the tags, the constraints of the scheme, and the loss.
+        RETURNS (Targets): The indices of the tags, the probabilities, the constraints of the
+            scheme, and the loss.
         RAISES (ValueError): If a label is unknown.
         """
         scheme = self.scheme
         tags = np.concatenate([self._gold_tags(scheme, eg) for eg in examples])
-        arrays = {TARGET: tags, **scheme.constraints()}
-        return Targets(arrays, int((tags != nn.losses.MISSING).sum()), entities_loss)
+        whole = decoder_of(self.model) == "crf"
+        soft = soft_token_targets(examples, TARGET, self.tags, self.cfg["scheme"], whole)
+        annotated = tags != nn.losses.MISSING
+        if soft:
+            annotated |= soft[f"{TARGET}_share"] > 0
+        temperature = common_temperature([eg.reference for eg in examples], [TARGET])
+        arrays = {TARGET: tags, **soft, **scheme.constraints()}
+        loss = partial(entities_loss, temperature=temperature)
+        return Targets(arrays, int(annotated.sum()), loss)
 
     def get_rehearsal_targets(self, docs: List[Doc], teacher: Any) -> Targets:
         """Get the earlier network's tags of all tokens; see `RehearsingPipe`.

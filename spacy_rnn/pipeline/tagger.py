@@ -18,6 +18,7 @@ from .. import nn
 from ..architectures.tagger import decoder_of, label_score, predict_probabilities
 from ..config.signature import to_config, with_fields_of
 from ..extensions import set_token_extension, single_value
+from ..features.soft_labels import common_temperature
 from ..runtime.attribution import AttributionTarget, check_index, label_index
 from ..runtime.engine import EngineSettings
 from ..runtime.model import Targets
@@ -25,6 +26,7 @@ from ..validation import extension_name, label_weights, probability, rate
 from .annotation import aligned_values, attribute_labels, label_indices
 from .rehearsal import RehearsingPipe
 from .reports import ExampleStats
+from .soft_targets import soft_token_targets
 
 logger = logging.getLogger("spacy_rnn")
 
@@ -247,13 +249,16 @@ class RNNTagger(RehearsingPipe):
         self.model.initialize(X=[eg.x for eg in examples], Y=self.output_sizes)
 
     def get_targets(self, examples: List[Example]) -> Targets:
-        """Get the gold label of each token of a batch. Tokens without annotation have no loss.
+        """Get the gold label of each token of a batch, and the probabilities of labels that a
+        teacher gives (`doc._.soft_labels`). Tokens without annotation have no loss.
 
         examples (List[Example]): The examples, none of them empty.
-        RETURNS (Targets): The indices of the labels of each target, and the loss.
+        RETURNS (Targets): The indices of the labels of each target, the probabilities, and the
+            loss.
         RAISES (ValueError): If a label is unknown.
         """
-        arrays = {}
+        arrays: Dict[str, np.ndarray] = {}
+        whole = decoder_of(self.model) == "crf"
         annotated = np.zeros(sum(len(eg.predicted) for eg in examples), dtype=bool)
         for target, labels in self.cfg["labels"].items():
             values = np.concatenate([aligned_values(eg, ATTRIBUTES[target]) for eg in examples])
@@ -261,7 +266,15 @@ class RNNTagger(RehearsingPipe):
             if self.cfg["class_weights"]:
                 arrays[target + "_weights"] = self._class_weight_array(labels)
             annotated |= values != 0
-        loss = partial(nn.tagger.tagging_loss, label_smoothing=self.cfg["label_smoothing"])
+            soft = soft_token_targets(examples, target, labels, whole=whole)
+            if soft:
+                arrays.update(soft)
+                annotated |= soft[f"{target}_share"] > 0
+        loss = partial(
+            nn.tagger.tagging_loss,
+            label_smoothing=self.cfg["label_smoothing"],
+            temperature=common_temperature([eg.reference for eg in examples], self.cfg["targets"]),
+        )
         return Targets(arrays, int(annotated.sum()), loss)
 
     def _label_indices(

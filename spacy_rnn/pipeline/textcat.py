@@ -14,11 +14,13 @@ from thinc.api import Model
 
 from .. import nn
 from ..config.signature import to_config, with_fields_of
+from ..features.soft_labels import TEXT_TARGET, common_temperature
 from ..runtime.model import Targets
 from ..validation import label_weights, rate
 from .document import DEFAULT_MODEL, TARGET, DocumentPipe, DocumentSettings, excerpt
 from .rehearsal import RehearsingPipe
 from .reports import ExampleStats
+from .soft_targets import soft_text_targets
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -114,10 +116,30 @@ class TextCategorizerPipe(RehearsingPipe, DocumentPipe):
                 row[column[label]] = value
         return values
 
-    def _with_weights(self, arrays: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
-        if not self.cfg["class_weights"]:
-            return arrays
-        return {**arrays, "weights": self._class_weight_array(self.labels)}
+    def _targets(
+        self,
+        examples: List[Example],
+        arrays: Dict[str, np.ndarray],
+        annotated: np.ndarray,
+        loss: Callable,
+        exclusive: bool,
+    ) -> Targets:
+        """The targets of gold labels, and of the probabilities that a teacher gives.
+
+        arrays (Dict[str, np.ndarray]): The gold labels.
+        annotated (np.ndarray): True for texts that have some, bool (examples,).
+        loss (Callable): Their loss.
+        exclusive (bool): As of `soft_text_targets`.
+        """
+        soft = soft_text_targets(examples, self.labels, exclusive)
+        if soft:
+            annotated = annotated | (soft["share"] > 0)
+        if self.cfg["class_weights"]:
+            arrays = {**arrays, "weights": self._class_weight_array(self.labels)}
+        temperature = common_temperature([eg.reference for eg in examples], [TEXT_TARGET])
+        smoothing = self.cfg["label_smoothing"]
+        loss = partial(loss, label_smoothing=smoothing, temperature=temperature)
+        return Targets({**arrays, **soft}, int(annotated.sum()), loss)
 
     def set_scores(self, doc: Doc, scores: List[float]) -> None:
         """Write the probability of each label to `doc.cats`.
@@ -203,10 +225,12 @@ class RNNTextCategorizer(TextCategorizerPipe):
 
     def get_targets(self, examples: List[Example]) -> Targets:
         """Get the class of each text of a batch or, if it is not known, the classes that may be
-        (the candidates). Texts without annotation have no loss.
+        (the candidates); and the probabilities that a teacher gives (`doc._.soft_labels`). Texts
+        without annotation have no loss.
 
         examples (List[Example]): The examples.
-        RETURNS (Targets): The indices of the classes, the candidates, and the loss.
+        RETURNS (Targets): The indices of the classes, the candidates, the probabilities, and the
+            loss.
         RAISES (ValueError): If a class is unknown, or a text has several classes, or none.
         """
         values = self._gold_values(examples)
@@ -230,9 +254,8 @@ class RNNTextCategorizer(TextCategorizerPipe):
         ambiguous = (n_candidates > 1) & (n_candidates < len(self.labels))
         if ambiguous.any():
             arrays.update(ambiguous=np.flatnonzero(ambiguous), candidates=candidates[ambiguous])
-        loss = partial(nn.losses.exclusive_loss, label_smoothing=self.cfg["label_smoothing"])
-        n_items = int((n_candidates < len(self.labels)).sum())
-        return Targets(self._with_weights(arrays), n_items, loss)
+        annotated = n_candidates < len(self.labels)
+        return self._targets(examples, arrays, annotated, nn.losses.exclusive_loss, exclusive=True)
 
     def get_rehearsal_targets(self, docs: List[Doc], teacher: Any) -> Targets:
         """Get the earlier network's class of each text; see `RehearsingPipe`.

@@ -131,16 +131,17 @@ class RNNMultiLabelTextCategorizer(TextCategorizerPipe):
         self.model.initialize(X=[eg.x for eg in examples], Y=self.output_sizes)
 
     def get_targets(self, examples: List[Example]) -> Targets:
-        """Get the labels of each text of a batch. Labels that are not annotated have no loss.
+        """Get the labels of each text of a batch, and the probabilities that a teacher gives
+        (`doc._.soft_labels`). Labels that are not annotated have no loss.
 
         examples (List[Example]): The examples.
-        RETURNS (Targets): 0, 1 or NaN for each text and label, and the loss.
+        RETURNS (Targets): 0, 1 or NaN for each text and label, the probabilities, and the loss.
         RAISES (ValueError): If a label is unknown, or a value other than 0 and 1.
         """
         values = self._gold_values(examples)
-        n_items = int((~np.isnan(values)).any(axis=1).sum())
-        loss = partial(nn.losses.multilabel_loss, label_smoothing=self.cfg["label_smoothing"])
-        return Targets(self._with_weights({"truth": values}), n_items, loss)
+        annotated = (~np.isnan(values)).any(axis=1)
+        loss = nn.losses.multilabel_loss
+        return self._targets(examples, {"truth": values}, annotated, loss, exclusive=False)
 
     def get_rehearsal_targets(self, docs: List[Doc], teacher: Any) -> Targets:
         """Get the earlier network's labels of each text; see `RehearsingPipe`.

@@ -36,6 +36,7 @@ REGISTERED = {
     "spacy_misc": ["spacy_rnn.Search.v1", "spacy_rnn.pair_length.v1"],
     "spacy_readers": [
         "spacy_rnn.Corpus.v1",
+        "spacy_rnn.Distilled.v1",
         "spacy_rnn.HFDataset.v1",
         "spacy_rnn.ParallelCorpus.v1",
     ],

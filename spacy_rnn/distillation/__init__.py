@@ -1,0 +1,1 @@
+"""Distillation: a small pipeline learns what larger ones, or other services, answer."""

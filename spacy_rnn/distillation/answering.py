@@ -1,0 +1,261 @@
+"""The answers of teachers to any number of texts, on disk.
+
+Texts are answered in shards. Each shard is written whole, and then noted in a manifest, so that a
+run that was interrupted goes on after the last shard that it had completed.
+
+A folder of answers has the folders "train", "held-out" and "gold" with .spacy files, which
+`spacy_rnn.Distilled.v1` reads, and "manifest.json".
+"""
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+from spacy.training import Example
+
+from ..atomic import replace_file
+from ..checksums import checksum
+from ..features.soft_labels import set_soft_labels, soft_labels_of
+from ..pipeline.base import RNNPipe
+from ..readers.answers import set_best_labels
+from .teachers import Teachers
+
+TRAIN, HELD_OUT, GOLD = "train", "held-out", "gold"
+MANIFEST = "manifest.json"
+#: the number of texts in a shard
+SHARD = 1000
+#: of so many texts one is held out, until there are enough
+HELD_OUT_EVERY, MOST_HELD_OUT = 10, 2000
+_BLOCK = 1 << 18
+
+
+@dataclass
+class Counts:
+    """What became of texts.
+
+    train (int), held_out (int), gold (int): Answered, to learn from, to compare with, and with gold
+        labels.
+    empty (int): Left out, as they have no tokens.
+    too_long (int): Left out, as they are longer than a teacher reads.
+    """
+
+    train: int = 0
+    held_out: int = 0
+    gold: int = 0
+    empty: int = 0
+    too_long: int = 0
+
+    def add(self, other: "Counts") -> None:
+        """Add other counts to these."""
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
+
+
+@dataclass
+class Manifest:
+    """The record of a folder of answers.
+
+    settings (Dict[str, Any]): What the answers depend on.
+    shards (List[Counts]): The counts of each shard that is complete.
+    is_complete (bool): True if no text is left.
+    """
+
+    settings: Dict[str, Any]
+    shards: List[Counts] = field(default_factory=list)
+    is_complete: bool = False
+
+    @property
+    def counts(self) -> Counts:
+        """The counts of all shards (Counts)."""
+        total = Counts()
+        for shard in self.shards:
+            total.add(shard)
+        return total
+
+
+def answer_texts(
+    folder: Path,
+    settings: Dict[str, Any],
+    teachers: Callable[[], Teachers],
+    texts: Iterable[Union[str, Doc]],
+    gold: Iterable[Doc] = (),
+    check: Callable[[Sequence[Doc]], None] = lambda docs: None,
+    progress: Callable[[Iterator[int]], Iterable[int]] = lambda numbers: numbers,
+) -> Counts:
+    """Write the answers of teachers to texts, or what an earlier run has left of them. Memory does
+    not grow with the number of texts.
+
+    folder (Path): The folder of the answers.
+    settings (Dict[str, Any]): What the answers depend on; an earlier run must have had the same.
+    teachers (Callable[[], Teachers]): Loads the teachers, if there is anything left to answer.
+    texts (Iterable[Union[str, Doc]]): The texts, or documents that are answers.
+    gold (Iterable[Doc]): Documents with gold labels, which get the answers beside them.
+    check (Callable[[Sequence[Doc]], None]): Raises an error if the first answers are no good.
+    progress (Callable): Shows the numbers of texts that are answered as they come.
+    RETURNS (Counts): The counts of all texts.
+    RAISES (ValueError): If the folder has answers of other teachers or texts, or there is no text.
+    RAISES (OSError): If an answer cannot be written; the shards before are complete.
+    """
+    manifest = _open_manifest(folder, settings)
+    if not manifest.is_complete:
+        for _ in progress(_answer(folder, manifest, teachers(), texts, gold, check)):
+            pass
+    counts = manifest.counts
+    if not counts.train + counts.gold:
+        raise ValueError("There are no texts to answer, or all are empty.")
+    return counts
+
+
+def _answer(
+    folder: Path,
+    manifest: Manifest,
+    teachers: Teachers,
+    texts: Iterable[Union[str, Doc]],
+    gold: Iterable[Doc],
+    check: Callable[[Sequence[Doc]], None],
+) -> Iterator[int]:
+    """Answer shard after shard. Yields the number of texts of each."""
+    longest = teachers.max_length
+    for number, (is_gold, shard) in enumerate(_shards(texts, gold)):
+        if number < len(manifest.shards):
+            continue
+        counts = Counts()
+        read: List[Tuple[str, Union[str, Doc]]] = []
+        for place, text in shard:
+            content = text if isinstance(text, str) else text.text
+            if not content.strip():
+                counts.empty += 1
+            elif len(content) > longest:
+                counts.too_long += 1
+            else:
+                part = GOLD if is_gold else _part(place, manifest.counts.held_out, counts)
+                counts.add(Counts(**{part.replace("-", "_"): 1}))
+                read.append((part, text))
+        with teachers.in_memory_zones():
+            parts: Dict[str, DocBin] = {}
+            answers = list(teachers.answer([text for _, text in read]))
+            if number == 0:
+                check(answers)
+            for (part, text), doc in zip(read, answers, strict=True):
+                if isinstance(text, Doc) and is_gold:
+                    set_soft_labels(text, soft_labels_of(doc))
+                    doc = text
+                parts.setdefault(part, DocBin(store_user_data=True)).add(doc)
+            with _writing(folder, number):
+                for part, found in parts.items():
+                    with replace_file(folder / part / f"{number:06}.spacy") as path:
+                        found.to_disk(path)
+                manifest.shards.append(counts)
+                _write_manifest(folder, manifest)
+        yield len(shard)
+    manifest.is_complete = True
+    with _writing(folder, len(manifest.shards)):
+        _write_manifest(folder, manifest)
+
+
+@contextmanager
+def _writing(folder: Path, n_shards: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OSError(
+            f"Can't write to '{folder}': {error}. The answers in it are complete for the first "
+            f"{n_shards * SHARD} texts. Mend the cause, such as a full disk, and go on with the "
+            f"same command."
+        ) from error
+
+
+def _part(place: int, n_before: int, counts: Counts) -> str:
+    """Decide whether a text is held out, by its place and the number of those that are."""
+    is_turn = place % HELD_OUT_EVERY == HELD_OUT_EVERY - 1
+    return HELD_OUT if is_turn and n_before + counts.held_out < MOST_HELD_OUT else TRAIN
+
+
+def _shards(
+    texts: Iterable[Union[str, Doc]], gold: Iterable[Doc]
+) -> Iterator[Tuple[bool, List[Tuple[int, Union[str, Doc]]]]]:
+    """Yield texts with their numbers in shards: first those with gold labels, True."""
+    for is_gold, source in ((True, gold), (False, texts)):
+        numbered: Iterator[Tuple[int, Union[str, Doc]]] = iter(enumerate(source))
+        while shard := list(islice(numbered, SHARD)):
+            yield is_gold, shard
+
+
+def _open_manifest(folder: Path, settings: Dict[str, Any]) -> Manifest:
+    """Read the manifest of a folder, or begin one.
+
+    RAISES (ValueError): If the folder has other answers.
+    """
+    path = folder / MANIFEST
+    if not path.exists():
+        return Manifest(settings)
+    try:
+        found = json.loads(path.read_text(encoding="utf8"))
+        shards = [Counts(**counts) for counts in found["shards"]]
+        manifest = Manifest(found["settings"], shards, found["is_complete"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"'{path}' is damaged ({error}). Remove the folder.") from error
+    changed = [name for name in settings if manifest.settings.get(name) != settings[name]]
+    if changed:
+        raise ValueError(
+            f"'{folder}' has answers with other settings ({', '.join(changed)}). Choose another "
+            f"output folder, or remove this one."
+        )
+    return manifest
+
+
+def _write_manifest(folder: Path, manifest: Manifest) -> None:
+    data = {
+        "settings": manifest.settings,
+        "is_complete": manifest.is_complete,
+        "shards": [vars(counts) for counts in manifest.shards],
+    }
+    with replace_file(folder / MANIFEST) as path:
+        path.write_text(json.dumps(data), encoding="utf8")
+
+
+def checksum_of(path: Optional[Path]) -> Optional[str]:
+    """The CRC-32 of a file, or of all files in a folder with their names; None for None."""
+    if path is None:
+        return None
+    return checksum(_blocks(path))
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            yield file.relative_to(path).as_posix().encode()
+            with file.open("rb") as stream:
+                yield from iter(partial(stream.read, _BLOCK), b"")
+
+
+def check_answers(nlp: Language, teachers: Callable[[], Teachers], docs: Sequence[Doc]) -> None:
+    """Check that teachers set what the components of a pipeline learn from.
+
+    nlp (Language): The pipeline that learns.
+    teachers (Callable[[], Teachers]): Returns the teachers.
+    docs (Sequence[Doc]): Their first answers.
+    RAISES (ValueError): If something is missing in all of them.
+    """
+    annotated = [doc.copy() for doc in docs]
+    for doc in annotated:
+        set_best_labels(doc)
+    examples = [Example(doc, doc) for doc in annotated]
+    missing = [
+        f"'{name}' learns from {' or '.join(pipe.gold_annotation)}"
+        for name, pipe in nlp.pipeline
+        if isinstance(pipe, RNNPipe) and examples and all(map(pipe.lacks_annotation, examples))
+    ]
+    if missing:
+        names = [name for each in teachers().teachers for name in each.nlp.pipe_names]
+        raise ValueError(
+            f"The teacher does not answer what is asked: {'; '.join(missing)}, which it does not "
+            f"set (its components: {', '.join(names) or 'none'}). Choose another teacher, or leave "
+            f"the component out of the config."
+        )

@@ -1,0 +1,208 @@
+"""python -m spacy rnn distill."""
+
+import json
+
+import pytest
+import spacy
+from spacy.tokens import DocBin
+
+from ..helpers.cli import run, shown
+from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, make_trained
+
+TEXTS = [sentence[0] for sentence in SENTENCES] * 5
+
+
+def write_config(path, name, labels=None, **training):
+    """A config of a small student, which reads answers."""
+    nlp = make_pipeline(name)
+    config = nlp.config.copy()
+    config["components"] = {name: nlp.get_pipe_config(name)}
+    reader = {"@readers": "spacy.Corpus.v1", "path": None}
+    config["corpora"] = {"train": reader, "dev": reader}
+    config["training"].update({"max_steps": 60, "eval_frequency": 20, "seed": 1, **training})
+    config["training"]["optimizer"] = {"@optimizers": "spacy_rnn.AdamW.v1", "learn_rate": 0.03}
+    if labels is not None:
+        config["initialize"]["components"] = {name: {"labels": labels}}
+    config.to_disk(path)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "texts.jsonl").write_text(
+        "".join(json.dumps({"text": text}) + "\n" for text in TEXTS), encoding="utf8"
+    )
+    return tmp_path
+
+
+def save(nlp, path):
+    nlp.to_disk(path)
+    return path
+
+
+def save_gold(folder):
+    docs = [eg.reference for eg in make_examples(spacy.blank("xx"))]
+    DocBin(docs=docs, store_user_data=True).to_disk(folder / "gold.spacy")
+    return folder / "gold.spacy"
+
+
+def distill(folder, name, *options, teacher=None, **expected):
+    teacher = save(make_trained(name), folder / "teacher") if teacher is None else teacher
+    config = folder / "student.cfg"
+    if not config.exists():
+        write_config(config, name)
+    texts = (
+        () if str(teacher).endswith((".spacy", ".jsonl")) else ("--texts", folder / "texts.jsonl")
+    )
+    output = ("--output", folder / "out")
+    return shown(run("rnn", "distill", teacher, config, *texts, *output, *options, **expected))
+
+
+AGREEMENT = {
+    "rnn_tagger": "tag_acc",
+    "rnn_ner": "ents_f",
+    "rnn_textcat": "cats_micro_f",
+    "rnn_textcat_multilabel": "cats_micro_f",
+    "rnn_regressor": "pearson",
+}
+
+
+@pytest.mark.parametrize("name", AGREEMENT)
+def test_a_student_answers_as_its_teacher(name, folder):
+    gold = save_gold(folder)
+    printed = distill(folder, name, "--dev", gold, "--gold", gold)
+    report = json.loads((folder / "out/report.json").read_text())
+    assert report["texts"] == {"train": 18, "held_out": 2, "gold": 4, "empty": 0, "too_long": 0}
+    assert report["agreement"][AGREEMENT[name]] > 0.95
+    assert report["tokens_without_answer"] == 0
+    for scores in report["gold"].values():
+        assert scores[AGREEMENT[name]] > 0.9
+    pipelines = report["pipelines"]
+    assert pipelines.keys() == {"student", str(folder / "teacher")}
+    assert all(found["bytes"] > 1000 and found["words"] > 1 for found in pipelines.values())
+    for text in ("words/s", "student on gold", "teacher on gold", "4 with gold labels"):
+        assert text in printed
+    student = spacy.load(folder / "out/model-best")
+    assert student.pipe_names == [name]
+
+
+def test_held_out_answers_select_the_best_model(folder):
+    printed = distill(folder, "rnn_tagger", "--corpora.train.temperature", "2.0")
+    assert "on gold" not in printed
+    report = json.loads((folder / "out/report.json").read_text())
+    assert report["agreement"]["tag_acc"] > 0.95 and "gold" not in report
+    config = spacy.load(folder / "out/model-best").config["corpora"]
+    assert {config[name]["@readers"] for name in config} == {"spacy_rnn.Distilled.v1"}
+    assert config["train"]["temperature"] == 2.0
+    assert "held-out" in config["dev"]["path"]
+
+
+def test_answers_are_kept(folder):
+    distill(folder, "rnn_tagger", "--no-train")
+    assert not (folder / "out/model-best").exists()
+    shard = folder / "out/answers/train/000000.spacy"
+    written = shard.stat().st_mtime_ns
+    distill(folder, "rnn_tagger", "--training.max_steps", "2", teacher=folder / "teacher")
+    assert shard.stat().st_mtime_ns == written
+    printed = distill(folder, "rnn_textcat", "--no-train", code=1)
+    assert "has answers with other settings (teachers). Choose another output folder" in printed
+
+
+def test_several_teachers(folder):
+    other = save(make_trained("rnn_textcat", steps=2), folder / "other")
+    distill(folder, "rnn_textcat", "--teacher", other)
+    report = json.loads((folder / "out/report.json").read_text())
+    assert report["pipelines"].keys() == {"student", str(folder / "teacher"), str(other)}
+
+
+@pytest.mark.parametrize("ending", [".spacy", ".jsonl"])
+def test_labels_from_elsewhere(ending, folder):
+    path = folder / f"answers{ending}"
+    if ending == ".spacy":
+        docs = [eg.reference for eg in make_examples(spacy.blank("xx"))] * 5
+        DocBin(docs=docs).to_disk(path)
+    else:
+        rows = (
+            {
+                "text": words,
+                "tokens": words.split(),
+                "soft_labels": {"tag": [{tag: 0.8, "NN": 0.2} for tag in tags.split()]},
+            }
+            for words, tags, *_ in SENTENCES * 5
+        )
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf8")
+    printed = distill(folder, "rnn_tagger", teacher=path)
+    report = json.loads((folder / "out/report.json").read_text())
+    assert report["agreement"]["tag_acc"] > 0.9
+    assert report["pipelines"].keys() == {"student"} and "tag_acc" in printed
+
+
+def test_labels_are_mapped(folder):
+    gold = save_gold(folder)
+    docs = list(DocBin().from_disk(gold).get_docs(spacy.blank("xx").vocab))
+    for doc in docs:
+        for token in doc:
+            token.tag_ = "NOUN" if token.tag_ in ("NN", "NNS") else token.tag_
+    DocBin(docs=docs).to_disk(gold)
+    write_config(folder / "student.cfg", "rnn_tagger")
+    config = spacy.util.load_config(folder / "student.cfg")
+    config["corpora"]["train"] = {
+        "@readers": "spacy_rnn.Distilled.v1",
+        "path": None,
+        "labels": {"tag": {"NN": "NOUN", "NNS": "NOUN"}},
+    }
+    config.to_disk(folder / "student.cfg")
+    distill(folder, "rnn_tagger", "--dev", gold)
+    labels = spacy.load(folder / "out/model-best").get_pipe("rnn_tagger").labels
+    assert "NOUN" in labels and "NN" not in labels
+    report = json.loads((folder / "out/report.json").read_text())
+    assert report["gold"]["teacher"]["tag_acc"] == 1.0
+
+
+def test_other_tokens_are_counted(folder):
+    nlp = make_trained("rnn_tagger")
+    # It does not split off punctuation.
+    nlp.tokenizer = spacy.tokenizer.Tokenizer(nlp.vocab)
+    (folder / "texts.jsonl").write_text('{"text": "I eat eggs."}\n' * 20, encoding="utf8")
+    printed = distill(folder, "rnn_tagger", teacher=save(nlp, folder / "teacher"))
+    assert "4 of 8 tokens have no answer: the teacher has others" in printed
+
+
+def test_missing_answers(folder):
+    write_config(folder / "student.cfg", "rnn_ner")
+    printed = distill(folder, "rnn_tagger", code=1)
+    assert "The teacher does not answer what is asked: 'rnn_ner' learns from doc.ents" in printed
+
+
+def test_no_label_in_common(folder):
+    write_config(folder / "student.cfg", "rnn_tagger", labels=["NOM", "VER"])
+    with pytest.raises(AssertionError):
+        distill(folder, "rnn_tagger")
+    printed = distill(folder, "rnn_tagger", teacher=folder / "teacher", code=1)
+    assert "which 'rnn_tagger' does not know" in printed
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("", "There are no texts to answer, or all are empty"),
+        ('{"text": ""}\n', "There are no texts to answer, or all are empty"),
+        ('{"text": "I"}\n', "No text is held out to select the best model. Give ten texts or more"),
+        ('{"body": "I"}\n', "has no 'text', but 'body'"),
+    ],
+)
+def test_texts_that_are_not_enough(text, message, folder):
+    (folder / "texts.jsonl").write_text(text, encoding="utf8")
+    assert message in distill(folder, "rnn_tagger", code=1)
+
+
+def test_bad_arguments(folder):
+    config = write_config(folder / "student.cfg", "rnn_tagger")
+    output = ("--output", folder / "out")
+    printed = shown(run("rnn", "distill", "teacher", config, *output, code=1))
+    assert "Give the texts to answer with --texts." in printed
+    texts = ("--texts", folder / "texts.jsonl")
+    printed = shown(run("rnn", "distill", "missing", config, *texts, *output, code=1))
+    assert "There is no pipeline 'missing': give its path" in printed
+    printed = shown(run("rnn", "distill", "x.spacy", config, *texts, *output, code=1))
+    assert "'x.spacy' has answers already: leave out --texts" in printed
