@@ -1,5 +1,6 @@
 """Processes that serve a pipeline."""
 
+import gc
 import math
 import multiprocessing
 import os
@@ -27,6 +28,10 @@ BACKLOG = 2048
 KEEP_ALIVE = 75
 #: seconds for which answers are sent after the last time-out
 GRACE = 5
+#: seconds after which a thread that waits for Python's global lock gets it. At each system call the
+#: thread of connections gives it to the thread of predictions; with Python's 5 ms, connections wait
+#: longer than predictions take
+SWITCH_INTERVAL = 0.0005
 #: the least seconds between two starts of a process, so that one that cannot start does not keep
 #: the computer busy
 PAUSE = 1.0
@@ -85,6 +90,9 @@ def _exit_on_signals() -> None:
 def _serve_here(nlp: Language, listener: socket.socket, settings: Settings) -> None:
     import uvicorn
 
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    # A full collection would look at all objects of the pipeline, and all requests wait.
+    gc.freeze()
     config = uvicorn.Config(
         make_app(nlp, settings),
         log_level="warning",
