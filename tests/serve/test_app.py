@@ -1,7 +1,6 @@
 """The endpoints of the service, in this process."""
 
 import json
-import random
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -71,28 +70,6 @@ def test_requests_share_batches(nlp, expected):
         metrics = numbers(client)
     assert metrics["spacy_rnn_batch_texts_sum"] == 16
     assert metrics["spacy_rnn_batch_texts_count"] < 8
-
-
-def test_many_threads_get_their_own_answers(nlp, expected):
-    """Requests of different sizes for different functions, some of which are given up."""
-    limits = Limits(max_texts=len(TEXTS))
-    settings = Settings(batch_size=7, batch_wait=0.001, timeout=0.05, limits=limits)
-    app = make_app(nlp, settings)
-    found = []
-
-    def ask(seed):
-        rng = random.Random(seed)
-        for _ in range(20):
-            chosen = rng.choices(range(len(TEXTS)), k=rng.choice((1, 2, 9)))
-            endpoint = rng.choice(("predict", "predict", "attention"))
-            answer = client.post(f"/{endpoint}", json={"texts": [TEXTS[i] for i in chosen]})
-            if answer.status_code == 200 and endpoint == "predict":
-                found.append(answer.json()["results"] == close([expected[i] for i in chosen]))
-            assert answer.status_code in (200, 504)
-
-    with TestClient(app) as client, ThreadPoolExecutor(16) as pool:
-        list(pool.map(ask, range(16)))
-    assert found and all(found)
 
 
 def test_attention_and_suggestions(client, nlp):
