@@ -29,8 +29,7 @@ KEEP_ALIVE = 75
 #: seconds for which answers are sent after the last time-out
 GRACE = 5
 #: seconds after which a thread that waits for Python's global lock gets it. At each system call the
-#: thread of connections gives it to the thread of predictions; with Python's 5 ms, connections wait
-#: longer than predictions take
+#: thread of connections gives it to the thread of predictions, and may then wait for Python's 5 ms
 SWITCH_INTERVAL = 0.0005
 #: the least seconds between two starts of a process, so that one that cannot start does not keep
 #: the computer busy
