@@ -28,9 +28,6 @@ BACKLOG = 2048
 KEEP_ALIVE = 75
 #: seconds for which answers are sent after the last time-out
 GRACE = 5
-#: seconds after which a thread that waits for Python's global lock gets it. At each system call the
-#: thread of connections gives it to the thread of predictions, and may then wait for Python's 5 ms
-SWITCH_INTERVAL = 0.0005
 #: the least seconds between two starts of a process, so that one that cannot start does not keep
 #: the computer busy
 PAUSE = 1.0
@@ -70,7 +67,6 @@ def serve(nlp: Language, listener: socket.socket, settings: Settings, workers: i
         import uvicorn  # noqa: F401
     if has_torch:
         torch.set_num_threads(1)
-    sys.setswitchinterval(SWITCH_INTERVAL)
     # Otherwise full collections look at all objects of the pipeline, while all requests wait.
     gc.freeze()
     if workers == 1:
