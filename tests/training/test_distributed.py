@@ -101,6 +101,7 @@ def folder(tmp_path_factory):
     make_corpus(corpus, EXAMPLES)
     for case in SETTINGS:
         make_config(make(case, 2), corpus).to_disk(folder / f"{case}.cfg")
+    streamed_config(folder, processes=2).to_disk(folder / "streamed.cfg")
     tagger = KINDS["rnn_tagger"].make()
     for name in ("whole", "stopped.1", "stopped.2"):
         several_config(corpus).to_disk(folder / f"{name}.cfg")
@@ -139,6 +140,18 @@ def patience_config(corpus):
     return make_config(KINDS["rnn_tagger"].make(), corpus, **settings)
 
 
+def streamed_config(folder, processes):
+    """A corpus of several files, shuffled in a buffer."""
+    parts = folder / "parts"
+    if not parts.exists():
+        parts.mkdir()
+        for i in range(3):
+            make_corpus(parts / f"{i}.spacy", 4 + i)
+    batches = {"@batchers": "spacy.batch_by_sequence.v1", "size": BATCH * 2 // processes}
+    shuffled = {"@batchers": "spacy_rnn.batch_shuffled.v1", "buffer": 5, "batcher": batches}
+    return make_config(KINDS["rnn_tagger"].make(), parts, max_epochs=-1, batcher=shuffled)
+
+
 def processes_of(output):
     """What the checkpoint of a training has of each process."""
     return srsly.read_msgpack(output / "checkpoint" / "state.msgpack")["processes"]
@@ -153,6 +166,12 @@ def test_weights_are_those_of_one_process(case, folder, tmp_path):
         together, alone = spacy.load(folder / case / model), spacy.load(tmp_path / model)
         assert max_difference(together, alone) <= 1e-5
         assert numbers(together) == pytest.approx(numbers(alone), abs=1e-4)
+
+
+def test_a_stream_is_shared(folder, tmp_path):
+    train_alone(streamed_config(folder, processes=1), tmp_path)
+    together, alone = (spacy.load(f / "model-last") for f in (folder / "streamed", tmp_path))
+    assert max_difference(together, alone) <= 1e-5
 
 
 def test_a_stopped_training_goes_on(folder):
