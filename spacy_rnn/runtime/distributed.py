@@ -58,8 +58,9 @@ def process_group(gpu_id: int = -1) -> Iterator[int]:
         gpu_id, n_gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
         if gpu_id >= n_gpus:
             raise ValueError(
-                f"Each process needs a GPU of its own, but this machine has {n_gpus}: set "
-                f"--nproc-per-node of torchrun to {n_gpus}, or train on CPUs without --gpu-id."
+                f"Each process needs a GPU of its own, but torch finds {n_gpus} for process "
+                f"{gpu_id} of this machine: lower --nproc-per-node of torchrun, or train on CPUs "
+                f"without --gpu-id."
             )
     # Numbers and settings travel between CPUs, only gradients between GPUs.
     backend = "gloo" if gpu_id < 0 else "cpu:gloo,cuda:nccl"

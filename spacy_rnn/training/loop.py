@@ -338,8 +338,8 @@ def train(
                         info["output_path"] = str(output.path / DIR_MODEL_LAST)
                 log_step(info if is_best is not None else None)
                 # A signal does not come to all processes in the same step.
-                interrupted = distributed.maximum(interrupts.received is not None)
-                ends = bool(interrupted) or training.is_over
+                interrupts.received = distributed.maximum(interrupts.received or 0) or None
+                ends = interrupts.received is not None or training.is_over
                 if output_path is not None and (ends or training.progress.step % every == 0):
                     states = distributed.gather(get_process_state(nlp, training.progress))
                     if output is not None:

@@ -6,9 +6,11 @@ import shutil
 import pytest
 import spacy
 import srsly
+import torch
 from spacy.training import Corpus
 from spacy.training.initialize import init_nlp
 
+from spacy_rnn.runtime.distributed import process_group
 from spacy_rnn.training.loop import train
 
 from ..helpers.distributed import make_corpus, torchrun
@@ -249,3 +251,21 @@ def test_a_process_that_ends_ends_the_command_which_goes_on(event, message, fold
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Resumed from the checkpoint after 6 steps") == 1
     assert content(output) == content(folder / "whole")
+
+
+def test_a_process_without_a_gpu_is_refused(monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "test")
+    monkeypatch.setenv("LOCAL_RANK", str(torch.cuda.device_count()))
+    with pytest.raises(ValueError, match="lower --nproc-per-node of torchrun"), process_group(0):
+        pass
+
+
+@pytest.mark.gpu
+def test_gpus_train_as_cpus_do(folder, tmp_path):
+    if torch.cuda.device_count() < 2:
+        pytest.skip("needs two GPUs")
+    config = folder / "rnn_tagger.cfg"
+    done = torchrun("-m", "spacy", "rnn", "train", config, "--output", tmp_path, "--gpu-id", 0)
+    assert done.returncode == 0, done.stderr
+    on_gpus, on_cpus = (spacy.load(f / "model-last") for f in (tmp_path, folder / "rnn_tagger"))
+    assert max_difference(on_gpus, on_cpus) <= 1e-4
