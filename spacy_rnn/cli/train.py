@@ -70,7 +70,7 @@ def train_cli(
         else:
             output.mkdir(parents=True, exist_ok=True)
             msg.info(f"Saving to output directory: {output}")
-        setup_gpu(gpu_id)
+        setup_gpu(gpu_id, silent=group().rank > 0)
         with show_validation_error(config_path):
             config = load_config(config_path, overrides=overrides, interpolate=False)
         msg.divider("Initializing pipeline")
