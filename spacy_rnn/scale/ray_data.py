@@ -1,0 +1,148 @@
+"""Annotation of files by Ray Data, on the cores or GPUs of one or many computers."""
+
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
+
+from tqdm import tqdm
+
+from ..optional import optional_import
+from .annotator import Annotator
+from .job import BLOCK_SIZE, Counts, Job
+
+#: runs over the missing blocks without any progress, after which these are given up
+PATIENCE = 3
+
+
+class WorkerError(Exception):
+    """A worker could not annotate a block. The blocks that are done are kept."""
+
+
+class Summary(NamedTuple):
+    """The counts of all blocks.
+
+    rows, failed, words (int): The number of rows, of those with an error, and of tokens, with the
+        blocks of earlier runs.
+    speeds (Dict[str, float]): The words per second of each worker of this run.
+    """
+
+    rows: int
+    failed: int
+    words: int
+    speeds: Dict[str, float]
+
+
+def annotate(
+    source: Path,
+    model: str,
+    output: Path,
+    columns: Optional[Sequence[str]] = None,
+    text_column: str = "text",
+    workers: Optional[int] = None,
+    cpus: float = 1.0,
+    gpus: float = 0.0,
+    block_size: int = BLOCK_SIZE,
+    code: Optional[Path] = None,
+) -> Summary:
+    """Annotate the rows of files by Ray Data, and write a Parquet file for each block of them. If
+    it is interrupted, the same call continues. Ray is started, unless it is in use already.
+
+    source, output, block_size: see `spacy_rnn.scale.job.Job`.
+    model, columns, text_column, code: see `spacy_rnn.scale.annotator.Annotator`.
+    workers (Optional[int]): The number of processes; None for as many as there is room for.
+    cpus (float): The cores that Ray reserves for each.
+    gpus (float): The GPUs that Ray reserves for each, such as 0.5 for two on a GPU.
+    RETURNS (Summary): The counts of all blocks.
+    RAISES (ImportError): If Ray Data is not installed.
+    RAISES (ValueError): If the input, the output, the model or the columns are wrong.
+    RAISES (WorkerError): If a block cannot be annotated.
+    """
+    with optional_import("ray", "Annotating with Ray Data"):
+        import ray
+        import ray.data
+
+    job = Job(source, output, Annotator(model, columns, text_column, code, gpus > 0), block_size)
+    if not ray.is_initialized():
+        ray.init(include_dashboard=False, log_to_driver=False)
+    if workers is None:
+        there, needed = ray.cluster_resources(), {"CPU": cpus, "GPU": gpus}
+        workers = max(1, min(int(there.get(key, 0) // n) for key, n in needed.items() if n))
+    counts = {each.block: each for each in job.done()}
+    with tqdm(total=len(job.blocks), initial=len(counts), unit=" blocks", disable=None) as bar:
+        idle = 0
+        while missing := job.missing():
+            for each in _run(job, missing, workers, cpus, gpus):
+                counts[each.block] = each
+                bar.update()
+                bar.set_postfix(failed=sum(each.failed for each in counts.values()))
+            idle = 0 if len(job.missing()) < len(missing) else idle + 1
+            if idle == PATIENCE:
+                block = job.blocks[missing[0]]
+                raise WorkerError(
+                    f"The workers that annotated {block.source.path} from {block.start} to "
+                    f"{block.stop} died, {PATIENCE} times. If memory ran out, use fewer workers or "
+                    f"a smaller block_size."
+                )
+    return _summary(list(counts.values()))
+
+
+class _Worker:
+    """Annotates blocks, in a process of Ray."""
+
+    def __init__(self, job: Job):
+        self._job = job
+
+    def __call__(self, batch: Dict[str, Any]) -> Dict[str, List[Any]]:
+        (number,) = batch["block"]
+        try:
+            counts = self._job.annotate(int(number))
+        except Exception as error:  # Ray would show its own stack.
+            counts = Counts(int(number), problem=str(error) or type(error).__name__)
+        return {name: [value] for name, value in counts._asdict().items()}
+
+
+def _run(job: Job, blocks: List[int], workers: int, cpus: float, gpus: float) -> Iterator[Counts]:
+    """Annotate blocks. Those whose worker dies are left out.
+
+    RAISES (WorkerError): If a block cannot be annotated.
+    """
+    import ray
+    import ray.data
+
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    # They are annotated again by the next run. A worker that Ray restarts itself would wait for a
+    # computer that may never come back.
+    context.max_errored_blocks = -1
+    items: List[Dict[str, Any]] = [{"block": block} for block in blocks]
+    found = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
+        _Worker,
+        fn_constructor_args=(job,),
+        batch_size=1,
+        num_cpus=cpus,
+        num_gpus=gpus,
+        concurrency=min(workers, len(items)),
+        max_restarts=0,
+    )
+    for row in found.iter_rows():
+        counts = Counts(**row)
+        if counts.problem is not None:
+            block = job.blocks[counts.block]
+            raise WorkerError(
+                f"{counts.problem} This happened to {block.source.path}, from {block.start} to "
+                f"{block.stop}. What is done is kept: run the same again to continue."
+            )
+        yield counts
+
+
+def _summary(counts: List[Counts]) -> Summary:
+    by_worker: Dict[str, List[Counts]] = {}
+    for each in counts:
+        by_worker.setdefault(each.worker, []).append(each)
+    by_worker.pop("", None)
+    speeds = {
+        worker: sum(each.words for each in done) / sum(each.ended - each.started for each in done)
+        for worker, done in by_worker.items()
+    }
+    totals = (sum(getattr(each, name) for each in counts) for name in ("rows", "failed", "words"))
+    rows, failed, words = totals
+    return Summary(rows, failed, words, speeds)

@@ -1,0 +1,63 @@
+"""Annotation of Spark's data frames."""
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, Iterator, Optional, Sequence
+
+from .annotator import Annotator
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+class SparkAnnotator:
+    """A function for `mapInPandas` that adds the predictions of a pipeline. Each worker process of
+    Spark loads the pipeline once.
+
+    annotator (Annotator): Predicts.
+    """
+
+    def __init__(self, annotator: Annotator):
+        self._annotator = annotator
+
+    def schema(self, schema: Any) -> Any:
+        """Get the second argument of `mapInPandas`.
+
+        schema (pyspark.sql.types.StructType): The columns of the data frame.
+        RETURNS (pyspark.sql.types.StructType): These and the columns that are added.
+        RAISES (ValueError): If columns are missing or would be replaced, or the pipeline does not
+            load.
+        """
+        self._annotator.check_columns(schema.names)
+        found = deepcopy(schema)
+        for name, form in self._annotator.forms().items():
+            found.add(name, spark_type(form))
+        return found
+
+    def __call__(self, frames: Iterator["DataFrame"]) -> Iterator["DataFrame"]:
+        return map(self._annotator, frames)
+
+
+def spark_annotator(
+    model: str, columns: Optional[Sequence[str]] = None, text_column: str = "text"
+) -> SparkAnnotator:
+    """Make a function for `mapInPandas` of Spark.
+
+    model, columns, text_column: see `spacy_rnn.scale.annotator.Annotator`.
+    RETURNS (SparkAnnotator): The function, which also knows the schema of what it returns.
+    """
+    return SparkAnnotator(Annotator(model, columns, text_column))
+
+
+def spark_type(form: Any) -> str:
+    """Get the type of a column in Spark.
+
+    form (Any): The form of its values, see `spacy_rnn.pipeline.predictions.Prediction`.
+    RETURNS (str): The type, as in SQL.
+    """
+    if isinstance(form, list):
+        return f"array<{spark_type(form[0])}>"
+    if isinstance(form, dict):
+        names = {name: name.replace("`", "``") for name in form}
+        fields = (f"`{names[name]}`: {spark_type(each)}" for name, each in form.items())
+        return f"struct<{', '.join(fields)}>"
+    return {str: "string", int: "bigint", float: "double"}[form]
