@@ -94,8 +94,8 @@ class Annotator:
         names = [*names]
         if self.text_column not in names:
             raise ValueError(
-                f"There is no column {self.text_column!r}, but {', '.join(map(repr, names))}. "
-                f"Choose the one with the texts as text_column."
+                f"There is no column {self.text_column!r}, but "
+                f"{', '.join(map(repr, names)) or 'none'}. Choose the one with the texts."
             )
         for name in self.forms():
             if name in names:
@@ -196,8 +196,9 @@ def _load(model: str, code: Optional[Path], gpu: bool) -> _Pipeline:
         return _Pipeline(load_model(model))
     except Exception as error:  # spaCy and its parts raise many kinds for a damaged file.
         raise ValueError(
-            f"The pipeline '{model}' can't be loaded on {platform.node()}: {_message(error)} Every "
-            f"computer must have it at this path, or installed as a package."
+            f"The pipeline '{model}' can't be loaded on {platform.node()}: "
+            f"{_message(error).removesuffix('.')}. Every computer must have it at this path, or "
+            f"installed as a package."
         ) from error
 
 
@@ -212,5 +213,3 @@ def _why_unreadable(text: Any) -> Optional[str]:
 
 def _message(error: Exception) -> str:
     return str(error) or type(error).__name__
-
-

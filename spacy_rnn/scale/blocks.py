@@ -9,6 +9,8 @@ from typing import Any, Dict, Iterator, Set
 from ..atomic import TEMPORARY, replace_file
 
 MANIFEST = "manifest.json"
+#: processes that may die while they write the file of a block
+ATTEMPTS = 3
 
 
 class BlockStore:
@@ -67,6 +69,15 @@ class BlockStore:
 
         block (int): The block.
         YIELDS (Path): Where to write it. If an error is raised, nothing is left of it.
+        RAISES (RuntimeError): If several processes have died while they wrote it.
         """
-        with replace_file(self.path(block), uuid.uuid4().hex) as part:
+        path = self.path(block)
+        # Only a process that dies leaves its file behind.
+        if len([*self.folder.glob(f".{TEMPORARY}*.{path.name}")]) >= ATTEMPTS:
+            raise RuntimeError(
+                f"{ATTEMPTS} processes died while they wrote {path}. If memory ran out, use fewer "
+                f"processes or smaller blocks."
+            )
+        with replace_file(path, uuid.uuid4().hex) as part:
+            part.touch()
             yield part

@@ -100,8 +100,7 @@ class Job:
                 "spacy": spacy.__version__,
                 "spacy_rnn": __version__,
                 "text_column": annotator.text_column,
-                "columns": [name for name in self._forms],
-                "schema": [str(field) for field in self._written],
+                "schema": _described(self._written),
                 "block_size": block_size,
                 "input": files,
             }
@@ -216,7 +215,7 @@ def _check_same(sources: List[Source], schema: "pa.Schema") -> None:
         if not isinstance(other, JsonSource) and not other.schema().equals(schema):
             raise ValueError(
                 f"{other.path} has other columns than {sources[0].path}: "
-                f"{', '.join(map(str, other.schema()))}, not {', '.join(map(str, schema))}. "
+                f"{', '.join(_described(other.schema()))}, not {', '.join(_described(schema))}. "
                 f"Annotate them one by one."
             )
 
@@ -226,3 +225,7 @@ def _version_of(path: Path) -> List[int]:
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     stats = [file.stat() for file in files]
     return [sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats)]
+
+
+def _described(schema: "pa.Schema") -> List[str]:
+    return [f"{field.name}: {field.type}" for field in schema]

@@ -1,5 +1,6 @@
 """Annotation of files by Ray Data, on the cores or GPUs of one or many computers."""
 
+import logging
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
@@ -8,9 +9,6 @@ from tqdm import tqdm
 from ..optional import optional_import
 from .annotator import Annotator
 from .job import BLOCK_SIZE, Counts, Job
-
-#: runs over the missing blocks without any progress, after which these are given up
-PATIENCE = 3
 
 
 class WorkerError(Exception):
@@ -60,28 +58,22 @@ def annotate(
         import ray
         import ray.data
 
+    # What users should know of is told without Ray's stack.
+    logging.getLogger("ray.data").setLevel("CRITICAL")
     job = Job(source, output, Annotator(model, columns, text_column, code, gpus > 0), block_size)
     if not ray.is_initialized():
-        ray.init(include_dashboard=False, log_to_driver=False)
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level="warning")
     if workers is None:
         there, needed = ray.cluster_resources(), {"CPU": cpus, "GPU": gpus}
-        workers = max(1, min(int(there.get(key, 0) // n) for key, n in needed.items() if n))
+        fits = (int(there.get(key, 0) // n) for key, n in needed.items() if n)
+        workers = max(1, min(fits, default=1))
     counts = {each.block: each for each in job.done()}
     with tqdm(total=len(job.blocks), initial=len(counts), unit=" blocks", disable=None) as bar:
-        idle = 0
-        while missing := job.missing():
+        if missing := job.missing():
             for each in _run(job, missing, workers, cpus, gpus):
                 counts[each.block] = each
                 bar.update()
                 bar.set_postfix(failed=sum(each.failed for each in counts.values()))
-            idle = 0 if len(job.missing()) < len(missing) else idle + 1
-            if idle == PATIENCE:
-                block = job.blocks[missing[0]]
-                raise WorkerError(
-                    f"The workers that annotated {block.source.path} from {block.start} to "
-                    f"{block.stop} died, {PATIENCE} times. If memory ran out, use fewer workers or "
-                    f"a smaller block_size."
-                )
     return _summary(list(counts.values()))
 
 
@@ -101,7 +93,7 @@ class _Worker:
 
 
 def _run(job: Job, blocks: List[int], workers: int, cpus: float, gpus: float) -> Iterator[Counts]:
-    """Annotate blocks. Those whose worker dies are left out.
+    """Annotate blocks. Ray replaces a worker that dies, and annotates its blocks again.
 
     RAISES (WorkerError): If a block cannot be annotated.
     """
@@ -109,10 +101,8 @@ def _run(job: Job, blocks: List[int], workers: int, cpus: float, gpus: float) ->
     import ray.data
 
     context = ray.data.DataContext.get_current()
+    # The progress of blocks is shown instead.
     context.enable_progress_bars = False
-    # They are annotated again by the next run. A worker that Ray restarts itself would wait for a
-    # computer that may never come back.
-    context.max_errored_blocks = -1
     items: List[Dict[str, Any]] = [{"block": block} for block in blocks]
     found = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
         _Worker,
@@ -120,8 +110,7 @@ def _run(job: Job, blocks: List[int], workers: int, cpus: float, gpus: float) ->
         batch_size=1,
         num_cpus=cpus,
         num_gpus=gpus,
-        concurrency=min(workers, len(items)),
-        max_restarts=0,
+        compute=ray.data.ActorPoolStrategy(size=min(workers, len(items))),
     )
     for row in found.iter_rows():
         counts = Counts(**row)
