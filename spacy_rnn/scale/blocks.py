@@ -51,6 +51,10 @@ class BlockStore:
                     f"continue, use the same settings, model and input; otherwise choose another "
                     f"folder."
                 )
+        self.clean()
+
+    def clean(self) -> None:
+        """Remove what processes that died have left. No process may be writing."""
         for left in self.folder.glob(f".{TEMPORARY}*"):
             left.unlink(missing_ok=True)
 

@@ -111,6 +111,10 @@ class Job:
         done = self._store.done()
         return [number for number in range(len(self.blocks)) if number not in done]
 
+    def clean(self) -> None:
+        """Remove what workers that died have left in the output. No worker may be running."""
+        self._store.clean()
+
     def done(self) -> List[Counts]:
         """Get the counts of the blocks that have a file."""
         import pyarrow.parquet as pq

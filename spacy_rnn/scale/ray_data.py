@@ -74,6 +74,7 @@ def annotate(
                 counts[each.block] = each
                 bar.update()
                 bar.set_postfix(failed=sum(each.failed for each in counts.values()))
+    job.clean()
     return _summary(list(counts.values()))
 
 

@@ -1,6 +1,5 @@
 """Annotation of Spark's data frames."""
 
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Iterator, Optional, Sequence
 
 from .annotator import Annotator
@@ -28,10 +27,11 @@ class SparkAnnotator:
             load.
         """
         self._annotator.check_columns(schema.names)
-        found = deepcopy(schema)
-        for name, form in self._annotator.forms().items():
-            found.add(name, spark_type(form))
-        return found
+        # The class has what makes types of text; nothing else of Spark is needed.
+        struct = type(schema)
+        forms = self._annotator.forms().items()
+        added = struct.fromDDL(", ".join(f"`{_quoted(name)}` {_type(each)}" for name, each in forms))
+        return struct([*schema.fields, *added.fields])
 
     def __call__(self, frames: Iterator["DataFrame"]) -> Iterator["DataFrame"]:
         return map(self._annotator, frames)
@@ -48,16 +48,15 @@ def spark_annotator(
     return SparkAnnotator(Annotator(model, columns, text_column))
 
 
-def spark_type(form: Any) -> str:
-    """Get the type of a column in Spark.
-
-    form (Any): The form of its values, see `spacy_rnn.pipeline.predictions.Prediction`.
-    RETURNS (str): The type, as in SQL.
-    """
+def _type(form: Any) -> str:
+    """The type in SQL of values of a form, see `spacy_rnn.pipeline.predictions.Prediction`."""
     if isinstance(form, list):
-        return f"array<{spark_type(form[0])}>"
+        return f"array<{_type(form[0])}>"
     if isinstance(form, dict):
-        names = {name: name.replace("`", "``") for name in form}
-        fields = (f"`{names[name]}`: {spark_type(each)}" for name, each in form.items())
+        fields = (f"`{_quoted(name)}`: {_type(each)}" for name, each in form.items())
         return f"struct<{', '.join(fields)}>"
     return {str: "string", int: "bigint", float: "double"}[form]
+
+
+def _quoted(name: str) -> str:
+    return name.replace("`", "``")

@@ -58,7 +58,7 @@ WRITERS = {
 }
 
 
-@pytest.mark.parametrize("size", [1, 57, 200, 10**6])
+@pytest.mark.parametrize("size", [57, 200, 10**6])
 @pytest.mark.parametrize("name", WRITERS)
 def test_every_row_once(name, size, model, annotator, tmp_path):
     WRITERS[name](tmp_path / name)
@@ -75,10 +75,11 @@ def test_every_row_once(name, size, model, annotator, tmp_path):
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 @pytest.mark.parametrize("last", [True, False])
 def test_lines_of_text(ends, mark, last, annotator, tmp_path):
-    (tmp_path / "a.txt").write_bytes((mark + ends.join(TEXTS) + ends * last).encode())
-    for size in (1, 3, 10, 1000):
+    texts = ["", "a", *TEXTS[-4:], "", "œ"]
+    (tmp_path / "a.txt").write_bytes((mark + ends.join(texts) + ends * last).encode())
+    for size in (1, 10, 1000):
         run(tmp_path / "a.txt", tmp_path / str(size), annotator, size)
-        assert [row["text"] for row in rows_of(tmp_path / str(size))] == TEXTS
+        assert [row["text"] for row in rows_of(tmp_path / str(size))] == texts
 
 
 def test_tables_are_text(annotator, tmp_path):
