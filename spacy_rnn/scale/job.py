@@ -137,12 +137,13 @@ class Job:
         """
         import pyarrow.parquet as pq
 
-        started = time.time()
+        # The first call in a process loads the pipeline, which is not a part of the time.
         if self._annotator.checksum() != self._checksum:
             raise ValueError(
                 f"The pipeline '{self._annotator.model}' on {platform.node()} is another one than "
                 f"where the job was started. Copy it to every computer."
             )
+        started = time.time()
         block = self.blocks[number]
         rows = failed = words = 0
         with self._store.write(number) as path, pq.ParquetWriter(path, self._written) as writer:

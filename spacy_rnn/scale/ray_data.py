@@ -20,7 +20,8 @@ class Summary(NamedTuple):
 
     rows, failed, words (int): The number of rows, of those with an error, and of tokens, with the
         blocks of earlier runs.
-    speeds (Dict[str, float]): The words per second of each worker of this run.
+    speeds (Dict[str, float]): The words per second of each worker of this run, from the start of
+        its first block to the end of its last one.
     """
 
     rows: int
@@ -130,7 +131,8 @@ def _summary(counts: List[Counts]) -> Summary:
         by_worker.setdefault(each.worker, []).append(each)
     by_worker.pop("", None)
     speeds = {
-        worker: sum(each.words for each in done) / sum(each.ended - each.started for each in done)
+        worker: sum(each.words for each in done)
+        / (max(each.ended for each in done) - min(each.started for each in done))
         for worker, done in by_worker.items()
     }
     totals = (sum(getattr(each, name) for each in counts) for name in ("rows", "failed", "words"))

@@ -30,7 +30,9 @@ class SparkAnnotator:
         # The class has what makes types of text; nothing else of Spark is needed.
         struct = type(schema)
         forms = self._annotator.forms().items()
-        added = struct.fromDDL(", ".join(f"`{_quoted(name)}` {_type(each)}" for name, each in forms))
+        added = struct.fromDDL(
+            ", ".join(f"`{_quoted(name)}` {_type(each)}" for name, each in forms)
+        )
         return struct([*schema.fields, *added.fields])
 
     def __call__(self, frames: Iterator["DataFrame"]) -> Iterator["DataFrame"]:
