@@ -1,8 +1,8 @@
 """Annotation at scale: Ray Data and Spark against plain processes.
 
-    python benchmarks/scale.py [--quick] [--only ray equal failures spark memory]
+    python benchmarks/scale.py [--quick] [--only ray equal failures spark memory cost]
 
-* `ray`: `ray_efficiency`, the rows/s of two workers of Ray over those of two plain processes that
+* `ray`: `ray_efficiency`, the words/s of two workers of Ray over those of two plain processes that
   each write JSON lines (`spacy rnn apply`) for a half of the same rows, by turns. Loading is not
   counted.
 * `equal`: `ray_equal`, whether the rows of Ray are those of one process, and `ray_max_diff`, the
@@ -12,6 +12,8 @@
 * `spark`: `spark_equal` and `spark_max_diff`, likewise for `mapInPandas`; needs Java.
 * `memory`: `worker_memory_growth`, the most memory of a process after the first tenth of 5 million
   words that it has never seen, over the most in it.
+* `cost`: what `scale_simulation.py` needs: `words_per_cpu_second` of a worker, its shares
+  `reading`, `tokenizing`, `predicting` and `writing`, and the bytes of input and output by word.
 
 Needs pip install ".[ray,spark]".
 """
@@ -26,7 +28,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle, islice
 from pathlib import Path
 from string import ascii_lowercase
@@ -285,12 +287,52 @@ def measure_memory(folder: Path, quick: bool) -> dict[str, Any]:
     return {"worker_memory_growth": growth}
 
 
+# Cost
+
+
+def cpu_seconds(run: Callable[[], Any]) -> float:
+    start = time.process_time()
+    run()
+    return time.process_time() - start
+
+
+def measure_cost(folder: Path, quick: bool) -> dict[str, Any]:
+    model, source = folder / "model", write_rows(folder / "in.jsonl", QUICK_ROWS if quick else ROWS)
+    annotator = Annotator(str(model))
+    job = Job(source, folder / "cost", annotator, source.stat().st_size)
+    (block,) = job.blocks
+    tables = [rows.table for rows in block.source.read(block.start, block.stop, job.schema)]
+    texts = [text for table in tables for text in table["text"].to_pylist()]
+    nlp = spacy.load(model)
+    annotator.annotate(texts[:100])
+    counts = []
+    total = cpu_seconds(lambda: counts.append(job.annotate(0)))
+    reading = cpu_seconds(lambda: [*block.source.read(block.start, block.stop, job.schema)])
+    tokenizing = cpu_seconds(lambda: [*nlp.tokenizer.pipe(texts)])
+    annotating = cpu_seconds(lambda: [annotator.annotate(t["text"].to_pylist()) for t in tables])
+    n_words = counts[0].words
+    (output,) = (folder / "cost").glob("part-*")
+    shares = {
+        "reading": reading,
+        "tokenizing": tokenizing,
+        "predicting": annotating - tokenizing,
+        "writing": total - annotating - reading,
+    }
+    return {
+        "words_per_cpu_second": round(n_words / total),
+        **{name: round(seconds / total, 3) for name, seconds in shares.items()},
+        "bytes_in": round(source.stat().st_size / n_words, 1),
+        "bytes_out": round(output.stat().st_size / n_words, 1),
+    }
+
+
 SECTIONS = {
     "ray": measure_ray,
     "equal": measure_equal,
     "failures": measure_failures,
     "spark": measure_spark,
     "memory": measure_memory,
+    "cost": measure_cost,
 }
 
 

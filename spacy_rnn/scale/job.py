@@ -66,6 +66,9 @@ class Job:
         arguments, which is continued.
     annotator (Annotator): Predicts.
     block_size (int): About the bytes of a block.
+
+    blocks (List[Block]): The blocks.
+    schema (pyarrow.Schema): The columns of the input.
     RAISES (ValueError): If the input cannot be read, columns are missing, or the output has other
         files.
     """
@@ -77,14 +80,14 @@ class Job:
             import pyarrow as pa
         source = Path(source).absolute()
         sources = _open(source, annotator.text_column)
-        self._schema = sources[0].schema()
-        _check_same(sources, self._schema)
-        annotator.check_columns(self._schema.names)
+        self.schema = sources[0].schema()
+        _check_same(sources, self.schema)
+        annotator.check_columns(self.schema.names)
         self._annotator = annotator
         self._checksum = annotator.checksum()
         self._forms = annotator.forms()
         added = [pa.field(name, arrow_type(form)) for name, form in self._forms.items()]
-        inputs = [field.remove_metadata() for field in self._schema]
+        inputs = [field.remove_metadata() for field in self.schema]
         self._written = pa.schema([*inputs, *added])
         self.blocks = [Block(each, *ends) for each in sources for ends in each.blocks(block_size)]
         if not self.blocks:
@@ -147,7 +150,7 @@ class Job:
         block = self.blocks[number]
         rows = failed = words = 0
         with self._store.write(number) as path, pq.ParquetWriter(path, self._written) as writer:
-            for table, errors in block.source.read(block.start, block.stop, self._schema):
+            for table, errors in block.source.read(block.start, block.stop, self.schema):
                 answers = self._annotator.annotate(table[self._annotator.text_column].to_pylist())
                 errors = [
                     error or answer.error for error, answer in zip(errors, answers, strict=True)
