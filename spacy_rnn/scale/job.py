@@ -4,7 +4,7 @@ import os
 import platform
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional
 
 import spacy
 
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 #: the readers of text files, by ending
-_LINES = {".jsonl": JsonSource, ".txt": TextSource, **dict.fromkeys(RULES, TableSource)}
+_LINES: Dict[str, Callable[[Path, str], LineSource]] = {
+    ".jsonl": JsonSource,
+    ".txt": TextSource,
+    **dict.fromkeys(RULES, TableSource),
+}
 ENDINGS = (".parquet", *_LINES)
 #: bytes of input in a block: some 700,000 words, which take a core ten seconds to some minutes
 BLOCK_SIZE = 4 << 20
@@ -124,10 +128,9 @@ class Job:
 
         found = []
         for number in sorted(self._store.done()):
-            meta = pq.read_metadata(self._store.path(number)).metadata
-            counts = (int(meta[name.encode()]) for name in ("failed", "words"))
-            rows = pq.read_metadata(self._store.path(number)).num_rows
-            found.append(Counts(number, rows, *counts))
+            meta = pq.read_metadata(self._store.path(number))
+            failed, words = int(meta.metadata[b"failed"]), int(meta.metadata[b"words"])
+            found.append(Counts(number, meta.num_rows, failed, words))
         return found
 
     def annotate(self, number: int) -> Counts:
@@ -212,8 +215,7 @@ def _open(path: Path, text_column: str) -> List[Source]:
 def _source(path: Path, text_column: str) -> Source:
     if ending_of(path) == ".parquet":
         return ParquetSource(path)
-    kind: type[LineSource] = _LINES[ending_of(path)]
-    return kind(path, text_column)
+    return _LINES[ending_of(path)](path, text_column)
 
 
 def _check_same(sources: List[Source], schema: "pa.Schema") -> None:
