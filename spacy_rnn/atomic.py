@@ -13,19 +13,22 @@ import shutil
 from pathlib import Path
 from typing import Iterator
 
+#: the beginning of the names of files and folders that are being written, after a dot
+TEMPORARY = "tmp"
 #: of renameat2(2): the folder of a relative path, and the swap of two paths
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
 @contextlib.contextmanager
-def replace_file(path: Path) -> Iterator[Path]:
+def replace_file(path: Path, writer: str = "") -> Iterator[Path]:
     """Write a file that then takes the place of another one.
 
     path (Path): The file. Its folder is created.
+    writer (str): A name of this writer, if several processes may write the same file.
     YIELDS (Path): Where to write it. If the block raises an error, nothing is left of it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    written = _beside(path)
+    written = _beside(path, TEMPORARY + writer)
     try:
         yield written
         _flush(written)
@@ -63,7 +66,7 @@ def replace_folder(path: Path) -> Iterator[Path]:
         _remove(written)
 
 
-def _beside(path: Path, kind: str = "tmp") -> Path:
+def _beside(path: Path, kind: str = TEMPORARY) -> Path:
     return path.with_name(f".{kind}.{path.name}")
 
 

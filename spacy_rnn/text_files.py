@@ -209,13 +209,13 @@ def read_json(path: Path, encoding: str = UTF8) -> Iterator[Tuple[str, Any]]:
             continue
         if not begun and ending_of(path) == ".json" and not _is_object(line):
             # Preceded by empty lines, so that an error has the number of the line.
-            whole = _parse_json("\n".join(["\n" * (number - 1) + line, *lines]), str(path))
+            whole = parse_json("\n".join(["\n" * (number - 1) + line, *lines]), str(path))
             values = whole if isinstance(whole, list) else [whole]
             yield from ((f"Item {i} of {path}", value) for i, value in enumerate(values, start=1))
             return
         begun = True
         where = f"Line {number} of {path}"
-        yield where, _parse_json(line, where)
+        yield where, parse_json(line, where)
 
 
 def _is_object(text: str) -> bool:
@@ -225,7 +225,14 @@ def _is_object(text: str) -> bool:
         return False
 
 
-def _parse_json(text: str, where: str) -> Any:
+def parse_json(text: str, where: str) -> Any:
+    """Parse a JSON value.
+
+    text (str): The JSON.
+    where (str): Its place, for messages.
+    RETURNS (Any): The value.
+    RAISES (ValueError): If it is not valid.
+    """
     try:
         value = json.loads(text)
         if "\\ud" in text or "\\uD" in text:

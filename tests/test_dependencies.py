@@ -62,8 +62,8 @@ def test_what_is_imported_is_declared():
 @pytest.mark.parametrize("library, extra", EXTRAS.items())
 def test_the_extra_that_an_error_names_brings_the_library(library, extra):
     assert library in declared(extra)
-    # That of torchtext needs an old torch.
-    if library != "torchtext":
+    # That of torchtext needs an old torch; those of engines for many computers are large.
+    if extra not in ("torchtext", "ray", "spark"):
         assert extra in WITH_ALL
 
 

@@ -9,6 +9,7 @@ from spacy.cli import app
 
 from .agreement import agreement_cli
 from .apply import apply_cli
+from .apply_ray import apply_ray_cli
 from .attention import attention_cli
 from .compress import compress_cli
 from .convert import convert_cli
@@ -38,6 +39,7 @@ rnn_cli = typer.Typer(
 )
 rnn_cli.command("agreement")(agreement_cli)
 rnn_cli.command("apply")(apply_cli)
+rnn_cli.command("apply-ray")(apply_ray_cli)
 rnn_cli.command("attention")(attention_cli)
 rnn_cli.command("compress")(compress_cli)
 rnn_cli.command("convert")(convert_cli)

@@ -33,6 +33,8 @@ class Prediction:
 
     name (str): The key in JSON.
     value (Callable[[Doc], Any]): Gets them from a document, as JSON.
+    form (Any): The type of that value: str, int or float; a list with the form of its items; or a
+        dict with the form of each key.
     columns (Sequence[str]): The names of their columns in a table; none if they do not fit in one.
     cells (Callable[[Doc], Sequence[Any]]): Gets the values of these columns from a document.
     is_text (bool): True for one text for each document.
@@ -40,6 +42,7 @@ class Prediction:
 
     name: str
     value: Callable[[Doc], Any]
+    form: Any
     columns: Sequence[str] = ()
     cells: Callable[[Doc], Sequence[Any]] = lambda doc: ()
     is_text: bool = False
@@ -49,7 +52,8 @@ def predictions_of(nlp: Language) -> List[Prediction]:
     """Find out what the components of a pipeline predict.
 
     nlp (Language): The pipeline.
-    RETURNS (List[Prediction]): The predictions, in the order of the components.
+    RETURNS (List[Prediction]): The predictions, in the order of the components; before them the
+        tokens, if some predictions are about tokens.
     """
     found: List[Prediction] = []
     for name in nlp.pipe_names:
@@ -66,12 +70,27 @@ def predictions_of(nlp: Language) -> List[Prediction]:
             targets = list(cfg["targets"])
         found += map(_of_tokens, targets)
         if {"doc.sents", "token.is_sent_start"} & {*meta.assigns}:
-            found.append(Prediction("sents", _sentences))
+            found.append(Prediction("sents", _sentences, [{"start": int, "end": int}]))
         if "doc.ents" in meta.assigns:
             found.append(_of_entities(cfg.get("confidence_attr")))
         if "doc.cats" in meta.assigns:
             found.append(_of_categories(pipe, meta.factory in EXCLUSIVE))
+    if any(prediction.name in TOKEN_NAMES.values() for prediction in found):
+        found.insert(0, Prediction("tokens", lambda doc: [token.text for token in doc], [str]))
     return found
+
+
+def forms_of(predictions: Sequence[Prediction]) -> Dict[str, Any]:
+    """Get the form of the values in JSON.
+
+    predictions (Sequence[Prediction]): The predictions.
+    RETURNS (Dict[str, Any]): The form of each key. If several components predict probabilities of
+        labels, they share a key.
+    """
+    forms: Dict[str, Any] = {}
+    for name, form in ((prediction.name, prediction.form) for prediction in predictions):
+        forms[name] = {**forms.get(name, {}), **form} if isinstance(form, dict) else form
+    return forms
 
 
 def as_json(docs: Iterable[Doc], predictions: Sequence[Prediction]) -> Iterator[str]:
@@ -81,11 +100,8 @@ def as_json(docs: Iterable[Doc], predictions: Sequence[Prediction]) -> Iterator[
     predictions (Sequence[Prediction]): Their predictions.
     YIELDS (str): A line for each document.
     """
-    has_tokens = any(prediction.name in TOKEN_NAMES.values() for prediction in predictions)
     for doc in docs:
         record: Dict[str, Any] = {"text": doc.text}
-        if has_tokens:
-            record["tokens"] = [token.text for token in doc]
         record.update((prediction.name, prediction.value(doc)) for prediction in predictions)
         yield json.dumps(record, ensure_ascii=False)
 
@@ -154,12 +170,13 @@ def _of_extension(attr: str, labels: Sequence[str], is_text: bool) -> Prediction
         value = doc._.get(attr)
         return [value.get(label) for label in labels] if labels else [value]
 
-    return Prediction(attr, lambda doc: doc._.get(attr), labels or [attr], cells, is_text)
+    form = dict.fromkeys(labels, float) if labels else str if is_text else float
+    return Prediction(attr, lambda doc: doc._.get(attr), form, labels or [attr], cells, is_text)
 
 
 def _of_tokens(target: str) -> Prediction:
     value = TOKEN_VALUES[target]
-    return Prediction(TOKEN_NAMES[target], lambda doc: [value(token) for token in doc])
+    return Prediction(TOKEN_NAMES[target], lambda doc: [value(token) for token in doc], [str])
 
 
 def _sentences(doc: Doc) -> List[Dict[str, int]]:
@@ -178,7 +195,10 @@ def _of_entities(confidence: Any) -> Prediction:
         }
         return found if confidence is None else {**found, "confidence": span._.get(confidence)}
 
-    return Prediction("ents", lambda doc: [of_span(span) for span in doc.ents])
+    form: Dict[str, Any] = {"start": int, "end": int, "label": str, "text": str}
+    if confidence is not None:
+        form["confidence"] = float
+    return Prediction("ents", lambda doc: [of_span(span) for span in doc.ents], [form])
 
 
 def _of_categories(pipe: Any, exclusive: bool) -> Prediction:
@@ -194,9 +214,10 @@ def _of_categories(pipe: Any, exclusive: bool) -> Prediction:
         threshold = pipe.cfg["threshold"]
         return [SEPARATOR.join(x for x, p in probabilities(doc).items() if p >= threshold)]
 
+    form = dict.fromkeys(pipe.labels, float)
     if exclusive:
-        return Prediction("cats", lambda doc: dict(doc.cats), ("label", "probability"), best)
-    return Prediction("cats", lambda doc: dict(doc.cats), ("labels",), likely)
+        return Prediction("cats", lambda doc: dict(doc.cats), form, ("label", "probability"), best)
+    return Prediction("cats", lambda doc: dict(doc.cats), form, ("labels",), likely)
 
 
 #: the function that writes documents as lines, by the ending of a file

@@ -28,7 +28,6 @@ from ..helpers.output import assert_alike
 from ..helpers.pages import PAGES, blocks, outputs, parse, parts, title
 from ..helpers.paths import ROOT
 from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, train
-from ..helpers.slow import slow_but
 
 #: what the project trains, by the name of its corpus: a component each
 TRAINED = {
@@ -42,6 +41,8 @@ TRAINED = {
 }
 #: pages whose code runs by default
 QUICK = [ROOT / "README.md", ROOT / "docs" / "reference" / "ner.md"]
+#: the page whose code needs Ray, Spark and Dask
+SCALE = ROOT / "docs" / "how-to" / "scale.md"
 #: those of the last line are tested in test_deploy.py
 LANGUAGES = (
     *("python", "ini", "shell", "bash", "text", "toml"),
@@ -126,6 +127,13 @@ def test_every_block_is_in_a_language_that_is_tested():
             assert block.language in LANGUAGES, block
 
 
+def marked(pages):
+    """The pages as parameters, with the marks of their tests."""
+    for page in pages:
+        marks = [] if page in QUICK else pytest.mark.scale if page == SCALE else pytest.mark.slow
+        yield pytest.param(page, marks=marks, id=title(page))
+
+
 #: but the page whose blocks are the files of a package; see test_extending.py
 WITH_PYTHON = [
     page
@@ -134,7 +142,7 @@ WITH_PYTHON = [
 ]
 
 
-@pytest.mark.parametrize("page", slow_but(QUICK, WITH_PYTHON), ids=title)
+@pytest.mark.parametrize("page", marked(WITH_PYTHON))
 def test_python(page, folder):
     """The code runs, and prints what is shown below it."""
     names, shown = {"__name__": title(page)}, outputs(page)
@@ -204,7 +212,7 @@ def commands(page):
 WITH_COMMANDS = [p for p in PAGES if any(commands(p))]
 
 
-@pytest.mark.parametrize("page", slow_but(QUICK, WITH_COMMANDS), ids=title)
+@pytest.mark.parametrize("page", marked(WITH_COMMANDS))
 def test_commands(page, folder):
     """Commands exist with their options; those of this package run."""
     for block, words in commands(page):
