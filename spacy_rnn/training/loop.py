@@ -35,7 +35,7 @@ from thinc.api import Optimizer, constant, fix_random_seed, set_gpu_allocator
 from wasabi import Printer
 
 from ..atomic import replace_folder
-from .checkpoint import FOLDER, Progress, load_checkpoint, save_checkpoint
+from .checkpoint import FOLDER, Progress, corpora_checksums, load_checkpoint, save_checkpoint
 from .interrupts import Interrupts
 from .random_state import OwnRandomness
 
@@ -69,7 +69,7 @@ class Training:
         self.dropouts = iter(constant(dropout) if isinstance(dropout, float) else dropout)
         self.batches = self._batches(corpus)
         self.evaluate = create_evaluation_callback(nlp, dev_corpus, self.settings["score_weights"])
-        self.progress = Progress()
+        self.progress = Progress(corpora=corpora_checksums(config))
 
     def _batches(self, corpus: Callable) -> Iterator[Tuple[int, List[Example]]]:
         """The batches with their epochs. They depend on the seed and their number only, not on the
@@ -90,7 +90,7 @@ class Training:
         output (Path): The output folder of the training.
         RETURNS (bool): False if there is none.
         """
-        progress = load_checkpoint(output, self.nlp, self.optimizer)
+        progress = load_checkpoint(output, self.nlp, self.optimizer, self.progress.corpora)
         if progress is None:
             return False
         self.progress = progress
