@@ -5,12 +5,12 @@ from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Optional
 
-from spacy.cli._util import import_code, setup_gpu
+from spacy.cli._util import import_code
 from tqdm import tqdm
 from typer import Argument, Option
 from wasabi import msg
 
-from .io import check_ending, code_option, fail, gpu_option, load, output_option
+from .io import check_ending, code_option, gpu_option, load, output_option, use_gpu
 
 
 def apply_cli(
@@ -62,22 +62,16 @@ def apply_cli(
     # Results on standard output are not mixed with messages.
     with redirect_stdout(sys.stderr) if is_standard else nullcontext():
         import_code(code)
-        setup_gpu(gpu_id, silent=gpu_id < 0)
+        use_gpu(gpu_id)
         nlp = load(model)
-        try:
-            found = read_texts(texts, text_column)
-            docs = tqdm(
-                annotate(nlp, found, batch_size or nlp.batch_size, n_process),
-                unit=" texts",
-                disable=None,
-            )
-            if is_standard:
-                write_to_standard_output(nlp, docs, standard)
-            else:
-                write_to_file(nlp, docs, output)
-                msg.good(f"Wrote {output}")
-        except BrokenPipeError:
-            # The program that reads standard output has ended.
-            raise
-        except (ImportError, OSError, ValueError) as error:
-            fail(str(error))
+        found = read_texts(texts, text_column)
+        docs = tqdm(
+            annotate(nlp, found, batch_size or nlp.batch_size, n_process),
+            unit=" texts",
+            disable=None,
+        )
+        if is_standard:
+            write_to_standard_output(nlp, docs, standard)
+        else:
+            write_to_file(nlp, docs, output)
+            msg.good(f"Wrote {output}")

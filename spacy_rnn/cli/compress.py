@@ -46,39 +46,36 @@ def compress_cli(
     if output.exists():
         fail(f"'{output}' exists already. Choose another folder.")
     nlp = load(model)
-    try:
-        docs = _read(nlp, texts, corpus)
-        before, torch_speed = run(nlp, docs)
-        found = compress(nlp, before, int8)
-        compressed = [name for name in found if found[name].graphs]
-        for name in found.keys() - compressed:
-            msg.warn(f"'{name}' stays as it is. {found[name].reason}")
-        if not compressed:
-            fail("The pipeline has no component that can be compressed.")
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=output.parent) as folder:
-            written = Path(folder) / output.name
-            nlp.to_disk(written)
-            after, onnx_speed = run(load(str(written)), docs)
-            sizes = [size_of(path) for path in (nlp.path, written)]
-            print(_table(sizes, [torch_speed, onnx_speed]))
-            print(f"size_ratio {sizes[1] / sizes[0]:.2f}\n")
-            agreements = {n: agreement(nlp.get_pipe(n), before, after) for n in compressed}
-            _print_components(found, agreements)
-            for name in compressed:
-                pipe = nlp.get_pipe(name)
-                if isinstance(pipe, RNNTranslator):
-                    _print_bleu(name, bleu(pipe, docs, before), bleu(pipe, docs, after))
-            low = [n for n, share in agreements.items() if share is None or share < min_agreement]
-            if low and not force:
-                fail(
-                    f"Too few predictions agree for {', '.join(low)}, so nothing was written. "
-                    f"Leave out --int8, lower --min-agreement ({min_agreement}), or use --force."
-                )
-            written.rename(output)
-        msg.good(f"Wrote {output}")
-    except (ImportError, OSError, ValueError) as error:
-        fail(str(error))
+    docs = _read(nlp, texts, corpus)
+    before, torch_speed = run(nlp, docs)
+    found = compress(nlp, before, int8)
+    compressed = [name for name in found if found[name].graphs]
+    for name in found.keys() - compressed:
+        msg.warn(f"'{name}' stays as it is. {found[name].reason}")
+    if not compressed:
+        fail("The pipeline has no component that can be compressed.")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent) as folder:
+        written = Path(folder) / output.name
+        nlp.to_disk(written)
+        after, onnx_speed = run(load(str(written)), docs)
+        sizes = [size_of(path) for path in (nlp.path, written)]
+        print(_table(sizes, [torch_speed, onnx_speed]))
+        print(f"size_ratio {sizes[1] / sizes[0]:.2f}\n")
+        agreements = {n: agreement(nlp.get_pipe(n), before, after) for n in compressed}
+        _print_components(found, agreements)
+        for name in compressed:
+            pipe = nlp.get_pipe(name)
+            if isinstance(pipe, RNNTranslator):
+                _print_bleu(name, bleu(pipe, docs, before), bleu(pipe, docs, after))
+        low = [n for n, share in agreements.items() if share is None or share < min_agreement]
+        if low and not force:
+            fail(
+                f"Too few predictions agree for {', '.join(low)}, so nothing was written. "
+                f"Leave out --int8, lower --min-agreement ({min_agreement}), or use --force."
+            )
+        written.rename(output)
+    msg.good(f"Wrote {output}")
 
 
 def _read(nlp: Language, texts: Optional[Path], corpus: Optional[Path]) -> List[Doc]:

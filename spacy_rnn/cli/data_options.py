@@ -72,8 +72,8 @@ def parse_columns(text: Optional[str]) -> Optional[Dict[str, Union[str, List[str
     return found
 
 
-def detect_or_fail(path: Path, task: Optional[str], columns: Optional[str], **settings: Any) -> Any:
-    """Find out how a data file is read, or exit with an error.
+def detect_data(path: Path, task: Optional[str], columns: Optional[str], **settings: Any) -> Any:
+    """Find out how a data file is read.
 
     path (Path): The file or folder.
     task (Optional[str]): The task, None to guess.
@@ -85,7 +85,4 @@ def detect_or_fail(path: Path, task: Optional[str], columns: Optional[str], **se
 
     if settings.get("delimiter") == "\\t":
         settings["delimiter"] = "\t"
-    try:
-        return detect(path, task, columns=parse_columns(columns), **settings)
-    except (ImportError, OSError, ValueError) as error:
-        fail(str(error))
+    return detect(path, task, columns=parse_columns(columns), **settings)

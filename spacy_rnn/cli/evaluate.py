@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Iterator, List, Optional, Sequence
 
-from spacy.cli._util import import_code, setup_gpu
+from spacy.cli._util import import_code
 from spacy.language import Language
 from spacy.training import Corpus, Example
 from typer import Argument, Option
@@ -18,9 +18,9 @@ from .data_options import (
     SeparatorOption,
     TargetOption,
     TaskOption,
-    detect_or_fail,
+    detect_data,
 )
-from .io import code_option, fail, gpu_option, load, output_option, write
+from .io import code_option, gpu_option, load, output_option, use_gpu, write
 from .scores import print_scores, print_scores_per_label
 
 if TYPE_CHECKING:
@@ -58,9 +58,9 @@ def evaluate_cli(
     from ..pipeline.base import RNNPipe
 
     import_code(code)
-    setup_gpu(gpu_id, silent=gpu_id < 0)
+    use_gpu(gpu_id)
     nlp = load(model)
-    file = detect_or_fail(
+    file = detect_data(
         data,
         task or _task_of(nlp),
         columns,
@@ -72,13 +72,10 @@ def evaluate_cli(
     for line in file.describe():
         msg.info(line)
     pipes = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, RNNPipe)]
-    try:
-        examples = _read(file, nlp, gold_preproc)
-        for warning in (each for pipe in pipes for each in warnings_about(pipe, examples)):
-            msg.warn(warning)
-        scores = nlp.evaluate(examples)
-    except (ImportError, OSError, ValueError) as error:
-        fail(str(error))
+    examples = _read(file, nlp, gold_preproc)
+    for warning in (each for pipe in pipes for each in warnings_about(pipe, examples)):
+        msg.warn(warning)
+    scores = nlp.evaluate(examples)
     print_scores(scores)
     if per_type:
         print_scores_per_label(scores)

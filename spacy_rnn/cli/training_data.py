@@ -7,7 +7,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 from spacy.tokens import Doc
 from spacy.util import get_lang_class
 
-from .data_options import detect_or_fail
+from .data_options import detect_data
 from .io import fail
 
 
@@ -44,22 +44,19 @@ def find_data(
     **options (Any): The other options, named as the settings of `detect`.
     RETURNS (TrainingData): The data.
     """
-    file = detect_or_fail(train, None if tasks is None else tasks[0], columns, **options)
+    file = detect_data(train, None if tasks is None else tasks[0], columns, **options)
     if dev is None:
         fail(
             "There is no development data, which selects the best pipeline. Give it with --dev, or "
             f"split the training data: python -m spacy rnn convert {train} corpus --split 0.1 "
             f"--lang {lang}, and then --data corpus/train.spacy --dev corpus/dev.spacy"
         )
-    dev_file = detect_or_fail(dev, file.task, columns, **options)
+    dev_file = detect_data(dev, file.task, columns, **options)
     is_same = dev_file.format == file.format
     if is_same:
         dev_file = replace(file, path=dev)
-    try:
-        words = sum(map(_n_words, file.read(get_lang_class(lang)())))
-        has_labels = file.label_names is not None
-    except (ImportError, OSError, ValueError) as error:
-        fail(str(error))
+    words = sum(map(_n_words, file.read(get_lang_class(lang)())))
+    has_labels = file.label_names is not None
     settings = {
         "paths.train": str(train),
         "paths.dev": str(dev),

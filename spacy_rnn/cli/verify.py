@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from spacy.language import Language
-from spacy.util import load_model
 from typer import Argument
 from wasabi import msg
 
 from ..display.strings import shorten
-from .io import fail
+from .io import load
 
 #: labels of a component that are shown
 _SHOWN = 8
@@ -28,10 +27,7 @@ def verify_cli(
     """
     from ..pipeline.storing import StoredPipe
 
-    try:
-        nlp = load_model(model)
-    except Exception as error:  # spaCy and its parts raise many kinds for a damaged file.
-        fail(f"'{model}' can't be loaded: {str(error) or type(error).__name__}")
+    nlp = load(model)
     folder = Path(nlp.path)
     msg.divider(f"{nlp.meta['lang']}_{nlp.meta['name']} {nlp.meta['version']}")
     msg.table(list(_about(nlp)))
