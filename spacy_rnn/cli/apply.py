@@ -10,6 +10,7 @@ from tqdm import tqdm
 from typer import Argument, Option
 from wasabi import msg
 
+from .data_options import DelimiterOption, EncodingOption, QuotesOption
 from .io import check_ending, code_option, gpu_option, load, output_option, use_gpu
 
 
@@ -38,6 +39,9 @@ def apply_cli(
             "texts",
         ),
     ] = "text",
+    delimiter: DelimiterOption = None,
+    quotes: QuotesOption = None,
+    encoding: EncodingOption = "utf-8",
     batch_size: Annotated[
         Optional[int], Option("--batch-size", help="Texts in a batch; omit for the pipeline's own")
     ] = None,
@@ -52,6 +56,7 @@ def apply_cli(
     Texts are read and results are written one batch after the other, so that files may be larger
     than memory. An output file that exists is replaced at the end.
     """
+    from ..readers.tables import TableFormat
     from .annotate import ENDINGS, annotate, write_to_file, write_to_standard_output
     from .texts import STANDARD, read_texts
 
@@ -64,7 +69,7 @@ def apply_cli(
         import_code(code)
         use_gpu(gpu_id)
         nlp = load(model)
-        found = read_texts(texts, text_column)
+        found = read_texts(texts, text_column, TableFormat(delimiter, True, quotes, encoding))
         docs = tqdm(
             annotate(nlp, found, batch_size or nlp.batch_size, n_process),
             unit=" texts",

@@ -9,6 +9,7 @@ from spacy.util import get_lang_class
 from typer import Argument, Option
 from wasabi import msg
 
+from ..atomic import replace_file
 from .data_options import (
     ColumnsOption,
     DelimiterOption,
@@ -88,8 +89,8 @@ def convert_cli(
         if not len(bins[part]):
             fail(f"No document is left for {path}. Change --split.")
     for part, path in outputs.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        bins[part].to_disk(path)
+        with replace_file(path) as written:
+            bins[part].to_disk(written)
         msg.good(f"Wrote {path}: {len(bins[part])} documents")
     msg.good(f"Read {numbers}")
 

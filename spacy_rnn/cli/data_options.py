@@ -32,7 +32,12 @@ SeparatorOption = Annotated[
     Optional[str], Option("--separator", help="Separator of several labels in one field")
 ]
 DelimiterOption = Annotated[
-    Optional[str], Option("--delimiter", help="Separator of columns; \\t for a TAB")
+    Optional[str],
+    Option(
+        "--delimiter",
+        help="Separator of columns; \\t for a TAB",
+        callback=lambda text: "\t" if text == "\\t" else text,
+    ),
 ]
 HeaderOption = Annotated[
     Optional[bool], Option("--header/--no-header", help="The first row has the names of columns")
@@ -83,6 +88,4 @@ def detect_data(path: Path, task: Optional[str], columns: Optional[str], **setti
     """
     from ..readers.data_file import detect
 
-    if settings.get("delimiter") == "\\t":
-        settings["delimiter"] = "\t"
     return detect(path, task, columns=parse_columns(columns), **settings)

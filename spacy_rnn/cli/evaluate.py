@@ -21,12 +21,12 @@ from .data_options import (
     detect_data,
 )
 from .io import code_option, gpu_option, load, output_option, use_gpu, write
-from .scores import print_scores, print_scores_per_label
+from .scores import print_scores, print_scores_per_label, remove_missing_cats
 
 if TYPE_CHECKING:
     from ..readers.data_file import DataFile
 
-#: the maximum number of unknown labels that a warning names
+#: the maximum number of labels that a warning names
 MOST_LABELS = 10
 
 
@@ -76,6 +76,12 @@ def evaluate_cli(
     for warning in (each for pipe in pipes for each in warnings_about(pipe, examples)):
         msg.warn(warning)
     scores = nlp.evaluate(examples)
+    missing = remove_missing_cats(scores, examples)
+    if missing:
+        msg.warn(
+            f"The data has no text with these labels: {_shorten(missing)}. They have no scores of "
+            f"their own, and count as 0 in averages over all labels (macro)."
+        )
     print_scores(scores)
     if per_type:
         print_scores_per_label(scores)
@@ -125,12 +131,16 @@ def warnings_about(pipe: Any, examples: Sequence[Example]) -> Iterator[str]:
         yield f"'{pipe.name}' has no scores, because the data has no {names}."
     unknown = unknown_labels(pipe, examples)
     if unknown:
-        most = [f"{label} ({n})" for label, n in unknown.most_common(MOST_LABELS)]
-        more = f" and {len(unknown) - len(most)} more" if len(unknown) > len(most) else ""
+        counted = [f"{label} ({n})" for label, n in unknown.most_common()]
         yield (
             f"The data has labels that '{pipe.name}' does not know and never predicts: "
-            f"{', '.join(most)}{more}."
+            f"{_shorten(counted)}."
         )
+
+
+def _shorten(labels: Sequence[str]) -> str:
+    n_more = len(labels) - MOST_LABELS
+    return ", ".join(labels[:MOST_LABELS]) + (f" and {n_more} more" if n_more > 0 else "")
 
 
 def unknown_labels(pipe: Any, examples: Sequence[Example]) -> Counter[str]:

@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from wasabi import msg
 
 from .. import display
+from ..atomic import replace_file
 from ..display.heatmap import HeatMap, render_heatmap, save_png
 from ..display.table import render_table
 
@@ -176,11 +177,11 @@ def write(path: Path, data: Any, render: Optional[Callable[[Path], None]] = None
     data (Any): The result, written as JSON.
     render (Optional[Callable[[Path], None]]): Writes the result to files that do not end in .json.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if render is None or path.suffix.lower() == ".json":
-        path.write_text(json.dumps(data, indent=2), encoding="utf8")
-    else:
-        render(path)
+    with replace_file(path) as part:
+        if render is None or path.suffix.lower() == ".json":
+            part.write_text(json.dumps(data, indent=2), encoding="utf8")
+        else:
+            render(part)
     msg.good(f"Wrote {path}")
 
 
