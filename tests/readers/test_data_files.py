@@ -138,7 +138,8 @@ def test_what_was_guessed_is_described():
         "separator of labels: '|'",
     ]
     assert open_file("iob1.conll").describe()[2:] == [
-        "columns used: tokens = 0, entities = 3; ignored: 1, 2",
+        "columns used: tokens = 0 (Anna, Bell, ...), entities = 3 (I-PER, O, ...); "
+        "ignored: 1 (NNP, VBD, ...), 2 (I-NP, I-VP, ...)",
         "scheme: IOB1 (B only between adjacent entities)",
     ]
 
@@ -193,7 +194,12 @@ def test_problems_are_counted_with_their_places(nlp, tmp_path):
             {"task": "ner"},
             "Line 1 .* is not an entity tag",
         ),
-        ("x.conll", "Anna\nsleeps\n", {}, "no column of tags after the tokens"),
+        (
+            "x.conll",
+            "Anna\nsleeps\n",
+            {},
+            "no column of tags after the tokens. Its columns: 0 .Anna, sleeps",
+        ),
         ("x.jsonl", '{"text": "Anna", "spans": [[0, 9, "PER"]]}\n', {}, "is not in the text"),
         ("x.jsonl", '["text"]\n', {}, "Line 1 of .* is no object"),
         ("x.txt", "A text.\nAnother text.\n", {"task": "textcat"}, "texts without annotation"),
@@ -291,3 +297,15 @@ def test_a_first_row_whose_label_occurs_again_is_no_header(tmp_path):
     found = detect(path)
     assert found.header is False and found.task == "textcat"
     assert len(list(found.read(spacy.blank("xx")))) == 20
+
+
+@pytest.mark.parametrize("header, end", [("", ""), ("en\tfr\n", ""), ("", ".")])
+def test_repeated_pairs_are_no_classes(header, end, tmp_path):
+    pairs = [("how are you", "comment allez vous"), ("thanks a lot", "merci beaucoup à vous")]
+    pairs += [("i do not know", "je ne sais pas"), ("what time is it", "quelle heure est il")]
+    path = tmp_path / "pairs.tsv"
+    rows = "".join(f"{a}{end}\t{b}{end}\n" for a, b in pairs * 20)
+    path.write_text(header + rows, encoding="utf8")
+    assert detect(path).task == "translator"
+    with pytest.raises(ValueError, match="text=.*,label=.* for classes, .*,translation=.* for"):
+        detect(path, "regressor")

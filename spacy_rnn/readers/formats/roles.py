@@ -25,6 +25,13 @@ LABEL_NAMES = (
 TOKEN_NAMES = ("tokens", "words", "token", "word")
 NUMBER_NAMES = "rating score stars value grade valence arousal regression".split()
 TRANSLATION_NAMES = "translation target tgt".split()
+#: the roles that a column beside the text has most often, and their content
+SECOND_ROLES = {
+    "label": "classes",
+    "regression": "numbers",
+    "translation": "translations",
+    "spans": "entities",
+}
 INDEX_NAMES = ("id", "index", "idx", "no", "nr", "#", "")
 #: columns of labels with a larger part of different values are texts or names
 MOST_DISTINCT = 0.5
@@ -151,7 +158,9 @@ def guess_roles(
     RETURNS (DataFile): The file with `columns`, `task` and `separator`.
     RAISES (ValueError): If a column does not exist, or the choice is ambiguous.
     """
-    columns = [ColumnValues(name, _values(rows, name)) for name in names]
+    # Repeated pairs of texts would look like labels.
+    distinct = list({repr(row): row for row in rows}.values())
+    columns = [ColumnValues(name, _values(distinct, name)) for name in names]
     roles = dict(file.columns) if file.columns is not None else _Guess(file, columns).roles()
     used = [
         name
@@ -336,10 +345,13 @@ class _Guess:
 
     def _fail(self, needed: str) -> Any:
         names = [c.name for c in self.columns]
+        options = ", ".join(
+            f"text={names[0]},{role}={names[-1]} for {content}"
+            for role, content in SECOND_ROLES.items()
+        )
         raise ValueError(
-            f"{self.file.path} does not show {needed}. Its columns: {names}. Set them, as columns "
-            f'= {{"text": "{names[0]}", "label": "{names[-1]}"}} in a config or --columns '
-            f"text={names[0]},label={names[-1]}; the roles are {KNOWN_ROLES}."
+            f"{self.file.path} does not show {needed}. Its columns: {names}. Choose with --columns "
+            f"(in a config: columns), such as {options}. All roles: {KNOWN_ROLES}."
         )
 
 
