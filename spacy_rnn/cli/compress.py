@@ -37,10 +37,11 @@ def compress_cli(
     recognizers, classifiers and regressors do not need torch.
 
     Prints, for both pipelines, size, words per second and the time of one text, and how many of
-    their predictions for the texts agree. Writes nothing if too few do. Components that cannot be
+    their predictions for the texts agree, and the largest difference of probabilities or numbers.
+    Writes nothing if too few agree. Components that cannot be
     compressed stay as they are.
     """
-    from ..analysis.compression import agreement, bleu, compress, run
+    from ..analysis.compression import agreement, bleu, compress, largest_difference, run
     from ..pipeline.translator import RNNTranslator
 
     if output.exists():
@@ -58,12 +59,17 @@ def compress_cli(
     with tempfile.TemporaryDirectory(dir=output.parent) as folder:
         written = Path(folder) / output.name
         nlp.to_disk(written)
-        after, onnx_speed = run(load(str(written)), docs)
+        new = load(str(written))
+        after, onnx_speed = run(new, docs)
         sizes = [size_of(path) for path in (nlp.path, written)]
         print(_table(sizes, [torch_speed, onnx_speed]))
         print(f"size_ratio {sizes[1] / sizes[0]:.2f}\n")
-        agreements = {n: agreement(nlp.get_pipe(n), before, after) for n in compressed}
-        _print_components(found, agreements)
+        agreements, differences = {}, {}
+        for name in compressed:
+            pipes = nlp.get_pipe(name), new.get_pipe(name)
+            agreements[name] = agreement(pipes[0], before, after)
+            differences[name] = largest_difference(pipes, before, after)
+        _print_components(found, agreements, differences)
         for name in compressed:
             pipe = nlp.get_pipe(name)
             if isinstance(pipe, RNNTranslator):
@@ -104,7 +110,9 @@ def _table(sizes: List[int], speeds: List["Speed"]) -> str:
 
 
 def _print_components(
-    found: Dict[str, "Compression"], agreements: Dict[str, Optional[float]]
+    found: Dict[str, "Compression"],
+    agreements: Dict[str, Optional[float]],
+    differences: Dict[str, Optional[float]],
 ) -> None:
     rows = [
         (
@@ -112,11 +120,12 @@ def _print_components(
             f"{found[name].weights / 1e6:.2f}",
             f"{found[name].graphs / 1e6:.2f}",
             "no predictions" if share is None else f"{share:.4f}",
+            "-" if differences[name] is None else f"{differences[name]:.1e}",
         )
         for name, share in agreements.items()
     ]
-    header = ("component", "MB of weights", "MB of graphs", "agreement")
-    aligns: Any = ("l", "r", "r", "r")
+    header = ("component", "MB of weights", "MB of graphs", "agreement", "difference")
+    aligns: Any = ("l", *"rrrr")
     print(table(rows, header=header, divider=True, aligns=aligns))
 
 

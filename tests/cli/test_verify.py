@@ -27,7 +27,7 @@ def test_a_sound_pipeline_is_described(tmp_path):
         "tag_acc 0.500",
         "gold.spacy",
         "2: FOOD, PERSON",
-        "Without checksums, as not of spacy-rnn: sentencizer",
+        "Without checksums: sentencizer, tokenizer, vocabulary, config",
         "As they were saved: rnn_tagger, rnn_ner",
     ):
         assert text in printed, text
