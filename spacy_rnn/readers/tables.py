@@ -151,7 +151,7 @@ def _advice_on_quotes(line: str, form: TableFormat) -> str:
         for other in (*DELIMITERS, " "):
             if f'"{other}' in line or f'{other}"' in line:
                 return f"If {other!r} separates the columns, set delimiter to it."
-    return "Double quotes within a quoted field; if quotes are text, set quotes to false."
+    return "Double quotes within a quoted field; if quotes are text, --no-quotes (quotes = false)."
 
 
 def _read_literal(path: Path, form: TableFormat, by_rule: bool) -> Iterator[Tuple[int, List[str]]]:

@@ -95,7 +95,7 @@ def _has_tabs(lines: Sequence[str]) -> bool:
 def _is_label(value: str, others: Sequence[str]) -> bool:
     """Return True if a value of the first row occurs below it, where values occur again: it is no
     name then."""
-    return value in others and len(set(others)) <= len(others) // 2
+    return bool(value) and value in others and len(set(others)) <= len(others) // 2
 
 
 def _has_header(rows: List[List[str]]) -> bool:
