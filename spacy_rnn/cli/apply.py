@@ -36,7 +36,7 @@ def apply_cli(
         Option(
             "--text-column",
             help="Column of a table (a number from 0 without a header) or key of JSON with the "
-            "texts",
+            "texts; OUTER.INNER for nested objects",
         ),
     ] = "text",
     delimiter: DelimiterOption = None,

@@ -7,6 +7,7 @@ from typing import Any, Iterator
 
 from ..readers.formats.conll import ENDINGS as CONLL
 from ..readers.formats.conllu import ENDINGS as CONLLU
+from ..readers.formats.json_objects import flatten
 from ..readers.tables import RULES, TableFormat, read_rows
 from ..text_files import UTF8, ending_of, read_json, read_lines
 
@@ -65,7 +66,7 @@ def _read_table(path: Path, column: str, form: TableFormat) -> Iterator[str]:
     first = next(rows, None)
     if first is None:
         raise ValueError(f"{path} is empty. Check the path.")
-    header = first[1]
+    header = [name.strip() for name in first[1]]
     if column in header:
         index = header.index(column)
     elif column.isdecimal() and int(column) < len(header):
@@ -83,11 +84,12 @@ def _read_table(path: Path, column: str, form: TableFormat) -> Iterator[str]:
 
 def _read_objects(path: Path, key: str, encoding: str) -> Iterator[str]:
     for where, value in read_json(path, encoding):
-        if not isinstance(value, dict) or key not in value:
-            raise _no_column(where, key, value if isinstance(value, dict) else ())
-        if not isinstance(value[key], str):
-            raise ValueError(f"{where} has {value[key]!r} as '{key}', which must be a string.")
-        yield value[key]
+        values = flatten(value) if isinstance(value, dict) else {}
+        if key not in values:
+            raise _no_column(where, key, values)
+        if not isinstance(values[key], str):
+            raise ValueError(f"{where} has {values[key]!r} as '{key}', which must be a string.")
+        yield values[key]
 
 
 def _no_column(where: str, column: str, found: Any) -> ValueError:

@@ -222,6 +222,16 @@ def test_tables_as_written_by_excel(models, tmp_path):
     assert '"œufs"' in run(*options, "--encoding", "cp1252", stdin=data)
 
 
+def test_names_with_spaces_and_nested_keys(models, tmp_path):
+    output = tmp_path / "out.jsonl"
+    (tmp_path / "in.csv").write_text("id, text\n1,a\n")
+    apply(models, "rnn_textcat", tmp_path / "in.csv", output)
+    (tmp_path / "in.jsonl").write_text('{"data": {"body": "b"}}\n')
+    texts = [json.loads(line)["text"] for line in read(output)]
+    apply(models, "rnn_textcat", tmp_path / "in.jsonl", output, "--text-column", "data.body")
+    assert [*texts, *(json.loads(line)["text"] for line in read(output))] == ["a", "b"]
+
+
 def test_a_full_disk_keeps_the_old_output(models, lines, tmp_path, monkeypatch):
     def to_disk(self, path):
         path.write_bytes(b"half")
