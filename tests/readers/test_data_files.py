@@ -302,7 +302,10 @@ def test_a_first_row_whose_label_occurs_again_is_no_header(tmp_path):
 @pytest.mark.parametrize("header, end", [("", ""), ("en\tfr\n", ""), ("", ".")])
 def test_repeated_pairs_are_no_classes(header, end, tmp_path):
     pairs = [("how are you", "comment allez vous"), ("thanks a lot", "merci beaucoup à vous")]
-    pairs += [("i do not know", "je ne sais pas"), ("what time is it", "quelle heure est il")]
+    pairs += [
+        ("where are they now", "où sont elles maintenant"),
+        ("what time is it", "quelle heure est il"),
+    ]
     path = tmp_path / "pairs.tsv"
     rows = "".join(f"{a}{end}\t{b}{end}\n" for a, b in pairs * 20)
     path.write_text(header + rows, encoding="utf8")
