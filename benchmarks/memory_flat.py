@@ -5,14 +5,21 @@ blocks of `nlp.memory_zone()` and without.
 it; `COMPONENT_memory_growth_no_zone` the same without zones, where spaCy keeps every new word, and
 `COMPONENT_bytes_per_word` what it then keeps for each.
 
-    python benchmarks/memory_flat.py [--quick] [--tokens N] [--only COMPONENT ...]
+With `--document-tokens N`, one document of N tokens is predicted instead, by encoders of one
+layer of 64 units. `COMPONENT_document_mb` is the most memory that this takes beside the document.
+
+    python benchmarks/memory_flat.py [--quick] [--tokens N | --document-tokens N]
+        [--only COMPONENT ...]
 
 Each measurement is done in a process of its own. With `--tokens 10_000_000` it takes hours.
 """
 
+import ctypes
 import random
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
 
@@ -21,22 +28,33 @@ import spacy
 from common import output_of, resident_bytes, show
 from latency import COMPONENTS, UPDATES, annotated
 from spacy.language import Language
+from spacy.tokens import Doc
+from thinc.api import Config
 
 from spacy_rnn.extensions import set_doc_extension
 
+#: what /proc/self/clear_refs takes to forget the most memory so far
+RESET_PEAK = "5"
 TOKENS, QUICK_TOKENS = 1_000_000, 20_000
 WORDS_IN_TEXT, TEXTS_IN_ZONE = 10, 200
 SAMPLES = 100
 N_LEARNED = 500
+#: distinct words of the long document
+N_WORDS = 20_000
+SMALL = {"hidden_size": 64, "depth": 1}
 
 
-def trained(factory: str) -> Language:
+def trained(factory: str, small: bool = False) -> Language:
     """A pipeline after a training too short to be of use."""
     set_doc_extension("regression")
     set_doc_extension("translation")
     gold = common.treebank("train", spacy.blank("en").vocab, N_LEARNED)
     learned = [annotated(doc) for doc in gold]
-    nlp = common.pipeline(learned, factory, **COMPONENTS[factory])
+    settings = COMPONENTS[factory]
+    if small:
+        config = Config(Language.get_factory_meta(factory).default_config["model"])
+        settings = {**settings, "model": config.merge({"encoder": SMALL})}
+    nlp = common.pipeline(learned, factory, **settings)
     batches = common.padded_batches(common.examples(learned, nlp.vocab))[:UPDATES]
     docs = [[eg.reference for eg in batch] for batch in batches]
     common.training(nlp, docs, common.adamw(), common.DROPOUT)()
@@ -83,13 +101,51 @@ def measure(factory: str, n_tokens: int, zones: bool) -> dict[str, Any]:
     return {"growth": growth(found), "bytes": round(kept, 1), "start_mb": found[0] / 1e6}
 
 
+def of_document(factory: str, n_tokens: int) -> dict[str, Any]:
+    """The megabytes that a long document takes beside itself, and the seconds."""
+    nlp = trained(factory, small=True)
+    rng = random.Random(0)
+    words = ["".join(rng.choices(ascii_lowercase, k=8)) for _ in range(N_WORDS)]
+    doc = Doc(nlp.vocab, rng.choices(words, k=n_tokens))
+    # Whatever is made by the first prediction is there before.
+    nlp(Doc(nlp.vocab, words[:10]))
+    # What training has freed would hide what the document takes.
+    ctypes.CDLL(None).malloc_trim(0)
+    before, start = resident_bytes(), common.clock()
+    Path("/proc/self/clear_refs").write_text(RESET_PEAK)
+    nlp(doc)
+    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert peak is not None
+    return {
+        "mb": round((int(peak[1]) * 1024 - before) / 1e6, 1),
+        "seconds": round(common.clock() - start, 1),
+    }
+
+
+def of_documents(factories: Sequence[str], n_tokens: int) -> dict[str, Any]:
+    """`of_document` of each component."""
+    command = [__file__, "--document-tokens", n_tokens, "--side", "document", "--only"]
+    found = {factory: output_of([*command, factory]) for factory in factories}
+    rows = [[factory, of["mb"], of["seconds"]] for factory, of in found.items()]
+    show(f"A document of {n_tokens:,} tokens", ["component", "MB beside it", "CPU seconds"], rows)
+    return {f"{factory}_document_mb": of["mb"] for factory, of in found.items()}
+
+
 def main() -> None:
     parser = common.parser(__doc__)
     parser.add_argument("--tokens", type=int, help=f"{TOKENS:,} by default")
     parser.add_argument("--only", nargs="+", choices=COMPONENTS, default=list(COMPONENTS))
-    parser.add_argument("--side", choices=("zone", "no_zone"), help="one measurement, of one")
+    parser.add_argument("--document-tokens", type=int, help="one document of so many instead")
+    sides = ("zone", "no_zone", "document")
+    parser.add_argument("--side", choices=sides, help="one measurement, of one")
     options = parser.parse_args()
     common.one_thread()
+    if options.side == "document":
+        common.finish(of_document(options.only[0], options.document_tokens))
+        return
+    if options.document_tokens:
+        common.finish(of_documents(options.only, options.document_tokens))
+        return
     n_tokens = options.tokens or (QUICK_TOKENS if options.quick else TOKENS)
     if options.side:
         common.finish(measure(options.only[0], n_tokens, options.side == "zone"))

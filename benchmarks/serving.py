@@ -3,22 +3,26 @@ machine that sends the sentences of UD English EWT test, one in each request. Th
 `rnn_tagger` with configs/tagger_small.cfg after a short training.
 
 * Throughput and latency (p50, p95, p99) of 1 to 64 clients that wait for each answer.
-* Requests at regular times at 70 % of the highest throughput: `p99_over_p50`.
-* Requests at regular times at 150 % of it, for minutes: `memory_growth`, the most memory after the
-  first tenth of the time over the most in it; `refused`, the share of requests that get status 429;
-  and `accepted_share`, the texts answered per second over the highest throughput.
+* Then rounds of the clients with the highest throughput, which is the peak of the round, of
+  requests at regular times at 70 % of it, and of such at 150 %: other programs on the machine slow
+  all three alike. `p99_over_p50` is of 70 %, `accepted_share` the texts answered per second at
+  150 % over the peak, `refused` the share of requests at 150 % that get status 429. The figures are
+  medians over the rounds.
+* `memory_growth` is the most memory after the first tenth of the rounds over the most in it.
 
 `wrong_answers` counts answers that differ from those of `nlp.pipe` offline, `requests_lost` those
-without an answer of status 200 or 429, over all parts.
+without an answer of status 200 or 429, over all parts. A tag is right if its probability is that of
+the best but for `ROUNDING`: probabilities depend on the batch by so much, and where two tags tie,
+either may come out. `near_ties` is the number of tokens with several right tags.
 
     python benchmarks/serving.py [--quick] [--minutes N]
 """
 
 import asyncio
 import json
-import math
 import random
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -42,10 +46,12 @@ CONCURRENCY = (1, 2, 4, 8, 16, 32, 64)
 UPDATES = 40
 #: connections for requests at regular times: more than texts that may wait in the server
 CONNECTIONS, QUEUE = 512, 200
-#: seconds of each measurement, and minutes of overload
+LATE = 0.1
+#: seconds of each measurement, and minutes of overload in all
 FULL, QUICK = (10.0, 10.0), (1.5, 0.1)
-SAMPLES = 100
-TOLERANCE = 1e-4
+SAMPLES_PER_ROUND = 10
+#: twice the most by which a probability depends on the batch
+ROUNDING = 2e-5
 
 
 @dataclass
@@ -83,18 +89,20 @@ class Client:
         start = time.perf_counter() if since is None else since
         try:
             status, body = await self.request(json.dumps({"texts": [text]}).encode())
-        except (OSError, asyncio.IncompleteReadError):
+        except (OSError, asyncio.IncompleteReadError) as error:
             self.outcome.lost += 1
+            print(f"lost: {error!r}", flush=True)
             return
         self.outcome.statuses[status] += 1
         if status == 200:
             self.outcome.seconds.append(time.perf_counter() - start)
-            expected = {"results": [self.expected[text]]}
-            if not same(json.loads(body), expected):
+            (found,) = json.loads(body)["results"]
+            if not is_right(found, self.expected[text]):
                 self.outcome.wrong += 1
-                print(f"wrong answer: {body.decode()} for {json.dumps(expected)}", flush=True)
+                print(f"wrong answer: {found} for {self.expected[text]}", flush=True)
         elif status != 429:
             self.outcome.lost += 1
+            print(f"lost: {status} {body.decode()}", flush=True)
 
     async def request(self, body: bytes) -> tuple[int, bytes]:
         connection = self.idle.pop() if self.idle else await asyncio.open_connection(*self.address)
@@ -130,13 +138,15 @@ class Client:
 
     async def open_loop(self, rate: float, seconds: float) -> Outcome:
         """Texts at regular times. The seconds of an answer count from the time when the text was
-        due, whether it was sent by then or not."""
+        due, whether it was sent by then or not. Texts for which there is no connection for `LATE`
+        seconds are left out: sent later, they would make another load than that asked for."""
         start = time.perf_counter()
         number = 0
 
         async def run() -> None:
             nonlocal number
             while number < rate * seconds:
+                number = max(number, int(rate * (time.perf_counter() - start - LATE)))
                 due = start + number / rate
                 number += 1
                 await asyncio.sleep(max(0.0, due - time.perf_counter()))
@@ -147,15 +157,27 @@ class Client:
         return outcome
 
 
-def same(found: Any, expected: Any) -> bool:
-    """Whether two values of JSON are equal, numbers up to rounding."""
-    if isinstance(found, dict):
-        return found.keys() == expected.keys() and all(same(found[k], expected[k]) for k in found)
-    if isinstance(found, list):
-        return len(found) == len(expected) and all(map(same, found, expected))
-    if isinstance(found, float):
-        return math.isclose(found, expected, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
-    return found == expected
+def right_answers(nlp: Language, texts: Sequence[str]) -> dict[str, Any]:
+    """The answer to each text as JSON has it, with the set of right tags of each token."""
+    docs = list(nlp.pipe(texts))
+    tagger: Any = nlp.get_pipe("rnn_tagger")
+    labels = np.array(tagger.labels_of("tag"))
+    found = {}
+    answers = zip(docs, as_json(docs, predictions_of(nlp)), strict=True)
+    for (doc, line), predicted in zip(answers, tagger.predict_probabilities(docs), strict=True):
+        p = predicted["tag"]
+        right = p >= p.max(axis=1, keepdims=True) - ROUNDING
+        found[doc.text] = {**json.loads(line), "tags": [{*labels[tags]} for tags in right]}
+    return found
+
+
+def is_right(found: Any, expected: Any) -> bool:
+    """Whether an answer is one of those that are right."""
+    if found.keys() != expected.keys() or len(found["tags"]) != len(expected["tags"]):
+        return False
+    tags = zip(found["tags"], expected["tags"], strict=True)
+    rest = (found[key] == expected[key] for key in found if key != "tags")
+    return all(tag in right for tag, right in tags) and all(rest)
 
 
 def trained(limit: int | None) -> tuple[Language, list[str]]:
@@ -194,37 +216,49 @@ def server(nlp: Language) -> Iterator[tuple[subprocess.Popen, tuple[str, int]]]:
 
 async def sample_memory(pid: int, seconds: float, found: list[int]) -> None:
     """Measure the memory of a process at regular times."""
-    for _ in range(SAMPLES):
-        await asyncio.sleep(seconds / SAMPLES)
+    for _ in range(SAMPLES_PER_ROUND):
+        await asyncio.sleep(seconds / SAMPLES_PER_ROUND)
         found.append(common.resident_bytes(pid))
+
+
+def row(load: str, outcomes: Sequence[Outcome]) -> list[Any]:
+    """Medians of outcomes under one load."""
+    percentiles = ([o.milliseconds(p) for o in outcomes] for p in (50, 95, 99))
+    throughput = statistics.median(o.throughput for o in outcomes)
+    return [load, throughput, *map(statistics.median, percentiles)]
 
 
 async def measure(process: Any, client: Client, seconds: float, minutes: float) -> dict[str, Any]:
     await client.closed_loop(8, seconds)
     loads = {n: await client.closed_loop(n, seconds) for n in CONCURRENCY}
-    rows = [
-        [f"{n} clients", o.throughput, *(o.milliseconds(p) for p in (50, 95, 99))]
-        for n, o in loads.items()
-    ]
-    peak = max(outcome.throughput for outcome in loads.values())
-    normal = await client.open_loop(0.7 * peak, 2 * seconds)
-    rows.append(["70 % of the peak", normal.throughput, *map(normal.milliseconds, (50, 95, 99))])
+    best = max(loads, key=lambda n: loads[n].throughput)
+    peaks, normal, over = [], [], []
     memory: list[int] = []
-    over, _ = await asyncio.gather(
-        client.open_loop(1.5 * peak, 60 * minutes), sample_memory(process.pid, 60 * minutes, memory)
-    )
-    rows.append(["150 % of the peak", over.throughput, *map(over.milliseconds, (50, 95, 99))])
+    for _ in range(max(2, round(60 * minutes / seconds))):
+        peaks.append(await client.closed_loop(best, seconds / 2))
+        peak = peaks[-1].throughput
+        normal.append(await client.open_loop(0.7 * peak, seconds / 2))
+        sampling = sample_memory(process.pid, seconds, memory)
+        outcome, _ = await asyncio.gather(client.open_loop(1.5 * peak, seconds), sampling)
+        over.append(outcome)
+    rows = [row(f"{n} clients", [outcome]) for n, outcome in loads.items()]
+    rows.append(row(f"{best} clients, the peak", peaks))
+    rows += [row("70 % of the peak", normal), row("150 % of the peak", over)]
     show("Requests of one text", ["load", "texts/s", "p50 ms", "p95 ms", "p99 ms"], rows)
-    outcomes: Sequence[Outcome] = [*loads.values(), normal, over]
-    tenth = SAMPLES // 10
+    outcomes: Sequence[Outcome] = [*loads.values(), *peaks, *normal, *over]
+    tenth = max(1, len(memory) // 10)
+    tails = [o.milliseconds(99) / o.milliseconds(50) for o in normal]
+    shares = [o.throughput / p.throughput for o, p in zip(over, peaks, strict=True)]
+    refused = [o.statuses[429] / max(sum(o.statuses.values()), 1) for o in over]
     return {
-        "texts_per_second": round(peak, 1),
+        "texts_per_second": round(statistics.median(o.throughput for o in peaks), 1),
         "p50_ms": loads[1].milliseconds(50),
         "p99_ms": loads[1].milliseconds(99),
-        "p99_over_p50": round(normal.milliseconds(99) / normal.milliseconds(50), 2),
+        "p99_over_p50": round(statistics.median(tails), 2),
         "memory_growth": round(max(memory[tenth:]) / max(memory[:tenth]), 3),
-        "refused": round(over.statuses[429] / max(sum(over.statuses.values()), 1), 3),
-        "accepted_share": round(over.throughput / peak, 3),
+        "refused": round(statistics.median(refused), 3),
+        "accepted_share": round(statistics.median(shares), 3),
+        "near_ties": sum(len(tags) > 1 for a in client.expected.values() for tags in a["tags"]),
         "wrong_answers": sum(outcome.wrong for outcome in outcomes),
         "requests_lost": sum(outcome.lost for outcome in outcomes),
     }
@@ -232,15 +266,13 @@ async def measure(process: Any, client: Client, seconds: float, minutes: float) 
 
 def main() -> None:
     parser = common.parser(__doc__)
-    parser.add_argument("--minutes", type=float, help="of overload; 10 by default")
+    parser.add_argument("--minutes", type=float, help="of overload in all; 10 by default")
     options = parser.parse_args()
     common.one_thread()
     seconds, minutes = QUICK if options.quick else FULL
     nlp, texts = trained(1000 if options.quick else None)
-    lines = as_json(nlp.pipe(texts), predictions_of(nlp))
-    expected = {text: json.loads(line) for text, line in zip(texts, lines, strict=True)}
     with server(nlp) as (process, address):
-        client = Client(address, expected)
+        client = Client(address, right_answers(nlp, texts))
         minutes = minutes if options.minutes is None else options.minutes
         result = asyncio.run(measure(process, client, seconds, minutes))
     common.finish(result)

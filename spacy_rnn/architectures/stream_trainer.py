@@ -12,6 +12,7 @@ from .. import nn
 from ..config.units import encode_for_training
 from ..features.streams import BACKWARD, BPTTStreams, BPTTWindow
 from ..optional import torch
+from ..runtime import distributed
 from ..runtime.shim import architecture_of, shim_of
 from .language_model import (
     InT,
@@ -31,8 +32,12 @@ class StreamTrainer:
     """Computes the losses of a language model on parallel streams of documents, and holds the state
     of a training between two updates: the streams and the networks' states on them.
 
+    Where several processes train together, each of them gets all documents and lays out the streams
+    of all processes in the same way, but reads only its own.
+
     model (Model): The model.
-    n_streams, bptt_length, carry_state: See `BPTTStreams`.
+    n_streams (int): The number of streams of each process.
+    bptt_length, carry_state: See `BPTTStreams`.
     random_bptt_length (bool): Sample the lengths of windows.
     """
 
@@ -45,19 +50,21 @@ class StreamTrainer:
         random_bptt_length: bool,
     ):
         self._device = shim_of(model).device
+        group = distributed.group()
+        self._own_rows = group.rank * n_streams, (group.rank + 1) * n_streams
         # spaCy seeds numpy's generator. All directions sample the same lengths.
         seed = np.random.randint(1 << 31)
         #: the documents that are still to be read, by direction
         self.streams = {
             name: BPTTStreams(
-                n_streams,
+                n_streams * group.size,
                 bptt_length,
                 carry_state,
                 np.random.default_rng(seed) if random_bptt_length else None,
             )
             for name in architecture_of(model, LanguageModelArchitecture).directions
         }
-        #: the states after the last window, by direction
+        #: the states of this process' streams after the last window, by direction
         self.states: Dict[str, Tensor] = {}
 
     def begin_updates(
@@ -85,8 +92,9 @@ class StreamTrainer:
                 streams.push(units[::-1] if name == BACKWARD else units, condition)
         directions = [streams.windows() for streams in self.streams.values()]
         for windows in zip(*directions, strict=True):
-            by_name = dict(zip(self.streams, windows, strict=True))
-            n_units = sum(len(window.targets) for window in windows)
+            own = [window.rows(*self._own_rows) for window in windows]
+            by_name = dict(zip(self.streams, own, strict=True))
+            n_units = sum(len(window.targets) for window in own)
             with shim.training(model.attrs["dropout_rate"]) as module:
                 loss = self._loss(architecture, by_name, module)
             yield shim.begin_update(loss, n_units)

@@ -14,7 +14,7 @@ from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from spacy.util import load_model, logger
 from typer.core import TyperGroup
-from wasabi import msg
+from wasabi import Printer, msg
 
 from .. import display
 from ..atomic import replace_file
@@ -89,17 +89,19 @@ def gpu_option() -> Any:
 def fail(message: str) -> NoReturn:
     """Print an error message to standard error, and exit without a traceback."""
     with redirect_stdout(sys.stderr):
-        msg.fail(message)
+        # Not `msg`, which all processes of a training but the first one silence.
+        Printer().fail(message)
     raise typer.Exit(1)
 
 
-def use_gpu(gpu_id: int) -> None:
+def use_gpu(gpu_id: int, silent: Optional[bool] = None) -> None:
     """Compute on a GPU, or exit with an error if that is not possible.
 
     gpu_id (int): The GPU; -1 for the CPU.
+    silent (Optional[bool]): Do not print what is used; None to print GPUs only.
     """
     try:
-        setup_gpu(gpu_id, silent=gpu_id < 0)
+        setup_gpu(gpu_id, silent=gpu_id < 0 if silent is None else silent)
     except (RuntimeError, ValueError) as error:
         fail(
             f"GPU {gpu_id} cannot be used: {error}. Leave out --gpu-id to use the CPU. A GPU needs "

@@ -51,7 +51,7 @@ def serve_cli(
     """
     from ..serve.app import Settings
     from ..serve.requests import Limits
-    from ..serve.server import open_socket, serve
+    from ..serve.server import StartError, open_socket, serve
 
     if workers > 1 and gpu_id >= 0:
         fail("A GPU cannot be used by forked processes. Leave out --workers.")
@@ -67,5 +67,5 @@ def serve_cli(
         # Forked processes would print it again.
         sys.stdout.flush()
         serve(nlp, listener, settings, workers)
-    except (ImportError, OSError, ValueError) as error:
+    except (ImportError, OSError, StartError, ValueError) as error:
         fail(str(error))

@@ -47,35 +47,43 @@ def train_cli(
     A training that was killed goes on from its last checkpoint with the same command and --resume,
     and ends with the same models as if it had not stopped. Ctrl-C and SIGTERM write a checkpoint
     and end the training. The model folders are replaced as a whole, so that they are complete at
-    any time. Settings of the config can be overridden as for 'spacy train'.
+    any time. Settings of the config can be overridden as for 'spacy train'. Started by torchrun,
+    several processes train together, with --gpu-id on a GPU each.
     """
+    from ..runtime.distributed import group, process_group
     from ..training.loop import train
 
     if verbose:
         logger.setLevel(logging.DEBUG)
     overrides = parse_config_overrides(ctx.args)
     import_code(code)
-    if output is None:
-        if resume or checkpoint_every is not None:
-            fail("Checkpoints need a folder: set --output.")
-        msg.info("No output directory provided")
-    else:
-        output.mkdir(parents=True, exist_ok=True)
-        msg.info(f"Saving to output directory: {output}")
-    use_gpu(gpu_id)
-    with show_validation_error(config_path):
-        config = load_config(config_path, overrides=overrides, interpolate=False)
-    msg.divider("Initializing pipeline")
-    with show_validation_error(config_path, hint_fill=False):
-        nlp = init_nlp(config, use_gpu=gpu_id)
-    msg.good("Initialized pipeline")
-    msg.divider("Training pipeline")
-    train(
-        nlp,
-        output,
-        checkpoint_every=checkpoint_every,
-        resume=resume,
-        use_gpu=gpu_id,
-        stdout=sys.stdout,
-        stderr=sys.stderr,
-    )
+    with process_group(gpu_id) as gpu_id:
+        if group().rank > 0:
+            # The first process speaks for all.
+            msg.no_print = True
+            for quiet in (logger, logging.getLogger("spacy_rnn")):
+                quiet.setLevel(logging.ERROR)
+        if output is None:
+            if resume or checkpoint_every is not None:
+                fail("Checkpoints need a folder: set --output.")
+            msg.info("No output directory provided")
+        else:
+            output.mkdir(parents=True, exist_ok=True)
+            msg.info(f"Saving to output directory: {output}")
+        use_gpu(gpu_id, silent=group().rank > 0)
+        with show_validation_error(config_path):
+            config = load_config(config_path, overrides=overrides, interpolate=False)
+        msg.divider("Initializing pipeline")
+        with show_validation_error(config_path, hint_fill=False):
+            nlp = init_nlp(config, use_gpu=gpu_id)
+        msg.good("Initialized pipeline")
+        msg.divider("Training pipeline")
+        train(
+            nlp,
+            output,
+            checkpoint_every=checkpoint_every,
+            resume=resume,
+            use_gpu=gpu_id,
+            stdout=sys.stdout,
+            stderr=sys.stderr,
+        )

@@ -35,6 +35,17 @@ class BPTTWindow(NamedTuple):
     resets: np.ndarray
     conditions: Optional[np.ndarray]
 
+    def rows(self, start: int, stop: int) -> BPTTWindow:
+        """Return the part of some streams, from `start` to before `stop`."""
+        before, up_to = (int(self.lengths[:row].sum()) for row in (start, stop))
+        return BPTTWindow(
+            self.lengths[start:stop],
+            self.inputs[before:up_to],
+            self.targets[before:up_to],
+            self.resets[start:stop],
+            None if self.conditions is None else self.conditions[start:stop],
+        )
+
 
 class _Document(NamedTuple):
     units: np.ndarray

@@ -248,7 +248,9 @@ def viterbi(potentials: Potentials, emissions: Tensor, lengths: Tensor) -> Tenso
             reached.sub_(_top(reached))
     tags = torch.empty(best.shape[1], dtype=torch.int64, device=best.device)
     ahead, n_continuing = tags[:0], 0
-    for t, n in reversed(list(enumerate(steps.active))):
+    # Not a list of pairs: for a long sequence it would be larger than all tensors.
+    for t in reversed(range(len(steps.active))):
+        n = steps.active[t]
         found, chosen = steps.at(best, t, n), steps.at(tags, t, n)
         if n_continuing:
             onward = transitions.index_select(1, ahead)
@@ -293,7 +295,8 @@ def n_best(
     scores[steps.rows] = (found + steps.total(_wide(scale))).T
     places = torch.empty((n, x.shape[1]), dtype=torch.int64, device=x.device)
     n_continuing = 0
-    for t, m in reversed(list(enumerate(steps.active))):
+    for t in reversed(range(len(steps.active))):
+        m = steps.active[t]
         chosen = steps.at(places, t, m)
         if n_continuing:
             back = steps.at(came_from, t + 1, n_continuing).flatten(0, 1)

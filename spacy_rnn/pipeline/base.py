@@ -70,6 +70,9 @@ class RNNPipe(StoredPipe):
     **state: Initial values of what belongs to the weights.
     """
 
+    #: True if a component takes its share of a batch that several processes train on by itself;
+    #: otherwise each process gives it other examples of the batch
+    reads_whole_batches = False
     #: True after training has warned of examples without annotation
     _warned_of_missing = False
     #: True after the first update

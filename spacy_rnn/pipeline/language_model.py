@@ -47,7 +47,7 @@ DEFAULT_MODEL = Config().from_str(
 class LanguageModelSettings(EngineSettings):
     """Settings of "rnn_lm".
 
-    streams (int): How many documents are read at once in training.
+    streams (int): How many documents are read at once in training, by each process.
     bptt_length (int): Units of each after which the gradient is truncated (truncated
         back-propagation through time, BPTT).
     random_bptt_length (bool): Sample the length of each window around `bptt_length`.
@@ -128,6 +128,8 @@ class RNNLanguageModel(RNNPipe):
     """
 
     PERSISTED_CFG = ("labels", "condition_size")
+    # The streams of all processes grow by all documents, so that their lengths are even.
+    reads_whole_batches = True
 
     @with_fields_of(LanguageModelSettings)
     def __init__(

@@ -20,6 +20,7 @@ from .. import nn
 from ..forks import computing
 from ..onnx.session import COMPRESS_AGAIN
 from ..optional import torch
+from . import distributed
 from .engine import USE_ORIGINAL, Engine
 from .optimizer import AdamW, forget_resized, new_id, parameter_key
 from .process import prepare_process
@@ -247,14 +248,17 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         return self.mixed_precision == "fp16" and self.device.type == "cuda"
 
     def finish_update(self, optimizer: Optimizer) -> None:
-        """Take one step by the gradient of the mean loss, clipped as a whole.
+        """Take one step by the gradient of the mean loss, over all processes that train together,
+        clipped as a whole.
 
         optimizer (Optimizer): The optimizer.
         RAISES (ValueError): If the gradient was not finite in as many steps in a row as the
             optimizer allows to skip. The weights are then the last good ones.
         """
-        parameters = [p for p in self.module.parameters() if p.grad is not None]
-        divisor = max(self.n_items, 1.0) * self.scale
+        trained = [p for p in self.module.parameters() if p.requires_grad]
+        n_items = distributed.sum_gradients(trained, self.n_items)
+        parameters = [p for p in trained if p.grad is not None]
+        divisor = max(n_items, 1.0) * self.scale
         self.n_items = 0.0
         self.gradient_norm = None
         if not parameters:

@@ -122,6 +122,8 @@ class _Service:
         not."""
         start = time.monotonic()
         try:
+            # Before the body is read: under overload, what a refusal costs is lost for answers.
+            self._batches.check_room(1)
             results = await asyncio.wait_for(self._results(name, request), self._settings.timeout)
             response = _response(200, f'{{"results": [{", ".join(results)}]}}')
         except BadRequest as error:

@@ -97,6 +97,15 @@ class Batches:
         """True if another text may wait."""
         return len(self._queue) < self._capacity
 
+    def check_room(self, n_texts: int) -> None:
+        """Check that texts may wait.
+
+        n_texts (int): The number of texts.
+        RAISES (QueueFull): If too many are waiting.
+        """
+        if len(self._queue) + n_texts > self._capacity:
+            raise QueueFull(self._seconds_to_drain())
+
     async def submit(self, name: str, texts: Sequence[str]) -> List[str]:
         """Wait for the answers to texts. Texts of a request that is canceled leave the queue.
 
@@ -111,8 +120,7 @@ class Batches:
         now = time.monotonic()
         items = [_Item(name, text, i, request, now) for i, text in enumerate(texts)]
         with self._changed:
-            if len(self._queue) + len(items) > self._capacity:
-                raise QueueFull(self._seconds_to_drain())
+            self.check_room(len(items))
             self._queue.extend(items)
             self._metrics.queue_texts.set(len(self._queue))
             self._changed.notify()

@@ -1,5 +1,6 @@
 """Processes that serve a pipeline."""
 
+import gc
 import math
 import multiprocessing
 import os
@@ -11,7 +12,7 @@ import threading
 import time
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, Dict
+from typing import Any, Dict, List, Optional, Tuple
 
 from spacy.language import Language
 from thinc.compat import has_torch
@@ -30,6 +31,8 @@ GRACE = 5
 #: the least seconds between two starts of a process, so that one that cannot start does not keep
 #: the computer busy
 PAUSE = 1.0
+#: processes in a row that end before they serve, after which the others end, too
+MAX_FAILURES = 3
 
 
 def open_socket(host: str, port: int) -> socket.socket:
@@ -58,14 +61,17 @@ def serve(nlp: Language, listener: socket.socket, settings: Settings, workers: i
     workers (int): The number of processes. They are forked, and share the memory of the pipeline.
     RAISES (ImportError): If a library is not installed.
     RAISES (ValueError): If there are to be several processes, and the system cannot fork.
+    RAISES (StartError): If the service cannot start. The log says why.
     """
     with optional_import("uvicorn", "The service"):
         import uvicorn  # noqa: F401
     if has_torch:
         torch.set_num_threads(1)
+    # Otherwise full collections look at all objects of the pipeline, while all requests wait.
+    gc.freeze()
     if workers == 1:
         _exit_on_signals()
-        _serve_here(nlp, listener, settings)
+        _serve_here(nlp, listener, settings, threading.Event())
         return
     if not hasattr(os, "fork"):
         raise ValueError("This system cannot fork processes. Use one worker.")
@@ -82,8 +88,21 @@ def _exit_on_signals() -> None:
         signal.signal(number, lambda *_: sys.exit(0))
 
 
-def _serve_here(nlp: Language, listener: socket.socket, settings: Settings) -> None:
+def _serve_here(
+    nlp: Language, listener: socket.socket, settings: Settings, started: threading.Event
+) -> None:
+    """Serve in this process.
+
+    nlp, listener, settings: see `serve`.
+    started (Event): Set when requests are answered.
+    """
     import uvicorn
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: Optional[List[socket.socket]] = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                started.set()
 
     config = uvicorn.Config(
         make_app(nlp, settings),
@@ -93,11 +112,23 @@ def _serve_here(nlp: Language, listener: socket.socket, settings: Settings) -> N
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=math.ceil(settings.timeout) + GRACE,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    try:
+        Server(config).run(sockets=[listener])
+    except SystemExit:
+        # If the start failed: some versions of uvicorn return instead.
+        if started.is_set():
+            raise
+    if not started.is_set():
+        raise StartError("The service cannot start. The error is in the log above.")
+
+
+class StartError(Exception):
+    """The service cannot start."""
 
 
 class _Workers:
-    """Forked processes that serve the same socket. One that ends by itself is replaced.
+    """Forked processes that serve the same socket. One that ends by itself is replaced, unless
+    several in a row have not come so far as to serve.
 
     nlp, listener, settings: see `serve`.
     """
@@ -106,8 +137,8 @@ class _Workers:
         self._nlp = nlp
         self._listener = listener
         self._settings = settings
-        #: the processes with the times when they were started
-        self._processes: Dict[BaseProcess, float] = {}
+        #: the processes with the times when they were started, and whether they have served
+        self._processes: Dict[BaseProcess, Tuple[float, threading.Event]] = {}
         self._ending = False
         # Closed when this process ends, in whatever way.
         self._parent_alive, self._alive = multiprocessing.Pipe(duplex=False)
@@ -120,23 +151,35 @@ class _Workers:
             signal.signal(number, self._end)
         for _ in range(workers):
             self._start()
+        failures = 0
         while self._processes:
             wait([process.sentinel for process in self._processes])
             for process in [each for each in self._processes if not each.is_alive()]:
-                started = self._processes.pop(process)
+                forked, started = self._processes.pop(process)
                 shared.mark_process_dead(process.pid)
-                if not self._ending:
-                    time.sleep(max(0.0, started + PAUSE - time.monotonic()))
+                if self._ending:
+                    continue
+                failures = 0 if started.is_set() else failures + 1
+                if failures == MAX_FAILURES:
+                    self._end()
+                else:
+                    time.sleep(max(0.0, forked + PAUSE - time.monotonic()))
                     self._start()
+        if failures == MAX_FAILURES:
+            raise StartError(
+                f"{failures} processes in a row could not start. The error is in the log above."
+            )
 
     def _start(self) -> None:
         # A signal while the process is not in the dict yet would not be passed on to it.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             if not self._ending:
-                process = multiprocessing.get_context("fork").Process(target=self._serve)
+                forking = multiprocessing.get_context("fork")
+                started: Any = forking.Event()
+                process = forking.Process(target=self._serve, args=(started,))
                 process.start()
-                self._processes[process] = time.monotonic()
+                self._processes[process] = time.monotonic(), started
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
@@ -145,7 +188,7 @@ class _Workers:
         for process in self._processes:
             process.terminate()
 
-    def _serve(self) -> None:
+    def _serve(self, started: threading.Event) -> None:
         """Serve, in a forked process."""
         # A terminal sends Ctrl-C to all processes of a group; this one gets SIGTERM instead.
         os.setpgid(0, 0)
@@ -153,7 +196,7 @@ class _Workers:
         threading.Thread(target=_end_with_parent, args=(self._parent_alive,), daemon=True).start()
         _exit_on_signals()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        _serve_here(self._nlp, self._listener, self._settings)
+        _serve_here(self._nlp, self._listener, self._settings, started)
 
 
 def _end_with_parent(parent_alive: Connection) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 import srsly
 from safetensors import SafetensorError
@@ -17,6 +17,7 @@ from thinc.api import Config, Optimizer
 from ..atomic import replace_folder
 from ..checksums import checksum
 from ..pipeline.base import RNNPipe
+from ..runtime.distributed import group
 from .optimizer_state import get_optimizer_state, set_optimizer_state
 from .random_state import get_random_state, set_random_state
 
@@ -52,13 +53,29 @@ class Progress:
     corpora: Dict[str, str] = field(default_factory=dict)
 
 
-def save_checkpoint(output: Path, nlp: Language, optimizer: Optimizer, progress: Progress) -> None:
+def get_process_state(nlp: Language, progress: Progress) -> Dict[str, Any]:
+    """Get what differs between processes that train together, between two steps.
+
+    nlp (Language): The pipeline.
+    progress (Progress): How far the training has come.
+    RETURNS (Dict[str, Any]): The state of this process, as data for msgpack.
+    """
+    return {
+        "progress": asdict(progress),
+        "components": {name: pipe.get_training_state() for name, pipe in _pipes(nlp)},
+        "random": get_random_state(),
+    }
+
+
+def save_checkpoint(
+    output: Path, nlp: Language, optimizer: Optimizer, processes: List[Dict[str, Any]]
+) -> None:
     """Write the checkpoint of a training, between two steps. It takes the place of the last one.
 
     output (Path): The output folder of the training.
     nlp (Language): The pipeline.
     optimizer (Optimizer): The optimizer.
-    progress (Progress): How far the training has come.
+    processes (List[Dict[str, Any]]): The `get_process_state` of each process.
     """
     tensors, numbers = get_optimizer_state(nlp, optimizer)
     data = save(tensors)
@@ -66,10 +83,8 @@ def save_checkpoint(output: Path, nlp: Language, optimizer: Optimizer, progress:
         "format": FORMAT,
         "checksum": checksum([data]),
         "config": nlp.config.to_str(interpolate=False),
-        "progress": asdict(progress),
         "optimizer": numbers,
-        "components": {name: pipe.get_training_state() for name, pipe in _pipes(nlp)},
-        "random": get_random_state(),
+        "processes": processes,
     }
     with replace_folder(output / FOLDER) as folder:
         nlp.to_disk(folder / _PIPELINE, exclude=EXCLUDED)
@@ -101,7 +116,8 @@ def load_checkpoint(
     optimizer (Optimizer): An optimizer with the same settings, not used yet.
     corpora (Mapping[str, str]): The checksums of the corpora.
     RETURNS (Optional[Progress]): How far the training had come; None if there is no checkpoint.
-    RAISES (ValueError): If the checkpoint is damaged, or one of another config or other data.
+    RAISES (ValueError): If the checkpoint is damaged, or one of another config, other data or
+        another number of processes.
     """
     folder = output / FOLDER
     if not folder.exists():
@@ -124,13 +140,22 @@ def load_checkpoint(
             f"--upgrade spacy-rnn"
         )
     _check_config(nlp.config, Config().from_str(state["config"], interpolate=False))
-    progress = Progress(**state["progress"])
+    (rank, size), n_saved = group(), len(state["processes"])
+    if n_saved != size:
+        raise ValueError(
+            f"The checkpoint is one of {n_saved} processes, but there are {size} now. Go on with "
+            f"torchrun and {n_saved} processes"
+            + ", or without torchrun" * (n_saved == 1)
+            + ", or train without --resume."
+        )
+    own = state["processes"][rank]
+    progress = Progress(**own["progress"])
     _check_corpora(corpora, progress.corpora)
     nlp.from_disk(folder / _PIPELINE, exclude=EXCLUDED)
     set_optimizer_state(nlp, optimizer, tensors, state["optimizer"])
     for name, pipe in _pipes(nlp):
-        pipe.set_training_state(state["components"][name])
-    set_random_state(state["random"])
+        pipe.set_training_state(own["components"][name])
+    set_random_state(own["random"])
     progress.results = [(score, step) for score, step in progress.results]
     return progress
 

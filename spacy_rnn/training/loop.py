@@ -1,13 +1,15 @@
 """spaCy's training loop with checkpoints.
 
 The steps, evaluations, logs and models are those of `spacy.training.loop.train`. In addition, a
-checkpoint is written from time to time, from which a training goes on as if it had not stopped, and
-models are replaced as a whole.
+checkpoint is written from time to time, from which a training goes on as if it had not stopped,
+models are replaced as a whole, and several processes can train together.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
+import secrets
 import shutil
 import sys
 from contextvars import ContextVar
@@ -19,7 +21,6 @@ from typing import IO, Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining
-from spacy.training import Example
 from spacy.training.loop import (
     DIR_MODEL_BEST,
     DIR_MODEL_LAST,
@@ -35,9 +36,28 @@ from thinc.api import Optimizer, constant, fix_random_seed, set_gpu_allocator
 from wasabi import Printer
 
 from ..atomic import replace_folder
-from .checkpoint import FOLDER, Progress, corpora_checksums, load_checkpoint, save_checkpoint
+from ..runtime import distributed
+from .checkpoint import (
+    EXCLUDED,
+    FOLDER,
+    Progress,
+    corpora_checksums,
+    get_process_state,
+    load_checkpoint,
+    save_checkpoint,
+)
 from .interrupts import Interrupts
-from .random_state import OwnRandomness
+from .random_state import with_own_randomness
+from .sharing import (
+    Batch,
+    batches_of_steps,
+    check_same,
+    check_trainable,
+    seed_dropout,
+    seed_step,
+    shares,
+    total_losses,
+)
 
 #: while the loggers of a resumed training are set up, how far it had come before
 past_progress: ContextVar[Optional[Progress]] = ContextVar("past_progress", default=None)
@@ -55,8 +75,12 @@ class Training:
     def __init__(self, nlp: Language, use_gpu: int = -1):
         self.nlp = nlp
         config = nlp.config.interpolate()
-        if config["training"]["seed"] is not None:
-            fix_random_seed(config["training"]["seed"])
+        together = distributed.group().size > 1
+        self.seed = config["training"]["seed"]
+        if self.seed is None and together:
+            self.seed = distributed.broadcast(secrets.randbits(32))
+        if self.seed is not None:
+            fix_random_seed(self.seed)
         if use_gpu >= 0 and config["training"]["gpu_allocator"]:
             set_gpu_allocator(config["training"]["gpu_allocator"])
         self.settings: Dict[str, Any] = registry.resolve(
@@ -70,19 +94,26 @@ class Training:
         self.batches = self._batches(corpus)
         self.evaluate = create_evaluation_callback(nlp, dev_corpus, self.settings["score_weights"])
         self.progress = Progress(corpora=corpora_checksums(config))
+        if together:
+            self._unite()
 
-    def _batches(self, corpus: Callable) -> Iterator[Tuple[int, List[Example]]]:
-        """The batches with their epochs. They depend on the seed and their number only, not on the
-        training in between, so that they can be read again."""
+    def _unite(self) -> None:
+        """Let all processes begin with the same pipeline."""
+        check_trainable(self.nlp, self.settings["frozen_components"])
+        check_same(
+            "configs", self.nlp.config.to_str(), "Start all of them with the same config and data."
+        )
+        is_first = distributed.group().rank == 0
+        data = distributed.broadcast(self.nlp.to_bytes(exclude=EXCLUDED) if is_first else b"")
+        if not is_first:
+            self.nlp.from_bytes(data, exclude=EXCLUDED)
+
+    def _batches(self, corpus: Callable) -> Iterator[Tuple[int, List[Batch]]]:
+        """The batches of each step with their epochs. They depend on the seed and their number
+        only, not on the training in between, so that they can be read again."""
         batcher, max_epochs = self.settings["batcher"], self.settings["max_epochs"]
         batches = create_train_batches(self.nlp, corpus, batcher, max_epochs)
-        own_randomness = OwnRandomness()
-        while True:
-            with own_randomness():
-                batch = next(batches, None)
-            if batch is None:
-                return
-            yield batch
+        return with_own_randomness(batches_of_steps(batches))
 
     def resume(self, output: Path) -> bool:
         """Go on from a checkpoint.
@@ -91,6 +122,11 @@ class Training:
         RETURNS (bool): False if there is none.
         """
         progress = load_checkpoint(output, self.nlp, self.optimizer, self.progress.corpora)
+        check_same(
+            "checkpoints",
+            progress and progress.step,
+            "On several machines, the output folder must be one that they share.",
+        )
         if progress is None:
             return False
         self.progress = progress
@@ -125,17 +161,16 @@ class Training:
             found = next(self.batches, None)
             if found is None:
                 return
-            epoch, batch = found
-            self._step(epoch, batch)
+            epoch, batches = found
+            self._step(epoch, batches)
             progress = self.progress
+            progress.words += sum(len(eg) for batch in batches for eg in batch)
             step, score, other_scores, is_best = progress.step, None, None, None
             if not step % self.settings["eval_frequency"]:
-                with self.nlp.use_params(self.optimizer.averages or {}):
-                    score, other_scores = self.evaluate()
+                score, other_scores = self._evaluate()
                 progress.results.append((score, step))
                 is_best = score == max(progress.results)[0]
             progress.step += 1
-            progress.words += sum(len(eg) for eg in batch)
             progress.seconds = timer() - began
             info = {
                 "epoch": epoch,
@@ -151,21 +186,38 @@ class Training:
                 progress.losses = {}
             yield info, is_best
 
-    def _step(self, epoch: int, batch: List[Example]) -> None:
-        settings, nlp = self.settings, self.nlp
+    def _evaluate(self) -> Tuple[float, Dict[str, float]]:
+        """Evaluate in the first process, while the others wait, and add up the losses of all."""
+        check_same(
+            "training data",
+            self.progress.words,
+            "Their readers must give the same texts in the same order: set their seeds.",
+        )
+        self.progress.losses = total_losses(self.progress.losses)
+        found: Tuple[float, Dict[str, float]] = (0.0, {})
+        if distributed.group().rank == 0:
+            with self.nlp.use_params(self.optimizer.averages or {}):
+                found = self.evaluate()
+        return distributed.broadcast(found)
+
+    def _step(self, epoch: int, batches: List[Batch]) -> None:
+        settings, nlp, step = self.settings, self.nlp, self.progress.step
         frozen = settings["frozen_components"]
+        seed_step(self.seed, step)
         if settings["before_update"]:
-            settings["before_update"](nlp, {"step": self.progress.step, "epoch": epoch})
+            settings["before_update"](nlp, {"step": step, "epoch": epoch})
+        seed_dropout(self.seed, step)
         dropout = next(self.dropouts)
-        for examples in subdivide_batch(batch, settings["accumulate_gradient"]):
-            nlp.update(
-                examples,
-                drop=dropout,
-                losses=self.progress.losses,
-                sgd=False,  # type: ignore[arg-type]
-                exclude=frozen,
-                annotates=settings["annotating_components"],
-            )
+        for examples, excluded in shares(nlp, batches):
+            for part in subdivide_batch(examples, settings["accumulate_gradient"]):
+                nlp.update(
+                    part,
+                    drop=dropout,
+                    losses=self.progress.losses,
+                    sgd=False,  # type: ignore[arg-type]
+                    exclude=[*frozen, *excluded],
+                    annotates=settings["annotating_components"],
+                )
         for name, pipe in nlp.pipeline:
             if (
                 name not in frozen
@@ -203,11 +255,11 @@ class Output:
             with self._writing(), replace_folder(self.path / DIR_MODEL_BEST) as folder:
                 shutil.copytree(last, folder, dirs_exist_ok=True)
 
-    def save_checkpoint(self) -> None:
-        """Write a checkpoint."""
+    def save_checkpoint(self, processes: List[Dict[str, Any]]) -> None:
+        """Write a checkpoint with the states of all processes."""
         training = self.training
         with self._writing():
-            save_checkpoint(self.path, training.nlp, training.optimizer, training.progress)
+            save_checkpoint(self.path, training.nlp, training.optimizer, processes)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -231,7 +283,8 @@ def train(
     stdout: IO = sys.stdout,
     stderr: IO = sys.stderr,
 ) -> None:
-    """Train a pipeline.
+    """Train a pipeline. Where several processes train together, each of them calls it; the first
+    one evaluates, logs and saves.
 
     nlp (Language): The initialized pipeline with the full config.
     output_path (Optional[Path]): Where models and checkpoints are saved; None for nowhere.
@@ -247,8 +300,11 @@ def train(
     training = Training(nlp, use_gpu)
     settings = training.settings
     every = checkpoint_every or settings["eval_frequency"]
-    output = None if output_path is None else Output(output_path, training)
-    resumed = resume and output is not None and training.resume(output.path)
+    is_first = distributed.group().rank == 0
+    if not is_first:
+        stdout = stderr = io.StringIO()
+    output = Output(output_path, training) if output_path is not None and is_first else None
+    resumed = resume and output_path is not None and training.resume(output_path)
     if output is not None and not resumed:
         output.clean()
     stdout.write(msg.info(f"Pipeline: {nlp.pipe_names}") + "\n")
@@ -268,7 +324,8 @@ def train(
     token = past_progress.set(replace(training.progress) if resumed else None)
     try:
         with nlp.select_pipes(disable=settings["frozen_components"]):
-            log_step, finalize_logger = settings["logger"](nlp, stdout, stderr)
+            set_up_logger = settings["logger"] if is_first else _no_logger
+            log_step, finalize_logger = set_up_logger(nlp, stdout, stderr)
     finally:
         past_progress.reset(token)
     with Interrupts() as interrupts:
@@ -281,9 +338,13 @@ def train(
                         output.save_model(is_best)
                         info["output_path"] = str(output.path / DIR_MODEL_LAST)
                 log_step(info if is_best is not None else None)
+                # A signal does not come to all processes in the same step.
+                interrupts.received = distributed.maximum(interrupts.received or 0) or None
                 ends = interrupts.received is not None or training.is_over
-                if output is not None and (ends or training.progress.step % every == 0):
-                    output.save_checkpoint()
+                if output_path is not None and (ends or training.progress.step % every == 0):
+                    states = distributed.gather(get_process_state(nlp, training.progress))
+                    if output is not None:
+                        output.save_checkpoint(states)
                 if ends:
                     break
         except Exception as error:
@@ -303,3 +364,9 @@ def train(
         stdout.write(
             msg.good("Saved pipeline to output directory", output.path / DIR_MODEL_LAST) + "\n"
         )
+
+
+def _no_logger(
+    nlp: Language, stdout: IO, stderr: IO
+) -> Tuple[Callable[[Optional[Info]], None], Callable[[], None]]:
+    return lambda info: None, lambda: None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
-from typing import Any, Dict, Iterator
+from typing import Any, Dict, Iterator, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
+
+ItemT = TypeVar("ItemT")
 
 
 def get_random_state() -> Dict[str, Any]:
@@ -41,22 +42,30 @@ def set_random_state(state: Dict[str, Any]) -> None:
         torch.cuda.set_rng_state_all([_to_tensor(one) for one in state["cuda"]])
 
 
-class OwnRandomness:
-    """Random states of its own for a part of a program, for `with` blocks. They begin as copies of
-    the present ones, and go on from block to block, whatever happens between them."""
+def with_own_randomness(items: Iterator[ItemT]) -> Iterator[ItemT]:
+    """Take items in random states of their own. They begin as copies of the present ones, and go on
+    from item to item, whatever happens between them.
 
-    def __init__(self) -> None:
-        self._state = get_random_state()
+    items (Iterator[ItemT]): Draws random numbers to make each item.
+    RETURNS (Iterator[ItemT]): The items.
+    """
+    inner = get_random_state()
 
-    @contextlib.contextmanager
-    def __call__(self) -> Iterator[None]:
-        outer = get_random_state()
-        set_random_state(self._state)
-        try:
-            yield
-        finally:
-            self._state = get_random_state()
-            set_random_state(outer)
+    def take() -> Iterator[ItemT]:
+        nonlocal inner
+        while True:
+            outer = get_random_state()
+            set_random_state(inner)
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+            finally:
+                inner = get_random_state()
+                set_random_state(outer)
+            yield item
+
+    return take()
 
 
 def _to_array(tensor: Tensor) -> np.ndarray:

@@ -206,6 +206,8 @@ def test_commands(page, folder):
             run(*words[3:])
         elif words[:3] == ["python", "-m", "spacy"]:
             check_spacy(words[3:])
+        elif words[0] == "torchrun":
+            check_spacy(words[words.index("spacy") + 1 :])
         elif words[:2] == ["pip", "install"]:
             check_packages(words[2:])
         elif words[:1] == ["python"] and words[1].endswith(".py"):

@@ -18,6 +18,7 @@ def call(command, folder, code=0):
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not all(map(shutil.which, COMMANDS)), reason=f"needs the commands {' and '.join(COMMANDS)}"
 )

@@ -40,6 +40,7 @@ REGISTERED = {
         "spacy_rnn.HFDataset.v1",
         "spacy_rnn.ParallelCorpus.v1",
     ],
+    "spacy_batchers": ["spacy_rnn.batch_shuffled.v1"],
     "spacy_scorers": [
         "spacy_rnn.language_model_scorer.v1",
         "spacy_rnn.regression_scorer.v1",

@@ -14,6 +14,18 @@ pytest.importorskip("uvicorn", reason="needs the extra serve")
 import httpx  # noqa: E402
 
 
+def start(model, *options):
+    """Start the command at a port that is free."""
+    command = [sys.executable, "-m", "spacy", "rnn", "serve", model, "--port", "0", *options]
+    return subprocess.Popen(
+        [str(word) for word in command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
 class Server:
     """A running server.
 
@@ -22,14 +34,7 @@ class Server:
     """
 
     def __init__(self, model, *options):
-        command = [sys.executable, "-m", "spacy", "rnn", "serve", model, "--port", "0", *options]
-        self.process = subprocess.Popen(
-            [str(word) for word in command],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
+        self.process = start(model, *options)
         printed = ""
         while not (found := re.search(r"(http://[^\s\x1b]+)", printed)):
             line = self.process.stdout.readline()

@@ -14,7 +14,7 @@ from spacy_rnn.pipeline.predictions import as_json, predictions_of
 
 from ..helpers.cli import run, shown
 from ..helpers.pipelines import SENTENCES, make_trained
-from .server import served, wait_until
+from .server import served, start, wait_until
 
 TEXTS = [words for words, *_ in SENTENCES]
 #: a component that takes a while for each text
@@ -27,6 +27,24 @@ def slow(doc):
     time.sleep(0.2)
     return doc
 """
+#: a component that always fails
+BROKEN = """
+from spacy.language import Language
+
+@Language.component("test_broken")
+def broken(doc):
+    raise RuntimeError("This component is broken.")
+"""
+
+
+def with_component(folder, name, code):
+    """The folder of a pipeline with a component, and the option for its code."""
+    (folder / "code.py").write_text(code)
+    exec(code, {"__name__": "code"})
+    nlp = spacy.blank("xx")
+    nlp.add_pipe(name)
+    nlp.to_disk(folder / "model")
+    return folder / "model", "--code", folder / "code.py"
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +58,13 @@ def model(tmp_path_factory):
 @pytest.fixture(scope="module")
 def slow(tmp_path_factory):
     """The folder of a pipeline that takes 0.2 seconds for a text, with its code."""
-    folder = tmp_path_factory.mktemp("slow")
-    (folder / "code.py").write_text(SLOW)
-    names = {"__name__": "code"}
-    exec(SLOW, names)
-    nlp = spacy.blank("xx")
-    nlp.add_pipe("test_slow")
-    nlp.to_disk(folder / "model")
-    return folder / "model", "--code", folder / "code.py"
+    return with_component(tmp_path_factory.mktemp("slow"), "test_slow", SLOW)
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory):
+    """The folder of a pipeline that always fails, with its code."""
+    return with_component(tmp_path_factory.mktemp("broken"), "test_broken", BROKEN)
 
 
 def predict(server, texts):
@@ -116,6 +133,7 @@ def test_refusals_and_time_outs(slow):
         assert set(statuses) == {200, 429}
         for answer in answers:
             assert answer.status_code == 200 or int(answer.headers["Retry-After"]) >= 1
+            assert answer.status_code == 200 or answer.json()["error"].startswith("Too many texts")
         assert predict(server, ["again"]).json() == {"results": [{"text": "again"}]}
     with served(*slow, "--timeout", 0.5, "--batch-size", 1) as server:
         assert predict(server, ["a"] * 10).status_code == 504
@@ -150,6 +168,15 @@ def test_a_signal_while_the_server_starts(model):
             timer.start()
             timer.join()
             assert server.process.wait(60) == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_pipeline_that_cannot_predict(workers, broken):
+    """The service does not try for ever."""
+    with start(*broken, "--workers", workers) as process:
+        printed = shown(process.communicate(timeout=120)[0])
+    assert process.returncode == 1
+    assert "This component is broken." in printed and "not start" in printed
 
 
 def test_options_that_make_no_sense(model, tmp_path):

@@ -5,10 +5,12 @@ import os
 import shutil
 import signal
 
+import numpy as np
 import pytest
 import spacy
 import srsly
 from spacy.tokens import DocBin
+from spacy.training import Corpus
 from spacy.training.loop import train as spacy_train
 
 from spacy_rnn.training import checkpoint, loop
@@ -71,6 +73,29 @@ def test_streamed_corpora_and_components_of_spacy_go_on(tmp_path):
     nlp.add_pipe("tagger", config={"overwrite": True})
     optimizer = {"@optimizers": "Adam.v1", "learn_rate": 0.01, "use_averages": True}
     config = make_config(nlp, tmp_path, optimizer=optimizer, max_epochs=-1)
+    whole, copies = tmp_path / "whole", tmp_path / "copies"
+    HOOKS.append(snapshots(whole, copies, [7]))
+    run(config, whole, checkpoint_every=3)
+    HOOKS.clear()
+    run(config, copies / "7", resume=True)
+    assert content(copies / "7") == content(whole)
+
+
+@spacy.registry.readers("loop.Shuffled.v1")
+def make_shuffled(path):
+    """A corpus in an order that numpy draws, as components draw pieces and lengths."""
+    corpus = Corpus(path)
+
+    def read(nlp):
+        examples = list(corpus(nlp))
+        return [examples[i] for i in np.random.permutation(len(examples))]
+
+    return read
+
+
+def test_readers_go_on_in_the_order_that_they_had_drawn(tmp_path):
+    config = make_config(make("rnn_lm"), tmp_path, max_epochs=-1)
+    config["corpora"]["train"]["@readers"] = "loop.Shuffled.v1"
     whole, copies = tmp_path / "whole", tmp_path / "copies"
     HOOKS.append(snapshots(whole, copies, [7]))
     run(config, whole, checkpoint_every=3)
