@@ -33,6 +33,10 @@ def replace_file(path: Path, writer: str = "") -> Iterator[Path]:
         yield written
         _flush(written)
         os.replace(written, path)
+    except OSError as error:
+        # The system names no file if it cannot write to an open one, such as on a full disk.
+        error.filename = error.filename or str(path)
+        raise
     finally:
         written.unlink(missing_ok=True)
 

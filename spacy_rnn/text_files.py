@@ -23,6 +23,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+#: the first bytes of ZIP (also .xlsx, .docx, .ods), old files of Office, PDF, gzip and xz
+_DOCUMENTS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"%PDF-", b"\x1f\x8b", b"\xfd7zXZ\x00")
 #: the number of bytes that are checked for a mark or zero bytes
 _START = 4096
 _CHUNK = 1 << 20
@@ -113,6 +115,11 @@ def encoding_of(path: Path, encoding: str = UTF8) -> str:
             start = file.read(_START)
         except DAMAGES as error:
             raise _damaged(path, error) from error
+    if start.startswith(_DOCUMENTS):
+        raise ValueError(
+            f"{path} is no text, but a spreadsheet, a document or an archive. Unpack it, or save "
+            f"it as text, such as CSV in UTF-8."
+        )
     return mark_of(start)[1] or _without_mark(start, encoding, path)
 
 

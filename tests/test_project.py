@@ -1,21 +1,29 @@
-"""The project's workflows for public corpora, from a mirror in a local folder."""
+"""The project's workflow `all`, checked, and those for public corpora, run from a mirror in a local
+folder."""
 
 import json
 import lzma
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
+from pathlib import Path
 
 import pytest
 import srsly
 from spacy.tokens import DocBin
+from weasel.util.config import load_project_config
 
+from .helpers.commands import check_script, check_spacy
 from .helpers.paths import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+PROJECT = load_project_config(ROOT)
+#: the folders of what commands make, and the settings with their outputs
+FOLDERS = [f"{folder}/" for folder in PROJECT["directories"]]
+OUTPUTS = ("outputs", "outputs_no_cache")
 
 TREEBANKS = {
     "ud-en-ewt": "UD_English-EWT/r2.16",
@@ -48,6 +56,56 @@ TATOEBA = {
     "mt-tatoeba-en-de": "jhamburg/dats6450_nlp/fc38d83c4353d753fb9b34d98e945cbc5fab2811/"
     "deu-eng.zip",
 }
+
+
+def slow(test):
+    """Mark a test that runs a workflow."""
+    return pytest.mark.slow(pytest.mark.timeout(900)(test))
+
+
+def test_files_and_commands_of_all(tmp_path, monkeypatch):
+    """Scripts take their arguments, need what is there, and write what is declared."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("configs", "corpora"):
+        shutil.copytree(ROOT / name, name)
+    for folder in PROJECT["directories"]:
+        Path(folder).mkdir()
+    commands = {command["name"]: command for command in PROJECT["commands"]}
+    for step in PROJECT["workflows"]["all"]:
+        command = commands[step]
+        deps = [Path(each) for each in command.get("deps", ())]
+        outputs = [Path(each) for of in OUTPUTS for each in command.get(of, ())]
+        assert all(path.exists() for path in deps), step
+        named = set()
+        for line in command["script"]:
+            words = shlex.split(line)
+            paths = [Path(word) for word in words if word.startswith(tuple(FOLDERS))]
+            for path in paths:
+                # A file of a step, a folder of such files, or a file in a folder named before.
+                others = [*deps, *outputs]
+                assert any(path in (each, *each.parents) for each in others) or (
+                    named & set(path.parents)
+                ), f"{step}: {path}"
+                named.add(path)
+                # As made by an earlier line, or by this one.
+                touch(path)
+            if words[:3] == ["python", "-m", "spacy"]:
+                check_spacy(words[3:])
+            elif words[:3] != ["python", "-m", "pip"]:
+                assert words[0] == "python"
+                check_script(ROOT / words[1], words[2:])
+        for path in outputs:
+            assert named & {path, *path.parents}, f"{step}: {path} is not written"
+            touch(path)
+
+
+def touch(path):
+    """Make an empty file, or a folder if the path has no ending."""
+    if path.suffix and not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    elif not path.exists():
+        path.mkdir(parents=True)
 
 
 def project(folder, *arguments):
@@ -98,6 +156,7 @@ def clone(data_dir, tmp_path_factory):
     return folder
 
 
+@slow
 def test_ud_workflow(clone):
     variables = {
         "treebank": "UD_Czech-CLTT",
@@ -115,6 +174,7 @@ def test_ud_workflow(clone):
     assert project(clone, "run", "ud", ".", *overrides).count("Skipping") == 3
 
 
+@slow
 @pytest.mark.parametrize(
     "workflow, config, score, least",
     [
@@ -133,6 +193,7 @@ def test_other_workflows(clone, workflow, config, score, least):
     assert project(clone, "run", workflow, ".", *overrides).count("Skipping") == 3
 
 
+@slow
 def test_translate_workflow(clone):
     path = clone / "configs" / "translator.cfg"
     text = re.sub("(embedding|hidden)_size = .*", r"\1_size = 32", path.read_text())
@@ -155,6 +216,7 @@ def test_translate_workflow(clone):
         }
 
 
+@slow
 def test_wikitext2_and_characters_workflows(clone):
     for name in ("lm", "lm_characters"):
         path = clone / "configs" / f"{name}.cfg"
@@ -176,6 +238,7 @@ def test_wikitext2_and_characters_workflows(clone):
     assert project(clone, "run", "wikitext2", ".", *steps).count("Skipping") == 3
 
 
+@slow
 @pytest.mark.parametrize(
     "workflow, corpus, n_texts",
     [("intents", "banking", 3080), ("sentiment", "polarity", 1100), ("wnut17", "wnut17", 1287)],

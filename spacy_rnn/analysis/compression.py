@@ -8,6 +8,7 @@ import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
+from spacy.vocab import Vocab
 
 from ..pipeline.base import RNNPipe
 from ..pipeline.language_model import RNNLanguageModel
@@ -18,7 +19,7 @@ from ..pipeline.textcat import RNNTextCategorizer
 from ..pipeline.textcat_multilabel import RNNMultiLabelTextCategorizer
 from ..pipeline.translator import RNNTranslator
 
-#: documents on which the ranges of numbers are measured
+#: documents on which the ranges of numbers are measured, and probabilities of tokens compared
 N_TYPICAL = 500
 #: documents that are read one at a time to measure how long that takes, and those that warm up
 N_SINGLE, WARM_UP = 200, 20
@@ -86,23 +87,23 @@ def run(nlp: Language, docs: Sequence[Doc]) -> Tuple[List[Doc], Speed]:
     docs (Sequence[Doc]): The documents, of which only words are read.
     RETURNS (Tuple[List[Doc], Speed]): The annotated copies, and the speed.
     """
-    for doc in _copies(nlp, docs[:WARM_UP]):
+    for doc in _copies(nlp.vocab, docs[:WARM_UP]):
         nlp(doc)
-    copies = _copies(nlp, docs)
+    copies = _copies(nlp.vocab, docs)
     start = time.perf_counter()
     annotated = list(nlp.pipe(copies))
     words = sum(map(len, docs)) / (time.perf_counter() - start)
     times = []
-    for doc in _copies(nlp, docs[:N_SINGLE]):
+    for doc in _copies(nlp.vocab, docs[:N_SINGLE]):
         start = time.perf_counter()
         nlp(doc)
         times.append(1000 * (time.perf_counter() - start))
     return annotated, Speed(words, float(np.median(times)))
 
 
-def _copies(nlp: Language, docs: Sequence[Doc]) -> List[Doc]:
+def _copies(vocab: Vocab, docs: Sequence[Doc]) -> List[Doc]:
     return [
-        Doc(nlp.vocab, [token.text for token in doc], [bool(token.whitespace_) for token in doc])
+        Doc(vocab, [token.text for token in doc], [bool(token.whitespace_) for token in doc])
         for doc in docs
     ]
 
@@ -169,6 +170,49 @@ def _(pipe: RNNTranslator, doc: Doc) -> np.ndarray:
 @decisions.register
 def _(pipe: RNNLanguageModel, doc: Doc) -> np.ndarray:
     return np.array(doc._.get(pipe.cfg["attr"]))
+
+
+def largest_difference(
+    pipes: Tuple[Any, Any], before: Sequence[Doc], after: Sequence[Doc]
+) -> Optional[float]:
+    """Compare the numbers from which a component's predictions follow, by torch and by graphs.
+
+    pipes (Tuple[RNNPipe, RNNPipe]): The component in both pipelines.
+    before (Sequence[Doc]), after (Sequence[Doc]): The documents, annotated by both.
+    RETURNS (Optional[float]): The largest absolute difference of the probabilities of labels, of
+        the numbers of a regressor, or of the log-probabilities of a language model; None for a
+        translator, whose searches differ, and if there are no predictions.
+    """
+    pairs = zip(numbers(pipes[0], before), numbers(pipes[1], after), strict=True)
+    return max((float(np.abs(x - y).max()) for x, y in pairs if x.size), default=None)
+
+
+@singledispatch
+def numbers(pipe: Any, docs: Sequence[Doc]) -> List[np.ndarray]:
+    """The numbers from which the predictions for documents follow, as arrays."""
+    return [decisions(pipe, doc) for doc in docs]
+
+
+@numbers.register
+def _(pipe: RNNTranslator, docs: Sequence[Doc]) -> List[np.ndarray]:
+    return []
+
+
+@numbers.register
+def _(pipe: RNNTagger, docs: Sequence[Doc]) -> List[np.ndarray]:
+    found = pipe.predict_probabilities(_copies(pipe.vocab, docs[:N_TYPICAL]))
+    return [probabilities for of_doc in found for probabilities in of_doc.values()]
+
+
+@numbers.register
+def _(pipe: RNNEntityRecognizer, docs: Sequence[Doc]) -> List[np.ndarray]:
+    return pipe.predict_probabilities(_copies(pipe.vocab, docs[:N_TYPICAL]))
+
+
+@numbers.register(RNNTextCategorizer)
+@numbers.register(RNNMultiLabelTextCategorizer)
+def _(pipe: Any, docs: Sequence[Doc]) -> List[np.ndarray]:
+    return [_cats(pipe, doc) for doc in docs]
 
 
 def bleu(pipe: RNNTranslator, gold: Sequence[Doc], translated: Sequence[Doc]) -> Optional[float]:

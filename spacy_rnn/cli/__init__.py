@@ -19,6 +19,7 @@ from .generate import generate_cli
 from .gradients import gradients_cli
 from .init_config import init_config_cli
 from .inspect import inspect_cli
+from .io import Commands
 from .memory import memory_cli
 from .package import package_cli
 from .saliency import saliency_cli
@@ -33,6 +34,7 @@ WITH_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 rnn_cli = typer.Typer(
     name="rnn",
+    cls=Commands,
     help="Convert data, create configs, train, distill, evaluate, apply, serve, explain, compress, "
     "package and verify pipelines.",
     no_args_is_help=True,

@@ -10,7 +10,6 @@ from .io import (
     PLOT_ENDINGS,
     PLOT_OUTPUT,
     check_ending,
-    fail,
     get_component,
     load,
     model_argument,
@@ -55,21 +54,18 @@ def agreement_cli(
     language_models = [n for n, pipe in nlp.components if isinstance(pipe, RNNLanguageModel)]
     # The prediction for a token may come from any of the other components.
     others = set(nlp.pipe_names).difference(language_models)
-    try:
-        cases = read_cases(data)
-        if name in others or (name is None and not language_models):
-            result = evaluate_tagger(nlp, cases)
-        else:
-            pipe = get_component(nlp, RNNLanguageModel, "rnn_lm", name)
-            result = evaluate_language_model(pipe, cases)
-        by_distance = group_cases(result, "distance")
-        by_attractors = group_cases(result, "attractors")
-        _print(result, by_distance, by_attractors)
-        if output is not None:
-            data_of_groups = _data(result, by_distance, by_attractors)
-            write(output, data_of_groups, lambda p: plot_agreement(p, {"all cases": by_distance}))
-    except (ImportError, OSError, ValueError) as error:
-        fail(str(error))
+    cases = read_cases(data)
+    if name in others or (name is None and not language_models):
+        result = evaluate_tagger(nlp, cases)
+    else:
+        pipe = get_component(nlp, RNNLanguageModel, "rnn_lm", name)
+        result = evaluate_language_model(pipe, cases)
+    by_distance = group_cases(result, "distance")
+    by_attractors = group_cases(result, "attractors")
+    _print(result, by_distance, by_attractors)
+    if output is not None:
+        data_of_groups = _data(result, by_distance, by_attractors)
+        write(output, data_of_groups, lambda p: plot_agreement(p, {"all cases": by_distance}))
 
 
 def _print(

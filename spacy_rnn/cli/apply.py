@@ -5,12 +5,13 @@ from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Optional
 
-from spacy.cli._util import import_code, setup_gpu
+from spacy.cli._util import import_code
 from tqdm import tqdm
 from typer import Argument, Option
 from wasabi import msg
 
-from .io import check_ending, code_option, fail, gpu_option, load, output_option
+from .data_options import DelimiterOption, EncodingOption, QuotesOption
+from .io import check_ending, code_option, gpu_option, load, output_option, use_gpu
 
 
 def apply_cli(
@@ -35,9 +36,12 @@ def apply_cli(
         Option(
             "--text-column",
             help="Column of a table (a number from 0 without a header) or key of JSON with the "
-            "texts",
+            "texts; OUTER.INNER for nested objects",
         ),
     ] = "text",
+    delimiter: DelimiterOption = None,
+    quotes: QuotesOption = None,
+    encoding: EncodingOption = "utf-8",
     batch_size: Annotated[
         Optional[int], Option("--batch-size", help="Texts in a batch; omit for the pipeline's own")
     ] = None,
@@ -52,6 +56,7 @@ def apply_cli(
     Texts are read and results are written one batch after the other, so that files may be larger
     than memory. An output file that exists is replaced at the end.
     """
+    from ..readers.tables import TableFormat
     from .annotate import ENDINGS, annotate, write_to_file, write_to_standard_output
     from .texts import STANDARD, read_texts
 
@@ -62,22 +67,16 @@ def apply_cli(
     # Results on standard output are not mixed with messages.
     with redirect_stdout(sys.stderr) if is_standard else nullcontext():
         import_code(code)
-        setup_gpu(gpu_id, silent=gpu_id < 0)
+        use_gpu(gpu_id)
         nlp = load(model)
-        try:
-            found = read_texts(texts, text_column)
-            docs = tqdm(
-                annotate(nlp, found, batch_size or nlp.batch_size, n_process),
-                unit=" texts",
-                disable=None,
-            )
-            if is_standard:
-                write_to_standard_output(nlp, docs, standard)
-            else:
-                write_to_file(nlp, docs, output)
-                msg.good(f"Wrote {output}")
-        except BrokenPipeError:
-            # The program that reads standard output has ended.
-            raise
-        except (ImportError, OSError, ValueError) as error:
-            fail(str(error))
+        found = read_texts(texts, text_column, TableFormat(delimiter, True, quotes, encoding))
+        docs = tqdm(
+            annotate(nlp, found, batch_size or nlp.batch_size, n_process),
+            unit=" texts",
+            disable=None,
+        )
+        if is_standard:
+            write_to_standard_output(nlp, docs, standard)
+        else:
+            write_to_file(nlp, docs, output)
+            msg.good(f"Wrote {output}")

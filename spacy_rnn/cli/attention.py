@@ -36,12 +36,9 @@ def attention_cli(
     check_ending(output, HEATMAP_ENDINGS)
     nlp = load(model)
     translator = get_component(nlp, RNNTranslator, "rnn_translator", name)
-    try:
-        found = translator.align(nlp.pipe(texts))
-        for number, alignments in enumerate(found, 1):
-            if not alignments:
-                fail(f"Text {number} has nothing to translate.")
-        heatmaps = [viz.attention_heatmap(each) for alignments in found for each in alignments]
-        show_heatmaps(heatmaps, output)
-    except (ImportError, OSError, ValueError) as error:
-        fail(str(error))
+    found = translator.align(nlp.pipe(texts))
+    for number, alignments in enumerate(found, 1):
+        if not alignments:
+            fail(f"Text {number} has nothing to translate.")
+    heatmaps = [viz.attention_heatmap(each) for alignments in found for each in alignments]
+    show_heatmaps(heatmaps, output)

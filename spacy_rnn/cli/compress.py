@@ -37,48 +37,51 @@ def compress_cli(
     recognizers, classifiers and regressors do not need torch.
 
     Prints, for both pipelines, size, words per second and the time of one text, and how many of
-    their predictions for the texts agree. Writes nothing if too few do. Components that cannot be
+    their predictions for the texts agree, and the largest difference of probabilities or numbers.
+    Writes nothing if too few agree. Components that cannot be
     compressed stay as they are.
     """
-    from ..analysis.compression import agreement, bleu, compress, run
+    from ..analysis.compression import agreement, bleu, compress, largest_difference, run
     from ..pipeline.translator import RNNTranslator
 
     if output.exists():
         fail(f"'{output}' exists already. Choose another folder.")
     nlp = load(model)
-    try:
-        docs = _read(nlp, texts, corpus)
-        before, torch_speed = run(nlp, docs)
-        found = compress(nlp, before, int8)
-        compressed = [name for name in found if found[name].graphs]
-        for name in found.keys() - compressed:
-            msg.warn(f"'{name}' stays as it is. {found[name].reason}")
-        if not compressed:
-            fail("The pipeline has no component that can be compressed.")
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=output.parent) as folder:
-            written = Path(folder) / output.name
-            nlp.to_disk(written)
-            after, onnx_speed = run(load(str(written)), docs)
-            sizes = [size_of(path) for path in (nlp.path, written)]
-            print(_table(sizes, [torch_speed, onnx_speed]))
-            print(f"size_ratio {sizes[1] / sizes[0]:.2f}\n")
-            agreements = {n: agreement(nlp.get_pipe(n), before, after) for n in compressed}
-            _print_components(found, agreements)
-            for name in compressed:
-                pipe = nlp.get_pipe(name)
-                if isinstance(pipe, RNNTranslator):
-                    _print_bleu(name, bleu(pipe, docs, before), bleu(pipe, docs, after))
-            low = [n for n, share in agreements.items() if share is None or share < min_agreement]
-            if low and not force:
-                fail(
-                    f"Too few predictions agree for {', '.join(low)}, so nothing was written. "
-                    f"Leave out --int8, lower --min-agreement ({min_agreement}), or use --force."
-                )
-            written.rename(output)
-        msg.good(f"Wrote {output}")
-    except (ImportError, OSError, ValueError) as error:
-        fail(str(error))
+    docs = _read(nlp, texts, corpus)
+    before, torch_speed = run(nlp, docs)
+    found = compress(nlp, before, int8)
+    compressed = [name for name in found if found[name].graphs]
+    for name in found.keys() - compressed:
+        msg.warn(f"'{name}' stays as it is. {found[name].reason}")
+    if not compressed:
+        fail("The pipeline has no component that can be compressed.")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent) as folder:
+        written = Path(folder) / output.name
+        nlp.to_disk(written)
+        new = load(str(written))
+        after, onnx_speed = run(new, docs)
+        sizes = [size_of(path) for path in (nlp.path, written)]
+        print(_table(sizes, [torch_speed, onnx_speed]))
+        print(f"size_ratio {sizes[1] / sizes[0]:.2f}\n")
+        agreements, differences = {}, {}
+        for name in compressed:
+            pipes = nlp.get_pipe(name), new.get_pipe(name)
+            agreements[name] = agreement(pipes[0], before, after)
+            differences[name] = largest_difference(pipes, before, after)
+        _print_components(found, agreements, differences)
+        for name in compressed:
+            pipe = nlp.get_pipe(name)
+            if isinstance(pipe, RNNTranslator):
+                _print_bleu(name, bleu(pipe, docs, before), bleu(pipe, docs, after))
+        low = [n for n, share in agreements.items() if share is None or share < min_agreement]
+        if low and not force:
+            fail(
+                f"Too few predictions agree for {', '.join(low)}, so nothing was written. "
+                f"Leave out --int8, lower --min-agreement ({min_agreement}), or use --force."
+            )
+        written.rename(output)
+    msg.good(f"Wrote {output}")
 
 
 def _read(nlp: Language, texts: Optional[Path], corpus: Optional[Path]) -> List[Doc]:
@@ -107,7 +110,9 @@ def _table(sizes: List[int], speeds: List["Speed"]) -> str:
 
 
 def _print_components(
-    found: Dict[str, "Compression"], agreements: Dict[str, Optional[float]]
+    found: Dict[str, "Compression"],
+    agreements: Dict[str, Optional[float]],
+    differences: Dict[str, Optional[float]],
 ) -> None:
     rows = [
         (
@@ -115,11 +120,12 @@ def _print_components(
             f"{found[name].weights / 1e6:.2f}",
             f"{found[name].graphs / 1e6:.2f}",
             "no predictions" if share is None else f"{share:.4f}",
+            "-" if differences[name] is None else f"{differences[name]:.1e}",
         )
         for name, share in agreements.items()
     ]
-    header = ("component", "MB of weights", "MB of graphs", "agreement")
-    aligns: Any = ("l", "r", "r", "r")
+    header = ("component", "MB of weights", "MB of graphs", "agreement", "difference")
+    aligns: Any = ("l", *"rrrr")
     print(table(rows, header=header, divider=True, aligns=aligns))
 
 

@@ -9,6 +9,7 @@ from spacy.util import get_lang_class
 from typer import Argument, Option
 from wasabi import msg
 
+from ..atomic import replace_file
 from .data_options import (
     ColumnsOption,
     DelimiterOption,
@@ -22,7 +23,7 @@ from .data_options import (
     SeparatorOption,
     TargetOption,
     TaskOption,
-    detect_or_fail,
+    detect_data,
 )
 from .io import fail
 
@@ -61,7 +62,7 @@ def convert_cli(
     if not 0 <= split < 1:
         fail(f"--split must be at least 0 and less than 1, got {split}.")
     outputs = _outputs(input_path, output_path, split)
-    file = detect_or_fail(
+    file = detect_data(
         input_path,
         task,
         columns,
@@ -79,11 +80,8 @@ def convert_cli(
         msg.info(line)
     # Extensions, such as translations, are user data.
     bins = {part: DocBin(store_user_data=True) for part in outputs}
-    try:
-        for doc in file.read(get_lang_class(lang)()):
-            bins[_part_of(doc, split)].add(doc)
-    except (ImportError, OSError, ValueError) as error:
-        fail(str(error))
+    for doc in file.read(get_lang_class(lang)()):
+        bins[_part_of(doc, split)].add(doc)
     numbers, *problems = file.counts.lines()
     for line in problems:
         (msg.info if line.startswith("labels") else msg.warn)(line)
@@ -91,8 +89,8 @@ def convert_cli(
         if not len(bins[part]):
             fail(f"No document is left for {path}. Change --split.")
     for part, path in outputs.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        bins[part].to_disk(path)
+        with replace_file(path) as written:
+            bins[part].to_disk(written)
         msg.good(f"Wrote {path}: {len(bins[part])} documents")
     msg.good(f"Read {numbers}")
 

@@ -32,7 +32,12 @@ SeparatorOption = Annotated[
     Optional[str], Option("--separator", help="Separator of several labels in one field")
 ]
 DelimiterOption = Annotated[
-    Optional[str], Option("--delimiter", help="Separator of columns; \\t for a TAB")
+    Optional[str],
+    Option(
+        "--delimiter",
+        help="Separator of columns; \\t for a TAB",
+        callback=lambda text: "\t" if text == "\\t" else text,
+    ),
 ]
 HeaderOption = Annotated[
     Optional[bool], Option("--header/--no-header", help="The first row has the names of columns")
@@ -72,8 +77,8 @@ def parse_columns(text: Optional[str]) -> Optional[Dict[str, Union[str, List[str
     return found
 
 
-def detect_or_fail(path: Path, task: Optional[str], columns: Optional[str], **settings: Any) -> Any:
-    """Find out how a data file is read, or exit with an error.
+def detect_data(path: Path, task: Optional[str], columns: Optional[str], **settings: Any) -> Any:
+    """Find out how a data file is read.
 
     path (Path): The file or folder.
     task (Optional[str]): The task, None to guess.
@@ -83,9 +88,4 @@ def detect_or_fail(path: Path, task: Optional[str], columns: Optional[str], **se
     """
     from ..readers.data_file import detect
 
-    if settings.get("delimiter") == "\\t":
-        settings["delimiter"] = "\t"
-    try:
-        return detect(path, task, columns=parse_columns(columns), **settings)
-    except (ImportError, OSError, ValueError) as error:
-        fail(str(error))
+    return detect(path, task, columns=parse_columns(columns), **settings)

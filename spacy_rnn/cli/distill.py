@@ -18,7 +18,7 @@ from typing import (
 )
 
 import typer
-from spacy.cli._util import import_code, parse_config_overrides, setup_gpu, show_validation_error
+from spacy.cli._util import import_code, parse_config_overrides, show_validation_error
 from spacy.language import Language
 from spacy.training.initialize import init_nlp
 from spacy.util import (
@@ -34,8 +34,8 @@ from tqdm import tqdm
 from typer import Argument, Option
 from wasabi import msg, table
 
-from .data_options import detect_or_fail
-from .io import code_option, fail, gpu_option, load, output_option, size_of, write
+from .data_options import detect_data
+from .io import code_option, fail, gpu_option, load, output_option, size_of, use_gpu, write
 from .scores import show_score
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def distill_cli(
         fail("Give the texts to answer with --texts.")
     overrides = parse_config_overrides(ctx.args)
     import_code(code)
-    setup_gpu(gpu_id)
+    use_gpu(gpu_id)
     with show_validation_error(config_path):
         config = load_config(config_path, overrides=overrides, interpolate=False)
         # Its readers are not yet those that it will have.
@@ -145,34 +145,31 @@ def distill_cli(
         return Teachers(loaded, _extensions(blank), batch_size, n_process)
 
     folder = output / ANSWERS
-    try:
-        source = Path(teacher) if given else texts
-        settings = {
-            "teachers": [_checksum(name) for name in names],
-            "exclude": exclude,
-            "attr": attr,
-            "texts": [_checksum(source), text_column],
-            "gold": _checksum(gold),
-        }
-        msg.divider("Answers")
-        found = _read(blank, source, text_column, given)
-        counts = _answer(folder, settings, teachers, found, _read_gold(blank, gold), blank)
-        msg.good(f"Answers in {folder}: {_describe(counts)}")
-        if not train:
-            return
-        if not counts.held_out and dev is None:
-            fail("No text is held out to select the best model. Give ten texts or more, or --dev.")
-        with_gold = folder / GOLD if counts.gold else None
-        config = student_config(config, folder / TRAIN, folder / HELD_OUT, with_gold, dev)
-        _train(config, config_path, output, resume, gpu_id)
-        student = load(str(output / MODEL))
-        answered = folder / HELD_OUT if counts.held_out else None
-        report = make_report(student, answered, dev, None if given else teachers())
-        report["texts"] = vars(counts)
-        others = {} if given else dict(zip(names, load_teachers(), strict=True))
-        report["pipelines"] = compare({"student": student, **others}, report.pop("docs"))
-    except (ImportError, OSError, ValueError) as error:
-        fail(str(error))
+    source = Path(teacher) if given else texts
+    settings = {
+        "teachers": [_checksum(name) for name in names],
+        "exclude": exclude,
+        "attr": attr,
+        "texts": [_checksum(source), text_column],
+        "gold": _checksum(gold),
+    }
+    msg.divider("Answers")
+    found = _read(blank, source, text_column, given)
+    counts = _answer(folder, settings, teachers, found, _read_gold(blank, gold), blank)
+    msg.good(f"Answers in {folder}: {_describe(counts)}")
+    if not train:
+        return
+    if not counts.held_out and dev is None:
+        fail("No text is held out to select the best model. Give ten texts or more, or --dev.")
+    with_gold = folder / GOLD if counts.gold else None
+    config = student_config(config, folder / TRAIN, folder / HELD_OUT, with_gold, dev)
+    _train(config, config_path, output, resume, gpu_id)
+    student = load(str(output / MODEL))
+    answered = folder / HELD_OUT if counts.held_out else None
+    report = make_report(student, answered, dev, None if given else teachers())
+    report["texts"] = vars(counts)
+    others = {} if given else dict(zip(names, load_teachers(), strict=True))
+    report["pipelines"] = compare({"student": student, **others}, report.pop("docs"))
     print_report(report)
     write(output / REPORT, report)
 
@@ -205,15 +202,16 @@ def _read(
     nlp: Language, path: Optional[Path], column: str, given: bool
 ) -> "Iterator[Union[str, Doc]]":
     from ..readers.answers import read_answers
+    from ..readers.tables import TableFormat
     from .texts import read_texts
 
     assert path is not None
-    return iter(read_answers(nlp, path) if given else read_texts(path, column))
+    return iter(read_answers(nlp, path) if given else read_texts(path, column, TableFormat()))
 
 
 def _read_gold(nlp: Language, path: Optional[Path]) -> "Iterator[Doc]":
     if path is not None:
-        yield from detect_or_fail(path, None, None).read(nlp)
+        yield from detect_data(path, None, None).read(nlp)
 
 
 def _answer(

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Iterator, List, Optional, Sequence
 
-from spacy.cli._util import import_code, setup_gpu
+from spacy.cli._util import import_code
 from spacy.language import Language
 from spacy.training import Corpus, Example
 from typer import Argument, Option
@@ -18,15 +18,15 @@ from .data_options import (
     SeparatorOption,
     TargetOption,
     TaskOption,
-    detect_or_fail,
+    detect_data,
 )
-from .io import code_option, fail, gpu_option, load, output_option, write
-from .scores import print_scores, print_scores_per_label
+from .io import code_option, gpu_option, load, output_option, use_gpu, write
+from .scores import print_scores, print_scores_per_label, remove_missing_cats
 
 if TYPE_CHECKING:
     from ..readers.data_file import DataFile
 
-#: the maximum number of unknown labels that a warning names
+#: the maximum number of labels that a warning names
 MOST_LABELS = 10
 
 
@@ -58,9 +58,9 @@ def evaluate_cli(
     from ..pipeline.base import RNNPipe
 
     import_code(code)
-    setup_gpu(gpu_id, silent=gpu_id < 0)
+    use_gpu(gpu_id)
     nlp = load(model)
-    file = detect_or_fail(
+    file = detect_data(
         data,
         task or _task_of(nlp),
         columns,
@@ -72,13 +72,16 @@ def evaluate_cli(
     for line in file.describe():
         msg.info(line)
     pipes = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, RNNPipe)]
-    try:
-        examples = _read(file, nlp, gold_preproc)
-        for warning in (each for pipe in pipes for each in warnings_about(pipe, examples)):
-            msg.warn(warning)
-        scores = nlp.evaluate(examples)
-    except (ImportError, OSError, ValueError) as error:
-        fail(str(error))
+    examples = _read(file, nlp, gold_preproc)
+    for warning in (each for pipe in pipes for each in warnings_about(pipe, examples)):
+        msg.warn(warning)
+    scores = nlp.evaluate(examples)
+    missing = remove_missing_cats(scores, examples)
+    if missing:
+        msg.warn(
+            f"The data has no text with these labels: {_shorten(missing)}. They have no scores of "
+            f"their own, and count as 0 in averages over all labels (macro)."
+        )
     print_scores(scores)
     if per_type:
         print_scores_per_label(scores)
@@ -128,12 +131,16 @@ def warnings_about(pipe: Any, examples: Sequence[Example]) -> Iterator[str]:
         yield f"'{pipe.name}' has no scores, because the data has no {names}."
     unknown = unknown_labels(pipe, examples)
     if unknown:
-        most = [f"{label} ({n})" for label, n in unknown.most_common(MOST_LABELS)]
-        more = f" and {len(unknown) - len(most)} more" if len(unknown) > len(most) else ""
+        counted = [f"{label} ({n})" for label, n in unknown.most_common()]
         yield (
             f"The data has labels that '{pipe.name}' does not know and never predicts: "
-            f"{', '.join(most)}{more}."
+            f"{_shorten(counted)}."
         )
+
+
+def _shorten(labels: Sequence[str]) -> str:
+    n_more = len(labels) - MOST_LABELS
+    return ", ".join(labels[:MOST_LABELS]) + (f" and {n_more} more" if n_more > 0 else "")
 
 
 def unknown_labels(pipe: Any, examples: Sequence[Example]) -> Counter[str]:

@@ -4,7 +4,7 @@ from typing import Annotated, List, Optional
 
 from typer import Argument, Option
 
-from .io import component_option, fail, get_component, load, model_argument
+from .io import component_option, get_component, load, model_argument
 
 
 def generate_cli(
@@ -37,16 +37,13 @@ def generate_cli(
     from ..pipeline.language_model import RNNLanguageModel
 
     pipe = get_component(load(model), RNNLanguageModel, "rnn_lm", name)
-    try:
-        texts = pipe.generate(
-            prompts,
-            max_length=max_length,
-            beam=beam,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            seed=seed,
-        )
-    except ValueError as error:
-        fail(str(error))
+    texts = pipe.generate(
+        prompts,
+        max_length=max_length,
+        beam=beam,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        seed=seed,
+    )
     print("\n".join(texts))

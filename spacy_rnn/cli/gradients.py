@@ -13,7 +13,6 @@ from .io import (
     PLOT_OUTPUT,
     check_ending,
     component_option,
-    fail,
     get_component,
     load,
     output_option,
@@ -55,19 +54,16 @@ def gradients_cli(
     loss with respect to the input k steps back.
     """
     check_ending(output, PLOT_ENDINGS)
-    try:
-        found = {each: _gradients(each, texts, seed, name) for each in (model, *(compare or ()))}
-        curves = {
-            f"{Path(each).stem}, {layer.name}" if len(found) > 1 else layer.name: layer.norms
-            for each, layers in found.items()
-            for layer in layers
-        }
-        print(_table(curves))
-        if output is not None:
-            data = {title: norms.tolist() for title, norms in curves.items()}
-            write(output, data, lambda path: _plot(path, curves))
-    except (ImportError, OSError, ValueError) as error:
-        fail(str(error))
+    found = {each: _gradients(each, texts, seed, name) for each in (model, *(compare or ()))}
+    curves = {
+        f"{Path(each).stem}, {layer.name}" if len(found) > 1 else layer.name: layer.norms
+        for each, layers in found.items()
+        for layer in layers
+    }
+    print(_table(curves))
+    if output is not None:
+        data = {title: norms.tolist() for title, norms in curves.items()}
+        write(output, data, lambda path: _plot(path, curves))
 
 
 def _gradients(

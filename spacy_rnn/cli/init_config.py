@@ -98,17 +98,14 @@ def init_config_cli(
         tasks = found.tasks
     if tasks is None:
         raise BadParameter("Give the task, or --data to infer it from.", param_hint="--task")
-    try:
-        config = make_config(
-            tasks,
-            lang,
-            optimize.value,
-            gpu,
-            None if found is None else found.words,
-            {} if found is None else found.settings,
-        )
-    except (ImportError, ValueError) as error:
-        fail(str(error))
+    config = make_config(
+        tasks,
+        lang,
+        optimize.value,
+        gpu,
+        None if found is None else found.words,
+        {} if found is None else found.settings,
+    )
     save_config(config, output_file, is_stdout=is_stdout, silent=found is not None)
     if found is not None and not is_stdout:
         for line in (*found.lines, _length_of_training(config, found)):

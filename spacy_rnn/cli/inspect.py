@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
-from spacy.cli._util import import_code, parse_config_overrides, setup_gpu, show_validation_error
+from spacy.cli._util import import_code, parse_config_overrides, show_validation_error
 from spacy.util import load_config
 from typer import Argument
 
-from .io import code_option, fail, gpu_option, output_option, write
+from .io import code_option, gpu_option, output_option, use_gpu, write
 from .report import print_report
 
 
@@ -32,12 +32,9 @@ def inspect_cli(
 
     overrides = parse_config_overrides(ctx.args)
     import_code(code)
-    try:
-        setup_gpu(gpu_id, silent=gpu_id < 0)
-        with show_validation_error(config_path):
-            found = make_report(set_up(load_config(config_path, overrides=overrides)))
-    except (ImportError, OSError, ValueError) as error:
-        fail(str(error))
+    use_gpu(gpu_id)
+    with show_validation_error(config_path):
+        found = make_report(set_up(load_config(config_path, overrides=overrides)))
     warnings = find_warnings(found)
     print_report(found, warnings)
     if output is not None:

@@ -2,16 +2,22 @@
 
 import json
 import shutil
+import sys
+import traceback
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, List, NoReturn, Optional, Type, TypeVar
 
 import typer
+from spacy.cli._util import setup_gpu
 from spacy.language import Language
-from spacy.util import load_model
-from wasabi import msg
+from spacy.util import load_model, logger
+from typer.core import TyperGroup
+from wasabi import Printer, msg
 
 from .. import display
+from ..atomic import replace_file
 from ..display.heatmap import HeatMap, render_heatmap, save_png
 from ..display.table import render_table
 
@@ -25,6 +31,28 @@ HEATMAP_OUTPUT = (
     "each of several numbered files"
 )
 PLOT_OUTPUT = "Also write to this file: .json with the numbers, or .png or .svg with a plot"
+#: packages whose errors say what to do
+EXPLAINING = ("spacy_rnn", "spacy", "confection")
+
+
+class Commands(TyperGroup):
+    """Commands that end with a message, without a traceback, at an error that says what to do: one
+    of files or missing libraries, or a ValueError that this package or spaCy raised. With `train
+    --verbose`, the traceback is shown, too."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # The program that reads standard output has ended.
+            raise
+        except (ImportError, OSError, ValueError) as error:
+            *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+            package = frame.f_globals["__name__"].partition(".")[0]
+            if isinstance(error, ValueError) and package not in EXPLAINING:
+                raise
+            logger.debug("The error was raised here:", exc_info=error)
+            fail(str(error))
 
 
 def model_argument(contents: str) -> Any:
@@ -59,9 +87,36 @@ def gpu_option() -> Any:
 
 
 def fail(message: str) -> NoReturn:
-    """Print an error message, and exit without a traceback."""
-    msg.fail(message)
+    """Print an error message to standard error, and exit without a traceback."""
+    with redirect_stdout(sys.stderr):
+        # Not `msg`, which all processes of a training but the first one silence.
+        Printer().fail(message)
     raise typer.Exit(1)
+
+
+def use_gpu(gpu_id: int, silent: Optional[bool] = None) -> None:
+    """Compute on a GPU, or exit with an error if that is not possible.
+
+    gpu_id (int): The GPU; -1 for the CPU.
+    silent (Optional[bool]): Do not print what is used; None to print GPUs only.
+    """
+    try:
+        setup_gpu(gpu_id, silent=gpu_id < 0 if silent is None else silent)
+    except (RuntimeError, ValueError) as error:
+        fail(
+            f"GPU {gpu_id} cannot be used: {error}. Leave out --gpu-id to use the CPU. A GPU needs "
+            f"its driver, torch for CUDA, and CuPy, such as of pip install 'spacy-rnn[cuda12x]'."
+        )
+
+
+def check_pipeline(path: Path) -> None:
+    """Exit with an error if a folder is that of a training, which has its pipelines in it.
+
+    path (Path): The path.
+    """
+    best = path / "model-best"
+    if best.is_dir() and not (path / "meta.json").exists():
+        fail(f"'{path}' is the folder of a training. Give one of its pipelines: {best}")
 
 
 def load(model: str, exclude: Sequence[str] = ()) -> Language:
@@ -70,11 +125,17 @@ def load(model: str, exclude: Sequence[str] = ()) -> Language:
     model (str): The path or the name of a package.
     exclude (Sequence[str]): The names of components to leave out.
     RETURNS (Language): The pipeline.
+    RAISES (OSError): If there is no pipeline.
+    RAISES (ValueError): If it is damaged.
     """
+    check_pipeline(Path(model))
     try:
         return load_model(model, exclude=exclude)
-    except OSError as error:
-        fail(str(error))
+    except OSError:
+        raise
+    except Exception as error:  # spaCy and its parts raise many kinds for a damaged file.
+        message = str(error) or type(error).__name__
+        raise ValueError(f"'{model}' can't be loaded: {message}") from error
 
 
 def get_component(nlp: Language, kind: Type[PipeT], factory: str, name: Optional[str]) -> PipeT:
@@ -118,11 +179,11 @@ def write(path: Path, data: Any, render: Optional[Callable[[Path], None]] = None
     data (Any): The result, written as JSON.
     render (Optional[Callable[[Path], None]]): Writes the result to files that do not end in .json.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if render is None or path.suffix.lower() == ".json":
-        path.write_text(json.dumps(data, indent=2), encoding="utf8")
-    else:
-        render(path)
+    with replace_file(path) as part:
+        if render is None or path.suffix.lower() == ".json":
+            part.write_text(json.dumps(data, indent=2), encoding="utf8")
+        else:
+            render(part)
     msg.good(f"Wrote {path}")
 
 

@@ -84,28 +84,27 @@ def memory_cli(
     _check_choices("task", [task], TASKS)
     _check_choices("init", inits, INITS)
     check_ending(output, PLOT_ENDINGS)
-    try:
-        chrono = [INITS[name] for name in inits]
-        options: Any = (cells, directions, depths, chrono, clips)
-        variants = make_variants(*options)
-        lengths = sorted(set(lengths))
-        settings = TrainingSettings(hidden_size, batch_size, steps, learn_rate)
-        device = torch.device("cpu" if gpu_id < 0 else f"cuda:{gpu_id}")
-        name: Any = task
-        trainings = train_all(name, variants, lengths, range(seeds), settings, device)
-        total = len(lengths) * len(variants) * seeds
-        runs = list(tqdm(trainings, total=total, unit="run", leave=False))
-        found = summarize_runs(runs)
-        print(_table(found, lengths))
-        if output is not None:
-            data = [run._asdict() | {"variant": asdict(run.variant)} for run in runs]
-            write(
-                output,
-                {"task": task, "runs": data},
-                lambda path: plot_memory(path, name, found),
-            )
-    except (ImportError, OSError, RuntimeError, ValueError) as error:
-        fail(str(error))
+    chrono = [INITS[name] for name in inits]
+    options: Any = (cells, directions, depths, chrono, clips)
+    variants = make_variants(*options)
+    lengths = sorted(set(lengths))
+    settings = TrainingSettings(hidden_size, batch_size, steps, learn_rate)
+    if gpu_id >= torch.cuda.device_count():
+        fail(f"torch finds no GPU {gpu_id}. Leave out --gpu-id to use the CPU.")
+    device = torch.device("cpu" if gpu_id < 0 else f"cuda:{gpu_id}")
+    name: Any = task
+    trainings = train_all(name, variants, lengths, range(seeds), settings, device)
+    total = len(lengths) * len(variants) * seeds
+    runs = list(tqdm(trainings, total=total, unit="run", leave=False))
+    found = summarize_runs(runs)
+    print(_table(found, lengths))
+    if output is not None:
+        data = [run._asdict() | {"variant": asdict(run.variant)} for run in runs]
+        write(
+            output,
+            {"task": task, "runs": data},
+            lambda path: plot_memory(path, name, found),
+        )
 
 
 def _check_choices(option: str, values: Sequence[str], choices: Iterable[str]) -> None:

@@ -15,7 +15,7 @@ from spacy.util import get_minor_version_range, load_config
 from typer import Argument, Option
 from wasabi import msg
 
-from .io import fail
+from .io import check_pipeline
 from .wheel import write_wheel
 
 #: the name of this distribution
@@ -53,32 +53,30 @@ def package_cli(
     Makes the package as 'spacy package' does, and the wheels of the pipeline and of spacy-rnn
     itself in its folder 'dist'. Prints the command that installs both.
     """
+    check_pipeline(input_dir)
     output_dir.mkdir(parents=True, exist_ok=True)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            meta_path = Path(folder) / "meta.json"
-            srsly.write_json(meta_path, _complete_meta(input_dir, meta or input_dir / "meta.json"))
-            package(
-                input_dir,
-                output_dir,
-                meta_path=meta_path,
-                code_paths=code or [],
-                name=name,
-                version=version,
-                create_meta=create_meta,
-                create_sdist=False,
-                require_parent=True,
-                force=force,
-                silent=False,
-            )
-        # Its name may have been typed just now.
-        written = max(output_dir.glob("*/meta.json"), key=lambda path: path.stat().st_mtime).parent
-        dist = written / "dist"
-        dist.mkdir(exist_ok=True)
-        wheel = _build_wheel(written, dist)
-        own = write_wheel(distribution(NAME), Path(__file__).parents[1], dist)
-    except (OSError, ValueError) as error:
-        fail(str(error))
+    with tempfile.TemporaryDirectory() as folder:
+        meta_path = Path(folder) / "meta.json"
+        srsly.write_json(meta_path, _complete_meta(input_dir, meta or input_dir / "meta.json"))
+        package(
+            input_dir,
+            output_dir,
+            meta_path=meta_path,
+            code_paths=code or [],
+            name=name,
+            version=version,
+            create_meta=create_meta,
+            create_sdist=False,
+            require_parent=True,
+            force=force,
+            silent=False,
+        )
+    # Its name may have been typed just now.
+    written = max(output_dir.glob("*/meta.json"), key=lambda path: path.stat().st_mtime).parent
+    dist = written / "dist"
+    dist.mkdir(exist_ok=True)
+    wheel = _build_wheel(written, dist)
+    own = write_wheel(distribution(NAME), Path(__file__).parents[1], dist)
     requirements = [
         f"{path.name.split('-')[0]}=={path.name.split('-')[1]}" for path in (own, wheel)
     ]
@@ -91,7 +89,10 @@ def package_cli(
 
 def _complete_meta(input_dir: Path, path: Path) -> Dict[str, Any]:
     """Read meta.json, and add the extra that components with an engine other than torch need."""
-    meta = srsly.read_json(path)
+    try:
+        meta = srsly.read_json(path)
+    except ValueError as error:
+        raise ValueError(f"{path} can't be read. Give the folder of a pipeline.") from error
     components = load_config(input_dir / "config.cfg")["components"].values()
     if any(component.get("engine") == "onnx" for component in components):
         requirements = meta.setdefault("requirements", [])

@@ -12,7 +12,6 @@ from ..display.strings import printable, shorten
 from .io import (
     check_ending,
     component_option,
-    fail,
     get_component,
     load,
     model_argument,
@@ -75,15 +74,12 @@ def saliency_cli(
     }
     nlp = load(model)
     pipe = get_component(nlp, RNNPipe, "component of spacy-rnn", name)
-    try:
-        found = [compute_saliency(pipe, doc, **options) for doc in nlp.pipe(texts)]
-        if output is None:
-            print("\n".join(map(_table, found)))
-        else:
-            data = [{**each._asdict(), "scores": each.scores.tolist()} for each in found]
-            write(output, data, lambda path: _write_page(path, found))
-    except (OSError, ValueError) as error:
-        fail(str(error))
+    found = [compute_saliency(pipe, doc, **options) for doc in nlp.pipe(texts)]
+    if output is None:
+        print("\n".join(map(_table, found)))
+    else:
+        data = [{**each._asdict(), "scores": each.scores.tolist()} for each in found]
+        write(output, data, lambda path: _write_page(path, found))
 
 
 def _write_page(path: Path, found: List["Saliency"]) -> None:

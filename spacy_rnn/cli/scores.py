@@ -1,8 +1,9 @@
 """Tables of scores, as ``python -m spacy evaluate`` prints them, for all components."""
 
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, Iterable, List, Mapping
 
 from spacy.cli.evaluate import print_prf_per_type, print_textcats_auc_per_cat
+from spacy.training import Example
 from wasabi import msg
 
 #: scores that are not shares, which are printed as they are
@@ -11,6 +12,26 @@ NUMBERS = ("mae", "rmse", "pearson", "spearman", "ppl", "bpc", "piece_ppl")
 LEFT_OUT = ("token_p", "token_r", "token_f")
 #: the endings of scores for each label, and what they are printed as
 PER_LABEL = {"_per_type": "type", "_per_feat": "feature", "_per_target": "target"}
+
+
+def remove_missing_cats(scores: Dict[str, Any], examples: Iterable[Example]) -> List[str]:
+    """Replace the scores of labels in `doc.cats` that no text has, which spaCy computes as 0, by
+    None, and all scores of `doc.cats` if it is never annotated.
+
+    scores (Dict[str, Any]): The result of `nlp.evaluate`, which is changed.
+    examples (Iterable[Example]): The examples.
+    RETURNS (List[str]): The labels, if `doc.cats` is annotated.
+    """
+    golds = [eg.reference.cats for eg in examples]
+    if not any(golds):
+        scores.update({name: None for name in scores if name.startswith("cats_")})
+        return []
+    found = {label for cats in golds for label, value in cats.items() if value}
+    by_label = scores.get("cats_f_per_type", {})
+    missing = [label for label in by_label if label not in found]
+    for label in missing:
+        by_label[label] = dict.fromkeys(by_label[label])
+    return missing
 
 
 def print_scores(scores: Mapping[str, Any]) -> None:
@@ -59,9 +80,10 @@ def show_score(name: str, value: Any) -> str:
 def _print_table(name: str, kind: str, by_label: Dict[str, Any]) -> None:
     first = next(iter(by_label.values()))
     if not isinstance(first, dict):
-        print_textcats_auc_per_cat(msg, by_label)
+        print_textcats_auc_per_cat(msg, _filled(by_label))
     elif first.keys() == {"p", "r", "f"}:
-        print_prf_per_type(msg, by_label, name, kind)
+        shown = {label: _filled(found) for label, found in by_label.items()}
+        print_prf_per_type(msg, shown, name, kind)
     else:
         header: List[str] = ["", *first]
         rows = [
@@ -70,3 +92,8 @@ def _print_table(name: str, kind: str, by_label: Dict[str, Any]) -> None:
         ]
         aligns: Any = ["l", *"r" * len(first)]
         msg.table(rows, header=header, aligns=aligns, title=f"{name} (per {kind})")
+
+
+def _filled(scores: Mapping[str, Any]) -> Dict[str, Any]:
+    """The scores, with a dash for missing ones."""
+    return {name: "-" if value is None else value for name, value in scores.items()}

@@ -10,7 +10,6 @@ from .io import (
     HEATMAP_OUTPUT,
     check_ending,
     component_option,
-    fail,
     get_component,
     load,
     model_argument,
@@ -51,9 +50,6 @@ def states_cli(
     check_ending(output, HEATMAP_ENDINGS)
     nlp = load(model)
     pipe = get_component(nlp, RNNPipe, "component of spacy-rnn", name)
-    try:
-        found = (compute_states(pipe, doc, layer) for doc in nlp.pipe(texts))
-        heatmaps = [viz.states_heatmap(each, units or None, top, start, end) for each in found]
-        show_heatmaps(heatmaps, output)
-    except (ImportError, OSError, ValueError) as error:
-        fail(str(error))
+    found = (compute_states(pipe, doc, layer) for doc in nlp.pipe(texts))
+    heatmaps = [viz.states_heatmap(each, units or None, top, start, end) for each in found]
+    show_heatmaps(heatmaps, output)

@@ -5,7 +5,7 @@ from typing import Annotated, Optional
 from typer import Argument, Option
 from wasabi import msg, table
 
-from .io import component_option, fail, get_component, load, model_argument
+from .io import component_option, get_component, load, model_argument
 
 
 def suggest_cli(
@@ -18,10 +18,7 @@ def suggest_cli(
     from ..pipeline.language_model import RNNLanguageModel
 
     pipe = get_component(load(model), RNNLanguageModel, "rnn_lm", name)
-    try:
-        found = pipe.suggest(text, n)
-    except ValueError as error:
-        fail(str(error))
+    found = pipe.suggest(text, n)
     if found:
         print(table([(s.word, f"{s.probability:.4f}") for s in found]))
     else:

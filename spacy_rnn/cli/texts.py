@@ -7,8 +7,9 @@ from typing import Any, Iterator
 
 from ..readers.formats.conll import ENDINGS as CONLL
 from ..readers.formats.conllu import ENDINGS as CONLLU
+from ..readers.formats.json_objects import flatten
 from ..readers.tables import RULES, TableFormat, read_rows
-from ..text_files import ending_of, read_json, read_lines
+from ..text_files import UTF8, ending_of, read_json, read_lines
 
 #: files that `convert` and `evaluate` read, whose lines are no texts
 ANNOTATED = (*CONLL, *CONLLU)
@@ -16,18 +17,19 @@ ANNOTATED = (*CONLL, *CONLLU)
 STANDARD = "-"
 
 
-def read_texts(path: Path, column: str) -> Iterator[str]:
+def read_texts(path: Path, column: str, form: TableFormat) -> Iterator[str]:
     """Read texts: the values of a column of a table or of a key of JSON objects, by the ending of
     the file; otherwise the lines.
 
     path (Path): The file, which may be compressed; - for the lines of standard input.
     column (str): The name of the column or key; the index of the column, from 0, in a table
         without a header.
+    form (TableFormat): The delimiter and quotes of a table, None to guess, and the encoding.
     YIELDS (str): The texts. Empty ones are kept.
     RAISES (ValueError): If the file is damaged or has no such column.
     """
     if str(path) == STANDARD:
-        return _read_standard_input()
+        return _read_standard_input(form.encoding)
     ending = ending_of(path)
     if ending == ".spacy":
         raise ValueError(
@@ -40,31 +42,34 @@ def read_texts(path: Path, column: str) -> Iterator[str]:
             f"'spacy apply', or write its texts to a file, one on each line."
         )
     if ending in RULES:
-        return _read_table(path, column)
+        return _read_table(path, column, form)
     if ending in (".json", ".jsonl"):
-        return _read_objects(path, column)
-    return read_lines(path)
+        return _read_objects(path, column, form.encoding)
+    return read_lines(path, form.encoding)
 
 
-def _read_standard_input() -> Iterator[str]:
+def _read_standard_input(encoding: str) -> Iterator[str]:
     for number, line in enumerate(sys.stdin.buffer, start=1):
+        has_mark = number == 1 and encoding == UTF8
         try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+            text = line.decode("utf-8-sig" if has_mark else encoding)
         except UnicodeDecodeError as error:
             raise ValueError(
-                f"Line {number} of standard input is not UTF-8 ({error.reason}). Convert it, such "
-                f"as with iconv -f CP1252 -t UTF-8."
+                f"Line {number} of standard input is not {encoding.upper()} ({error.reason}). Name "
+                f"its encoding, such as --encoding cp1252."
             ) from error
         yield text.removesuffix("\n").removesuffix("\r")
 
 
-def _read_table(path: Path, column: str) -> Iterator[str]:
-    rows = read_rows(path, TableFormat())
+def _read_table(path: Path, column: str, form: TableFormat) -> Iterator[str]:
+    rows = read_rows(path, form.guessed(path))
     first = next(rows, None)
-    header = [] if first is None else first[1]
+    if first is None:
+        raise ValueError(f"{path} is empty. Check the path.")
+    header = [name.strip() for name in first[1]]
     if column in header:
         index = header.index(column)
-    elif first is not None and column.isdecimal() and int(column) < len(header):
+    elif column.isdecimal() and int(column) < len(header):
         index, rows = int(column), chain([first], rows)
     else:
         raise _no_column(f"The first row of {path}", column, header)
@@ -77,13 +82,14 @@ def _read_table(path: Path, column: str) -> Iterator[str]:
         yield fields[index]
 
 
-def _read_objects(path: Path, key: str) -> Iterator[str]:
-    for where, value in read_json(path):
-        if not isinstance(value, dict) or key not in value:
-            raise _no_column(where, key, value if isinstance(value, dict) else ())
-        if not isinstance(value[key], str):
-            raise ValueError(f"{where} has {value[key]!r} as '{key}', which must be a string.")
-        yield value[key]
+def _read_objects(path: Path, key: str, encoding: str) -> Iterator[str]:
+    for where, value in read_json(path, encoding):
+        values = flatten(value) if isinstance(value, dict) else {}
+        if key not in values:
+            raise _no_column(where, key, values)
+        if not isinstance(values[key], str):
+            raise ValueError(f"{where} has {values[key]!r} as '{key}', which must be a string.")
+        yield values[key]
 
 
 def _no_column(where: str, column: str, found: Any) -> ValueError:

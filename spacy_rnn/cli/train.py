@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
-from spacy.cli._util import import_code, parse_config_overrides, setup_gpu, show_validation_error
+from spacy.cli._util import import_code, parse_config_overrides, show_validation_error
 from spacy.training.initialize import init_nlp
 from spacy.util import load_config, logger
 from typer import Argument, Option
 from wasabi import msg
 
-from .io import code_option, fail, gpu_option, output_option
+from .io import code_option, fail, gpu_option, output_option, use_gpu
 
 
 def train_cli(
@@ -70,7 +70,7 @@ def train_cli(
         else:
             output.mkdir(parents=True, exist_ok=True)
             msg.info(f"Saving to output directory: {output}")
-        setup_gpu(gpu_id, silent=group().rank > 0)
+        use_gpu(gpu_id, silent=group().rank > 0)
         with show_validation_error(config_path):
             config = load_config(config_path, overrides=overrides, interpolate=False)
         msg.divider("Initializing pipeline")

@@ -1,14 +1,16 @@
 """The corpora of a config that is made for given data."""
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Sequence
 
-from spacy.tokens import Doc
+from spacy.language import Language
 from spacy.util import get_lang_class
 
-from .data_options import detect_or_fail
+from .data_options import detect_data
 from .io import fail
+
+if TYPE_CHECKING:
+    from ..readers.data_file import DataFile
 
 
 class TrainingData(NamedTuple):
@@ -44,22 +46,25 @@ def find_data(
     **options (Any): The other options, named as the settings of `detect`.
     RETURNS (TrainingData): The data.
     """
-    file = detect_or_fail(train, None if tasks is None else tasks[0], columns, **options)
+    from ..readers.data_file import detect
+
+    file = detect_data(train, None if tasks is None else tasks[0], columns, **options)
     if dev is None:
         fail(
             "There is no development data, which selects the best pipeline. Give it with --dev, or "
             f"split the training data: python -m spacy rnn convert {train} corpus --split 0.1 "
             f"--lang {lang}, and then --data corpus/train.spacy --dev corpus/dev.spacy"
         )
-    dev_file = detect_or_fail(dev, file.task, columns, **options)
+    dev_file = detect_data(dev, file.task, columns, **options)
     is_same = dev_file.format == file.format
     if is_same:
-        dev_file = replace(file, path=dev)
-    try:
-        words = sum(map(_n_words, file.read(get_lang_class(lang)())))
-        has_labels = file.label_names is not None
-    except (ImportError, OSError, ValueError) as error:
-        fail(str(error))
+        # It must have the same columns.
+        dev_file = detect(dev, **file.settings)
+    found = [*(tasks or [file.task])]
+    nlp = get_lang_class(lang)()
+    words = _count_words(file, found, nlp)
+    _count_words(dev_file, found, nlp)
+    has_labels = file.label_names is not None
     settings = {
         "paths.train": str(train),
         "paths.dev": str(dev),
@@ -70,10 +75,31 @@ def find_data(
         # A label that is rare may be missing in the development data.
         settings["corpora.dev"]["labels"] = "${corpora.train}"
     lines = [*file.describe(), *file.counts.lines()]
-    return TrainingData([*(tasks or [file.task])], words, settings, lines)
+    return TrainingData(found, words, settings, lines)
 
 
-def _n_words(doc: Doc) -> int:
-    """The words of a text and of its translation, as batches are measured."""
-    translation = doc._.translation if doc.has_extension("translation") else None
-    return len(doc) + len((translation or "").split())
+def _count_words(file: "DataFile", tasks: Sequence[str], nlp: Language) -> int:
+    """Count the words of all texts and of their translations, as batches are measured, or exit with
+    an error if no text has the annotation of a task."""
+    from ..readers.formats.docbin import tasks_of
+
+    words, annotated = 0, {"lm"}
+    for doc in file.read(nlp):
+        annotated.update(tasks_of(doc))
+        words += len(doc) + len((doc._.translation or "").split())
+    # A text with one label may have had several.
+    if annotated & {"textcat", "textcat_multilabel"}:
+        annotated |= {"textcat", "textcat_multilabel"}
+    missing = [task for task in tasks if task not in annotated]
+    if missing:
+        cure = "Leave out the task, or use other data."
+        if "columns" in file.form.settings:
+            cure = (
+                "Give the column of each content with --columns, such as "
+                "tokens=0,tags=1,entities=2 or text=NAME,label=NAME."
+            )
+        fail(
+            f"{file.path} has no annotation for {', '.join(missing)} as it is read "
+            f"({'; '.join(file.describe())}). {cure}"
+        )
+    return words

@@ -266,6 +266,17 @@ class RNNTextCategorizer(TextCategorizerPipe):
         """
         return Targets({}, len(docs), partial(nn.losses.exclusive_divergence, teacher=teacher))
 
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
+        """Score examples. Those without annotation are left out: spaCy's scorer would count their
+        predictions as wrong.
+
+        examples (Iterable[Example]): The examples to score.
+        **kwargs: Settings of the scorer.
+        RETURNS (Dict[str, Any]): The scores.
+        """
+        annotated = [eg for eg in examples if not self.lacks_annotation(eg)]
+        return super().score(annotated, **kwargs)
+
     def to_scores(self, outputs: np.ndarray) -> np.ndarray:
         """Compute the softmax, the probabilities of the classes.
 

@@ -15,6 +15,8 @@ logger = logging.getLogger("spacy_rnn")
 #: the values of a binary label in a list with a value for each label
 FLAGS = frozenset("0 1 -1 0.0 1.0 -1.0 false true no yes n y f t off on".split())
 NUMBER = re.compile(r"[-+]?\d+(\.\d*)?")
+#: a number with a decimal comma; the comma in 1,234 may separate thousands
+DECIMAL_COMMA = re.compile(r"[-+]?(?![1-9]\d{0,2},\d{3}$)\d+,\d+")
 #: separators that are unlikely within a label, and those that count only between known labels
 SEPARATORS = re.compile(r"[;|\t\r\n]|,(?!\s)")
 MAYBE_SEPARATORS = ("/", "+", "&", " ")
@@ -218,8 +220,9 @@ def read_numbers(
                 continue
             if not _is_number(number):
                 raise ValueError(
-                    f"{name} = {number!r} in the column '{column}' is not a number. Correct it, or "
-                    f"leave it empty if it is missing. If it is a list of numbers for doc.cats in "
+                    f"{name} = {number!r} in the column '{column}' is not a number. Correct it, "
+                    f"without separators of thousands, or leave it empty if it is missing. If it "
+                    f"is a list of numbers for doc.cats in "
                     f'a string, set separator, such as separator = ",", and the names of the '
                     f'numbers, labels = ["NAME", ...].'
                 )
@@ -228,14 +231,27 @@ def read_numbers(
                     f"the column '{column}' has a number for {name!r}, which is not in labels, "
                     f"{list(names)}. Correct it, or add it to labels."
                 )
-            found[name] = float(number)
+            found[name] = to_number(number)
     return {name: number for name, number in found.items() if not is_missing(number)}
+
+
+def to_number(value: Any) -> float:
+    """Read a number, which may have a decimal comma in a string.
+
+    value (Any): The number, or a string of it.
+    RETURNS (float): The number.
+    RAISES (ValueError): If it is none, or its comma may separate thousands, as in 1,234.
+    RAISES (TypeError): If it is neither a number nor a string.
+    """
+    if isinstance(value, str) and DECIMAL_COMMA.fullmatch(value.strip()):
+        value = value.replace(",", ".")
+    return float(value)
 
 
 def _is_number(value: Any) -> bool:
     """Return True if a value is a number, a string of a number, or missing."""
     try:
-        return is_missing(value) or isinstance(float(value), float)
+        return is_missing(value) or isinstance(to_number(value), float)
     except (TypeError, ValueError):
         return False
 

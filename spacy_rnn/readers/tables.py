@@ -71,6 +71,20 @@ class TableFormat:
             quotes=quotes if self.quotes is None else self.quotes,
         )
 
+    def guessed(self, path: Path) -> "TableFormat":
+        """Fill in a missing delimiter: that of the ending, unless the first row lacks it and has
+        another usual one.
+
+        path (Path): The file.
+        RETURNS (TableFormat): The format with a delimiter.
+        """
+        own = self.of(path)
+        _, first = next(read_rows(path, own), (1, [""]))
+        delimiter = own.delimiter
+        if self.delimiter is None and len(first) == 1:
+            delimiter = next((other for other in DELIMITERS if other in first[0]), delimiter)
+        return replace(self, delimiter=delimiter)
+
     def check_unused(self, path: str) -> None:
         """Raise a ValueError if there are settings of tables for a source that is not a table.
 
@@ -137,7 +151,7 @@ def _advice_on_quotes(line: str, form: TableFormat) -> str:
         for other in (*DELIMITERS, " "):
             if f'"{other}' in line or f'{other}"' in line:
                 return f"If {other!r} separates the columns, set delimiter to it."
-    return "Double quotes within a quoted field; if quotes are text, set quotes to false."
+    return "Double quotes within a quoted field; if quotes are text, --no-quotes (quotes = false)."
 
 
 def _read_literal(path: Path, form: TableFormat, by_rule: bool) -> Iterator[Tuple[int, List[str]]]:

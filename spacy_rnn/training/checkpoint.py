@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 import srsly
 from safetensors import SafetensorError
@@ -28,6 +29,8 @@ _STATE, _TENSORS, _PIPELINE = "state.msgpack", "optimizer.safetensors", "pipelin
 CHANGEABLE = ("training.max_steps", "training.max_epochs", "training.patience", "training.logger")
 #: vocabulary and vectors do not change in training
 EXCLUDED = ["vocab", "tokenizer"]
+#: the bytes of a corpus that are read at once
+_BLOCK = 1 << 20
 
 
 @dataclass
@@ -39,6 +42,7 @@ class Progress:
     seconds (float): The time that they took.
     results (List[Tuple[float, int]]): The score and the step of each evaluation.
     losses (Dict[str, float]): The losses since the last evaluation, by component.
+    corpora (Dict[str, str]): The checksums of the corpora, as of `corpora_checksums`.
     """
 
     step: int = 0
@@ -46,6 +50,7 @@ class Progress:
     seconds: float = 0.0
     results: List[Tuple[float, int]] = field(default_factory=list)
     losses: Dict[str, float] = field(default_factory=dict)
+    corpora: Dict[str, str] = field(default_factory=dict)
 
 
 def get_process_state(nlp: Language, progress: Progress) -> Dict[str, Any]:
@@ -87,15 +92,32 @@ def save_checkpoint(
         srsly.write_msgpack(folder / _STATE, state)
 
 
-def load_checkpoint(output: Path, nlp: Language, optimizer: Optimizer) -> Optional[Progress]:
+def corpora_checksums(config: Config) -> Dict[str, str]:
+    """Compute a checksum of the files of each corpus, by which changed ones are noticed.
+
+    config (Config): The config.
+    RETURNS (Dict[str, str]): The checksum for each setting in `corpora` that is the path of a file
+        or folder.
+    """
+    return {
+        f"corpora.{name}": checksum(_blocks(Path(value)))
+        for name, value in dict_to_dot(config.interpolate()["corpora"]).items()
+        if name.endswith("path") and isinstance(value, (str, Path)) and Path(value).exists()
+    }
+
+
+def load_checkpoint(
+    output: Path, nlp: Language, optimizer: Optimizer, corpora: Mapping[str, str]
+) -> Optional[Progress]:
     """Restore the checkpoint of a training.
 
     output (Path): The output folder of the training.
     nlp (Language): The pipeline, initialized with the same config.
     optimizer (Optimizer): An optimizer with the same settings, not used yet.
+    corpora (Mapping[str, str]): The checksums of the corpora.
     RETURNS (Optional[Progress]): How far the training had come; None if there is no checkpoint.
-    RAISES (ValueError): If the checkpoint is damaged, or one of another config or number of
-        processes.
+    RAISES (ValueError): If the checkpoint is damaged, or one of another config, other data or
+        another number of processes.
     """
     folder = output / FOLDER
     if not folder.exists():
@@ -127,12 +149,13 @@ def load_checkpoint(output: Path, nlp: Language, optimizer: Optimizer) -> Option
             + ", or train without --resume."
         )
     own = state["processes"][rank]
+    progress = Progress(**own["progress"])
+    _check_corpora(corpora, progress.corpora)
     nlp.from_disk(folder / _PIPELINE, exclude=EXCLUDED)
     set_optimizer_state(nlp, optimizer, tensors, state["optimizer"])
     for name, pipe in _pipes(nlp):
         pipe.set_training_state(own["components"][name])
     set_random_state(own["random"])
-    progress = Progress(**own["progress"])
     progress.results = [(score, step) for score, step in progress.results]
     return progress
 
@@ -154,3 +177,22 @@ def _check_config(config: Config, saved: Config) -> None:
             f"Use the same config to go on, or train without --resume. Only these settings may "
             f"change: {', '.join(CHANGEABLE)}."
         )
+
+
+def _check_corpora(now: Mapping[str, str], then: Mapping[str, str]) -> None:
+    changed = sorted(name for name in {*now, *then} if now.get(name) != then.get(name))
+    if changed:
+        raise ValueError(
+            f"The data has changed since the training began: {', '.join(changed)}. A training "
+            f"cannot go on with other data. Restore the files, or train without --resume."
+        )
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    """The contents of a file, or of all files in a folder and their names."""
+    for file in [path] if path.is_file() else sorted(path.rglob("*")):
+        if file.is_file():
+            if file != path:
+                yield str(file.relative_to(path)).encode()
+            with file.open("rb") as opened:
+                yield from iter(partial(opened.read, _BLOCK), b"")

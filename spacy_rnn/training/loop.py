@@ -41,6 +41,7 @@ from .checkpoint import (
     EXCLUDED,
     FOLDER,
     Progress,
+    corpora_checksums,
     get_process_state,
     load_checkpoint,
     save_checkpoint,
@@ -92,7 +93,7 @@ class Training:
         self.dropouts = iter(constant(dropout) if isinstance(dropout, float) else dropout)
         self.batches = self._batches(corpus)
         self.evaluate = create_evaluation_callback(nlp, dev_corpus, self.settings["score_weights"])
-        self.progress = Progress()
+        self.progress = Progress(corpora=corpora_checksums(config))
         if together:
             self._unite()
 
@@ -120,7 +121,7 @@ class Training:
         output (Path): The output folder of the training.
         RETURNS (bool): False if there is none.
         """
-        progress = load_checkpoint(output, self.nlp, self.optimizer)
+        progress = load_checkpoint(output, self.nlp, self.optimizer, self.progress.corpora)
         check_same(
             "checkpoints",
             progress and progress.step,

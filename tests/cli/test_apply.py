@@ -200,6 +200,38 @@ def test_bad_input_keeps_the_old_output(name, contents, message, models, tmp_pat
     assert output.read_text() == "old" and [*output.parent.iterdir()] == [output]
 
 
+def test_tables_as_written_by_excel(models, tmp_path):
+    """With semicolons, in the encoding of Western Europe."""
+    texts = ["œufs", "verts; été", 'a "b"']
+    rows = [f'{i};"{text}"\r\n' for i, text in enumerate(["text", texts[0], texts[1], 'a ""b""'])]
+    (tmp_path / "in.csv").write_bytes("".join(rows).encode("cp1252"))
+    (tmp_path / "out.jsonl").touch()
+    arguments = (models, "rnn_textcat", tmp_path / "in.csv", tmp_path / "out.jsonl")
+    assert "--encoding cp1252" in apply(*arguments, code=1)
+    for delimiter in ((), ("--delimiter", ";")):
+        apply(*arguments, "--encoding", "cp1252", *delimiter)
+        assert [json.loads(line)["text"] for line in read(tmp_path / "out.jsonl")] == texts
+    (tmp_path / "in.csv").write_text('text\tn\n"a"\t1\n', encoding="utf-16")
+    apply(*arguments, "--delimiter", "\\t", "--no-quotes")
+    assert [json.loads(line)["text"] for line in read(tmp_path / "out.jsonl")] == ['"a"']
+    (tmp_path / "in.csv").write_text("")
+    assert "in.csv is empty" in apply(*arguments, code=1)
+    data = "œufs\n".encode("cp1252")
+    options = ("rnn", "apply", models / "rnn_textcat", "-", "-o", "-")
+    assert "--encoding cp1252" in shown(run(*options, stdin=data, code=1))
+    assert '"œufs"' in run(*options, "--encoding", "cp1252", stdin=data)
+
+
+def test_names_with_spaces_and_nested_keys(models, tmp_path):
+    output = tmp_path / "out.jsonl"
+    (tmp_path / "in.csv").write_text("id, text\n1,a\n")
+    apply(models, "rnn_textcat", tmp_path / "in.csv", output)
+    (tmp_path / "in.jsonl").write_text('{"data": {"body": "b"}}\n')
+    texts = [json.loads(line)["text"] for line in read(output)]
+    apply(models, "rnn_textcat", tmp_path / "in.jsonl", output, "--text-column", "data.body")
+    assert [*texts, *(json.loads(line)["text"] for line in read(output))] == ["a", "b"]
+
+
 def test_a_full_disk_keeps_the_old_output(models, lines, tmp_path, monkeypatch):
     def to_disk(self, path):
         path.write_bytes(b"half")
@@ -209,7 +241,8 @@ def test_a_full_disk_keeps_the_old_output(models, lines, tmp_path, monkeypatch):
     output = tmp_path / "out" / "out.spacy"
     output.parent.mkdir()
     output.write_text("old")
-    assert "No space left" in apply(models, "rnn_textcat", lines, output, code=1)
+    printed = apply(models, "rnn_textcat", lines, output, code=1)
+    assert f"No space left on device: '{output}'" in printed
     assert output.read_text() == "old" and [*output.parent.iterdir()] == [output]
 
 

@@ -7,7 +7,7 @@ import pytest
 import spacy
 from spacy.tokens import DocBin
 
-from spacy_rnn.analysis.compression import agreement
+from spacy_rnn.analysis.compression import agreement, largest_difference
 
 from ..helpers.cells import LIGHT, light_gru
 from ..helpers.cli import run, shown
@@ -47,6 +47,10 @@ def test_writes_a_pipeline_and_prints_how_it_compares(factory, int8, texts, tmp_
         assert text in printed
     row = printed[printed.index(f"{factory} ") :].split()
     assert float(row[3]) >= 0.99 and f"Wrote {output}" in printed
+    if factory == "rnn_translator":
+        assert row[4] == "-"
+    else:
+        assert 0 <= float(row[4]) < (0.5 if int8 else 1e-4)
     assert [path.name for path in output.parent.iterdir()] == ["output"]
 
 
@@ -152,6 +156,28 @@ def test_agreement_is_the_share_of_equal_predictions():
             pipe.set_scores(doc, [number])
     assert agreement(pipe, before, after) == pytest.approx(1 - 1 / 14)
     assert agreement(pipe, before, before) == 1.0
+
+
+@pytest.mark.parametrize("factory", ["rnn_tagger", "rnn_ner", "rnn_textcat", "rnn_regressor"])
+def test_the_largest_difference_of_numbers(factory):
+    """By the predictions of a pipeline whose weights were changed."""
+    pipelines = make_trained(factory), make_trained(factory, steps=5)
+    pipes = tuple(nlp.get_pipe(factory) for nlp in pipelines)
+    docs = [list(nlp.pipe(TEXTS)) for nlp in pipelines]
+    if factory in ("rnn_tagger", "rnn_ner"):
+        found = [
+            pipe.predict_probabilities([nlp.make_doc(text) for text in TEXTS])
+            for pipe, nlp in zip(pipes, pipelines, strict=True)
+        ]
+        if factory == "rnn_tagger":
+            found = [[each["tag"] for each in of_pipe] for of_pipe in found]
+        rows = [[p for each in of_pipe for p in each.ravel()] for of_pipe in found]
+    elif factory == "rnn_textcat":
+        rows = [[p for doc in annotated for p in doc.cats.values()] for annotated in docs]
+    else:
+        rows = [[doc._.regression["rating"] for doc in annotated] for annotated in docs]
+    expected = max(abs(a - b) for a, b in zip(*rows, strict=True))
+    assert largest_difference(pipes, *docs) == pytest.approx(expected)
 
 
 def test_agreement_of_translations_and_of_perplexities():

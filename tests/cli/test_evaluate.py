@@ -134,6 +134,21 @@ def test_unknown_labels_and_missing_annotation(factory, work, tmp_path):
     assert (missing in printed) == (factory == "rnn_translator")
 
 
+@pytest.mark.parametrize("factory", ["rnn_textcat", "rnn_textcat_multilabel"])
+def test_cats_that_the_data_lacks(factory, work, tmp_path):
+    csv = tmp_path / "test.csv"
+    csv.write_text(f'text,label\n"{SENTENCES[0][0]}",LIKE\n')
+    output = tmp_path / "scores.json"
+    printed = evaluate(work, factory, csv, "--per-type", "--output", output)
+    assert "The data has no text with these labels: EAT. " in printed
+    assert "EAT - - -" in printed and "LIKE 100.00 100.00 100.00" in printed
+    assert json.loads(output.read_text())["cats_f_per_type"]["EAT"]["f"] is None
+    (tmp_path / "lines.txt").write_text("a\nb\n")
+    options = ("--task", "lm", "--per-type")
+    printed = evaluate(work, factory, tmp_path / "lines.txt", *options)
+    assert score(printed, "cats_micro_f") == "-" and "has no scores" in printed
+
+
 def test_many_unknown_labels(work, tmp_path):
     nlp = spacy.blank("xx")
     words = [f"w{i}" for i in range(12)]

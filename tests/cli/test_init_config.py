@@ -257,6 +257,28 @@ def test_data_and_several_tasks(corpus, tmp_path):
     assert config["corpora"]["train"]["@readers"] == "spacy.Corpus.v1"
 
 
+def test_several_tasks_need_columns_of_all(tmp_path):
+    data = tmp_path / "data.conll"
+    data.write_text("Anna NNP B-NP B-PER\nsleeps VBZ B-VP O\n\n" * 3)
+    arguments = ["rnn", "init-config", tmp_path / "config.cfg", "--task", "tagger,ner"]
+    arguments += ["--data", data, "--dev", data]
+    printed = shown(run(*arguments, code=1))
+    assert "has no annotation for ner" in printed and "3 (B-PER, O)" in printed
+    assert "tags = 1 (NNP, VBZ)" in printed and "--columns, such as tokens=0,tags=1," in printed
+    run(*arguments, "--columns", "tokens=0,tags=1,entities=3")
+    data.write_text("Anna B-PER\nsleeps O\n\n" * 3)
+    printed = shown(run(*arguments, "--force", code=1))
+    assert "no column of tags that are not entities" in printed and "--columns" in printed
+
+
+@pytest.mark.parametrize("header", ["sentence,topic", "text,topics"])
+def test_development_data_with_other_columns(header, table):
+    (table / "other.csv").write_text(header + "\n" + "a b c,x\nd e f,y\nf g h,x\ni j k,y\n")
+    files = ["--data", table / "train.csv", "--dev", table / "other.csv"]
+    printed = shown(run("rnn", "init-config", table / "config.cfg", *files, code=1))
+    assert "other.csv has no column" in printed and header.split(",")[1] in printed
+
+
 def test_data_in_two_formats(table, corpus):
     path = table / "config.cfg"
     run("rnn", "init-config", path, "--data", table / "train.csv", "--dev", corpus)

@@ -1,29 +1,22 @@
 """Every block of the documentation does what the page says."""
 
-import argparse
 import io
 import re
-import runpy
 import shlex
 import shutil
 from contextlib import redirect_stdout
-from functools import reduce
 from importlib.metadata import metadata, requires
-from operator import getitem
-from pathlib import Path
 
 import pytest
 import spacy
 import srsly
-import typer
-from spacy.cli._util import app, parse_config_overrides
 from spacy.schemas import ConfigSchemaInit, ConfigSchemaTraining, validate_init_settings
 from spacy.tokens import DocBin
 from spacy.util import registry
 from thinc.api import Config
-from weasel.util.config import load_project_config
 
-from ..helpers.cli import run, setup_cli_once
+from ..helpers.cli import run
+from ..helpers.commands import check_script, check_spacy
 from ..helpers.output import assert_alike
 from ..helpers.pages import PAGES, blocks, outputs, parse, parts, title
 from ..helpers.paths import ROOT
@@ -231,29 +224,6 @@ def test_commands(page, folder):
             assert words[:3] == ["python", "-m", "pytest"], "Nothing checks this command."
 
 
-def check_spacy(words):
-    """A command of spaCy takes these arguments, and its overrides are settings that there are."""
-    setup_cli_once()
-    command = typer.main.get_command(app)
-    while hasattr(command, "commands"):
-        name, *words = words
-        assert name in command.commands, f"There is no command '{name}'."
-        command = command.commands[name]
-    context = command.make_context(name, words)
-    overrides = parse_config_overrides(list(context.args), env_var=None)
-    if name == "run":
-        project = load_project_config(Path.cwd(), interpolate=False)
-        known = [*project["workflows"], *(each["name"] for each in project["commands"])]
-        assert context.params["subcommand"] in known
-        assert set(overrides) <= {f"vars.{name}" for name in project["vars"]}
-    elif overrides:
-        config = spacy.util.load_config(context.params["config_path"])
-        nlp = spacy.util.load_model_from_config(config, auto_fill=True)
-        for key in overrides:
-            *sections, setting = key.split(".")
-            assert setting in reduce(getitem, sections, nlp.config), key
-
-
 #: the packages of test_signing.py
 SIGNING = ("model-signing", "pyopenssl")
 
@@ -268,22 +238,3 @@ def check_packages(words):
         name, _, extra = re.fullmatch(r"([\w.-]+)(\[([\w,-]+)\])?", word).groups()
         assert name in (".", "spacy-rnn", *SIGNING, *dependencies), word
         assert extra is None or set(extra.split(",")) <= set(extras), word
-
-
-class Parsed(Exception):
-    """A script has read its arguments."""
-
-
-def check_script(path, words):
-    """A script is there, and takes these arguments."""
-    parse_args = argparse.ArgumentParser.parse_args
-
-    def stop(parser, arguments=None):
-        parse_args(parser, arguments)
-        raise Parsed
-
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Parsed):
-        patch.setattr(argparse.ArgumentParser, "parse_args", stop)
-        patch.setattr("sys.argv", [str(path), *words])
-        patch.syspath_prepend(path.parent)
-        runpy.run_path(str(path), run_name="__main__")

@@ -425,3 +425,12 @@ def test_exclusive_classes_need_no_zeros(caplog):
     examples = [example(nlp, "a b", {label: 1}) for label in "AB"]
     assert not warnings_of(caplog, lambda: nlp.initialize(lambda: examples))
     assert not warnings_of(caplog, lambda: nlp.evaluate(examples))
+
+
+def test_texts_without_a_label_are_not_scored():
+    nlp = make_trained("rnn_textcat")
+    examples = make_examples(nlp)
+    expected = nlp.evaluate(examples)
+    unknown = Example(nlp.make_doc("eggs"), nlp.make_doc("eggs"))
+    found = nlp.evaluate([*examples, unknown])
+    assert found["cats_micro_p"] == expected["cats_micro_p"] == 1.0

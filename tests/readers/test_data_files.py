@@ -138,7 +138,8 @@ def test_what_was_guessed_is_described():
         "separator of labels: '|'",
     ]
     assert open_file("iob1.conll").describe()[2:] == [
-        "columns used: tokens = 0, entities = 3; ignored: 1, 2",
+        "columns used: tokens = 0 (Anna, Bell, ...), entities = 3 (I-PER, O, ...); "
+        "ignored: 1 (NNP, VBD, ...), 2 (I-NP, I-VP, ...)",
         "scheme: IOB1 (B only between adjacent entities)",
     ]
 
@@ -193,7 +194,12 @@ def test_problems_are_counted_with_their_places(nlp, tmp_path):
             {"task": "ner"},
             "Line 1 .* is not an entity tag",
         ),
-        ("x.conll", "Anna\nsleeps\n", {}, "no column of tags after the tokens"),
+        (
+            "x.conll",
+            "Anna\nsleeps\n",
+            {},
+            "no column of tags after the tokens. Its columns: 0 .Anna, sleeps",
+        ),
         ("x.jsonl", '{"text": "Anna", "spans": [[0, 9, "PER"]]}\n', {}, "is not in the text"),
         ("x.jsonl", '["text"]\n', {}, "Line 1 of .* is no object"),
         ("x.txt", "A text.\nAnother text.\n", {"task": "textcat"}, "texts without annotation"),
@@ -291,3 +297,70 @@ def test_a_first_row_whose_label_occurs_again_is_no_header(tmp_path):
     found = detect(path)
     assert found.header is False and found.task == "textcat"
     assert len(list(found.read(spacy.blank("xx")))) == 20
+
+
+@pytest.mark.parametrize("header, end", [("", ""), ("en\tfr\n", ""), ("", ".")])
+def test_repeated_pairs_are_no_classes(header, end, tmp_path):
+    pairs = [("how are you", "comment allez vous"), ("thanks a lot", "merci beaucoup à vous")]
+    pairs += [
+        ("where are they now", "où sont elles maintenant"),
+        ("what time is it", "quelle heure est il"),
+    ]
+    path = tmp_path / "pairs.tsv"
+    rows = "".join(f"{a}{end}\t{b}{end}\n" for a, b in pairs * 20)
+    path.write_text(header + rows, encoding="utf8")
+    assert detect(path).task == "translator"
+    with pytest.raises(ValueError, match="text=.*,label=.* for classes, .*,translation=.* for"):
+        detect(path, "regressor")
+
+
+@pytest.mark.parametrize("column", ["rating", "Note"])
+def test_numbers_with_decimal_commas(column, tmp_path):
+    path = tmp_path / "ratings.csv"
+    values = ["4,5", "1,25", "3"]
+    path.write_text(f"text;{column}\n" + "".join(f"a b c {i};{values[i % 3]}\n" for i in range(30)))
+    file = detect(path, None if column == "rating" else "regressor")
+    assert file.task == "regressor"
+    docs = list(file.read(spacy.blank("de")))
+    assert [doc._.regression[column] for doc in docs[:3]] == [4.5, 1.25, 3.0]
+    # They may also be several labels.
+    assert detect(path, "textcat_multilabel").separator == ","
+    if column == "Note":
+        with pytest.raises(ValueError, match="decimal comma, or several labels that are numbers"):
+            detect(path)
+
+
+def test_separators_of_thousands_are_an_error(tmp_path):
+    path = tmp_path / "prices.csv"
+    path.write_text('text,price\na b c,"1,234"\nd e f,"12,5"\n')
+    file = detect(path, "regressor", columns={"text": "text", "regression": "price"})
+    with pytest.raises(ValueError, match="Line 2 .* is not a number. .* thousands"):
+        list(file.read(spacy.blank("de")))
+
+
+def test_columns_that_are_empty_or_constant(tmp_path):
+    path = tmp_path / "a.csv"
+    rows = [f"a b c {i},{'xy'[i % 2]},de,\n" for i in range(10)]
+    path.write_text("text,kind,lang,\n" + "".join(rows))
+    file = detect(path)
+    assert file.columns == {"text": "text", "label": "kind"} and file.header
+    assert "ignored: lang, 3 (empty)" in file.describe()[-1]
+    path.write_text("id,text,label\n" + "".join(f"{i},a b c {i},\n" for i in range(9)))
+    with pytest.raises(ValueError, match="without values: .'label'.* such as text=text,label=id"):
+        detect(path, "textcat")
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.csv", "a.txt"])
+@pytest.mark.parametrize("start", [b"PK\x03\x04", b"%PDF-1.4", b"\x1f\x8b\x08"])
+def test_files_that_are_no_text(name, start, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(start + bytes(100))
+    with pytest.raises(ValueError, match="is no text, but a spreadsheet, .* save it as text"):
+        detect(path)
+
+
+def test_an_object_around_the_list_is_named(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('{"version": 1, "data": [{"text": "a b c", "label": "x"}]}')
+    with pytest.raises(ValueError, match="is one object, whose 'data' is a list of objects"):
+        detect(path)

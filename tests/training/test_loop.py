@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import spacy
 import srsly
+from spacy.tokens import DocBin
 from spacy.training import Corpus
 from spacy.training.loop import train as spacy_train
 
@@ -159,6 +160,26 @@ def test_another_config_is_refused_by_name(tmp_path):
     config["training"]["dropout"] = 0.5
     config["training"]["patience"] = 1000
     with pytest.raises(ValueError, match=r"Settings that differ: training\.dropout\. "):
+        run(config, tmp_path / "out", resume=True)
+
+
+@pytest.mark.parametrize("corpus", ["train", "dev"])
+def test_other_data_is_refused_by_name(corpus, tmp_path):
+    config = make_config(make("rnn_tagger"), tmp_path)
+    folder = tmp_path / "folder"
+    shutil.copytree(tmp_path, folder, ignore=shutil.ignore_patterns("folder"))
+    config["corpora"][corpus] = {**config["corpora"][corpus], "path": str(folder)}
+    run(config, tmp_path / "out")
+    before = (folder / "gold.spacy").read_bytes()
+    docs = list(DocBin().from_bytes(before).get_docs(spacy.blank("en").vocab))
+    docs[0][0].tag_ = docs[0][1].tag_
+    DocBin(docs=docs).to_disk(folder / "gold.spacy")
+    with pytest.raises(ValueError, match=rf"began: corpora\.{corpus}\.path\. .* without --resume"):
+        run(config, tmp_path / "out", resume=True)
+    (folder / "gold.spacy").write_bytes(before)
+    assert "Resumed" in run(config, tmp_path / "out", resume=True)
+    (folder / "more.spacy").write_bytes(before)
+    with pytest.raises(ValueError, match=rf"corpora\.{corpus}\.path"):
         run(config, tmp_path / "out", resume=True)
 
 

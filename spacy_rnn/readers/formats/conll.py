@@ -25,6 +25,8 @@ TAG_NAMES = ("tag", "tags", "ner", "ner_tag", "ner_tags", "label", "labels", "po
 PHRASES = frozenset("NP VP PP ADJP ADVP SBAR PRT CONJP INTJ LST UCP".split())
 #: the part of O from which tags without a prefix are taken for entities
 MOST_OUTSIDE = 0.3
+#: the number of values of a column that messages show
+N_VALUES = 2
 #: the number of tokens from which the columns are guessed
 N_TOKENS = 10000
 #: the beginning of a comment, unless the line has all columns
@@ -84,8 +86,9 @@ class CoNLL(RowFormat):
             file = replace(file, columns=_guess_columns(file, values))
         columns: Mapping[str, Any] = file.columns or {}
         _check(file, columns, len(values))
-        used = [f"{role} = {i}" for role, i in columns.items()]
-        ignored = [str(i) for i in range(len(values)) if str(i) not in columns.values()]
+        described = _describe_columns(values)
+        used = [f"{role} = {described[int(str(i))]}" for role, i in columns.items()]
+        ignored = [each for i, each in enumerate(described) if str(i) not in columns.values()]
         guesses = [f"columns used: {', '.join(used)}; ignored: {', '.join(ignored) or 'none'}"]
         if "entities" in columns:
             guesses.append(f"scheme: {scheme_of(values[int(columns['entities'])])}")
@@ -194,19 +197,32 @@ def _guess_columns(file: "DataFile", values: Sequence[Sequence[str]]) -> Dict[st
         return columns
     if file.task != "tagger" and (entities or file.task == "ner"):
         if not others:
-            raise _no_tags(file)
+            raise _no_tags(file, "tags", values)
         return {**columns, "entities": str(entities[0] if entities else others[-1])}
     tags = [i for i in others if i not in entities]
     if not tags:
-        raise _no_tags(file)
+        raise _no_tags(file, "tags that are not entities" if others else "tags", values)
+    # Tags of phrases are seldom meant where there are others.
+    tags = [i for i in tags if not are_entity_tags(set(values[i]))] or tags
     return {**columns, "tags": str(min(tags, key=lambda i: len(set(values[i]))))}
 
 
-def _no_tags(file: "DataFile") -> ValueError:
+def _no_tags(file: "DataFile", kind: str, values: Sequence[Sequence[str]]) -> ValueError:
     return ValueError(
-        f"{file.path} has no column of tags after the tokens. Set task or columns, such as "
-        f'columns = {{"tokens": "0", "entities": "1"}}.'
+        f"{file.path} has no column of {kind} after the tokens. Its columns: "
+        f"{', '.join(_describe_columns(values))}. Set the task, or choose with --columns (in a "
+        f"config: columns), such as tokens=0,tags=1 or tokens=0,entities=1."
     )
+
+
+def _describe_columns(values: Sequence[Sequence[str]]) -> List[str]:
+    """The number of each column and its first values."""
+    found = []
+    for i, column in enumerate(values):
+        first = list(islice(dict.fromkeys(column), N_VALUES + 1))
+        more = ", ..." if len(first) > N_VALUES else ""
+        found.append(f"{i} ({', '.join(first[:N_VALUES])}{more})")
+    return found
 
 
 def _may_be_entities(values: Sequence[str]) -> bool:

@@ -59,12 +59,18 @@ def task_of(docs: Iterable[Doc]) -> str:
     docs (Iterable[Doc]): Some of the docs.
     RETURNS (str): The task.
     """
-    found = Counter(task for doc in docs for task in _tasks_of(doc))
+    found = Counter(task for doc in docs for task in tasks_of(doc))
     return found.most_common(1)[0][0] if found else "lm"
 
 
-def _tasks_of(doc: Doc) -> Iterator[str]:
-    """The tasks whose annotation a doc has."""
+def tasks_of(doc: Doc) -> Iterator[str]:
+    """Find the tasks whose annotation a doc has.
+
+    doc (Doc): The doc.
+    YIELDS (str): The tasks.
+    """
+    for attr in ("regression", "translation"):
+        set_doc_extension(attr)
     if doc._.translation:
         yield "translator"
     if doc._.regression:
@@ -73,5 +79,5 @@ def _tasks_of(doc: Doc) -> Iterator[str]:
         yield "textcat" if sum(doc.cats.values()) == 1 else "textcat_multilabel"
     if doc.ents:
         yield "ner"
-    if doc.has_annotation("TAG"):
+    if any(map(doc.has_annotation, ("TAG", "POS", "MORPH"))):
         yield "tagger"

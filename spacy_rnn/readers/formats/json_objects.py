@@ -31,6 +31,13 @@ class JSONObjects(RowFormat):
         found = [(tool, row) for tool, _, row in islice(_read(file, ReadCounts()), N_OBJECTS)]
         if not found:
             raise ValueError(f"{file.path} has no annotated text. Check the path.")
+        first = found[0][1]
+        lists = [name for name, value in first.items() if _are_objects(value)]
+        if len(found) == 1 and lists and not any(isinstance(v, str) for v in first.values()):
+            raise ValueError(
+                f"{file.path} is one object, whose '{lists[0]}' is a list of objects. Write the "
+                f"list only, or each of its objects on a line of a .jsonl file."
+            )
         tools = sorted({tool for tool, _ in found if tool})
         if tools:
             file = file.guessed(f"export of {' and '.join(tools)}")
@@ -46,6 +53,10 @@ class JSONObjects(RowFormat):
             return super().reader_config(file, path)
         source, target = (str((file.columns or {})[role]) for role in ("text", "translation"))
         return pair_config(file, path, source=source.split(".")[-1], target=target.split(".")[-1])
+
+
+def _are_objects(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(v, dict) for v in value)
 
 
 def _names(file: "DataFile") -> List[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Mapping, 
 
 from ..columns import KNOWN_ROLES, ROLES
 from ..entity_tags import are_entity_tags
-from ..labels import find_joined
+from ..labels import DECIMAL_COMMA, find_joined
 from ..spans import ENDS, STARTS
 from .base import SENTENCE_ENDS, TASKS
 
@@ -25,6 +25,13 @@ LABEL_NAMES = (
 TOKEN_NAMES = ("tokens", "words", "token", "word")
 NUMBER_NAMES = "rating score stars value grade valence arousal regression".split()
 TRANSLATION_NAMES = "translation target tgt".split()
+#: the roles that a column beside the text has most often, and their content
+SECOND_ROLES = {
+    "label": "classes",
+    "regression": "numbers",
+    "translation": "translations",
+    "spans": "entities",
+}
 INDEX_NAMES = ("id", "index", "idx", "no", "nr", "#", "")
 #: columns of labels with a larger part of different values are texts or names
 MOST_DISTINCT = 0.5
@@ -56,6 +63,15 @@ class ColumnValues:
     def is_numeric(self) -> bool:
         """True if all values are numbers."""
         return bool(self.values) and all(map(is_number, self.values))
+
+    @property
+    def has_decimal_commas(self) -> bool:
+        """True if the values are whole numbers and numbers with a decimal comma, which may also be
+        several labels that are numbers."""
+        strings = self.strings
+        commas = list(filter(DECIMAL_COMMA.fullmatch, strings))
+        others = set(strings).difference(commas)
+        return bool(commas) and all(map(is_number, others))
 
     @property
     def is_flag(self) -> bool:
@@ -118,6 +134,11 @@ class ColumnValues:
         few = len(set(strings)) <= max(1, MOST_DISTINCT * len(strings))
         return bool(strings) and few and not (self.is_numeric or self.is_sentences)
 
+    @property
+    def may_be_classes(self) -> bool:
+        """True if the values differ, and are no numbers with a decimal comma."""
+        return len(set(self.strings)) > 1 and not self.has_decimal_commas
+
 
 def _is_span(item: Any) -> bool:
     if isinstance(item, Mapping):
@@ -151,7 +172,9 @@ def guess_roles(
     RETURNS (DataFile): The file with `columns`, `task` and `separator`.
     RAISES (ValueError): If a column does not exist, or the choice is ambiguous.
     """
-    columns = [ColumnValues(name, _values(rows, name)) for name in names]
+    # Repeated pairs of texts would look like labels.
+    distinct = list({repr(row): row for row in rows}.values())
+    columns = [ColumnValues(name, _values(distinct, name)) for name in names]
     roles = dict(file.columns) if file.columns is not None else _Guess(file, columns).roles()
     used = [
         name
@@ -179,7 +202,11 @@ def guess_roles(
         f"{role} = {name if isinstance(name, str) else ' + '.join(name)}"
         for role, name in roles.items()
     )
-    ignored = [name for name in names if name not in used]
+    ignored = [
+        column.name if column.values else f"{column.name} (empty)"
+        for column in columns
+        if column.name not in used
+    ]
     guesses = [f"columns used: {shown}; ignored: {', '.join(ignored) or 'none'}"]
     if separator:
         guesses.append(f"separator of labels: {separator!r}")
@@ -227,6 +254,7 @@ class _Guess:
     def __init__(self, file: "DataFile", columns: Sequence[ColumnValues]) -> None:
         self.file = file
         self.columns = [column for column in columns if column.values]
+        self.empty = [column.name for column in columns if not column.values]
 
     def roles(self) -> Dict[str, Any]:
         task = self.file.task
@@ -296,15 +324,25 @@ class _Guess:
         return self._fail("one column of texts")
 
     def _labels(self, rest: Sequence[ColumnValues]) -> Optional[Dict[str, Any]]:
+        if self.file.task is None:
+            rest = [c for c in rest if not (c.has_decimal_commas and c.is_named(NUMBER_NAMES))]
         named = [c for name in LABEL_NAMES for c in rest if c.is_named([name])]
         named = [c for c in named if not (c.is_text or _has_fractions(c) or not c.values)]
         labels = named or [c for c in rest if c.is_label or c.is_list]
         if not labels and len(rest) == 1 and not rest[0].is_numeric and not rest[0].is_text:
             labels = list(rest)
+        if len(labels) > 1:
+            labels = [c for c in labels if c.may_be_classes] or labels
         if labels:
             if len(labels) > 1 and not named:
                 self._fail(f"one column of labels (there are {[c.name for c in labels]})")
             column = labels[0]
+            if self.file.task is None and column.has_decimal_commas:
+                raise ValueError(
+                    f"The column '{column.name}' of {self.file.path} may have numbers with a "
+                    f"decimal comma, or several labels that are numbers. Choose the task, "
+                    f"regressor or textcat_multilabel."
+                )
             if column.is_numbers:
                 return {"cats": column.name}
             return {"labels" if column.is_list else "label": column.name}
@@ -317,7 +355,7 @@ class _Guess:
         return {"label": flags[0]} if len(flags) == 1 else None
 
     def _numbers(self, rest: Sequence[ColumnValues]) -> Optional[Dict[str, Any]]:
-        numbers = [c for c in rest if c.is_numeric or c.is_numbers]
+        numbers = [c for c in rest if c.is_numeric or c.is_numbers or c.has_decimal_commas]
         named = [c for c in numbers if c.is_named(NUMBER_NAMES)]
         names = [c.name for c in named or numbers]
         return {"regression": names if len(names) > 1 else names[0]} if names else None
@@ -336,10 +374,15 @@ class _Guess:
 
     def _fail(self, needed: str) -> Any:
         names = [c.name for c in self.columns]
+        text = next((c.name for c in self.columns if c.is_text), names[0] if names else "NAME")
+        other = next((name for name in reversed(names) if name != text), "NAME")
+        options = ", ".join(
+            f"text={text},{role}={other} for {content}" for role, content in SECOND_ROLES.items()
+        )
+        empty = f"; without values: {self.empty}" if self.empty else ""
         raise ValueError(
-            f"{self.file.path} does not show {needed}. Its columns: {names}. Set them, as columns "
-            f'= {{"text": "{names[0]}", "label": "{names[-1]}"}} in a config or --columns '
-            f"text={names[0]},label={names[-1]}; the roles are {KNOWN_ROLES}."
+            f"{self.file.path} does not show {needed}. Its columns: {names}{empty}. Choose with "
+            f"--columns (in a config: columns), such as {options}. All roles: {KNOWN_ROLES}."
         )
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Sequence
 
-from ..tables import DELIMITERS, RULES, TableFormat, check_table, read_rows
+from ..tables import RULES, TableFormat, check_table, read_rows
 from .base import ReadCounts, Row, RowFormat, Start, pair_config
 from .roles import ColumnValues, guess_roles, is_number, known_names
 
@@ -29,13 +29,13 @@ class Table(RowFormat):
 
     def complete(self, file: "DataFile") -> "DataFile":
         delimiter, quotes = file.delimiter, file.quotes
-        own, own_quotes = TableFormat().of(file.path).delimiter, TableFormat().of(file.path).quotes
+        own = TableFormat().of(file.path)
         if delimiter is None:
-            delimiter = _guess_delimiter(file, own or "")
-            if delimiter != own:
+            delimiter = _format(file).guessed(file.path).delimiter
+            if delimiter != own.delimiter:
                 file = file.guessed(f"delimiter: {delimiter!r}")
         if quotes is None:
-            quotes = bool(own_quotes)
+            quotes = bool(own.quotes)
         file = replace(file, delimiter=delimiter, quotes=quotes)
         rows = [fields for _, fields in islice(read_rows(file.path, _format(file)), N_ROWS)]
         if file.header is None:
@@ -92,19 +92,10 @@ def _has_tabs(lines: Sequence[str]) -> bool:
     return len(counts) == 1 and counts != {0}
 
 
-def _guess_delimiter(file: "DataFile", own: str) -> str:
-    """The delimiter of the ending, unless the first row lacks it and has another one."""
-    rows = read_rows(file.path, TableFormat(own, False, file.quotes, file.encoding))
-    first = next(rows, (1, [""]))[1]
-    if len(first) > 1:
-        return own
-    return next((other for other in DELIMITERS if other in first[0]), own)
-
-
 def _is_label(value: str, others: Sequence[str]) -> bool:
     """Return True if a value of the first row occurs below it, where values occur again: it is no
     name then."""
-    return value in others and len(set(others)) <= len(others) // 2
+    return bool(value) and value in others and len(set(others)) <= len(others) // 2
 
 
 def _has_header(rows: List[List[str]]) -> bool:
