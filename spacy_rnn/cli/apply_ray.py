@@ -63,7 +63,7 @@ def apply_ray_cli(
             int(block_mb * 2**20),
             None if code is None else code.absolute(),
         )
-    except (ImportError, OSError, ValueError, WorkerError) as error:
+    except WorkerError as error:
         fail(str(error))
     if done.speeds:
         msg.table(

@@ -4,11 +4,11 @@ import sys
 from pathlib import Path
 from typing import Annotated, Optional
 
-from spacy.cli._util import import_code, setup_gpu
+from spacy.cli._util import import_code
 from typer import Argument, Option
 from wasabi import msg
 
-from .io import code_option, fail, gpu_option, load
+from .io import code_option, fail, gpu_option, load, use_gpu
 
 
 def serve_cli(
@@ -55,17 +55,17 @@ def serve_cli(
 
     if workers > 1 and gpu_id >= 0:
         fail("A GPU cannot be used by forked processes. Leave out --workers.")
+    limits = Limits(max_texts, max_length, max_body)
+    settings = Settings(batch_size, batch_wait / 1000, queue_size, timeout, limits)
+    import_code(code)
+    use_gpu(gpu_id)
+    nlp = load(model)
+    listener = open_socket(host, port)
+    address = f"[{host}]" if ":" in host else host
+    msg.good(f"Serving {model} at http://{address}:{listener.getsockname()[1]}")
+    # Forked processes would print it again.
+    sys.stdout.flush()
     try:
-        limits = Limits(max_texts, max_length, max_body)
-        settings = Settings(batch_size, batch_wait / 1000, queue_size, timeout, limits)
-        import_code(code)
-        setup_gpu(gpu_id, silent=gpu_id < 0)
-        nlp = load(model)
-        listener = open_socket(host, port)
-        address = f"[{host}]" if ":" in host else host
-        msg.good(f"Serving {model} at http://{address}:{listener.getsockname()[1]}")
-        # Forked processes would print it again.
-        sys.stdout.flush()
         serve(nlp, listener, settings, workers)
-    except (ImportError, OSError, StartError, ValueError) as error:
+    except StartError as error:
         fail(str(error))

@@ -126,12 +126,6 @@ def test_a_worker_that_dies_is_replaced(cluster, model, source, tmp_path):
     assert_predicted(rows_of(tmp_path / "out"), model, TEXTS)
 
 
-def test_texts_that_kill_every_worker(cluster, model, source, tmp_path):
-    code = in_workers(tmp_path, DIES.format(condition="'' in texts"))
-    with pytest.raises(WorkerError, match="3 processes died while they wrote"):
-        annotate(source, str(model), tmp_path / "out", block_size=10**6, code=code, workers=1)
-
-
 def test_a_driver_that_is_killed(cluster, model, source, tmp_path):
     command = [sys.executable, "-m", "spacy", "rnn", "apply-ray", model, source, tmp_path / "out"]
     command += ["--block-mb", "0.001"]
