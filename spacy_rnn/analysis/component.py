@@ -1,6 +1,9 @@
 """Access to the network of a component."""
 
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, Iterator
+
+from spacy.language import Language
 
 from ..pipeline.base import RNNPipe
 
@@ -18,3 +21,15 @@ def module_of(pipe: Any) -> Any:
             f"nlp.get_pipe('rnn_tagger')."
         )
     return pipe.shim.module
+
+
+@contextmanager
+def components_before(nlp: Language, name: str) -> Iterator[None]:
+    """Let a pipeline only run the components before one of them, which then reads their results.
+
+    nlp (Language): The pipeline.
+    name (str): The name of the component.
+    """
+    before = nlp.component_names[: nlp.component_names.index(name)]
+    with nlp.select_pipes(enable=before):
+        yield

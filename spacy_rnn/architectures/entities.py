@@ -167,6 +167,27 @@ def predict_readings(
     return [readings[doc] for doc in range(len(docs))]
 
 
+def predict_entropies(
+    model: TaggerModel,
+    docs: Sequence[Doc],
+    scheme: TagScheme,
+    temperature: float,
+    rule_out: RuleOut,
+) -> np.ndarray:
+    """Predict the entropy of the distribution over all readings of documents.
+
+    model (TaggerModel), docs (Sequence[Doc]), scheme (TagScheme), temperature (float),
+        rule_out (RuleOut): As of `predict_entities`.
+    RETURNS (np.ndarray): The entropy of each document, in nats, (docs,).
+    """
+    found = np.zeros(len(docs))
+    shim = shim_of(model)
+    for batch, scores in _batches(model, shim, docs, temperature, rule_out):
+        with shim.inference():
+            found[batch] = to_array(scores.entropies(_constraints(scheme, scores)))
+    return found
+
+
 def fit_temperature(
     model: TaggerModel, docs: Sequence[Doc], scheme: TagScheme, tags: Sequence[np.ndarray]
 ) -> float:

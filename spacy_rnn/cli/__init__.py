@@ -23,9 +23,11 @@ from .io import Commands
 from .memory import memory_cli
 from .package import package_cli
 from .saliency import saliency_cli
+from .select import select_cli
 from .serve import serve_cli
 from .states import states_cli
 from .suggest import suggest_cli
+from .threshold import threshold_cli
 from .train import train_cli
 from .verify import verify_cli
 
@@ -35,8 +37,8 @@ WITH_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 rnn_cli = typer.Typer(
     name="rnn",
     cls=Commands,
-    help="Convert data, create configs, train, distill, evaluate, apply, serve, explain, compress, "
-    "package and verify pipelines.",
+    help="Convert and choose data, create configs, train, distill, evaluate, apply, serve, "
+    "explain, compress, package and verify pipelines.",
     no_args_is_help=True,
 )
 rnn_cli.command("agreement")(agreement_cli)
@@ -54,9 +56,11 @@ rnn_cli.command("inspect", context_settings=WITH_OVERRIDES)(inspect_cli)
 rnn_cli.command("memory")(memory_cli)
 rnn_cli.command("package")(package_cli)
 rnn_cli.command("saliency")(saliency_cli)
+rnn_cli.command("select")(select_cli)
 rnn_cli.command("serve")(serve_cli)
 rnn_cli.command("states")(states_cli)
 rnn_cli.command("suggest")(suggest_cli)
+rnn_cli.command("threshold")(threshold_cli)
 rnn_cli.command("train", context_settings=WITH_OVERRIDES)(train_cli)
 rnn_cli.command("verify")(verify_cli)
 

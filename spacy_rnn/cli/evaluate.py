@@ -72,7 +72,7 @@ def evaluate_cli(
     for line in file.describe():
         msg.info(line)
     pipes = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, RNNPipe)]
-    examples = _read(file, nlp, gold_preproc)
+    examples = read_examples(file, nlp, gold_preproc)
     for warning in (each for pipe in pipes for each in warnings_about(pipe, examples)):
         msg.warn(warning)
     scores = nlp.evaluate(examples)
@@ -98,8 +98,15 @@ def _task_of(nlp: Language) -> Optional[str]:
     return tasks[0] if len(tasks) == 1 else None
 
 
-def _read(file: "DataFile", nlp: Language, gold_preproc: bool) -> List[Example]:
-    """Read examples, and print problems of the data."""
+def read_examples(file: "DataFile", nlp: Language, gold_preproc: bool = False) -> List[Example]:
+    """Read examples, and print problems of the data.
+
+    file (DataFile): The file with all settings.
+    nlp (Language): The pipeline.
+    gold_preproc (bool): Keep the tokens and sentences of the data.
+    RETURNS (List[Example]): The examples.
+    RAISES (ValueError): If there are none, or the data is malformed.
+    """
     names = file.label_names
     if names is not None:
         # Labels that no text of the file has are absent, not unknown.

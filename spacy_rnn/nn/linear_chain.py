@@ -29,6 +29,8 @@ from .ragged import offsets, ranges
 
 #: steps of the Viterbi recursion after which scores are brought back to 0
 RESCALE = 32
+#: the number of pairs of tags whose probabilities are computed at once
+PAIRS = 1 << 22
 
 
 class Potentials(NamedTuple):
@@ -227,6 +229,35 @@ def marginals(potentials: Potentials, emissions: Tensor, lengths: Tensor) -> Ten
     if not steps.n:
         return emissions.float()
     return steps.flat(forward_backward(potentials, emissions, steps).marginals())
+
+
+def entropies(potentials: Potentials, emissions: Tensor, lengths: Tensor) -> Tensor:
+    """The entropy of the distribution over all readings of each sequence, in nats, (B,). By the
+    chain rule, it is that of the first tag and those of each other tag given the one before it.
+
+    potentials (Potentials), emissions (Tensor), lengths (Tensor): The chains.
+    RETURNS (Tensor): The entropies.
+    """
+    steps = PackedSteps(lengths, emissions.device)
+    if not steps.n:
+        return emissions.new_zeros(len(lengths))
+    sums = forward_backward(potentials, emissions, steps)
+    p, ahead = steps.flat(sums.marginals()), steps.flat(sums.x + sums.after).roll(-1, dims=0)
+    of_tokens = torch.empty_like(p[:, 0])
+    n_tags = p.shape[1]
+    for part in torch.arange(len(p), device=p.device).split(max(1, PAIRS // n_tags**2)):
+        # Of the next token's tag, given each tag. shape: (n, C from, C to) -> (n, C)
+        onward = (potentials.transitions + ahead[part].unsqueeze(1)).softmax(dim=2)
+        of_tags = torch.special.entr(onward).sum(2)
+        of_tokens[part] = torch.where(p[part] > 0, p[part] * of_tags, 0.0).sum(1)
+    sizes = lengths.to(p.device)
+    ends = sizes.cumsum(0)
+    has_tokens = sizes > 0
+    of_tokens[ends[has_tokens] - 1] = 0.0
+    first = (ends - sizes)[has_tokens]
+    of_tokens = _wide(of_tokens.index_add(0, first, torch.special.entr(p[first]).sum(1)))
+    rows = torch.repeat_interleave(torch.arange(len(sizes), device=p.device), sizes)
+    return of_tokens.new_zeros(len(sizes)).index_add(0, rows, of_tokens)
 
 
 def viterbi(potentials: Potentials, emissions: Tensor, lengths: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 from . import losses
 from .linear_chain import (
     Potentials,
+    entropies,
     log_partition,
     marginals,
     n_best,
@@ -85,6 +86,10 @@ class TagScores(NamedTuple):
         if self.crf is None and constraints is None:
             return self.emissions.float().softmax(dim=1)
         return marginals(*self.chain(constraints))
+
+    def entropies(self, constraints: Constraints) -> Tensor:
+        """The entropy of the distribution over all readings of each sequence, in nats, (B,)."""
+        return entropies(*self.chain(constraints))
 
     def readings(self, n: int, constraints: Constraints) -> tuple[Tensor, Tensor]:
         """The n best readings of each sequence, best first: tags, int64 (N, n), and the logs of

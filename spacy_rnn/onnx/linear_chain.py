@@ -89,6 +89,10 @@ class TagScores(NamedTuple):
             return _softmax(self.emissions)
         return np.concatenate([chain.marginals() for chain in self.chains(constraints)])
 
+    def entropies(self, constraints: Constraints) -> np.ndarray:
+        """The entropy of the distribution over all readings of each sequence, in nats, (B,)."""
+        return np.array([chain.entropy() for chain in self.chains(constraints)])
+
     def readings(self, n: int, constraints: Constraints) -> tuple[np.ndarray, np.ndarray]:
         """The n best readings of each sequence, best first: tags, int64 (N, n), and the logs of
         their probabilities, (B, n), -inf where there are fewer."""
@@ -155,6 +159,20 @@ class Chain:
             total += float(top)
             reached = _log_sum(reached[:, None] - top + transitions) + x
         return total + float(_log_sum(reached + end))
+
+    def entropy(self) -> float:
+        """The entropy of the distribution over all readings; see
+        `spacy_rnn.nn.linear_chain.entropies`."""
+        if not len(self._x):
+            return 0.0
+        before, after = self._sums()
+        p = _softmax(before + self._x + after, "float64")
+        total = float(_entropy(p[0]))
+        for t, ahead in enumerate((self._x + after)[1:]):
+            possible = p[t] > 0
+            onward = _softmax(self._potentials.transitions[possible] + ahead, "float64")
+            total += float(p[t, possible] @ _entropy(onward))
+        return total
 
     def n_best(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """The n best readings, best first: tags, int64 (T, n), and scores (n,), -inf where there
@@ -262,3 +280,9 @@ def _softmax(scores: np.ndarray, dtype: str = "float32") -> np.ndarray:
     """The softmax of each row."""
     exponentials = np.exp(scores - _top(scores, axis=1)[:, None])
     return (exponentials / exponentials.sum(axis=1, keepdims=True)).astype(dtype)
+
+
+def _entropy(p: np.ndarray) -> np.ndarray:
+    """The entropy of each row of probabilities, in nats."""
+    found: np.ndarray = -(p * np.log(np.where(p > 0, p, 1.0))).sum(axis=-1)
+    return found

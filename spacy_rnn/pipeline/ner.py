@@ -20,6 +20,7 @@ from ..architectures.entities import (
     entities_loss,
     fit_temperature,
     predict_entities,
+    predict_entropies,
     predict_readings,
     tag_score,
 )
@@ -294,6 +295,14 @@ class RNNEntityRecognizer(RehearsingPipe):
         found: List[Any] = [e.probabilities for e in self._predict(docs, probabilities=True)]
         return found
 
+    def predict_confidences(self, docs: Iterable[Doc]) -> List[Entities]:
+        """Predict the entities of each doc as `predict` does, with the probability of each.
+
+        docs (Iterable[Doc]): The documents.
+        RETURNS (List[Entities]): The entities of each doc, with `confidences`.
+        """
+        return self._predict(docs, confidences=True)
+
     def readings(self, docs: Iterable[Doc], n: int = 5) -> List[List[Reading]]:
         """Find the most probable ways to annotate each doc. Nothing is set on the docs.
 
@@ -302,17 +311,31 @@ class RNNEntityRecognizer(RehearsingPipe):
         RETURNS (List[List[Reading]]): Those of each doc, most probable first.
         """
         at_least(1, n=n)
-        docs, scheme, temperature = list(docs), self.scheme, self.cfg["temperature"]
-        rule_out = partial(rule_out_tags, scheme, self._label_values)
-        found = predict_readings(self.model, docs, scheme, temperature, rule_out, n)
+        docs = list(docs)
+        found = predict_readings(self.model, docs, *self._decoding, n)
         return [
             [Reading(p, tuple(self._spans(doc, entities))) for p, entities in readings]
             for doc, readings in zip(docs, found, strict=True)
         ]
 
-    def _predict(self, docs: Iterable[Doc], **wanted: bool) -> List[Entities]:
-        scheme, temperature = self.scheme, self.cfg["temperature"]
+    def entropies(self, docs: Iterable[Doc]) -> np.ndarray:
+        """Compute the entropy of the distribution over all ways to annotate each doc, which is
+        exact and not only of the best ones.
+
+        docs (Iterable[Doc]): The documents.
+        RETURNS (np.ndarray): The entropies in nats, (docs,).
+        """
+        return predict_entropies(self.model, list(docs), *self._decoding)
+
+    @property
+    def _decoding(self) -> Tuple[TagScheme, float, Callable[[Doc, np.ndarray], None]]:
+        """The scheme, the temperature and the function that rules out tags."""
+        scheme = self.scheme
         rule_out = partial(rule_out_tags, scheme, self._label_values)
+        return scheme, self.cfg["temperature"], rule_out
+
+    def _predict(self, docs: Iterable[Doc], **wanted: bool) -> List[Entities]:
+        scheme, temperature, rule_out = self._decoding
         return predict_entities(self.model, list(docs), scheme, temperature, rule_out, **wanted)
 
     def _spans(self, doc: Doc, entities: Entities) -> List[Span]:

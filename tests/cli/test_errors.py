@@ -21,9 +21,11 @@ LOADING = {
     "generate": ["a"],
     "gradients": ["a"],
     "saliency": ["a"],
+    "select": ["TEXTS"],
     "serve": [],
     "states": ["a"],
     "suggest": ["a"],
+    "threshold": ["TEXTS", "--precision", "1"],
     "verify": [],
 }
 

@@ -19,6 +19,8 @@ def test_a_short_option_has_one_meaning():
                 if len(short) == 2 and short.startswith("-"):
                     meanings[short].add(long)
     assert meanings["-o"] == {"--output"}
+    # A number of sentences, as in spaCy's `convert`, or of texts.
+    assert meanings.pop("-n") == {"--n-sents", "--n-texts"}
     assert all(len(names) == 1 for names in meanings.values()), meanings
 
 

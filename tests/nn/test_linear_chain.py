@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from spacy_rnn.nn.crf import CRF, crf_loss
 from spacy_rnn.nn.linear_chain import (
     Potentials,
+    entropies,
     log_partition,
     marginals,
     n_best,
@@ -86,6 +87,28 @@ def test_marginals(seed, lengths, n_tags, forbidden):
     expected = [row for sentence in expected for row in sentence]
     close(actual, np.array(expected).reshape(-1, n_tags))
     close(actual.sum(1), np.ones(sum(lengths)))
+
+
+@few
+@given(**chains)
+def test_entropies(seed, lengths, n_tags, forbidden):
+    potentials, emissions = make(seed, lengths, n_tags, forbidden)
+    actual = entropies(potentials, emissions, torch.tensor(lengths))
+    expected = []
+    for _, scores in sentences(potentials, emissions, lengths):
+        log_p = (scores - log_sum(scores))[np.isfinite(scores)]
+        expected.append(-(np.exp(log_p) * log_p).sum())
+    close(actual, expected)
+
+
+def test_the_entropy_of_a_long_text_is_exact():
+    """Without transitions it is the sum over tokens, computed in several parts."""
+    _, emissions = make(0, [5_000], 40)
+    zeros = torch.zeros(40)
+    potentials = Potentials(zeros, torch.zeros(40, 40), zeros)
+    expected = torch.special.entr(emissions.double().softmax(1)).sum()
+    actual = entropies(potentials, emissions, torch.tensor([5_000]))
+    torch.testing.assert_close(actual, expected[None], rtol=1e-5, atol=0, check_dtype=False)
 
 
 @few

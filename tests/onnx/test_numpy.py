@@ -60,6 +60,12 @@ def test_readings_are_those_of_torch(both):
 
 
 @torch.inference_mode()
+def test_entropies_are_those_of_torch(both):
+    expected, found = (s.entropies(m) for s, m in zip(both, constraints(), strict=True))
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4)
+
+
+@torch.inference_mode()
 def test_probabilities_of_spans_are_those_of_torch(both):
     masks = constraints()
     starts, ends = np.array([0, 2, 10, 72, 74]), np.array([2, 3, 15, 73, 79])
