@@ -142,7 +142,7 @@ def _naming_the_cause() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise RuntimeError(
+        raise ConnectionError(
             f"Process {_group.rank} stopped, because another process of the training has ended or "
             f"did not answer for {TIMEOUT.seconds // 60} minutes: look for its error. Mend the "
             f"cause, and go on from the last checkpoint with the same command and --resume. "
