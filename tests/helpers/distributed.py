@@ -4,7 +4,6 @@ torchrun --nproc-per-node 2 -m tests.helpers.distributed FOLDER
 """
 
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -83,13 +82,16 @@ def make_events():
     return before_update
 
 
-@spacy.registry.readers("distributed.Random.v1")
-def make_random(path):
-    """A corpus that differs from process to process."""
+@spacy.registry.readers("distributed.Differing.v1")
+def make_differing(path):
+    """A corpus that has longer texts in the second process, of the same labels."""
     corpus = Corpus(path)
 
     def read(nlp):
-        return list(corpus(nlp))[secrets.randbelow(12) + int(os.environ["RANK"]) :]
+        examples = list(corpus(nlp))
+        if os.environ["RANK"] == "0":
+            return examples
+        return [max(examples, key=len)] * len(examples)
 
     return read
 

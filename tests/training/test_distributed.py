@@ -110,7 +110,7 @@ def folder(tmp_path_factory):
     patience_config(corpus).to_disk(folder / "patience.cfg")
     make_config(tagger, corpus, seed=None).to_disk(folder / "no_seed.cfg")
     differing = make_config(tagger, corpus)
-    differing["corpora"]["train"]["@readers"] = "distributed.Random.v1"
+    differing["corpora"]["train"]["@readers"] = "distributed.Differing.v1"
     differing.to_disk(folder / "differing.cfg")
     stock = spacy.blank("xx")
     stock.add_pipe("tagger")
