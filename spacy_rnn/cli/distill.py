@@ -113,9 +113,9 @@ def distill_cli(
     """Train a pipeline to answer as another one does, and compare both.
 
     The teacher answers all texts, with probabilities where it has some. Answers are kept in the
-    folder: a run that was interrupted goes on with the same command. Of ten texts one is held out,
-    up to 2000, to measure agreement. Settings of the config can be overridden as for 'spacy train',
-    also those of its reader, spacy_rnn.Distilled.v1 in [corpora.train].
+    folder: a run that was interrupted goes on with the same command. Of ten different texts one is
+    held out, up to 2000, to measure agreement. Settings of the config can be overridden as for
+    'spacy train', also those of its reader, spacy_rnn.Distilled.v1 in [corpora.train].
     """
     from ..distillation.answering import GOLD, HELD_OUT, TRAIN
     from ..distillation.student import student_config
@@ -145,6 +145,10 @@ def distill_cli(
         return Teachers(loaded, _extensions(blank), batch_size, n_process)
 
     folder = output / ANSWERS
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        fail(f"The folder '{folder}' can't be created: {error}. Choose another --output.")
     source = Path(teacher) if given else texts
     settings = {
         "teachers": [_checksum(name) for name in names],
@@ -155,12 +159,11 @@ def distill_cli(
     }
     msg.divider("Answers")
     found = _read(blank, source, text_column, given)
-    counts = _answer(folder, settings, teachers, found, _read_gold(blank, gold), blank)
+    needed = train and dev is None
+    counts = _answer(folder, settings, teachers, found, _read_gold(blank, gold), blank, needed)
     msg.good(f"Answers in {folder}: {_describe(counts)}")
     if not train:
         return
-    if not counts.held_out and dev is None:
-        fail("No text is held out to select the best model. Give ten texts or more, or --dev.")
     with_gold = folder / GOLD if counts.gold else None
     config = student_config(config, folder / TRAIN, folder / HELD_OUT, with_gold, dev)
     _train(config, config_path, output, resume, gpu_id)
@@ -175,7 +178,16 @@ def distill_cli(
 
 
 def _load_all(names: Sequence[str], exclude: Sequence[str]) -> List[Language]:
-    return [load(name, exclude) for name in names]
+    found = [load(name, exclude) for name in names]
+    configs = [load_config(nlp.path / "config.cfg") for nlp in found]
+    components = {name: None for config in configs for name in config["components"]}
+    unknown = [name for name in exclude if name not in components]
+    if unknown:
+        fail(
+            f"The teacher has no component {', '.join(map(repr, unknown))} to --exclude. Its "
+            f"components: {', '.join(components) or 'none'}."
+        )
+    return found
 
 
 def _checksum(source: Any) -> Optional[str]:
@@ -221,6 +233,7 @@ def _answer(
     texts: "Iterator[Union[str, Doc]]",
     gold: "Iterator[Doc]",
     student: Language,
+    needs_held_out: bool,
 ) -> "Counts":
     from ..distillation.answering import answer_texts, check_answers
 
@@ -231,7 +244,7 @@ def _answer(
                 yield n
 
     check = partial(check_answers, student, teachers)
-    return answer_texts(folder, settings, teachers, texts, gold, check, progress)
+    return answer_texts(folder, settings, teachers, texts, gold, check, progress, needs_held_out)
 
 
 def _describe(counts: "Counts") -> str:
@@ -331,6 +344,12 @@ def print_report(report: Mapping[str, Any]) -> None:
     ]
     aligns = ("l", *"r" * len(columns))
     print(table(rows, header=("score", *columns), divider=True, aligns=aligns))
+    for name, scores in columns.items():
+        if not scores:
+            msg.warn(
+                f"There are no scores of {name}: the texts have nothing of what the student "
+                f"predicts. Give more texts."
+            )
     lost = report.get("tokens_without_answer")
     if lost:
         msg.text(f"{lost:,} of {report['tokens']:,} tokens have no answer: the teacher has others.")

@@ -11,7 +11,7 @@ import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
@@ -24,14 +24,13 @@ from ..checksums import checksum
 from ..features.soft_labels import set_soft_labels, soft_labels_of
 from ..pipeline.base import RNNPipe
 from ..readers.answers import set_best_labels
+from .held_out import HeldOut
 from .teachers import Teachers
 
 TRAIN, HELD_OUT, GOLD = "train", "held-out", "gold"
 MANIFEST = "manifest.json"
 #: the number of texts in a shard
 SHARD = 1000
-#: of so many texts one is held out, until there are enough
-HELD_OUT_EVERY, MOST_HELD_OUT = 10, 2000
 _BLOCK = 1 << 18
 
 
@@ -87,6 +86,7 @@ def answer_texts(
     gold: Iterable[Doc] = (),
     check: Callable[[Sequence[Doc]], None] = lambda docs: None,
     progress: Callable[[Iterator[int]], Iterable[int]] = lambda numbers: numbers,
+    needs_held_out: bool = False,
 ) -> Counts:
     """Write the answers of teachers to texts, or what an earlier run has left of them. Memory does
     not grow with the number of texts.
@@ -98,45 +98,66 @@ def answer_texts(
     gold (Iterable[Doc]): Documents with gold labels, which get the answers beside them.
     check (Callable[[Sequence[Doc]], None]): Raises an error if the first answers are no good.
     progress (Callable): Shows the numbers of texts that are answered as they come.
+    needs_held_out (bool): It is an error if no text is held out.
     RETURNS (Counts): The counts of all texts.
-    RAISES (ValueError): If the folder has answers of other teachers or texts, or there is no text.
+    RAISES (ValueError): If the folder has answers of other teachers or texts, or there are not
+        enough texts.
     RAISES (OSError): If an answer cannot be written; the shards before are complete.
     """
     manifest = _open_manifest(folder, settings)
     if not manifest.is_complete:
-        for _ in progress(_answer(folder, manifest, teachers(), texts, gold, check)):
+        rest = iter(texts)
+        first = list(islice(rest, SHARD))
+        contents = list(filter(str.strip, map(_content, first)))
+        held_out = HeldOut(contents)
+        if needs_held_out and contents and not held_out:
+            raise _none_held_out()
+        shards = _shards(chain(first, rest), gold)
+        for _ in progress(_answer(folder, manifest, teachers(), shards, held_out, check)):
             pass
     counts = manifest.counts
     if not counts.train + counts.gold:
         raise ValueError("There are no texts to answer, or all are empty.")
+    if needs_held_out and not counts.held_out:
+        raise _none_held_out()
     return counts
+
+
+def _content(text: Union[str, Doc]) -> str:
+    return text if isinstance(text, str) else text.text
+
+
+def _none_held_out() -> ValueError:
+    return ValueError(
+        "No text is held out to select the best model. Give ten different texts or more, or --dev."
+    )
 
 
 def _answer(
     folder: Path,
     manifest: Manifest,
     teachers: Teachers,
-    texts: Iterable[Union[str, Doc]],
-    gold: Iterable[Doc],
+    shards: Iterable[Tuple[bool, List[Union[str, Doc]]]],
+    held_out: HeldOut,
     check: Callable[[Sequence[Doc]], None],
 ) -> Iterator[int]:
     """Answer shard after shard. Yields the number of texts of each."""
     longest = teachers.max_length
-    for number, (is_gold, shard) in enumerate(_shards(texts, gold)):
-        if number < len(manifest.shards):
-            continue
+    for number, (is_gold, shard) in enumerate(shards):
         counts = Counts()
         read: List[Tuple[str, Union[str, Doc]]] = []
-        for place, text in shard:
-            content = text if isinstance(text, str) else text.text
+        for text in shard:
+            content = _content(text)
             if not content.strip():
                 counts.empty += 1
             elif len(content) > longest:
                 counts.too_long += 1
             else:
-                part = GOLD if is_gold else _part(place, manifest.counts.held_out, counts)
+                part = GOLD if is_gold else HELD_OUT if held_out.has(content) else TRAIN
                 counts.add(Counts(**{part.replace("-", "_"): 1}))
                 read.append((part, text))
+        if number < len(manifest.shards):
+            continue
         with teachers.in_memory_zones():
             parts: Dict[str, DocBin] = {}
             answers = list(teachers.answer([text for _, text in read]))
@@ -171,19 +192,13 @@ def _writing(folder: Path, n_shards: int) -> Iterator[None]:
         ) from error
 
 
-def _part(place: int, n_before: int, counts: Counts) -> str:
-    """Decide whether a text is held out, by its place and the number of those that are."""
-    is_turn = place % HELD_OUT_EVERY == HELD_OUT_EVERY - 1
-    return HELD_OUT if is_turn and n_before + counts.held_out < MOST_HELD_OUT else TRAIN
-
-
 def _shards(
     texts: Iterable[Union[str, Doc]], gold: Iterable[Doc]
-) -> Iterator[Tuple[bool, List[Tuple[int, Union[str, Doc]]]]]:
-    """Yield texts with their numbers in shards: first those with gold labels, True."""
+) -> Iterator[Tuple[bool, List[Union[str, Doc]]]]:
+    """Yield texts in shards: first those with gold labels, True."""
     for is_gold, source in ((True, gold), (False, texts)):
-        numbered: Iterator[Tuple[int, Union[str, Doc]]] = iter(enumerate(source))
-        while shard := list(islice(numbered, SHARD)):
+        rest: Iterator[Union[str, Doc]] = iter(source)
+        while shard := list(islice(rest, SHARD)):
             yield is_gold, shard
 
 

@@ -70,7 +70,7 @@ class Teacher:
 
         doc (Doc): A document that it has annotated.
         RETURNS (Dict[str, SoftLabels]): Those of each target.
-        RAISES (ValueError): If a component has set malformed ones.
+        RAISES (ValueError): If a component has set malformed ones, or the extension does not exist.
         """
         found = soft_labels_of(doc)
         for _, pipe in self.nlp.pipeline:
@@ -87,8 +87,12 @@ class Teacher:
         if is_soft(cats):
             found[TEXT_TARGET] = SoftLabels(tuple(doc.cats), cats)
         if self.attr != SOFT_LABELS:
-            value = doc._.get(self.attr) if Doc.has_extension(self.attr) else None
-            found.update(read_soft_labels(value, len(doc)))
+            if not Doc.has_extension(self.attr):
+                raise ValueError(
+                    f"There is no Doc extension '{self.attr}', the 'attr' in which a component of "
+                    f"the teacher sets soft labels. Correct the name."
+                )
+            found.update(read_soft_labels(doc._.get(self.attr), len(doc)))
         return found
 
 

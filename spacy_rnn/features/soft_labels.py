@@ -9,6 +9,7 @@ is either a dict {LABEL: probability}, for tokens a list of such dicts, as JSON 
 from __future__ import annotations
 
 import math
+import re
 import sys
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
@@ -24,6 +25,10 @@ SOFT_LABELS = "soft_labels"
 #: the target that has one distribution for a text; others have one for each token
 TEXT_TARGET = "cats"
 TOKEN_TARGETS = ("tag", "pos", "morph", "ner")
+#: the tags of entities
+TAG = re.compile(r"O|[BILU]-.+", re.DOTALL)
+#: how far a sum of probabilities may be from 1, as they are rounded
+TOLERANCE = 0.01
 #: labels of tokens that are less probable than this, in all of a document, are not stored
 LEAST = 1e-4
 
@@ -89,11 +94,12 @@ def set_soft_labels(doc: Doc, found: Mapping[str, SoftLabels]) -> None:
     doc._.set(SOFT_LABELS, dict(found) or None)
 
 
-def read_soft_labels(value: Any, n_tokens: int) -> Dict[str, SoftLabels]:
-    """Read soft labels in any of their forms.
+def read_soft_labels(value: Any, n_tokens: Optional[int]) -> Dict[str, SoftLabels]:
+    """Read soft labels in any of their forms. In dicts, the probabilities of a token must sum to 1,
+    up to rounding, or be left out.
 
     value (Any): The dict of all targets, or None.
-    n_tokens (int): The number of tokens of the document.
+    n_tokens (Optional[int]): The number of tokens of the document; None if it is not known.
     RETURNS (Dict[str, SoftLabels]): The soft labels of each target.
     RAISES (ValueError): If they are malformed.
     """
@@ -104,10 +110,9 @@ def read_soft_labels(value: Any, n_tokens: int) -> Dict[str, SoftLabels]:
     found = {}
     for target, entry in value.items():
         soft = _read(entry, target)
-        if target != TEXT_TARGET and len(soft.probabilities) != n_tokens:
-            raise _malformed(
-                f"'{target}' has {len(soft.probabilities)} entries for {n_tokens} tokens"
-            )
+        n_values = len(soft.probabilities)
+        if target != TEXT_TARGET and n_tokens not in (None, n_values):
+            raise _malformed(f"'{target}' has {n_values} values for {n_tokens} tokens")
         found[target] = soft
     return found
 
@@ -130,12 +135,33 @@ def _read(entry: Any, target: str) -> SoftLabels:
             if not isinstance(value, (int, float)) or not 0 <= value <= 1:
                 raise _malformed(f"'{target}' has {label} = {value!r}, which is no probability")
             values[column[label]] = value
-    return SoftLabels(tuple(map(sys.intern, labels)), p[0] if is_text else p)
+    if target == "ner":
+        for label in labels:
+            if not TAG.fullmatch(label):
+                raise _malformed(
+                    f"'ner' has {label!r}, which is no tag of the scheme bio or biluo, such as "
+                    f"B-PERSON or O"
+                )
+    names = tuple(map(sys.intern, labels))
+    return SoftLabels(names, p[0] if is_text else _normalized(p, target))
+
+
+def _normalized(p: np.ndarray, target: str) -> np.ndarray:
+    """Probabilities of tokens that sum to 1, or to 0 where there are none."""
+    sums = p.sum(axis=1, keepdims=True)
+    wrong = np.flatnonzero((sums > 0) & (np.abs(sums - 1) > TOLERANCE))
+    if len(wrong):
+        i = int(wrong[0])
+        raise _malformed(
+            f"the probabilities of '{target}' of token {i + 1} sum to {sums[i, 0]:.4g}, not to 1"
+        )
+    found: np.ndarray = p / np.where(sums > 0, sums, 1)
+    return found
 
 
 def _malformed(problem: str) -> ValueError:
     return ValueError(
-        f"doc._.{SOFT_LABELS} is malformed: {problem}. Write, for each target, the probability of "
+        f"Soft labels are malformed: {problem}. Write, for each target, the probability of "
         f'each label: {{"tag": [{{"NOUN": 0.9, "VERB": 0.1}}, ...], "cats": {{"GOOD": 0.7}}}}.'
     )
 
@@ -239,4 +265,4 @@ def is_soft(probabilities: np.ndarray) -> bool:
 
 def are_exclusive(probabilities: np.ndarray) -> bool:
     """Return True if the probabilities of a text's labels sum to 1, as those of classes do."""
-    return math.isclose(float(probabilities.sum()), 1.0, abs_tol=0.01)
+    return math.isclose(float(probabilities.sum()), 1.0, abs_tol=TOLERANCE)

@@ -14,7 +14,12 @@ from thinc.api import Model
 
 from .. import nn
 from ..config.signature import to_config, with_fields_of
-from ..features.soft_labels import TEXT_TARGET, common_temperature
+from ..features.soft_labels import (
+    TEXT_TARGET,
+    are_exclusive,
+    common_temperature,
+    soft_labels_of,
+)
 from ..runtime.model import Targets
 from ..validation import label_weights, rate
 from .document import DEFAULT_MODEL, TARGET, DocumentPipe, DocumentSettings, excerpt
@@ -242,6 +247,10 @@ class RNNTextCategorizer(TextCategorizerPipe):
                 problem, cure = "no class: all are 0", "give it one, leave doc.cats empty, or use"
             else:
                 continue
+            soft = soft_labels_of(eg.reference).get(TEXT_TARGET)
+            if soft is not None and not are_exclusive(soft.probabilities):
+                problem += f", as its probabilities sum to {soft.probabilities.sum():.4g}, not to 1"
+                cure = "correct them, or use"
             raise ValueError(
                 f"'{self.name}' learns from texts of exactly one class, but {excerpt(eg)} has "
                 f"{problem}; {cure} 'rnn_textcat_multilabel'. Its doc.cats: {eg.reference.cats}"

@@ -14,6 +14,7 @@ from ..features.soft_labels import (
     SoftLabels,
     are_exclusive,
     as_scheme,
+    is_soft,
     read_soft_labels,
     set_soft_labels,
     soft_labels_of,
@@ -65,9 +66,9 @@ def _doc_of(nlp: Language, record: Any) -> Doc:
         raise ValueError("it is no object with a 'text'.")
     words, text = record.get("tokens"), record["text"]
     values = {name: record[name] for name in TOKEN_VALUES if record.get(name) is not None}
-    soft = record.get(SOFT_LABELS) or {}
+    found = read_soft_labels(record.get(SOFT_LABELS), None if words is None else len(words))
     if words is None:
-        if values or soft.keys() - {TEXT_TARGET}:
+        if values or found.keys() - {TEXT_TARGET}:
             raise ValueError("it has labels of tokens, but no 'tokens'.")
         doc = nlp.make_doc(text)
     else:
@@ -76,21 +77,23 @@ def _doc_of(nlp: Language, record: Any) -> Doc:
                 raise ValueError(f"'{name}' has {len(column)} values for {len(words)} tokens.")
         # White space that is no token becomes one, without a label.
         given, spaces = get_words_and_spaces(words, text)
-        kept = _places(words, given)
-        columns: Any = {TOKEN_VALUES[name]: _at(kept, column) for name, column in values.items()}
+        places = _places(words, given)
+        columns: Any = {
+            TOKEN_VALUES[name]: ["" if i < 0 else column[i] for i in places]
+            for name, column in values.items()
+        }
         doc = Doc(nlp.vocab, words=given, spaces=spaces, **columns)
-        soft = {
-            name: entry if name == TEXT_TARGET else _at(kept, entry, {})
-            for name, entry in soft.items()
+        found = {
+            name: soft if name == TEXT_TARGET else _at(places, soft) for name, soft in found.items()
         }
     set_spans(doc, record.get("ents"), text)
-    doc.cats = {label: float(value) for label, value in (record.get("cats") or {}).items()}
-    found = read_soft_labels(soft or None, len(doc))
-    if any(value not in (0.0, 1.0) for value in doc.cats.values()):
-        # Probabilities, as classifiers write them.
-        probabilities = np.array([*doc.cats.values()])
-        found.setdefault(TEXT_TARGET, SoftLabels(tuple(doc.cats), probabilities))
-        doc.cats = {}
+    cats = record.get("cats") or {}
+    probabilities = read_soft_labels({TEXT_TARGET: cats}, None)
+    if is_soft(probabilities[TEXT_TARGET].probabilities):
+        # As classifiers write them.
+        found = {**probabilities, **found}
+    else:
+        doc.cats = {label: float(value) for label, value in cats.items()}
     set_soft_labels(doc, found)
     for name, value in record.items():
         if name != SOFT_LABELS and Doc.has_extension(name):
@@ -108,8 +111,13 @@ def _places(words: Sequence[str], given: Sequence[str]) -> List[int]:
     return found
 
 
-def _at(places: Sequence[int], values: Sequence[Any], missing: Any = "") -> List[Any]:
-    return [missing if i < 0 else values[i] for i in places]
+def _at(places: Sequence[int], soft: SoftLabels) -> SoftLabels:
+    """The probabilities of tokens, 0 for white space."""
+    p = np.zeros((len(places), len(soft.labels)))
+    for row, i in zip(p, places, strict=True):
+        if i >= 0:
+            row[:] = soft.probabilities[i]
+    return soft._replace(probabilities=p)
 
 
 def set_best_labels(doc: Doc) -> None:

@@ -1,15 +1,18 @@
 """python -m spacy rnn distill."""
 
 import json
+from hashlib import sha1
+from string import ascii_uppercase
 
 import pytest
 import spacy
 from spacy.tokens import DocBin
 
 from ..helpers.cli import run, shown
-from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, make_trained
+from ..helpers.pipelines import SENTENCES, make_doc, make_examples, make_pipeline, make_trained
 
-TEXTS = [sentence[0] for sentence in SENTENCES] * 5
+#: different ones
+TEXTS = [f"{words} {end}" for words, *_ in SENTENCES for end in ("ham", "eggs", ".", "I", "one")]
 
 
 def write_config(path, name, labels=None, **training):
@@ -90,7 +93,8 @@ def test_held_out_answers_select_the_best_model(folder):
     printed = distill(folder, "rnn_tagger", "--corpora.train.temperature", "2.0")
     assert "on gold" not in printed
     report = json.loads((folder / "out/report.json").read_text())
-    assert report["agreement"]["tag_acc"] > 0.95 and "gold" not in report
+    # Texts that it has not seen.
+    assert report["agreement"]["tag_acc"] > 0.85 and "gold" not in report
     config = spacy.load(folder / "out/model-best").config["corpora"]
     assert {config[name]["@readers"] for name in config} == {"spacy_rnn.Distilled.v1"}
     assert config["train"]["temperature"] == 2.0
@@ -119,16 +123,22 @@ def test_several_teachers(folder):
 def test_labels_from_elsewhere(ending, folder):
     path = folder / f"answers{ending}"
     if ending == ".spacy":
-        docs = [eg.reference for eg in make_examples(spacy.blank("xx"))] * 5
+        vocab = spacy.blank("xx").vocab
+        docs = [
+            make_doc(vocab, f"{words} {n}", f"{tags} CD")
+            for words, tags, *_ in SENTENCES
+            for n in range(5)
+        ]
         DocBin(docs=docs).to_disk(path)
     else:
         rows = (
             {
-                "text": words,
-                "tokens": words.split(),
-                "soft_labels": {"tag": [{tag: 0.8, "NN": 0.2} for tag in tags.split()]},
+                "text": f"{words} {n}",
+                "tokens": [*words.split(), str(n)],
+                "soft_labels": {"tag": [{tag: 0.8, "other": 0.2} for tag in [*tags.split(), "CD"]]},
             }
-            for words, tags, *_ in SENTENCES * 5
+            for words, tags, *_ in SENTENCES
+            for n in range(5)
         )
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf8")
     printed = distill(folder, "rnn_tagger", teacher=path)
@@ -163,7 +173,8 @@ def test_other_tokens_are_counted(folder):
     nlp = make_trained("rnn_tagger")
     # It does not split off punctuation.
     nlp.tokenizer = spacy.tokenizer.Tokenizer(nlp.vocab)
-    (folder / "texts.jsonl").write_text('{"text": "I eat eggs."}\n' * 20, encoding="utf8")
+    rows = (json.dumps({"text": f"{name} eat eggs."}) for name in ascii_uppercase[:20])
+    (folder / "texts.jsonl").write_text("\n".join(rows), encoding="utf8")
     printed = distill(folder, "rnn_tagger", teacher=save(nlp, folder / "teacher"))
     assert "4 of 8 tokens have no answer: the teacher has others" in printed
 
@@ -187,7 +198,7 @@ def test_no_label_in_common(folder):
     [
         ("", "There are no texts to answer, or all are empty"),
         ('{"text": ""}\n', "There are no texts to answer, or all are empty"),
-        ('{"text": "I"}\n', "No text is held out to select the best model. Give ten texts or more"),
+        ('{"text": "I"}\n', "No text is held out to select the best model. Give ten different"),
         ('{"body": "I"}\n', "has no 'text', but 'body'"),
     ],
 )
@@ -206,3 +217,35 @@ def test_bad_arguments(folder):
     assert "There is no pipeline 'missing': give its path" in printed
     printed = shown(run("rnn", "distill", "x.spacy", config, *texts, *output, code=1))
     assert "'x.spacy' has answers already: leave out --texts" in printed
+
+
+def test_unknown_names(folder):
+    printed = distill(folder, "rnn_tagger", "--exclude", "nope", code=1)
+    assert "has no component 'nope' to --exclude. Its components: rnn_tagger" in printed
+    teacher = folder / "teacher"
+    printed = distill(folder, "rnn_tagger", "--attr", "nope", teacher=teacher, code=1)
+    assert "There is no Doc extension 'nope'" in printed
+
+
+def test_the_output_is_no_folder(folder):
+    (folder / "out").write_text("")
+    printed = distill(folder, "rnn_tagger", code=1)
+    assert "can't be created" in printed and "Choose another --output" in printed
+
+
+def test_nothing_to_measure(folder):
+    """A teacher with rules that finds nothing in the texts held out."""
+    nlp = spacy.blank("xx")
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "NAME", "pattern": "Zoe"}])
+
+    def hashed(text):
+        return sha1(text.encode("utf8")).hexdigest()
+
+    # Texts of the lowest hashes are held out.
+    without, named = (
+        sorted((f"{name} eats {n} eggs" for n in range(20)), key=hashed) for name in ("She", "Zoe")
+    )
+    rows = (json.dumps({"text": text}) for text in (*without[:10], *named[10:]))
+    (folder / "texts.jsonl").write_text("\n".join(rows), encoding="utf8")
+    printed = distill(folder, "rnn_ner", teacher=save(nlp, folder / "teacher"))
+    assert "There are no scores of agreement" in printed

@@ -2,12 +2,13 @@
 
 import errno
 import json
+from hashlib import sha1
 
 import pytest
 import spacy
 from spacy.tokens import DocBin
 
-from spacy_rnn.distillation import answering
+from spacy_rnn.distillation import answering, held_out
 from spacy_rnn.distillation.answering import (
     Counts,
     answer_texts,
@@ -19,7 +20,7 @@ from spacy_rnn.features.soft_labels import soft_labels_of
 
 from ..helpers.pipelines import make_doc, make_pipeline, make_trained
 
-TEXTS = [f"I like {n} eggs" for n in range(25)]
+TEXTS = [f"I like {n} eggs" for n in range(5, 30)]
 SETTINGS = {"teachers": ["x"]}
 
 
@@ -59,14 +60,29 @@ def test_texts_are_answered_and_some_are_held_out(tmp_path):
     counts = run(tmp_path, progress=progress)
     assert counts == Counts(train=23, held_out=2) and numbers == [10, 10, 5]
     found = read(tmp_path)
-    assert [doc.text for doc in found["held-out"]] == [TEXTS[9], TEXTS[19]]
-    assert [doc.text for doc in found["train"]] == [t for t in TEXTS if t not in TEXTS[9::10]]
+    by_hash = sorted(TEXTS[:10], key=lambda text: sha1(text.encode()).hexdigest())
+    held_out = [doc.text for doc in found["held-out"]]
+    assert by_hash[0] in held_out and not set(by_hash[1:]) & set(held_out)
+    assert [doc.text for doc in found["train"]] == [t for t in TEXTS if t not in held_out]
     assert all(doc.has_annotation("TAG") and soft_labels_of(doc)["tag"] for doc in found["train"])
 
 
 def test_not_more_are_held_out_than_are_needed(tmp_path, monkeypatch):
-    monkeypatch.setattr(answering, "MOST_HELD_OUT", 1)
+    monkeypatch.setattr(held_out, "MOST", 1)
     assert run(tmp_path).held_out == 1
+
+
+def test_equal_texts_are_held_out_together(tmp_path):
+    run(tmp_path, TEXTS * 2)
+    found = {part: [doc.text for doc in docs] for part, docs in read(tmp_path).items()}
+    assert len(found["held-out"]) == 4 == 2 * len(set(found["held-out"]))
+    assert not set(found["held-out"]) & set(found["train"])
+
+
+def test_too_few_texts_are_noticed_before_they_are_answered(tmp_path):
+    for texts in (TEXTS[:9], TEXTS[:1] * 30):
+        with pytest.raises(ValueError, match="Give ten different texts or more, or --dev"):
+            run(tmp_path, texts, lambda: pytest.fail("loaded"), needs_held_out=True)
 
 
 def test_gold_documents_keep_their_labels(tmp_path):

@@ -95,8 +95,9 @@ def write_tables(folder):
         pairs = zip(words.split(), entities.split(), strict=True)
         tokens += "".join(f"{word} {tag}\n" for word, tag in pairs) + "\n"
     (folder / "lines.txt").write_text(texts)
-    rows = [{"text": s[0], "tokens": s[0].split(), "tags": s[1].split()} for s in SENTENCES]
-    srsly.write_jsonl(folder / "answers.jsonl", rows * 5)
+    answers = [(f"{s[0]} {n}", f"{s[1]} CD") for s in SENTENCES for n in range(5)]
+    rows = [{"text": a, "tokens": a.split(), "tags": b.split()} for a, b in answers]
+    srsly.write_jsonl(folder / "answers.jsonl", rows)
     for part in ("train", "dev", "test"):
         (folder / f"{part}.csv").write_text(table)
         (folder / f"{part}.conll").write_text(tokens)

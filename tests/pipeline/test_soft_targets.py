@@ -198,7 +198,7 @@ def test_schemes_of_entities():
         ([1, 2], "no dict"),
         ({"lemma": []}, "no dict of"),
         ({"tag": {"NN": 1.0}}, "'tag' must be a list of dicts, one for each token"),
-        ({"tag": [{"NN": 1.0}]}, "'tag' has 1 entries for 2 tokens"),
+        ({"tag": [{"NN": 1.0}]}, "'tag' has 1 values for 2 tokens"),
         ({"cats": [0.5]}, "'cats' must be a dict"),
         ({"cats": {"A": 1.5}}, "'cats' has A = 1.5, which is no probability"),
         ({"cats": {"A": "much"}}, "'cats' has A = 'much', which is no probability"),
@@ -210,7 +210,7 @@ def test_malformed(value, message):
     doc = make_doc(nlp.vocab, "Eggs !", tags="NNS .")
     set_soft_labels(doc, {})
     doc._.soft_labels = value
-    with pytest.raises(ValueError, match="doc._.soft_labels is malformed") as error:
+    with pytest.raises(ValueError, match="Soft labels are malformed") as error:
         nlp.update([Example(make_doc(nlp.vocab, "Eggs !"), doc)])
     assert message in str(error.value)
 

@@ -1,6 +1,7 @@
 """The reader of a teacher's answers."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy_rnn.features.soft_labels import SoftLabels, one_hot, set_soft_labels, soft_labels_of
 from spacy_rnn.readers.distilled import Distilled
 
-from ..helpers.pipelines import make_doc
+from ..helpers.pipelines import make_doc, make_pipeline
 
 NLP = spacy.blank("xx")
 
@@ -142,6 +143,16 @@ def test_json_lines_with_probabilities(tmp_path):
     assert soft_labels_of(doc)["tag"].columns(("NN",))[:, 0] == pytest.approx([0.1, 0.0, 0.6])
 
 
+def tagged(*rows, target="tag"):
+    return {"text": "She eats", "tokens": ["She", "eats"], "soft_labels": {target: rows}}
+
+
+def test_rounded_probabilities_are_normalized(tmp_path):
+    (doc,) = read_json(tmp_path, tagged({"A": 0.333, "B": 0.333, "C": 0.333}, {}))
+    p = soft_labels_of(doc)["tag"].probabilities
+    assert p == pytest.approx(np.array([[1 / 3] * 3, [0] * 3]))
+
+
 @pytest.mark.parametrize(
     "record, message",
     [
@@ -151,11 +162,31 @@ def test_json_lines_with_probabilities(tmp_path):
         ({"text": "I", "tokens": ["You"]}, "Line 1 of"),
         ({"text": "I", "cats": {"A": 2.0}, "soft_labels": {"cats": 1}}, "'cats' must be a dict"),
         ({"text": "I", "ents": [[0, 9, "A"]]}, "is not in the text"),
+        ({"text": "I", "cats": {"A": math.nan, "B": 0.9}}, "A = nan, which is no probability"),
+        ({"text": "I", "cats": {"A": 55, "B": 45}}, "A = 55, which is no probability"),
+        ({"text": "I", "cats": ["A"]}, "'cats' must be a dict"),
+        ({"text": "I", "soft_labels": [1]}, r"Line 1 of .*: Soft labels .* \[1\] is no dict"),
+        (tagged({"A": 1.0}), "Line 1 of .*'tag' has 1 values for 2 tokens"),
+        (tagged(*[{"A": 1.0}] * 3), "'tag' has 3 values for 2 tokens"),
+        (tagged({"A": 1.0}, {"A": 0.9, "B": 0.9}), "of 'tag' of token 2 sum to 1.8, not to 1"),
+        (tagged({"A": 0.2, "B": 0.1}, {}), "of 'tag' of token 1 sum to 0.3, not to 1"),
+        (tagged({"X-FOO": 0.5, "O": 0.5}, {}, target="ner"), "'X-FOO', which is no tag of"),
     ],
 )
 def test_malformed_json(tmp_path, record, message):
     with pytest.raises(ValueError, match=message):
         read_json(tmp_path, record)
+
+
+@pytest.mark.parametrize("p, total", [(0.9, 1.8), (0.3, 0.6)])
+def test_classes_whose_probabilities_do_not_sum_to_one(tmp_path, p, total):
+    cats = ({"GOOD": p, "BAD": p}, {"GOOD": 1, "BAD": 0})
+    (tmp_path / "answers.jsonl").write_text(
+        "".join(json.dumps({"text": "So so", "cats": each}) + "\n" for each in cats)
+    )
+    reader, nlp = Distilled(tmp_path / "answers.jsonl"), make_pipeline("rnn_textcat")
+    with pytest.raises(ValueError, match=f"So so.*its probabilities sum to {total}, not to 1"):
+        nlp.initialize(lambda: reader(nlp))
 
 
 @pytest.mark.parametrize("gold_preproc", [False, True])
