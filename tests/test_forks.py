@@ -166,6 +166,7 @@ def test_all_locks_are_made_in_one_place():
         "cached_property": {"columns.py", "corpus.py", "data_file.py", "hf_dataset.py"},
         # Of the service: a worker starts no process, and the process that does computes nothing.
         "Condition": {"batches.py"},
+        "Event": {"server.py"},
         "Pipe": {"server.py"},
         "Thread": {"batches.py", "server.py"},
         "get_context": {"server.py"},

@@ -1,7 +1,6 @@
 """Predictions of a pipeline as columns of tables, in any process."""
 
 import platform
-import threading
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Iterable, List, NamedTuple, Optional, Sequence
@@ -12,6 +11,7 @@ from spacy.util import import_file, load_model
 from thinc.compat import has_torch
 
 from ..checksums import checksum
+from ..forks import ForkSafeLock
 from ..optional import optional_import, torch
 from ..pipeline.predictions import forms_of, predictions_of
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: the column with the reason why a row has no predictions
 ERROR = "error"
 #: pipelines are loaded, and predict, in one thread at a time
-_LOCK = threading.RLock()
+_LOCK = ForkSafeLock()
 
 
 class Answer(NamedTuple):
@@ -117,8 +117,9 @@ class Annotator:
         names = [name for name in self.forms() if name != ERROR]
         failed = [_why_unreadable(text) for text in texts]
         readable = [text for text, error in zip(texts, failed, strict=True) if error is None]
+        pipeline = self._load()
         with _LOCK:
-            found = iter(self._load().answers(readable, names))
+            found = iter(pipeline.answers(readable, names))
         nothing = dict.fromkeys(names)
         return [next(found) if error is None else Answer(nothing, error) for error in failed]
 
