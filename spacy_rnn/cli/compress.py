@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Dict, List, Optional
 
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc
 from typer import Argument, Option
 from wasabi import msg, table
 
@@ -86,12 +86,13 @@ def compress_cli(
 
 def _read(nlp: Language, texts: Optional[Path], corpus: Optional[Path]) -> List[Doc]:
     """Read documents, tokenized and without annotation."""
+    from ..readers.docs import read_docs
     from ..text_files import read_lines
 
     if texts is not None and corpus is None:
         docs = [nlp.make_doc(line) for line in read_lines(texts) if line.strip()]
     elif corpus is not None and texts is None:
-        docs = list(DocBin().from_disk(corpus).get_docs(nlp.vocab))
+        docs = list(read_docs(corpus, nlp.vocab))
     else:
         fail("Give typical texts by one of --texts and --corpus.")
     if not docs:
