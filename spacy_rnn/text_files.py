@@ -93,6 +93,20 @@ def open_bytes(path: Path) -> BinaryIO:
     return COMPRESSED.get(path.suffix.lower(), open)(path, "rb")
 
 
+def check_encoding(encoding: str) -> None:
+    """Raise a ValueError if Python does not know an encoding of text.
+
+    encoding (str): The name of the encoding.
+    """
+    try:
+        "".encode(encoding)
+    except (LookupError, ValueError) as error:
+        raise ValueError(
+            f"'encoding' must be a text encoding of Python, such as utf-8 or cp1252, got "
+            f"'{encoding}'."
+        ) from error
+
+
 def mark_of(start: bytes) -> Tuple[bytes, str]:
     """Find the byte-order mark at the beginning of a file.
 
