@@ -284,7 +284,13 @@ def _undecoded_line(path: Path, encoding: str) -> int:
 
 
 def _not_decoded(number: int, name: Any, encoding: str, error: UnicodeDecodeError) -> ValueError:
+    is_wide = encoding in ("utf-16", "utf-32")
     encoding = encoding.removesuffix("-sig").upper()
+    if is_wide:
+        return ValueError(
+            f"Line {number} of {name} is not {encoding} ({error.reason}), which its byte-order "
+            f"mark stands for. The file is damaged or no text: copy or write it again."
+        )
     return ValueError(
         f"Line {number} of {name} is not {encoding} ({error.reason}). Convert the file from its "
         f"encoding, such as with iconv -f CP1252 -t UTF-8, or name its encoding: --encoding cp1252 "

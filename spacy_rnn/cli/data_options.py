@@ -33,6 +33,14 @@ ColumnsOption = Annotated[
 SeparatorOption = Annotated[
     Optional[str], Option("--separator", help="Separator of several labels in one field")
 ]
+TextColumnOption = Annotated[
+    str,
+    Option(
+        "--text-column",
+        help="Column of a table (a number from 0 without a header) or key of JSON with the texts; "
+        "OUTER.INNER for nested objects",
+    ),
+]
 DelimiterOption = Annotated[
     Optional[str],
     Option(

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Literal, NamedTuple, Optional, Tuple
 
 import numpy as np
-from spacy.attrs import ENT_TYPE
+from spacy.attrs import ENT_IOB, ENT_TYPE
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples
@@ -197,10 +197,15 @@ class RNNEntityRecognizer(RehearsingPipe):
         for label in attribute_labels(examples, ENT_TYPE) if labels is None else labels:
             self.add_label(label)
         if not self.labels:
+            n_partial = sum(0 in eg.y.to_array([ENT_IOB]) for eg in examples if len(eg.y))
+            lost = (
+                f" In {n_partial} of the documents, tokens are not annotated, as those of entities "
+                f"that begin or end within a token: correct the indices of such entities."
+            ) * bool(n_partial)
             raise self.missing_data_error(
                 get_examples,
                 f"'{self.name}' has no labels: no entity is annotated in the training data.",
-                "Set doc.ents there, or add labels with add_label.",
+                "Set doc.ents there, or add labels with add_label." + lost,
             )
         self.model.initialize(X=[eg.x for eg in examples], Y=self.output_sizes)
 
