@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Literal, NamedTuple, Optional, Tuple
 
 import numpy as np
-from spacy.attrs import ENT_IOB, ENT_TYPE
+from spacy.attrs import ENT_TYPE
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples
@@ -197,7 +197,11 @@ class RNNEntityRecognizer(RehearsingPipe):
         for label in attribute_labels(examples, ENT_TYPE) if labels is None else labels:
             self.add_label(label)
         if not self.labels:
-            n_partial = sum(0 in eg.y.to_array([ENT_IOB]) for eg in examples if len(eg.y))
+            n_partial = sum(
+                eg.y.has_annotation("ENT_IOB")
+                and not eg.y.has_annotation("ENT_IOB", require_complete=True)
+                for eg in examples
+            )
             lost = (
                 f" In {n_partial} of the documents, tokens are not annotated, as those of entities "
                 f"that begin or end within a token: correct the indices of such entities."
