@@ -26,8 +26,14 @@ def replace_file(path: Path, writer: str = "") -> Iterator[Path]:
     path (Path): The file. Its folder is created.
     writer (str): A name of this writer, if several processes may write the same file.
     YIELDS (Path): Where to write it. If the block raises an error, nothing is left of it.
+    RAISES (NotADirectoryError): If its folder is a file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise NotADirectoryError(
+            f"'{path}' can't be written: a folder of its path is a file. Choose another path."
+        ) from error
     written = _beside(path, TEMPORARY + writer)
     try:
         yield written

@@ -93,6 +93,20 @@ def open_bytes(path: Path) -> BinaryIO:
     return COMPRESSED.get(path.suffix.lower(), open)(path, "rb")
 
 
+def check_encoding(encoding: str) -> None:
+    """Raise a ValueError if Python does not know an encoding of text.
+
+    encoding (str): The name of the encoding.
+    """
+    try:
+        "".encode(encoding)
+    except (LookupError, ValueError) as error:
+        raise ValueError(
+            f"'encoding' must be a text encoding of Python, such as utf-8 or cp1252, got "
+            f"'{encoding}'."
+        ) from error
+
+
 def mark_of(start: bytes) -> Tuple[bytes, str]:
     """Find the byte-order mark at the beginning of a file.
 
@@ -270,7 +284,13 @@ def _undecoded_line(path: Path, encoding: str) -> int:
 
 
 def _not_decoded(number: int, name: Any, encoding: str, error: UnicodeDecodeError) -> ValueError:
+    is_wide = encoding in ("utf-16", "utf-32")
     encoding = encoding.removesuffix("-sig").upper()
+    if is_wide:
+        return ValueError(
+            f"Line {number} of {name} is not {encoding} ({error.reason}), which its byte-order "
+            f"mark stands for. The file is damaged or no text: copy or write it again."
+        )
     return ValueError(
         f"Line {number} of {name} is not {encoding} ({error.reason}). Convert the file from its "
         f"encoding, such as with iconv -f CP1252 -t UTF-8, or name its encoding: --encoding cp1252 "

@@ -153,3 +153,9 @@ def test_malformed_json_is_named(tmp_path):
         assert f"{path} is not valid JSON" in message and place in message
     path = write(tmp_path / "a.jsonl", b'{"a": "\\ud83e\\udd5a"}\n{"a": "\\uD83E"}\n')
     assert f"Line 2 of {path} has half of a surrogate pair" in error(read_json, path)
+
+
+def test_a_wrong_byte_order_mark(tmp_path):
+    message = error(read_lines, write(tmp_path / "a.txt", b"\xff\xfea\x00b"))
+    assert "Line 1 of" in message and "is not UTF-16" in message
+    assert "byte-order mark" in message and "cp1252" not in message

@@ -7,11 +7,20 @@ from typing import Annotated, Optional
 
 from spacy.cli._util import import_code
 from tqdm import tqdm
-from typer import Argument, Option
+from typer import Argument
 from wasabi import msg
 
-from .data_options import DelimiterOption, EncodingOption, QuotesOption
-from .io import check_ending, code_option, gpu_option, load, output_option, use_gpu
+from .data_options import DelimiterOption, EncodingOption, QuotesOption, TextColumnOption
+from .io import (
+    batch_size_option,
+    check_ending,
+    code_option,
+    gpu_option,
+    load,
+    n_process_option,
+    output_option,
+    use_gpu,
+)
 
 
 def apply_cli(
@@ -31,23 +40,14 @@ def apply_cli(
             "numbers and translations), .txt (translations) or .spacy; - for standard output"
         ),
     ],
-    text_column: Annotated[
-        str,
-        Option(
-            "--text-column",
-            help="Column of a table (a number from 0 without a header) or key of JSON with the "
-            "texts; OUTER.INNER for nested objects",
-        ),
-    ] = "text",
+    text_column: TextColumnOption = "text",
     delimiter: DelimiterOption = None,
     quotes: QuotesOption = None,
     encoding: EncodingOption = "utf-8",
     batch_size: Annotated[
-        Optional[int], Option("--batch-size", help="Texts in a batch; omit for the pipeline's own")
+        Optional[int], batch_size_option("Texts in a batch; omit for the pipeline's own")
     ] = None,
-    n_process: Annotated[
-        int, Option("--n-process", help="Number of processes; -1 for one on each core")
-    ] = 1,
+    n_process: Annotated[int, n_process_option()] = 1,
     code: Annotated[Optional[Path], code_option()] = None,
     gpu_id: Annotated[int, gpu_option()] = -1,
 ) -> None:

@@ -2,13 +2,14 @@
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Dict, Iterator, List, Optional
 
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc
 from typer import Argument, Option
 from wasabi import msg, table
 
+from .data_options import DelimiterOption, EncodingOption, QuotesOption, TextColumnOption
 from .io import fail, load, model_argument, size_of
 
 if TYPE_CHECKING:
@@ -23,11 +24,16 @@ def compress_cli(
         Option("--int8", help="Compute with 8-bit integers, and store weights as 8-bit integers"),
     ] = False,
     texts: Annotated[
-        Optional[Path], Option("--texts", help="Typical texts, one in each line")
+        Optional[Path],
+        Option("--texts", help="Typical texts: one on each line, a .csv or .tsv table, or .jsonl"),
     ] = None,
     corpus: Annotated[
         Optional[Path], Option("--corpus", help="Typical documents, a .spacy file")
     ] = None,
+    text_column: TextColumnOption = "text",
+    delimiter: DelimiterOption = None,
+    quotes: QuotesOption = None,
+    encoding: EncodingOption = "utf-8",
     min_agreement: Annotated[
         float, Option("--min-agreement", help="The least agreement of predictions that is accepted")
     ] = 0.998,
@@ -43,11 +49,16 @@ def compress_cli(
     """
     from ..analysis.compression import agreement, bleu, compress, largest_difference, run
     from ..pipeline.translator import RNNTranslator
+    from ..readers.tables import TableFormat
+    from .texts import read_texts
 
     if output.exists():
         fail(f"'{output}' exists already. Choose another folder.")
     nlp = load(model)
-    docs = _read(nlp, texts, corpus)
+    found_texts = None
+    if texts is not None:
+        found_texts = read_texts(texts, text_column, TableFormat(delimiter, True, quotes, encoding))
+    docs = _read(nlp, found_texts, corpus)
     before, torch_speed = run(nlp, docs)
     found = compress(nlp, before, int8)
     compressed = [name for name in found if found[name].graphs]
@@ -84,18 +95,18 @@ def compress_cli(
     msg.good(f"Wrote {output}")
 
 
-def _read(nlp: Language, texts: Optional[Path], corpus: Optional[Path]) -> List[Doc]:
+def _read(nlp: Language, texts: Optional[Iterator[str]], corpus: Optional[Path]) -> List[Doc]:
     """Read documents, tokenized and without annotation."""
-    from ..text_files import read_lines
+    from ..readers.docs import read_docs
 
     if texts is not None and corpus is None:
-        docs = [nlp.make_doc(line) for line in read_lines(texts) if line.strip()]
+        docs = [nlp.make_doc(text) for text in texts if text.strip()]
     elif corpus is not None and texts is None:
-        docs = list(DocBin().from_disk(corpus).get_docs(nlp.vocab))
+        docs = list(read_docs(corpus, nlp.vocab))
     else:
         fail("Give typical texts by one of --texts and --corpus.")
     if not docs:
-        fail(f"'{texts or corpus}' has no texts.")
+        fail("There are no typical texts. Check --texts or --corpus.")
     return docs
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, Dict
 
 from spacy.tokens import Doc, DocBin
-from spacy.util import get_lang_class
 from typer import Argument, Option
 from wasabi import msg
 
@@ -24,6 +23,7 @@ from .data_options import (
     TargetOption,
     TaskOption,
     detect_data,
+    language_of,
 )
 from .io import fail
 
@@ -61,6 +61,7 @@ def convert_cli(
     """
     if not 0 <= split < 1:
         fail(f"--split must be at least 0 and less than 1, got {split}.")
+    nlp = language_of(lang)()
     outputs = _outputs(input_path, output_path, split)
     file = detect_data(
         input_path,
@@ -80,7 +81,7 @@ def convert_cli(
         msg.info(line)
     # Extensions, such as translations, are user data.
     bins = {part: DocBin(store_user_data=True) for part in outputs}
-    for doc in file.read(get_lang_class(lang)()):
+    for doc in file.read(nlp):
         bins[_part_of(doc, split)].add(doc)
     numbers, *problems = file.counts.lines()
     for line in problems:

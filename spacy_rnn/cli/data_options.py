@@ -1,8 +1,10 @@
 """Options of commands that read data files, and the file that they describe."""
 
 from pathlib import Path
-from typing import Annotated, Any, Dict, List, Optional, Union
+from typing import Annotated, Any, Dict, List, Optional, Type, Union
 
+from spacy.language import Language
+from spacy.util import get_lang_class
 from typer import Option
 
 from .io import fail
@@ -30,6 +32,14 @@ ColumnsOption = Annotated[
 ]
 SeparatorOption = Annotated[
     Optional[str], Option("--separator", help="Separator of several labels in one field")
+]
+TextColumnOption = Annotated[
+    str,
+    Option(
+        "--text-column",
+        help="Column of a table (a number from 0 without a header) or key of JSON with the texts; "
+        "OUTER.INNER for nested objects",
+    ),
 ]
 DelimiterOption = Annotated[
     Optional[str],
@@ -75,6 +85,22 @@ def parse_columns(text: Optional[str]) -> Optional[Dict[str, Union[str, List[str
         names = [*([known] if isinstance(known, str) else known or []), name]
         found[role.strip()] = names if len(names) > 1 else name
     return found
+
+
+def language_of(lang: str) -> Type[Language]:
+    """Get the class of a language.
+
+    lang (str): The language code.
+    RETURNS (Type[Language]): The class.
+    RAISES (ValueError): If spaCy lacks the language.
+    """
+    try:
+        return get_lang_class(lang)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(
+            f"spaCy has no language '{lang}'. Use the code of one that it has, such as 'de' "
+            f"(https://spacy.io/usage/models#languages), or 'xx' for any other."
+        ) from error
 
 
 def detect_data(path: Path, task: Optional[str], columns: Optional[str], **settings: Any) -> Any:

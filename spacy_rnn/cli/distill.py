@@ -34,8 +34,25 @@ from tqdm import tqdm
 from typer import Argument, Option
 from wasabi import msg, table
 
-from .data_options import detect_data
-from .io import code_option, fail, gpu_option, load, output_option, size_of, use_gpu, write
+from .data_options import (
+    DelimiterOption,
+    EncodingOption,
+    QuotesOption,
+    TextColumnOption,
+    detect_data,
+)
+from .io import (
+    batch_size_option,
+    code_option,
+    fail,
+    gpu_option,
+    load,
+    n_process_option,
+    output_option,
+    size_of,
+    use_gpu,
+    write,
+)
 from .scores import show_score
 
 if TYPE_CHECKING:
@@ -43,6 +60,7 @@ if TYPE_CHECKING:
 
     from ..distillation.answering import Counts
     from ..distillation.teachers import Teachers
+    from ..readers.tables import TableFormat
 
 #: in the output folder
 ANSWERS, MODEL, REPORT = "answers", "model-best", "report.json"
@@ -91,16 +109,14 @@ def distill_cli(
         str,
         Option("--attr", help="Doc extension in which a component of a teacher sets soft labels"),
     ] = "soft_labels",
-    text_column: Annotated[
-        str,
-        Option("--text-column", help="Column of a table or key of JSON with the texts"),
-    ] = "text",
+    text_column: TextColumnOption = "text",
+    delimiter: DelimiterOption = None,
+    quotes: QuotesOption = None,
+    encoding: EncodingOption = "utf-8",
     batch_size: Annotated[
-        Optional[int], Option("--batch-size", help="Texts in a batch; omit for the teacher's own")
+        Optional[int], batch_size_option("Texts in a batch; omit for the teacher's own")
     ] = None,
-    n_process: Annotated[
-        int, Option("--n-process", help="Number of processes of a teacher; -1 for one on each core")
-    ] = 1,
+    n_process: Annotated[int, n_process_option()] = 1,
     train: Annotated[
         bool, Option("--train/--no-train", help="Train the student, or write the answers only")
     ] = True,
@@ -120,6 +136,7 @@ def distill_cli(
     from ..distillation.answering import GOLD, HELD_OUT, TRAIN
     from ..distillation.student import student_config
     from ..distillation.teachers import GivenAnswers, Teacher, Teachers
+    from ..readers.tables import TableFormat
 
     given = Path(teacher).suffix in (".spacy", ".jsonl")
     if given and (texts is not None or more):
@@ -129,7 +146,7 @@ def distill_cli(
     overrides = parse_config_overrides(ctx.args)
     import_code(code)
     use_gpu(gpu_id)
-    with show_validation_error(config_path):
+    with show_validation_error(config_path, show_config=False):
         config = load_config(config_path, overrides=overrides, interpolate=False)
         # Its readers are not yet those that it will have.
         parts = {name: config.interpolate()[name] for name in ("nlp", "components")}
@@ -154,11 +171,12 @@ def distill_cli(
         "teachers": [_checksum(name) for name in names],
         "exclude": exclude,
         "attr": attr,
-        "texts": [_checksum(source), text_column],
+        "texts": [_checksum(source), text_column, delimiter, quotes, encoding],
         "gold": _checksum(gold),
     }
     msg.divider("Answers")
-    found = _read(blank, source, text_column, given)
+    form = TableFormat(delimiter, True, quotes, encoding)
+    found = _read(blank, source, text_column, form, given)
     needed = train and dev is None
     counts = _answer(folder, settings, teachers, found, _read_gold(blank, gold), blank, needed)
     msg.good(f"Answers in {folder}: {_describe(counts)}")
@@ -211,14 +229,13 @@ def _extensions(nlp: Language) -> List[str]:
 
 
 def _read(
-    nlp: Language, path: Optional[Path], column: str, given: bool
+    nlp: Language, path: Optional[Path], column: str, form: "TableFormat", given: bool
 ) -> "Iterator[Union[str, Doc]]":
     from ..readers.answers import read_answers
-    from ..readers.tables import TableFormat
     from .texts import read_texts
 
     assert path is not None
-    return iter(read_answers(nlp, path) if given else read_texts(path, column, TableFormat()))
+    return iter(read_answers(nlp, path) if given else read_texts(path, column, form))
 
 
 def _read_gold(nlp: Language, path: Optional[Path]) -> "Iterator[Doc]":
@@ -259,7 +276,7 @@ def _train(config: Config, path: Path, output: Path, resume: bool, gpu_id: int) 
     from ..training.loop import train
 
     msg.divider("Initializing pipeline")
-    with show_validation_error(path, hint_fill=False):
+    with show_validation_error(path, hint_fill=False, show_config=False):
         nlp = init_nlp(config, use_gpu=gpu_id)
     msg.divider("Training pipeline")
     train(nlp, output, resume=resume, use_gpu=gpu_id, stdout=sys.stdout, stderr=sys.stderr)

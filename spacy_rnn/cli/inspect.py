@@ -33,7 +33,7 @@ def inspect_cli(
     overrides = parse_config_overrides(ctx.args)
     import_code(code)
     use_gpu(gpu_id)
-    with show_validation_error(config_path):
+    with show_validation_error(config_path, show_config=False):
         found = make_report(set_up(load_config(config_path, overrides=overrides)))
     warnings = find_warnings(found)
     print_report(found, warnings)

@@ -13,6 +13,7 @@ import typer
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from spacy.util import load_model, logger
+from thinc.api import ConfigValidationError
 from typer.core import TyperGroup
 from wasabi import Printer, msg
 
@@ -47,12 +48,26 @@ class Commands(TyperGroup):
             # The program that reads standard output has ended.
             raise
         except (ImportError, OSError, ValueError) as error:
-            *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-            package = frame.f_globals["__name__"].partition(".")[0]
-            if isinstance(error, ValueError) and package not in EXPLAINING:
+            if isinstance(error, ValueError) and _package_of(error) not in EXPLAINING:
                 raise
             logger.debug("The error was raised here:", exc_info=error)
-            fail(str(error))
+            fail(_message_of(error))
+
+
+def _package_of(error: Exception) -> str:
+    """The name of the package that raised an error."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    name: str = frame.f_globals["__name__"]
+    return name.partition(".")[0]
+
+
+def _message_of(error: Exception) -> str:
+    """The message of an error; of settings that do not fit, without the whole config."""
+    if not isinstance(error, ConfigValidationError):
+        return str(error) or type(error).__name__
+    name = (error.config or {}).get("name", error.parent)
+    wrong = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors]
+    return f"{error.title}, settings of '{name}': {'; '.join(wrong) or error.desc}"
 
 
 def model_argument(contents: str) -> Any:
@@ -72,6 +87,26 @@ def output_option(meaning: str) -> Any:
 def component_option(kind: str) -> Any:
     """The option for the name of a component, for `Annotated[Optional[str], ...]`."""
     return typer.Option("--component", help=f"Name of the {kind}, if the pipeline has several")
+
+
+def batch_size_option(meaning: str) -> Any:
+    """The option for the number of items in a batch, for `Annotated[Optional[int], ...]`."""
+    return typer.Option("--batch-size", min=1, help=meaning)
+
+
+def n_process_option() -> Any:
+    """The option for a number of processes, for `Annotated[int, ...]`."""
+    return typer.Option(
+        "--n-process",
+        help="Number of processes of a pipeline; -1 for one on each core",
+        callback=_check_n_process,
+    )
+
+
+def _check_n_process(number: int) -> int:
+    if number != -1 and number < 1:
+        raise typer.BadParameter(f"{number} is not -1 or at least 1.")
+    return number
 
 
 def code_option() -> Any:
@@ -126,16 +161,19 @@ def load(model: str, exclude: Sequence[str] = ()) -> Language:
     exclude (Sequence[str]): The names of components to leave out.
     RETURNS (Language): The pipeline.
     RAISES (OSError): If there is no pipeline.
-    RAISES (ValueError): If it is damaged.
+    RAISES (ValueError): If it is damaged, or its config does not fit.
     """
     check_pipeline(Path(model))
     try:
         return load_model(model, exclude=exclude)
-    except OSError:
-        raise
     except Exception as error:  # spaCy and its parts raise many kinds for a damaged file.
-        message = str(error) or type(error).__name__
-        raise ValueError(f"'{model}' can't be loaded: {message}") from error
+        is_missing = isinstance(error, OSError)
+        if is_missing and not Path(model).is_dir():
+            raise
+        message = f"'{model}' can't be loaded: {_message_of(error)}"
+        if is_missing or _package_of(error) not in EXPLAINING:
+            message += ". One of its files is missing or damaged. Copy it again, or train it again."
+        raise ValueError(message) from error
 
 
 def get_component(nlp: Language, kind: Type[PipeT], factory: str, name: Optional[str]) -> PipeT:

@@ -4,13 +4,13 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from spacy.util import (
     combine_score_weights,
-    get_lang_class,
     load_config_from_str,
     load_model_from_config,
     set_dot_to_object,
 )
 from thinc.api import Config
 
+from .data_options import language_of
 from .recipes import NOT_SHARED, RECIPES, SHARED, TASKS, Recipe
 from .schedule import schedule_for
 
@@ -77,7 +77,7 @@ def make_config(
     """
     _check(tasks)
     recipes = {task: RECIPES[task, optimize] for task in tasks}
-    config = load_config_from_str(COMMON.format(lang=_code(lang)))
+    config = load_config_from_str(COMMON.format(lang=language_of(lang).lang))
     components: Dict[str, Dict[str, Any]] = {task: {"factory": f"rnn_{task}"} for task in tasks}
     shared = SHARED[optimize] if len(tasks) > 1 else None
     if shared is not None:
@@ -127,18 +127,6 @@ def _check(tasks: Sequence[str]) -> None:
         )
 
 
-def _code(lang: str) -> str:
-    """Get spaCy's code of a language."""
-    try:
-        found: Any = get_lang_class(lang)
-        return found.lang
-    except (ImportError, AttributeError) as error:
-        raise ValueError(
-            f"spaCy has no language '{lang}'. Use the code of one that it has, such as 'de' "
-            f"(https://spacy.io/usage/models#languages), or 'xx' for any other."
-        ) from error
-
-
 def _set(config: Config, settings: Mapping[str, Any]) -> None:
     for name, value in settings.items():
         set_dot_to_object(config, name, value)
@@ -146,7 +134,7 @@ def _set(config: Config, settings: Mapping[str, Any]) -> None:
 
 def _score_weights(config: Config, recipes: Mapping[str, Recipe]) -> Dict[str, Optional[float]]:
     """Combine the score weights of all components; together they are 1."""
-    language = get_lang_class(config["nlp"]["lang"])
+    language = language_of(config["nlp"]["lang"])
     weights: List[Dict[str, Optional[float]]] = []
     for task, recipe in recipes.items():
         own = language.get_factory_meta(f"rnn_{task}").default_score_weights

@@ -9,7 +9,16 @@ from tqdm import tqdm
 from typer import Option
 from wasabi import table
 
-from .io import PLOT_ENDINGS, PLOT_OUTPUT, check_ending, fail, gpu_option, output_option, write
+from .io import (
+    PLOT_ENDINGS,
+    PLOT_OUTPUT,
+    batch_size_option,
+    check_ending,
+    fail,
+    gpu_option,
+    output_option,
+    write,
+)
 
 if TYPE_CHECKING:
     from ..analysis.memory import RunSummary, Variant
@@ -60,7 +69,7 @@ def memory_cli(
     seeds: Annotated[int, Option("--seeds", help="Number of random seeds per setting")] = 1,
     steps: Annotated[int, Option("--steps", help="Maximum number of training steps")] = 1500,
     hidden_size: Annotated[int, Option("--hidden-size", help="Size of the hidden state")] = 64,
-    batch_size: Annotated[int, Option("--batch-size", help="Sequences in each step")] = 64,
+    batch_size: Annotated[int, batch_size_option("Sequences in each step")] = 64,
     learn_rate: Annotated[float, Option("--learn-rate", help="Learning rate of Adam")] = 2e-3,
     output: Annotated[Optional[Path], output_option(PLOT_OUTPUT)] = None,
     gpu_id: Annotated[int, gpu_option()] = -1,

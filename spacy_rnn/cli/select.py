@@ -12,8 +12,9 @@ from tqdm import tqdm
 from typer import Argument, Option
 from wasabi import msg
 
-from .data_options import DelimiterOption, EncodingOption, QuotesOption
+from .data_options import DelimiterOption, EncodingOption, QuotesOption, TextColumnOption
 from .io import (
+    batch_size_option,
     check_ending,
     code_option,
     component_option,
@@ -72,19 +73,12 @@ def select_cli(
         ),
     ] = 0.6,
     component: Annotated[Optional[str], component_option("component")] = None,
-    text_column: Annotated[
-        str,
-        Option(
-            "--text-column",
-            help="Column of a table (a number from 0 without a header) or key of JSON with the "
-            "texts; OUTER.INNER for nested objects",
-        ),
-    ] = "text",
+    text_column: TextColumnOption = "text",
     delimiter: DelimiterOption = None,
     quotes: QuotesOption = None,
     encoding: EncodingOption = "utf-8",
     batch_size: Annotated[
-        Optional[int], Option("--batch-size", help="Texts in a batch; omit for the pipeline's own")
+        Optional[int], batch_size_option("Texts in a batch; omit for the pipeline's own")
     ] = None,
     code: Annotated[Optional[Path], code_option()] = None,
     gpu_id: Annotated[int, gpu_option()] = -1,

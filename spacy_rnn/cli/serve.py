@@ -8,7 +8,7 @@ from spacy.cli._util import import_code
 from typer import Argument, Option
 from wasabi import msg
 
-from .io import code_option, fail, gpu_option, load, use_gpu
+from .io import batch_size_option, code_option, fail, gpu_option, load, use_gpu
 
 
 def serve_cli(
@@ -20,9 +20,7 @@ def serve_cli(
     workers: Annotated[
         int, Option("--workers", min=1, help="Number of processes, which share the pipeline")
     ] = 1,
-    batch_size: Annotated[
-        int, Option("--batch-size", min=1, help="Texts in a batch, of one or more requests")
-    ] = 32,
+    batch_size: Annotated[int, batch_size_option("Texts in a batch, of one or more requests")] = 32,
     batch_wait: Annotated[
         float,
         Option("--batch-wait-ms", min=0, help="Milliseconds that a text waits for a full batch"),

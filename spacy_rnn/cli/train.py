@@ -71,10 +71,10 @@ def train_cli(
             output.mkdir(parents=True, exist_ok=True)
             msg.info(f"Saving to output directory: {output}")
         use_gpu(gpu_id, silent=group().rank > 0)
-        with show_validation_error(config_path):
+        with show_validation_error(config_path, show_config=False):
             config = load_config(config_path, overrides=overrides, interpolate=False)
         msg.divider("Initializing pipeline")
-        with show_validation_error(config_path, hint_fill=False):
+        with show_validation_error(config_path, show_config=False, hint_fill=False):
             nlp = init_nlp(config, use_gpu=gpu_id)
         msg.good("Initialized pipeline")
         msg.divider("Training pipeline")

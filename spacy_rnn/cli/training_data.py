@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Sequence
 
 from spacy.language import Language
-from spacy.util import get_lang_class
 
-from .data_options import detect_data
+from .data_options import detect_data, language_of
 from .io import fail
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def find_data(
         # It must have the same columns.
         dev_file = detect(dev, **file.settings)
     found = [*(tasks or [file.task])]
-    nlp = get_lang_class(lang)()
+    nlp = language_of(lang)()
     words = _count_words(file, found, nlp)
     _count_words(dev_file, found, nlp)
     has_labels = file.label_names is not None

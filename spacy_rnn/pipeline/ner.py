@@ -197,10 +197,19 @@ class RNNEntityRecognizer(RehearsingPipe):
         for label in attribute_labels(examples, ENT_TYPE) if labels is None else labels:
             self.add_label(label)
         if not self.labels:
+            n_partial = sum(
+                eg.y.has_annotation("ENT_IOB")
+                and not eg.y.has_annotation("ENT_IOB", require_complete=True)
+                for eg in examples
+            )
+            lost = (
+                f" In {n_partial} of the documents, tokens are not annotated, as those of entities "
+                f"that begin or end within a token: correct the indices of such entities."
+            ) * bool(n_partial)
             raise self.missing_data_error(
                 get_examples,
                 f"'{self.name}' has no labels: no entity is annotated in the training data.",
-                "Set doc.ents there, or add labels with add_label.",
+                "Set doc.ents there, or add labels with add_label." + lost,
             )
         self.model.initialize(X=[eg.x for eg in examples], Y=self.output_sizes)
 

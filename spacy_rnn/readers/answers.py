@@ -5,7 +5,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Sequence
 
 import numpy as np
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin, Span
+from spacy.tokens import Doc, Span
 from spacy.util import get_words_and_spaces
 
 from ..features.soft_labels import (
@@ -22,6 +22,7 @@ from ..features.soft_labels import (
 from ..features.tag_scheme import TagScheme
 from ..onnx.linear_chain import Constraints, TagScores
 from ..text_files import ending_of, read_json
+from .docs import read_docs
 from .spans import set_spans
 
 SPACY, JSON_LINES = ".spacy", ".jsonl"
@@ -42,7 +43,7 @@ def read_answers(nlp: Language, path: Path) -> Iterator[Doc]:
         docs = _read_json_lines(nlp, path)
     elif path.is_dir() or ending_of(path) == SPACY:
         files = sorted(path.glob(f"*{SPACY}")) if path.is_dir() else [path]
-        docs = (doc for file in files for doc in DocBin().from_disk(file).get_docs(nlp.vocab))
+        docs = (doc for file in files for doc in read_docs(file, nlp.vocab))
     else:
         raise ValueError(
             f"'{path}' has no answers of a teacher, which are in {SPACY} and {JSON_LINES} files."

@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..text_files import UTF8, ending_of, open_text
+from ..text_files import UTF8, check_encoding, ending_of, open_text
 from ..validation import at_least
 from .formats import FORMATS
 from .formats.base import Format, ReadCounts, RowFormat, Start, label_names
@@ -158,6 +158,7 @@ def detect(
     defaults = {field.name: field.default for field in fields(DataFile)}
     given = {name: value for name, value in settings.items() if value != defaults[name]}
     at_least(1, n_sents=given.get("n_sents", 1))
+    check_encoding(given.get("encoding", UTF8))
     start = _read_start(path, given.get("encoding", UTF8))
     form = known.get("aligned" if "target_path" in given else format)
     form = form or next((form for form in FORMATS if form.fits(start)), None)

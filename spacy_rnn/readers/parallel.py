@@ -8,7 +8,7 @@ from typing import Any, Iterator, Optional, Sequence, Tuple, Union
 
 from spacy.errors import Errors
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.training.corpus import walk_corpus
 from spacy.vocab import Vocab
@@ -16,6 +16,7 @@ from spacy.vocab import Vocab
 from ..extensions import set_doc_extension
 from ..text_files import COMPRESSED, UTF8, ending_of, read_json, read_lines
 from ..validation import at_least, number_at_least
+from .docs import read_docs
 from .sources import is_saved_dataset, load_saved_dataset
 from .tables import RULES, TableFormat, check_table, read_rows
 from .text_io import DropCounter, checked_text
@@ -284,7 +285,7 @@ class ParallelCorpus:
                 f"save_to_disk. Check the path."
             )
         for file in files:
-            for number, doc in enumerate(DocBin().from_disk(file).get_docs(vocab), start=1):
+            for number, doc in enumerate(read_docs(file, vocab), start=1):
                 where = f"doc._.{self.attr} of doc {number} of {file}"
                 yield doc, checked_text(doc._.get(self.attr), where)
 

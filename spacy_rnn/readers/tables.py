@@ -10,7 +10,7 @@ from itertools import islice, tee
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Tuple
 
-from ..text_files import UTF8, ending_of, open_text, read_lines, stray_return
+from ..text_files import UTF8, check_encoding, ending_of, open_text, read_lines, stray_return
 
 logger = logging.getLogger("spacy_rnn")
 
@@ -49,13 +49,7 @@ class TableFormat:
                 f"'delimiter' must be one character other than a quote or a line end, got "
                 f'{self.delimiter!r}. In a config, a TAB is "\\t".'
             )
-        try:
-            "".encode(self.encoding)
-        except (LookupError, ValueError) as error:
-            raise ValueError(
-                f"'encoding' must be a text encoding of Python, such as utf-8 or cp1252, got "
-                f"'{self.encoding}'."
-            ) from error
+        check_encoding(self.encoding)
 
     def of(self, path: Path) -> "TableFormat":
         """Fill in missing settings by the rules of a file's ending. Unknown endings have those of

@@ -62,6 +62,15 @@ def test_typical_documents_of_a_corpus(tmp_path):
     assert tags(spacy.load(output).pipe(TEXTS)) == tags(nlp.pipe(TEXTS))
 
 
+def test_typical_texts_of_a_table(tmp_path):
+    nlp = make_trained("rnn_tagger")
+    table = tmp_path / "texts.csv"
+    table.write_text("body;n\ncaf\u00e9 a b;1\n", encoding="cp1252")
+    options = ["--texts", table, "--text-column", "body", "--encoding", "cp1252"]
+    _, output = compress(nlp, tmp_path, *options)
+    assert output.exists()
+
+
 def test_bleu_where_there_are_gold_translations(tmp_path):
     nlp = make_trained("rnn_translator")
     docs = DocBin(docs=[eg.reference for eg in make_examples(nlp)], store_user_data=True)

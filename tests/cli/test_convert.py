@@ -71,3 +71,9 @@ def test_errors_are_messages(tmp_path):
     bad.write_text("Anna B-PER\nsleeps\n\nHere O\n")
     assert "Line 2 of" in fails(bad, file)
     assert not file.exists()
+    assert "has no language 'zz9'" in fails(DATA / "flags.csv", file, "--lang", "zz9")
+    assert "a folder of its path is a file" in fails(DATA / "flags.csv", bad / "out.spacy")
+    damaged = tmp_path / "damaged.spacy"
+    run("rnn", "convert", DATA / "flags.csv", damaged)
+    damaged.write_bytes(damaged.read_bytes()[:-20])
+    assert f"{damaged} is damaged" in fails(damaged, file)

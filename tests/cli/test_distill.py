@@ -207,6 +207,17 @@ def test_texts_that_are_not_enough(text, message, folder):
     assert message in distill(folder, "rnn_tagger", code=1)
 
 
+def test_options_of_texts(folder):
+    teacher = save(make_trained("rnn_tagger"), folder / "teacher")
+    config = write_config(folder / "student.cfg", "rnn_tagger")
+    table = folder / "texts.csv"
+    table.write_text("body;n\n" + "caf\u00e9;1\n" * 20, encoding="cp1252")
+    command = ["rnn", "distill", teacher, config, "--texts", table, "--output", folder / "out"]
+    command += ["--text-column", "body", "--delimiter", ";", "--no-train"]
+    assert "--encoding cp1252" in shown(run(*command, code=1))
+    assert "Answers in" in shown(run(*command, "--encoding", "cp1252"))
+
+
 def test_bad_arguments(folder):
     config = write_config(folder / "student.cfg", "rnn_tagger")
     output = ("--output", folder / "out")

@@ -50,7 +50,25 @@ def test_a_damaged_pipeline(command, file, training):
     best = training / "model-best"
     path = best / file
     path.write_bytes(path.read_bytes()[:-20])
-    assert f"'{best}' can't be loaded" in fails(command, best, training)
+    printed = fails(command, best, training)
+    assert f"'{best}' can't be loaded" in printed
+    assert file == "rnn_tagger/model" or "missing or damaged. Copy it again" in printed
+
+
+def test_a_pipeline_without_its_config(training):
+    best = training / "model-best"
+    (best / "config.cfg").unlink()
+    printed = fails("verify", best, training)
+    assert f"'{best}' can't be loaded" in printed and "missing or damaged" in printed
+
+
+def test_settings_that_do_not_fit(training):
+    best = training / "model-best"
+    config = (best / "config.cfg").read_text()
+    (best / "config.cfg").write_text(config.replace('= "rnn_tagger"', '= "rnn_ner"'))
+    printed = fails("verify", best, training)
+    assert "settings of 'rnn_tagger': rnn_ner.targets: unexpected argument: 'targets'" in printed
+    assert "spacy_rnn.WordEmbedding.v1" not in printed
 
 
 @pytest.mark.parametrize("command", [*LOADING, "package"])

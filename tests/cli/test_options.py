@@ -7,6 +7,8 @@ from typer.main import get_command
 
 from spacy_rnn.cli import rnn_cli
 
+from ..helpers.cli import run, shown
+
 COMMANDS = get_command(rnn_cli).commands
 
 
@@ -22,6 +24,15 @@ def test_a_short_option_has_one_meaning():
     # A number of sentences, as in spaCy's `convert`, or of texts.
     assert meanings.pop("-n") == {"--n-sents", "--n-texts"}
     assert all(len(names) == 1 for names in meanings.values()), meanings
+
+
+@pytest.mark.parametrize("option, value", [("--batch-size", "0"), ("--n-process", "0")])
+def test_numbers_out_of_range(option, value, tmp_path):
+    texts = tmp_path / "texts.txt"
+    texts.write_text("a\n")
+    arguments = ["no_model", texts, "-o", tmp_path / "out.jsonl", option, value]
+    printed = shown(run("rnn", "apply", *arguments, code=2))
+    assert f"Invalid value for '{option}'" in printed
 
 
 @pytest.mark.parametrize("name", COMMANDS)

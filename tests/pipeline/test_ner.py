@@ -165,6 +165,10 @@ def test_no_entity_in_all_of_the_training_data():
     examples = [Example(make_doc(nlp.vocab, "a b"), make_doc(nlp.vocab, "a b", ents="O O"))]
     with pytest.raises(ValueError, match="'rnn_ner' has no labels: no entity is annotated"):
         nlp.initialize(lambda: examples)
+    unknown = make_doc(nlp.vocab, "a b")
+    unknown.set_ents([], missing=[unknown[0:1]], default="outside")
+    with pytest.raises(ValueError, match="In 1 of the documents, tokens are not annotated"):
+        nlp.initialize(lambda: [*examples, Example(make_doc(nlp.vocab, "a b"), unknown)])
     # With a label there is something not to find.
     pipe_of(nlp).add_label("FOOD")
     train(nlp, examples, steps=20)

@@ -1,6 +1,7 @@
 """Every format in tests/data is recognized, and gives exactly the docs that are expected of it."""
 
 import gzip
+import json
 import lzma
 import tempfile
 from pathlib import Path
@@ -204,6 +205,21 @@ def test_problems_are_counted_with_their_places(nlp, tmp_path):
         ("x.jsonl", '["text"]\n', {}, "Line 1 of .* is no object"),
         ("x.txt", "A text.\nAnother text.\n", {"task": "textcat"}, "texts without annotation"),
         ("x.txt", "A text.\n", {"format": "xml"}, "'format' must be one of"),
+        ("x.txt", "A text.\n", {"encoding": "utf-99"}, "'encoding' must be a text encoding"),
+        (
+            "x.jsonl",
+            '{"text": "a", "tokens": ["a"], "tags": ["X", "Y"]}\n',
+            {},
+            "Line 1 of .* has 1 tokens, but 2 tags",
+        ),
+        (
+            "x.jsonl",
+            '{"text": "a", "cats": {"A": 1}}\n{"text": "b", "cats": {"A": "x"}}\n',
+            {},
+            "Line 2 of .* A = 'x' in the column 'cats' is not a number",
+        ),
+        ("x.jsonl", '{"text": null, "label": "A"}\n', {}, "not show one column of texts.*'text'"),
+        ("x.jsonl", '{"text": "Anna", "entities": [[0, "x", "P"]]}\n', {}, "Line 1 .*an entity"),
         ("x.txt", "A text.\n", {"task": "parser"}, "'task' must be one of"),
         ("x.conllu", "1\tA\n\n", {}, "Line 1 of .*: 2 columns; write 10"),
     ],
@@ -213,6 +229,15 @@ def test_errors_name_the_place_and_the_cure(name, text, settings, message, nlp, 
     path.write_text(text)
     with pytest.raises(ValueError, match=message):
         list(detect(path, **settings).read(nlp))
+
+
+def test_values_of_labels_that_are_missing(nlp, tmp_path):
+    path = tmp_path / "x.jsonl"
+    rows = [{"A": None, "B": 1}, {"A": 0, "B": 1}, None]
+    path.write_text("".join(json.dumps({"text": "a", "cats": row}) + "\n" for row in rows))
+    file = detect(path)
+    assert [doc.cats for doc in file.read(nlp)] == [{"B": 1.0}, {"A": 0.0, "B": 1.0}, {}]
+    assert file.counts.problems == {"texts without a label, read without it": ["line 3"]}
 
 
 def test_a_file_without_texts_says_what_was_read(nlp, tmp_path):

@@ -183,7 +183,7 @@ class RowFormat(Format):
             elif file.task == "translator" and not doc._.translation:
                 counts.note("texts without a translation, left out", place)
             else:
-                if reader.labels is not None and not doc.cats:
+                if reader.columns.keys() & {"label", "labels", "cats"} and not doc.cats:
                     counts.note("texts without a label, read without it", place)
                 yield doc
         reader.report()

@@ -5,11 +5,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator
 
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc
 from spacy.training.corpus import FILE_TYPE, walk_corpus
 from spacy.vocab import Vocab
 
 from ...extensions import set_doc_extension
+from ..docs import read_docs
 from .base import Format, ReadCounts, Start
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def _read(file: "DataFile", vocab: Vocab) -> Iterator[Doc]:
     for attr in ("regression", "translation"):
         set_doc_extension(attr)
     for path in walk_corpus(file.path, FILE_TYPE):
-        yield from DocBin().from_disk(path).get_docs(vocab)
+        yield from read_docs(path, vocab)
 
 
 def task_of(docs: Iterable[Doc]) -> str:

@@ -46,7 +46,7 @@ class JSONObjects(RowFormat):
 
     def rows(self, file: "DataFile", counts: ReadCounts) -> Iterator[Row]:
         for _, place, row in _read(file, counts):
-            yield place, {**dict.fromkeys(_names(file)), **row}
+            yield place, {**{name: _inner(row, name) for name in _names(file)}, **row}
 
     def reader_config(self, file: "DataFile", path: str) -> Dict[str, Any]:
         if file.task != "translator":
@@ -57,6 +57,14 @@ class JSONObjects(RowFormat):
 
 def _are_objects(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(v, dict) for v in value)
+
+
+def _inner(row: Mapping[str, Any], name: str) -> Optional[Dict[str, Any]]:
+    """The values of an object that was replaced by them, since they are not all numbers; None if
+    there is no such object."""
+    inner = f"{name}."
+    found = {k.removeprefix(inner): value for k, value in row.items() if k.startswith(inner)}
+    return found or None
 
 
 def _names(file: "DataFile") -> List[str]:

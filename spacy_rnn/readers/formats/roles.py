@@ -23,6 +23,8 @@ LABEL_NAMES = (
     "target tags tag genre cats"
 ).split()
 TOKEN_NAMES = ("tokens", "words", "token", "word")
+#: usual names of columns with a tag for each token
+TAG_NAMES = ("tags", "pos", "pos_tags", "upos", "xpos", "ner_tags")
 NUMBER_NAMES = "rating score stars value grade valence arousal regression".split()
 TRANSLATION_NAMES = "translation target tgt".split()
 #: the roles that a column beside the text has most often, and their content
@@ -143,7 +145,8 @@ class ColumnValues:
 def _is_span(item: Any) -> bool:
     if isinstance(item, Mapping):
         return any(name in item for name in STARTS) and any(name in item for name in ENDS)
-    return isinstance(item, list) and list(map(type, item)) == [int, int, str]
+    # The reader has the error for a list with one index only.
+    return isinstance(item, list) and len(item) == 3 and int in map(type, item[:2])
 
 
 def is_number(value: Any) -> bool:
@@ -294,7 +297,11 @@ class _Guess:
         if tokens is None:
             return None
         lengths = list(map(len, tokens.values))
-        of_tokens = [c for c in lists if c is not tokens and list(map(len, c.values)) == lengths]
+        of_tokens = [
+            c
+            for c in lists
+            if c is not tokens and (list(map(len, c.values)) == lengths or c.is_named(TAG_NAMES))
+        ]
         entities = [c for c in of_tokens if are_entity_tags(set(c.items))]
         tags = [c for c in of_tokens if c not in entities]
         texts = [c for c in self.columns if c.is_text and c.is_named(TEXT_NAMES)]
@@ -316,6 +323,8 @@ class _Guess:
                 if column.is_named([name]) and column.strings and not column.is_numeric:
                     return column
         if not texts:
+            if any(name.strip().lower() in TEXT_NAMES for name in self.empty):
+                self._fail("one column of texts")
             texts = [c for c in self.columns if c.strings and not c.is_numeric and not c.is_label]
         if not texts:
             texts = [c for c in self.columns if c.strings and not c.is_numeric][:1]
