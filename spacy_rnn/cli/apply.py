@@ -12,6 +12,7 @@ from wasabi import msg
 
 from .data_options import DelimiterOption, EncodingOption, QuotesOption, TextColumnOption
 from .io import (
+    STANDARD,
     batch_size_option,
     check_ending,
     code_option,
@@ -58,7 +59,7 @@ def apply_cli(
     """
     from ..readers.tables import TableFormat
     from .annotate import ENDINGS, annotate, write_to_file, write_to_standard_output
-    from .texts import STANDARD, read_texts
+    from .texts import read_texts
 
     standard = sys.stdout
     is_standard = str(output) == STANDARD

@@ -32,6 +32,8 @@ HEATMAP_OUTPUT = (
     "each of several numbered files"
 )
 PLOT_OUTPUT = "Also write to this file: .json with the numbers, or .png or .svg with a plot"
+#: the name of standard input and output
+STANDARD = "-"
 #: packages whose errors say what to do
 EXPLAINING = ("spacy_rnn", "spacy", "confection")
 

@@ -14,6 +14,7 @@ from wasabi import msg
 
 from .data_options import DelimiterOption, EncodingOption, QuotesOption, TextColumnOption
 from .io import (
+    STANDARD,
     batch_size_option,
     check_ending,
     code_option,
@@ -24,7 +25,6 @@ from .io import (
     load,
     use_gpu,
 )
-from .texts import STANDARD, read_texts
 
 if TYPE_CHECKING:
     from ..analysis.selection import Selection
@@ -92,6 +92,7 @@ def select_cli(
     from ..analysis.uncertainty import UNCERTAIN, text_uncertainties
     from ..readers.formats.annotation_tools import WRITERS
     from ..readers.tables import TableFormat
+    from .texts import read_texts
 
     standard = sys.stdout
     if format not in WRITERS:

@@ -10,11 +10,10 @@ from ..readers.formats.conllu import ENDINGS as CONLLU
 from ..readers.formats.json_objects import flatten
 from ..readers.tables import RULES, TableFormat, read_rows
 from ..text_files import UTF8, ending_of, read_json, read_lines
+from .io import STANDARD
 
 #: files that `convert` and `evaluate` read, whose lines are no texts
 ANNOTATED = (*CONLL, *CONLLU)
-#: the name of standard input and output
-STANDARD = "-"
 
 
 def read_texts(path: Path, column: str, form: TableFormat) -> Iterator[str]:
