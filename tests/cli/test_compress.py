@@ -135,7 +135,7 @@ def test_bad_arguments(texts, tmp_path, monkeypatch):
     for options, message in (
         ((), "one of --texts and --corpus"),
         (("--texts", texts, "--corpus", texts), "one of --texts and --corpus"),
-        (("--texts", tmp_path / "empty.txt"), "has no texts"),
+        (("--texts", tmp_path / "empty.txt"), "no typical texts"),
         (("--texts", tmp_path / "none.txt"), "none.txt"),
         (("--corpus", texts), "DocBin"),
     ):
