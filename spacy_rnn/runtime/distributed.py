@@ -70,7 +70,8 @@ def process_group(gpu_id: int = -1) -> Iterator[int]:
         yield gpu_id
     finally:
         _group = Group()
-        distributed.destroy_process_group()
+    # Not after an error: with torch 2.3 this would wait for the others, which wait for this one.
+    distributed.destroy_process_group()
 
 
 def broadcast(value: ValueT) -> ValueT:
