@@ -10,7 +10,7 @@ import json
 import zlib
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Iterable, Mapping
+from typing import Any, Callable, Iterable, Iterator, Mapping
 
 #: the file of the record, beside those that it is about
 RECORD = "checksums"
@@ -25,6 +25,28 @@ def checksum(blocks: Iterable[bytes]) -> str:
     for block in blocks:
         value = zlib.crc32(block, value)
     return f"{value:08x}"
+
+
+def checksum_of_files(path: Path) -> str:
+    """The checksum of a file, or of all files in a folder with their names.
+
+    path (Path): The file or folder.
+    RETURNS (str): The checksum, as of `checksum`.
+    """
+    return checksum(_contents(path))
+
+
+def _contents(path: Path) -> Iterator[bytes]:
+    for file in [path] if path.is_file() else sorted(path.rglob("*")):
+        if file.is_file():
+            if file != path:
+                yield file.relative_to(path).as_posix().encode()
+            yield from _blocks(file)
+
+
+def _blocks(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as opened:
+        yield from iter(partial(opened.read, _BLOCK), b"")
 
 
 def make_record(component: str, checksums: Mapping[str, str]) -> dict[str, Any]:
@@ -104,6 +126,5 @@ def _checksums(folder: Path, reads: Callable[[str], bool]) -> dict[str, str]:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if name.partition("/")[0] in _READ and reads(name) and path.is_file():
-            with path.open("rb") as file:
-                found[name] = checksum(iter(partial(file.read, _BLOCK), b""))
+            found[name] = checksum(_blocks(path))
     return found

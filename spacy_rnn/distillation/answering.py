@@ -10,7 +10,6 @@ A folder of answers has the folders "train", "held-out" and "gold" with .spacy f
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
@@ -20,7 +19,7 @@ from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 
 from ..atomic import replace_file
-from ..checksums import checksum
+from ..checksums import checksum_of_files
 from ..features.soft_labels import set_soft_labels, soft_labels_of
 from ..pipeline.base import RNNPipe
 from ..readers.answers import set_best_labels
@@ -31,7 +30,6 @@ TRAIN, HELD_OUT, GOLD = "train", "held-out", "gold"
 MANIFEST = "manifest.json"
 #: the number of texts in a shard
 SHARD = 1000
-_BLOCK = 1 << 18
 
 
 @dataclass
@@ -237,17 +235,7 @@ def _write_manifest(folder: Path, manifest: Manifest) -> None:
 
 def checksum_of(path: Optional[Path]) -> Optional[str]:
     """The CRC-32 of a file, or of all files in a folder with their names; None for None."""
-    if path is None:
-        return None
-    return checksum(_blocks(path))
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if file.is_file():
-            yield file.relative_to(path).as_posix().encode()
-            with file.open("rb") as stream:
-                yield from iter(partial(stream.read, _BLOCK), b"")
+    return None if path is None else checksum_of_files(path)
 
 
 def check_answers(nlp: Language, teachers: Callable[[], Teachers], docs: Sequence[Doc]) -> None:

@@ -10,7 +10,7 @@ from spacy.language import Language
 from spacy.util import import_file, load_model
 from thinc.compat import has_torch
 
-from ..checksums import checksum
+from ..checksums import checksum_of_files
 from ..forks import ForkSafeLock
 from ..optional import optional_import, torch
 from ..pipeline.predictions import forms_of, predictions_of
@@ -160,8 +160,7 @@ class _Pipeline:
         predictions = predictions_of(nlp)
         self.forms = forms_of(predictions)
         self._values = {prediction.name: prediction.value for prediction in predictions}
-        files = sorted(path for path in Path(nlp.path).rglob("*") if path.is_file())
-        self.checksum = checksum(path.read_bytes() for path in files)
+        self.checksum = checksum_of_files(Path(nlp.path))
 
     def answers(self, texts: Sequence[str], names: Sequence[str]) -> List[Answer]:
         """Predict for texts. If that fails, predict for each half, until a failing text is alone.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import srsly
 from safetensors import SafetensorError
@@ -15,7 +14,7 @@ from spacy.util import dict_to_dot
 from thinc.api import Config, Optimizer
 
 from ..atomic import replace_folder
-from ..checksums import checksum
+from ..checksums import checksum, checksum_of_files
 from ..pipeline.base import RNNPipe
 from ..runtime.distributed import group
 from .optimizer_state import get_optimizer_state, set_optimizer_state
@@ -29,8 +28,6 @@ _STATE, _TENSORS, _PIPELINE = "state.msgpack", "optimizer.safetensors", "pipelin
 CHANGEABLE = ("training.max_steps", "training.max_epochs", "training.patience", "training.logger")
 #: vocabulary and vectors do not change in training
 EXCLUDED = ["vocab", "tokenizer"]
-#: the bytes of a corpus that are read at once
-_BLOCK = 1 << 20
 
 
 @dataclass
@@ -100,7 +97,7 @@ def corpora_checksums(config: Config) -> Dict[str, str]:
         or folder.
     """
     return {
-        f"corpora.{name}": checksum(_blocks(Path(value)))
+        f"corpora.{name}": checksum_of_files(Path(value))
         for name, value in dict_to_dot(config.interpolate()["corpora"]).items()
         if name.endswith("path") and isinstance(value, (str, Path)) and Path(value).exists()
     }
@@ -186,13 +183,3 @@ def _check_corpora(now: Mapping[str, str], then: Mapping[str, str]) -> None:
             f"The data has changed since the training began: {', '.join(changed)}. A training "
             f"cannot go on with other data. Restore the files, or train without --resume."
         )
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    """The contents of a file, or of all files in a folder and their names."""
-    for file in [path] if path.is_file() else sorted(path.rglob("*")):
-        if file.is_file():
-            if file != path:
-                yield str(file.relative_to(path)).encode()
-            with file.open("rb") as opened:
-                yield from iter(partial(opened.read, _BLOCK), b"")
