@@ -10,7 +10,13 @@ from tqdm import tqdm
 from typer import Argument
 from wasabi import msg
 
-from .data_options import DelimiterOption, EncodingOption, QuotesOption, TextColumnOption
+from .data_options import (
+    DelimiterOption,
+    EncodingOption,
+    QuotesOption,
+    TextColumnOption,
+    TextsArgument,
+)
 from .io import (
     STANDARD,
     batch_size_option,
@@ -26,14 +32,7 @@ from .io import (
 
 def apply_cli(
     model: Annotated[str, Argument(help="Pipeline: path or name of a package")],
-    texts: Annotated[
-        Path,
-        Argument(
-            help="File with one text on each line, a .csv or .tsv table, or a .jsonl file, "
-            "compressed or not; - for the lines of standard input",
-            allow_dash=True,
-        ),
-    ],
+    texts: TextsArgument,
     output: Annotated[
         Path,
         output_option(

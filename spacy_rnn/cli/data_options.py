@@ -5,7 +5,7 @@ from typing import Annotated, Any, Dict, List, Optional, Type, Union
 
 from spacy.language import Language
 from spacy.util import get_lang_class
-from typer import Option
+from typer import Argument, Option
 
 from .io import fail
 
@@ -32,6 +32,14 @@ ColumnsOption = Annotated[
 ]
 SeparatorOption = Annotated[
     Optional[str], Option("--separator", help="Separator of several labels in one field")
+]
+TextsArgument = Annotated[
+    Path,
+    Argument(
+        help="File with one text on each line, a .csv or .tsv table, or a .jsonl file, compressed "
+        "or not; - for the lines of standard input",
+        allow_dash=True,
+    ),
 ]
 TextColumnOption = Annotated[
     str,

@@ -12,7 +12,13 @@ from tqdm import tqdm
 from typer import Argument, Option
 from wasabi import msg
 
-from .data_options import DelimiterOption, EncodingOption, QuotesOption, TextColumnOption
+from .data_options import (
+    DelimiterOption,
+    EncodingOption,
+    QuotesOption,
+    TextColumnOption,
+    TextsArgument,
+)
 from .io import (
     STANDARD,
     batch_size_option,
@@ -34,14 +40,7 @@ ENDINGS = (".jsonl", ".json")
 
 def select_cli(
     model: Annotated[str, Argument(help="Pipeline: path or name of a package")],
-    texts: Annotated[
-        Path,
-        Argument(
-            help="File with one text on each line, a .csv or .tsv table, or a .jsonl file, "
-            "compressed or not; - for the lines of standard input",
-            allow_dash=True,
-        ),
-    ],
+    texts: TextsArgument,
     n_texts: Annotated[int, Option("--n-texts", "-n", help="Number of texts to choose")] = 100,
     output: Annotated[
         Path,
