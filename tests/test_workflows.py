@@ -59,8 +59,9 @@ def test_all_scripts_are_run_and_explained():
     """The local run has what the workflows have, but for the coverage, which takes long, and what
     needs the data besides."""
     text = (ROOT / ".ci" / "run").read_text(encoding="utf8")
-    steps = re.search(r"for step in (.*); do", text)[1].split()
-    assert set(steps) | {"coverage"} == {
+    steps = set(re.findall(r"^run (\w+)", text, re.MULTILINE))
+    steps |= set(re.search(r"for step in (.*); do", text)[1].split())
+    assert steps | {"coverage"} == {
         *(shlex.split(command)[0].split("/")[1] for command in commands("checks")),
         "slow",
     }
