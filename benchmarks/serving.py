@@ -105,6 +105,9 @@ class Client:
             print(f"lost: {status} {body.decode()}", flush=True)
 
     async def request(self, body: bytes) -> tuple[int, bytes]:
+        # The server closes connections that no request has come on for a while.
+        while self.idle and self.idle[-1][0].at_eof():
+            self.idle.pop()
         connection = self.idle.pop() if self.idle else await asyncio.open_connection(*self.address)
         reader, writer = connection
         head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
