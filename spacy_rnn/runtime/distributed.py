@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from datetime import timedelta
+from importlib import import_module
 from typing import TYPE_CHECKING, Iterator, NamedTuple, Sequence, TypeVar
 
 from ..optional import torch
@@ -62,6 +63,9 @@ def process_group(gpu_id: int = -1) -> Iterator[int]:
                 f"{gpu_id} of this machine: lower --nproc-per-node of torchrun, or train on CPUs "
                 f"without --gpu-id."
             )
+    # torch imports it at some time in training. Imported inside a group, its functions keep the
+    # group alive to the end of Python, where the group's threads crash the process now and then.
+    import_module("torch.distributed.nn.functional")
     # Numbers and settings travel between CPUs, only gradients between GPUs.
     backend = "gloo" if gpu_id < 0 else "cpu:gloo,cuda:nccl"
     distributed.init_process_group(backend, timeout=TIMEOUT)

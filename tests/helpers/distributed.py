@@ -107,6 +107,9 @@ def main(folder):
                 train(nlp, path.with_name(name), resume=True)
             except ValueError as error:
                 path.with_name(f"{name}.error{group().rank}").write_text(str(error))
+        rank = group().rank
+    threads = [path.read_text() for path in Path("/proc/self/task").glob("*/comm")]
+    Path(folder, f"threads{rank}").write_text("".join(threads))
 
 
 if __name__ == "__main__":

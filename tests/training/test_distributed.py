@@ -2,6 +2,7 @@
 
 import io
 import shutil
+from pathlib import Path
 
 import pytest
 import spacy
@@ -124,6 +125,14 @@ def folder(tmp_path_factory):
     done = torchrun("-m", "tests.helpers.distributed", folder)
     assert done.returncode == 0, done.stderr
     return folder
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="Only Linux lists threads so")
+def test_the_group_ends_with_its_threads(folder):
+    """Its threads would crash a process whose Python ends before them."""
+    for rank in range(2):
+        threads = (folder / f"threads{rank}").read_text().split()
+        assert threads and not [name for name in threads if "gloo" in name]
 
 
 def several_config(corpus):
