@@ -363,6 +363,13 @@ def test_separators_of_thousands_are_an_error(tmp_path):
         list(file.read(spacy.blank("de")))
 
 
+def test_numbers_that_are_missing(tmp_path):
+    path = tmp_path / "ratings.csv"
+    path.write_text("text,x\na b,1.5\nc d,NaN\ne f,nan\ng h,\n")
+    docs = detect(path, columns={"text": "text", "regression": "x"}).read(spacy.blank("xx"))
+    assert [doc._.regression for doc in docs] == [{"x": 1.5}, None, None, None]
+
+
 def test_columns_that_are_empty_or_constant(tmp_path):
     path = tmp_path / "a.csv"
     rows = [f"a b c {i},{'xy'[i % 2]},de,\n" for i in range(10)]

@@ -51,5 +51,5 @@ def _reader(file: "DataFile") -> HFDataset:
         file.path,
         columns=file.columns,
         separator=file.separator or "",
-        labels=file.given_labels,
+        labels=file.labels,
     )
