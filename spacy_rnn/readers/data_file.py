@@ -13,6 +13,8 @@ from ..text_files import UTF8, check_encoding, ending_of, open_text
 from ..validation import at_least
 from .formats import FORMATS
 from .formats.base import Format, ReadCounts, RowFormat, Start
+from .formats.dataset import Datasets
+from .formats.docbin import DocBins
 from .rows import RowReader
 
 #: the tasks of components
@@ -22,7 +24,7 @@ AUTO = "auto"
 #: the number of lines from which the format is recognized
 N_LINES = 1000
 #: endings of files that are not text
-BINARY = (".spacy", ".parquet", ".arrow")
+BINARY = (*DocBins.endings, *Datasets.endings)
 
 
 @dataclass(frozen=True, kw_only=True)

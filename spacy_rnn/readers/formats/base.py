@@ -114,6 +114,8 @@ class Format(ABC):
 
     #: the value of the setting `format`
     name: ClassVar[str]
+    #: the endings of its files
+    endings: ClassVar[Tuple[str, ...]] = ()
     #: the settings that the format reads, besides `format`, `task` and `encoding`
     settings: ClassVar[Tuple[str, ...]]
 

@@ -11,7 +11,6 @@ from .roles import guess_roles, is_number
 if TYPE_CHECKING:
     from ..data_file import DataFile
 
-ENDINGS = (".jsonl", ".json")
 #: the number of objects from which the columns are guessed
 N_OBJECTS = 1000
 
@@ -21,11 +20,12 @@ class JSONObjects(RowFormat):
     or Prodigy."""
 
     name = "json"
+    endings = (".jsonl", ".json")
     settings = ("columns", "separator")
 
     def fits(self, start: Start) -> bool:
         first = next((line for line in start.lines if line.strip()), "")
-        return start.ending in ENDINGS or first.lstrip().startswith(('{"', "[{"))
+        return start.ending in self.endings or first.lstrip().startswith(('{"', "[{"))
 
     def complete(self, file: "DataFile") -> "DataFile":
         found = [(tool, row) for tool, _, row in islice(_read(file, ReadCounts()), N_OBJECTS)]

@@ -21,10 +21,11 @@ class Table(RowFormat):
     """A table with a text in each row: comma-separated values, or another delimiter."""
 
     name = "table"
+    endings = tuple(RULES)
     settings = ("columns", "separator", "delimiter", "header", "quotes")
 
     def fits(self, start: Start) -> bool:
-        return start.ending in RULES or (bool(start.lines) and _has_tabs(start.lines))
+        return start.ending in self.endings or (bool(start.lines) and _has_tabs(start.lines))
 
     def complete(self, file: "DataFile") -> "DataFile":
         if file.delimiter is None:
