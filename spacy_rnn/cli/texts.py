@@ -12,7 +12,7 @@ from ..readers.tables import RULES, TableFormat, read_rows
 from ..text_files import UTF8, ending_of, read_json, read_lines
 from .io import STANDARD
 
-#: files that `convert` and `evaluate` read, whose lines are no texts
+#: files that `convert` and `evaluate` read, whose lines are not texts
 ANNOTATED = (*CoNLL.endings, *CoNLLU.endings)
 
 

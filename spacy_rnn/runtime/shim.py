@@ -448,7 +448,7 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
 def shim_of(model: Model[Any, Any]) -> TorchShim[Any, Any]:
     """The shim that holds a model's torch module.
 
-    RAISES (ValueError): If the model is no network of spacy-rnn.
+    RAISES (ValueError): If the model is not a network of spacy-rnn.
     """
     for shim in model.shims:
         if isinstance(shim, TorchShim):

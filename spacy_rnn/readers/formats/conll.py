@@ -20,7 +20,7 @@ DOCUMENT = "-DOCSTART-"
 #: names in a header
 TOKEN_NAMES = ("token", "tokens", "word", "words", "form", "text")
 TAG_NAMES = ("tag", "tags", "ner", "ner_tag", "ner_tags", "label", "labels", "pos", "entity", "iob")
-#: types of phrases, which are no entities
+#: types of phrases, which are not entities
 PHRASES = frozenset("NP VP PP ADJP ADVP SBAR PRT CONJP INTJ LST UCP".split())
 #: the part of O from which tags without a prefix are taken for entities
 MOST_OUTSIDE = 0.3

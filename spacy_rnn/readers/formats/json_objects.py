@@ -80,7 +80,7 @@ def _read(file: "DataFile", counts: ReadCounts) -> Iterator[Tuple[str, str, Dict
     for where, record in read_json(file.path, file.encoding):
         if not isinstance(record, dict):
             raise ValueError(
-                f"{where} is no object, but {record!r}. Write an object for each text."
+                f"{where} is not an object, but {record!r}. Write an object for each text."
             )
         place = where.removesuffix(f" of {file.path}").lower()
         try:

@@ -138,7 +138,7 @@ class ColumnValues:
 
     @property
     def may_be_classes(self) -> bool:
-        """True if the values differ, and are no numbers with a decimal comma."""
+        """True if the values differ, and are not numbers with a decimal comma."""
         return len(set(self.strings)) > 1 and not self.has_decimal_commas
 
 
