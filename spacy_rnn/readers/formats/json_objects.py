@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, 
 from ...text_files import read_json
 from .annotation_tools import read_label_studio, read_prodigy
 from .base import ReadCounts, Row, RowFormat, Start, pair_config
-from .roles import guess_roles, is_number
+from .column_values import is_number
+from .roles import guess_roles
 
 if TYPE_CHECKING:
     from ..data_file import DataFile

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Sequence
 
 from ..tables import RULES, TableFormat, check_table, read_rows, rule_of
 from .base import ReadCounts, Row, RowFormat, Start, pair_config
-from .roles import ColumnValues, guess_roles, is_number, known_names
+from .column_values import ColumnValues, is_number, known_names
+from .roles import guess_roles
 
 if TYPE_CHECKING:
     from ..data_file import DataFile
