@@ -77,18 +77,18 @@ class TableFormat:
         )
 
     def guessed(self, path: Path) -> "TableFormat":
-        """Fill in a missing delimiter: the one of `of`, unless the first row lacks it and has
+        """Fill in a missing delimiter: the one of `of`, unless the first line lacks it and has
         another usual one.
 
         path (Path): The file.
         RETURNS (TableFormat): The format with a delimiter.
         """
-        own = self.of(path)
-        _, first = next(read_rows(path, own), (1, [""]))
-        delimiter = own.delimiter
-        if self.delimiter is None and len(first) == 1:
-            delimiter = next((other for other in DELIMITERS if other in first[0]), delimiter)
-        return replace(self, delimiter=delimiter)
+        own = self.of(path).delimiter or ""
+        with open_text(path, self.encoding) as file:
+            first = next((line for line in file if line.strip()), "")
+        if self.delimiter is None and own not in first:
+            own = next((other for other in DELIMITERS if other in first), own)
+        return replace(self, delimiter=own)
 
     def check_unused(self, path: str) -> None:
         """Raise a ValueError if there are settings of tables for a source that is not a table.

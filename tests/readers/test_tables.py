@@ -5,6 +5,7 @@ import csv
 import gzip
 import logging
 import lzma
+import re
 
 import pytest
 import spacy
@@ -225,12 +226,16 @@ def test_another_delimiter_is_recognized(nlp, tmp_path):
     assert labels(nlp, path, columns={"text": "text;label"}, delimiter=",") == [("a", None)]
 
 
-def test_another_delimiter_between_quotes_is_noticed(nlp, tmp_path):
-    for delimiter in "; \t|":
+def test_another_delimiter_between_quotes_is_recognized_or_noticed(nlp, tmp_path):
+    for delimiter in ";\t|":
         for text in (f'"text"{delimiter}"label"\r\n', f'"text"{delimiter}label\n'):
-            path = write(tmp_path / "a.csv", text + f'"a"{delimiter}"x"\n')
-            assert f"If {delimiter!r} separates the columns, set delimiter" in error(nlp, path)
-            assert read(nlp, path, delimiter=delimiter) == [("a", "x")]
+            path = write(tmp_path / "a.csv", text + f'"a, b"{delimiter}"x"\n')
+            assert labels(nlp, path) == read(nlp, path, delimiter=delimiter) == [("a, b", "x")]
+            message = f"If {delimiter!r} separates the columns, set delimiter"
+            with pytest.raises(ValueError, match=re.escape(message)):
+                pairs(nlp, path, source="text", target="label")
+    path = write(tmp_path / "a.csv", '"text" "label"\n"a" "x"\n')
+    assert "If ' ' separates the columns, set delimiter" in error(nlp, path)
 
 
 # Fields too many or too few
