@@ -3,7 +3,7 @@ in spacy_rnn/nn/rnn.py and `linear` in spacy_rnn/nn/linear.py.
 
 First, words/s padded over packed, by cell, in training (forward and backward pass) and prediction,
 for batches of 64 sentences of UD English EWT, random or sorted so as to leave less padding, and for
-the characters of their distinct words. Fill is the share of a padded grid that is no padding; the
+the characters of their distinct words. Fill is the share of a padded grid that is not padding; the
 padded kernel may cut a batch into groups that it pads less. Each round has batches of its own, as
 in use: oneDNN's kernels are compiled for the shape of a batch when it first comes up.
 
@@ -64,7 +64,7 @@ def characters_of(sentences: Sequence[Sequence[str]], n: int, seed: int) -> list
 
 
 def fill(batches: Sequence[Lengths]) -> float:
-    """Over all batches, the share of padded grids that is no padding."""
+    """Over all batches, the share of padded grids that is not padding."""
     return sum(b.sum() for b in batches) / sum(b.max() * len(b) for b in batches)
 
 

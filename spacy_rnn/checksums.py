@@ -1,7 +1,7 @@
 """Checksums of saved components, by which damaged and exchanged files are noticed.
 
 They are CRC-32: it finds each change of up to 32 adjacent bits and misses one of 4 billion others,
-in a third of the time of SHA-256. It is no protection against intent, as a signature is.
+in a third of the time of SHA-256. It does not protect against intent, as a signature does.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ def encoding_of(path: Path, encoding: str = UTF8) -> str:
             raise _damaged(path, error) from error
     if start.startswith(_DOCUMENTS):
         raise ValueError(
-            f"{path} is no text, but a spreadsheet, a document or an archive. Unpack it, or save "
+            f"{path} is not text, but a spreadsheet, a document or an archive. Unpack it, or save "
             f"it as text, such as CSV in UTF-8."
         )
     return mark_of(start)[1] or _without_mark(start, encoding, path)
@@ -289,7 +289,7 @@ def _not_decoded(number: int, name: Any, encoding: str, error: UnicodeDecodeErro
     if is_wide:
         return ValueError(
             f"Line {number} of {name} is not {encoding} ({error.reason}), which its byte-order "
-            f"mark stands for. The file is damaged or no text: copy or write it again."
+            f"mark stands for. The file is damaged or not text: copy or write it again."
         )
     return ValueError(
         f"Line {number} of {name} is not {encoding} ({error.reason}). Convert the file from its "

@@ -9,50 +9,38 @@ from typer import Argument, Option
 from wasabi import msg
 
 from ..atomic import replace_file
+from ..text_files import ending_of
 from .data_options import (
-    ColumnsOption,
-    DelimiterOption,
-    EncodingOption,
-    FormatOption,
-    HeaderOption,
+    DataOptions,
     LangOption,
-    MergeOption,
-    NSentsOption,
-    QuotesOption,
-    SeparatorOption,
     TargetOption,
     TaskOption,
     detect_data,
     language_of,
+    with_data_options,
 )
 from .io import fail
 
 ENDING = ".spacy"
 
 
+@with_data_options
 def convert_cli(
     input_path: Annotated[Path, Argument(help="File or folder with annotated texts")],
     output_path: Annotated[
         Path, Argument(help="File to write, .spacy, or a folder; with --split a folder")
     ],
     task: TaskOption = None,
-    format: FormatOption = "auto",
     lang: LangOption = "en",
-    columns: ColumnsOption = None,
-    separator: SeparatorOption = None,
-    delimiter: DelimiterOption = None,
-    header: HeaderOption = None,
-    quotes: QuotesOption = None,
-    encoding: EncodingOption = "utf-8",
     target_path: TargetOption = None,
-    n_sents: NSentsOption = 1,
-    merge_subtokens: MergeOption = False,
     split: Annotated[
         float,
         Option(
             "--split", help="Part of the documents to write to dev.spacy, the rest to train.spacy"
         ),
     ] = 0.0,
+    *,
+    options: DataOptions,
 ) -> None:
     """Convert annotated texts to spaCy's binary format.
 
@@ -63,20 +51,7 @@ def convert_cli(
         fail(f"--split must be at least 0 and less than 1, got {split}.")
     nlp = language_of(lang)()
     outputs = _outputs(input_path, output_path, split)
-    file = detect_data(
-        input_path,
-        task,
-        columns,
-        format=format,
-        separator=separator,
-        delimiter=delimiter,
-        header=header,
-        quotes=quotes,
-        encoding=encoding,
-        target_path=target_path,
-        n_sents=n_sents,
-        merge_subtokens=merge_subtokens,
-    )
+    file = detect_data(input_path, task, options, target_path)
     for line in file.describe():
         msg.info(line)
     # Extensions, such as translations, are user data.
@@ -98,13 +73,25 @@ def convert_cli(
 
 def _outputs(source: Path, target: Path, split: float) -> Dict[str, Path]:
     """The output file of each part."""
+    from ..readers.formats import FORMATS
+
+    inputs = {ending for form in FORMATS for ending in form.endings} - {ENDING}
+    if ending_of(target) in inputs and not target.is_dir():
+        fail(
+            f"The output is a {ENDING} file or a folder, but {target} has the name of an input. "
+            f"Convert one input at a time, such as to {target.parent / _stem(target)}{ENDING}."
+        )
     if split:
         if target.suffix == ENDING:
             fail(f"With --split, the output is a folder, but it is {target}.")
         return {"train": target / f"train{ENDING}", "dev": target / f"dev{ENDING}"}
     if target.suffix == ENDING:
         return {"train": target}
-    return {"train": target / f"{source.name.split('.')[0]}{ENDING}"}
+    return {"train": target / f"{_stem(source)}{ENDING}"}
+
+
+def _stem(path: Path) -> str:
+    return path.name.split(".")[0]
 
 
 def _part_of(doc: Doc, split: float) -> str:

@@ -1,13 +1,20 @@
 """Options of commands that read data files, and the file that they describe."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from inspect import Signature, signature
 from pathlib import Path
-from typing import Annotated, Any, Dict, List, Optional, Type, Union
+from typing import TYPE_CHECKING, Annotated, Any, Dict, List, Optional, Type, Union
 
 from spacy.language import Language
 from spacy.util import get_lang_class
 from typer import Argument, Option
 
 from .io import fail
+
+if TYPE_CHECKING:
+    from ..readers.data_file import DataFile
 
 TaskOption = Annotated[
     Optional[str],
@@ -18,21 +25,7 @@ TaskOption = Annotated[
         "guess",
     ),
 ]
-FormatOption = Annotated[
-    str, Option("--format", "-f", help="Format of the data, 'auto' to recognize it")
-]
 LangOption = Annotated[str, Option("--lang", "-l", help="Language code, for the tokenizer")]
-ColumnsOption = Annotated[
-    Optional[str],
-    Option(
-        "--columns",
-        help="Column of each role, such as text=sentence,label=intent or tokens=0,entities=3 (a "
-        "number from 0 without a header)",
-    ),
-]
-SeparatorOption = Annotated[
-    Optional[str], Option("--separator", help="Separator of several labels in one field")
-]
 TextsArgument = Annotated[
     Path,
     Argument(
@@ -57,9 +50,6 @@ DelimiterOption = Annotated[
         callback=lambda text: "\t" if text == "\\t" else text,
     ),
 ]
-HeaderOption = Annotated[
-    Optional[bool], Option("--header/--no-header", help="The first row has the names of columns")
-]
 QuotesOption = Annotated[
     Optional[bool], Option("--quotes/--no-quotes", help="Fields may be quoted by double quotes")
 ]
@@ -67,13 +57,65 @@ EncodingOption = Annotated[str, Option("--encoding", help="Encoding of text file
 TargetOption = Annotated[
     Optional[Path], Option("--target", help="File with the translation of each line")
 ]
-NSentsOption = Annotated[
-    int, Option("--n-sents", "-n", help="Sentences of a document, in CoNLL and CoNLL-U")
-]
-MergeOption = Annotated[
-    bool,
-    Option("--merge-subtokens", "-T", help="Make one token of each multi-word token of CoNLL-U"),
-]
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """The options of commands that read a data file, named as the settings of `detect`."""
+
+    format: Annotated[
+        str, Option("--format", "-f", help="Format of the data, 'auto' to recognize it")
+    ] = "auto"
+    columns: Annotated[
+        Optional[str],
+        Option(
+            "--columns",
+            help="Column of each role, such as text=sentence,label=intent or tokens=0,entities=3 "
+            "(a number from 0 without a header)",
+        ),
+    ] = None
+    separator: Annotated[
+        Optional[str], Option("--separator", help="Separator of several labels in one field")
+    ] = None
+    delimiter: DelimiterOption = None
+    header: Annotated[
+        Optional[bool],
+        Option("--header/--no-header", help="The first row has the names of columns"),
+    ] = None
+    quotes: QuotesOption = None
+    encoding: EncodingOption = "utf-8"
+    n_sents: Annotated[
+        int, Option("--n-sents", "-n", help="Sentences of a document, in CoNLL and CoNLL-U")
+    ] = 1
+    merge_subtokens: Annotated[
+        bool,
+        Option(
+            "--merge-subtokens", "-T", help="Make one token of each multi-word token of CoNLL-U"
+        ),
+    ] = False
+
+
+#: the options of a command that has none of them
+DEFAULTS = DataOptions()
+
+
+def with_data_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of `DataOptions` to a command.
+
+    command (Callable): The command. Its last argument, `options`, gets them.
+    RETURNS (Callable): The command with an argument for each option.
+    """
+    added = signature(DataOptions).parameters
+    *own, _ = signature(command).parameters.values()
+
+    @wraps(command)
+    def command_with_options(**arguments: Any) -> None:
+        options = DataOptions(**{name: arguments.pop(name) for name in added})
+        command(**arguments, options=options)
+
+    parameters = [*own, *added.values()]
+    vars(command_with_options)["__signature__"] = Signature(parameters)
+    return command_with_options
 
 
 def parse_columns(text: Optional[str]) -> Optional[Dict[str, Union[str, List[str]]]]:
@@ -88,7 +130,7 @@ def parse_columns(text: Optional[str]) -> Optional[Dict[str, Union[str, List[str
     for part in text.split(","):
         role, equals, name = part.partition("=")
         if not (equals and role.strip() and name):
-            fail(f"'{part}' in --columns is no role and column. Write text=NAME,label=NAME.")
+            fail(f"'{part}' in --columns is not a role and a column. Write text=NAME,label=NAME.")
         known = found.get(role.strip())
         names = [*([known] if isinstance(known, str) else known or []), name]
         found[role.strip()] = names if len(names) > 1 else name
@@ -111,15 +153,21 @@ def language_of(lang: str) -> Type[Language]:
         ) from error
 
 
-def detect_data(path: Path, task: Optional[str], columns: Optional[str], **settings: Any) -> Any:
+def detect_data(
+    path: Path,
+    task: Optional[str] = None,
+    options: DataOptions = DEFAULTS,
+    target_path: Optional[Path] = None,
+) -> "DataFile":
     """Find out how a data file is read.
 
     path (Path): The file or folder.
     task (Optional[str]): The task, None to guess.
-    columns (Optional[str]): The option for columns.
-    **settings (Any): The other options, named as the settings of `detect`.
+    options (DataOptions): The options.
+    target_path (Optional[Path]): The file with the translation of each line.
     RETURNS (DataFile): The file.
     """
     from ..readers.data_file import detect
 
-    return detect(path, task, columns=parse_columns(columns), **settings)
+    settings = {**vars(options), "columns": parse_columns(options.columns)}
+    return detect(path, task, target_path=target_path, **settings)

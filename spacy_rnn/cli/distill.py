@@ -240,7 +240,7 @@ def _read(
 
 def _read_gold(nlp: Language, path: Optional[Path]) -> "Iterator[Doc]":
     if path is not None:
-        yield from detect_data(path, None, None).read(nlp)
+        yield from detect_data(path).read(nlp)
 
 
 def _answer(

@@ -11,15 +11,7 @@ from spacy.training import Corpus, Example
 from typer import Argument, Option
 from wasabi import msg
 
-from .data_options import (
-    ColumnsOption,
-    EncodingOption,
-    FormatOption,
-    SeparatorOption,
-    TargetOption,
-    TaskOption,
-    detect_data,
-)
+from .data_options import DataOptions, TargetOption, TaskOption, detect_data, with_data_options
 from .io import code_option, gpu_option, load, output_option, use_gpu, write
 from .scores import print_scores, print_scores_per_label, remove_missing_cats
 
@@ -30,6 +22,7 @@ if TYPE_CHECKING:
 MOST_LABELS = 10
 
 
+@with_data_options
 def evaluate_cli(
     model: Annotated[str, Argument(help="Pipeline: path or name of a package")],
     data: Annotated[Path, Argument(help="Annotated data", exists=True)],
@@ -41,34 +34,23 @@ def evaluate_cli(
         bool, Option("--gold-preproc", help="Predict from the tokens and sentences of the data")
     ] = False,
     task: TaskOption = None,
-    format: FormatOption = "auto",
-    columns: ColumnsOption = None,
-    separator: SeparatorOption = None,
     target_path: TargetOption = None,
-    encoding: EncodingOption = "utf-8",
     code: Annotated[Optional[Path], code_option()] = None,
     gpu_id: Annotated[int, gpu_option()] = -1,
+    *,
+    options: DataOptions,
 ) -> None:
     """Print the scores of a pipeline on annotated data.
 
     Prints every score that the components compute: shares in percent; perplexities, bits, errors
-    and correlations as they are; and the speed. Reads all formats of 'rnn convert'. If data needs
-    more options than those here, convert it first.
+    and correlations as they are; and the speed. Reads all formats of 'rnn convert'.
     """
     from ..pipeline.base import RNNPipe
 
     import_code(code)
     use_gpu(gpu_id)
     nlp = load(model)
-    file = detect_data(
-        data,
-        task or _task_of(nlp),
-        columns,
-        format=format,
-        separator=separator,
-        target_path=target_path,
-        encoding=encoding,
-    )
+    file = detect_data(data, task or _task_of(nlp), options, target_path)
     for line in file.describe():
         msg.info(line)
     pipes = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, RNNPipe)]

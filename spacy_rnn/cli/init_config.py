@@ -9,21 +9,14 @@ from thinc.api import Config
 from typer import Argument, BadParameter, Option
 from wasabi import msg
 
-from .data_options import (
-    ColumnsOption,
-    DelimiterOption,
-    EncodingOption,
-    FormatOption,
-    HeaderOption,
-    QuotesOption,
-    SeparatorOption,
-)
+from .data_options import DataOptions, with_data_options
 from .io import fail
 from .make_config import make_config
 from .recipes import TASKS
 from .training_data import TrainingData, find_data
 
 
+@with_data_options
 def init_config_cli(
     output_file: Annotated[
         Path,
@@ -60,14 +53,9 @@ def init_config_cli(
         Option("--data", help="Training data in any format that 'convert' reads"),
     ] = None,
     dev: Annotated[Optional[Path], Option("--dev", help="Development data")] = None,
-    format: FormatOption = "auto",
-    columns: ColumnsOption = None,
-    separator: SeparatorOption = None,
-    delimiter: DelimiterOption = None,
-    header: HeaderOption = None,
-    quotes: QuotesOption = None,
-    encoding: EncodingOption = "utf-8",
     force: Annotated[bool, Option("--force", "-F", help="Overwrite the file if it exists")] = False,
+    *,
+    options: DataOptions,
 ) -> None:
     """Create a complete config for 'spacy train'.
 
@@ -82,19 +70,7 @@ def init_config_cli(
     if data is None and dev is not None:
         raise BadParameter("Give the training data, too, with --data.", param_hint="--dev")
     if data is not None:
-        found = find_data(
-            data,
-            dev,
-            tasks,
-            lang,
-            columns,
-            format=format,
-            separator=separator,
-            delimiter=delimiter,
-            header=header,
-            quotes=quotes,
-            encoding=encoding,
-        )
+        found = find_data(data, dev, tasks, lang, options)
         tasks = found.tasks
     if tasks is None:
         raise BadParameter("Give the task, or --data to infer it from.", param_hint="--task")

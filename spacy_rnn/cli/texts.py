@@ -5,15 +5,15 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Iterator
 
-from ..readers.formats.conll import ENDINGS as CONLL
-from ..readers.formats.conllu import ENDINGS as CONLLU
+from ..readers.formats.conll import CoNLL
+from ..readers.formats.conllu import CoNLLU
 from ..readers.formats.json_objects import flatten
 from ..readers.tables import RULES, TableFormat, read_rows
 from ..text_files import UTF8, ending_of, read_json, read_lines
 from .io import STANDARD
 
-#: files that `convert` and `evaluate` read, whose lines are no texts
-ANNOTATED = (*CONLL, *CONLLU)
+#: files that `convert` and `evaluate` read, whose lines are not texts
+ANNOTATED = (*CoNLL.endings, *CoNLLU.endings)
 
 
 def read_texts(path: Path, column: str, form: TableFormat) -> Iterator[str]:

@@ -9,14 +9,7 @@ from typer import Argument, Option
 from wasabi import msg
 
 from ..display.strings import shorten
-from .data_options import (
-    ColumnsOption,
-    EncodingOption,
-    FormatOption,
-    SeparatorOption,
-    TaskOption,
-    detect_data,
-)
+from .data_options import DataOptions, TaskOption, detect_data, with_data_options
 from .evaluate import read_examples
 from .io import (
     code_option,
@@ -36,6 +29,7 @@ if TYPE_CHECKING:
 HEADER = ("", "confidence", "predictions", "precision", "95 %", "gold", "recall", "95 %")
 
 
+@with_data_options
 def threshold_cli(
     model: Annotated[str, Argument(help="Pipeline: path or name of a package")],
     data: Annotated[Path, Argument(help="Annotated data, not trained on", exists=True)],
@@ -51,12 +45,10 @@ def threshold_cli(
     output: Annotated[Optional[Path], output_option("Also write the results as JSON")] = None,
     component: Annotated[Optional[str], component_option("component")] = None,
     task: TaskOption = None,
-    format: FormatOption = "auto",
-    columns: ColumnsOption = None,
-    separator: SeparatorOption = None,
-    encoding: EncodingOption = "utf-8",
     code: Annotated[Optional[Path], code_option()] = None,
     gpu_id: Annotated[int, gpu_option()] = -1,
+    *,
+    options: DataOptions,
 ) -> None:
     """Find the confidence from which on the labels of a component have a wanted precision.
 
@@ -74,9 +66,8 @@ def threshold_cli(
     kinds: Any = LABELING
     names = "tagger, entity recognizer or text classifier of this package"
     pipe = get_component(nlp, kinds, names, component)
-    options = {"format": format, "separator": separator, "encoding": encoding}
     known_task = nlp.get_pipe_meta(pipe.name).factory.removeprefix("rnn_")
-    file = detect_data(data, task or known_task, columns, **options)
+    file = detect_data(data, task or known_task, options)
     for line in file.describe():
         msg.info(line)
     judged = judge(nlp, pipe.name, read_examples(file, nlp))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Sequenc
 
 from spacy.language import Language
 
-from .data_options import detect_data, language_of
+from .data_options import DataOptions, detect_data, language_of
 from .io import fail
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ def find_data(
     dev: Optional[Path],
     tasks: Optional[Sequence[str]],
     lang: str,
-    columns: Optional[str],
-    **options: Any,
+    options: DataOptions,
 ) -> TrainingData:
     """Find out how the training data is read and count its words, or exit with an error.
 
@@ -41,30 +40,29 @@ def find_data(
     dev (Optional[Path]): The development data, read as the training data if its format is the same.
     tasks (Optional[Sequence[str]]): The tasks; None to infer one.
     lang (str): The code of the language, whose tokenizer is used.
-    columns (Optional[str]): The option for columns.
-    **options (Any): The other options, named as the settings of `detect`.
+    options (DataOptions): The options of both files.
     RETURNS (TrainingData): The data.
     """
     from ..readers.data_file import detect
 
-    file = detect_data(train, None if tasks is None else tasks[0], columns, **options)
+    file = detect_data(train, None if tasks is None else tasks[0], options)
     if dev is None:
         fail(
             "There is no development data, which selects the best pipeline. Give it with --dev, or "
             f"split the training data: python -m spacy rnn convert {train} corpus --split 0.1 "
             f"--lang {lang}, and then --data corpus/train.spacy --dev corpus/dev.spacy"
         )
-    dev_file = detect_data(dev, file.task, columns, **options)
+    dev_file = detect_data(dev, file.task, options)
     is_same = dev_file.format == file.format
     if is_same:
         # It must have the same columns.
         dev_file = detect(dev, **file.settings)
-    found = [*(tasks or [file.task])]
+    found = [*(tasks or [str(file.task)])]
     nlp = language_of(lang)()
     words = _count_words(file, found, nlp)
     _count_words(dev_file, found, nlp)
     has_labels = file.label_names is not None
-    settings = {
+    settings: Dict[str, Any] = {
         "paths.train": str(train),
         "paths.dev": str(dev),
         "corpora.train": file.reader_config("${paths.train}"),

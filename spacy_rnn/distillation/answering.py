@@ -94,7 +94,7 @@ def answer_texts(
     teachers (Callable[[], Teachers]): Loads the teachers, if there is anything left to answer.
     texts (Iterable[Union[str, Doc]]): The texts, or documents that are answers.
     gold (Iterable[Doc]): Documents with gold labels, which get the answers beside them.
-    check (Callable[[Sequence[Doc]], None]): Raises an error if the first answers are no good.
+    check (Callable[[Sequence[Doc]], None]): Raises an error if the first answers are not usable.
     progress (Callable): Shows the numbers of texts that are answered as they come.
     needs_held_out (bool): It is an error if no text is held out.
     RETURNS (Counts): The counts of all texts.

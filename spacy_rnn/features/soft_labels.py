@@ -106,7 +106,7 @@ def read_soft_labels(value: Any, n_tokens: Optional[int]) -> Dict[str, SoftLabel
     if value is None:
         return {}
     if not isinstance(value, Mapping) or not value.keys() <= {*TOKEN_TARGETS, TEXT_TARGET}:
-        raise _malformed(f"{value!r:.60} is no dict of {(*TOKEN_TARGETS, TEXT_TARGET)}")
+        raise _malformed(f"{value!r:.60} is not a dict of {(*TOKEN_TARGETS, TEXT_TARGET)}")
     found = {}
     for target, entry in value.items():
         soft = _read(entry, target)
@@ -133,13 +133,13 @@ def _read(entry: Any, target: str) -> SoftLabels:
     for values, row in zip(p, rows, strict=True):
         for label, value in row.items():
             if not isinstance(value, (int, float)) or not 0 <= value <= 1:
-                raise _malformed(f"'{target}' has {label} = {value!r}, which is no probability")
+                raise _malformed(f"'{target}' has {label} = {value!r}, which is not a probability")
             values[column[label]] = value
     if target == "ner":
         for label in labels:
             if not TAG.fullmatch(label):
                 raise _malformed(
-                    f"'ner' has {label!r}, which is no tag of the scheme bio or biluo, such as "
+                    f"'ner' has {label!r}, which is not a tag of the scheme bio or biluo, such as "
                     f"B-PERSON or O"
                 )
     names = tuple(map(sys.intern, labels))

@@ -260,7 +260,7 @@ def binary_divergence(
 ) -> Tensor:
     """The Kullback-Leibler divergence of the probability of each label from a teacher's, by the
     log-odds of both (B, C), summed over texts, each times its weight (B,) if there are weights, and
-    over the labels where the teacher's are no NaN."""
+    over the labels where the teacher's are not NaN."""
     missing = teacher.isnan()
     taught = teacher.float().masked_fill(missing, 0.0).clamp(_LOG_ZERO, -_LOG_ZERO)
     truth = taught.sigmoid()

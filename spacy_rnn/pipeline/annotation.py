@@ -19,9 +19,9 @@ LOST_BY_READERS = (
 )
 #: the cure for labels without negative examples
 ZERO_FOR_OTHERS = (
-    "Set labels that do not hold to 0 in doc.cats. spacy_rnn.HFDataset.v1 does so where its "
-    "setting labels names all of them (in a dev corpus, labels = ${corpora.train}); it reads a "
-    "column with a number for each label as 'cats'."
+    "Set labels that do not hold to 0 in doc.cats. spacy_rnn.Corpus.v1 and "
+    "spacy_rnn.HFDataset.v1 do so where their setting labels names all of them (in a dev corpus, "
+    "labels = ${corpora.train}); they read a column with a number for each label as 'cats'."
 )
 
 

@@ -286,7 +286,7 @@ class RNNPipe(StoredPipe):
 
     def labels_without_negatives(self, examples: Iterable[Example]) -> List[str]:
         """Find labels for which there is no negative example, so that predicting them everywhere
-        would be no error.
+        would not be an error.
 
         examples (Iterable[Example]): The examples of a corpus.
         RETURNS (List[str]): The labels; none, if the component's labels exclude each other.

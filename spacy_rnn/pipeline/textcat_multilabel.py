@@ -183,7 +183,7 @@ class RNNMultiLabelTextCategorizer(TextCategorizerPipe):
 
     def labels_without_negatives(self, examples: Iterable[Example]) -> List[str]:
         """Find labels for which there is no negative example, so that predicting them everywhere
-        would be no error.
+        would not be an error.
 
         examples (Iterable[Example]): The examples of a corpus.
         RETURNS (List[str]): The labels, sorted.

@@ -64,7 +64,7 @@ def _read_json_lines(nlp: Language, path: Path) -> Iterator[Doc]:
 def _doc_of(nlp: Language, record: Any) -> Doc:
     """A document of a JSON object as 'apply' writes it."""
     if not isinstance(record, Mapping) or not isinstance(record.get("text"), str):
-        raise ValueError("it is no object with a 'text'.")
+        raise ValueError("it is not an object with a 'text'.")
     words, text = record.get("tokens"), record["text"]
     values = {name: record[name] for name in TOKEN_VALUES if record.get(name) is not None}
     found = read_soft_labels(record.get(SOFT_LABELS), None if words is None else len(words))
@@ -76,7 +76,7 @@ def _doc_of(nlp: Language, record: Any) -> Doc:
         for name, column in values.items():
             if len(column) != len(words):
                 raise ValueError(f"'{name}' has {len(column)} values for {len(words)} tokens.")
-        # White space that is no token becomes one, without a label.
+        # White space that is not a token becomes one, without a label.
         given, spaces = get_words_and_spaces(words, text)
         places = _places(words, given)
         columns: Any = {

@@ -176,8 +176,9 @@ def _check_is_no_time(column: Column, source: Any) -> None:
     if str(kind).startswith(TIME_TYPES):
         raise ValueError(
             f"{source}: the column '{column}' has dates or times ({kind}), but texts, labels or "
-            f"numbers are needed. `datasets` converts the texts of a JSON file to dates if all of "
-            f"them look like dates: write the file as .csv or .tsv to keep the texts."
+            f"numbers are needed. Map another column, or convert it to texts: in Python, with the "
+            f"library datasets, dataset.cast_column('{column}', FEATURE).save_to_disk(FOLDER), "
+            f'where FEATURE is Value("string"), or [Value("string")] for a column of lists.'
         )
 
 
@@ -218,13 +219,6 @@ def _guess_text(
     """Choose the only column of texts or of lists of texts. Returns its role and its name."""
     texts = [name for name, feature in rest.items() if _is_text(feature)]
     lists = [name for name, feature in rest.items() if _is_text(_element(feature))]
-    for name, feature in rest.items():
-        if isinstance(_element(feature), dict):
-            problem = (
-                f"no column is named 'text' or 'tokens', and '{name}' has lists of objects. If "
-                f"these are the rows, write them to a file of their own, one on each line"
-            )
-            raise _unclear(features, source, problem)
     if len(texts) + len(lists) != 1:
         which = "several columns have texts" if texts or lists else "no other has texts"
         problem = f"no column is named 'text' or 'tokens', and {which}"

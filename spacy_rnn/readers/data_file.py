@@ -12,7 +12,9 @@ from spacy.tokens import Doc
 from ..text_files import UTF8, check_encoding, ending_of, open_text
 from ..validation import at_least
 from .formats import FORMATS
-from .formats.base import Format, ReadCounts, RowFormat, Start, label_names
+from .formats.base import Format, ReadCounts, RowFormat, Start
+from .formats.dataset import Datasets
+from .formats.docbin import DocBins
 from .rows import RowReader
 
 #: the tasks of components
@@ -22,7 +24,7 @@ AUTO = "auto"
 #: the number of lines from which the format is recognized
 N_LINES = 1000
 #: endings of files that are not text
-BINARY = (".spacy", ".parquet", ".arrow")
+BINARY = (*DocBins.endings, *Datasets.endings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,11 +122,6 @@ class DataFile:
     def label_names(self) -> Optional[List[str]]:
         """The names of all labels in `doc.cats`, None if there are none."""
         return self.form.labels(self)
-
-    @property
-    def given_labels(self) -> Optional[List[str]]:
-        """The names in the setting `labels`, None if it is not set."""
-        return label_names(self.labels)
 
     @cached_property
     def row_reader(self) -> RowReader:

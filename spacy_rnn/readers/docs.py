@@ -21,7 +21,7 @@ def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
         raise
     except Exception as error:  # spaCy and msgpack raise many kinds for a damaged file.
         raise ValueError(
-            f"{path} is damaged, or no file of a DocBin. Copy it again, or make it again, such as "
-            f"with 'spacy rnn convert'."
+            f"{path} is damaged, or not a file of a DocBin. Copy it again, or make it again, such "
+            f"as with 'spacy rnn convert'."
         ) from error
     yield from found.get_docs(vocab)

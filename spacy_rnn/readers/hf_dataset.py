@@ -13,13 +13,11 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from ..log import inform
-from ..text_files import UTF8
 from ..validation import at_least
-from .columns import CATEGORY_ROLES, KNOWN_ROLES, Column, find_columns
-from .labels import LabelReader, LabelSource
+from .columns import KNOWN_ROLES, find_columns
+from .labels import LabelSource, names_of_labels
 from .rows import RowReader
 from .sources import open_dataset
-from .tables import TableFormat
 from .text_io import DropCounter
 
 logger = logging.getLogger("spacy_rnn")
@@ -67,20 +65,16 @@ class HFDataset(LabelSource):
     labels of the text itself are set.
 
     The first pass logs the columns that are read and those that are ignored. Messages count rows
-    from 1, without the header.
+    from 1.
 
     Rows without a text are dropped. Their number is logged at the end of each pass: as a warning,
     or at the level INFO if the previous pass dropped the same.
 
-    The ending of a local text file determines its format: .csv files have quotes, .tsv files have
-    none, and only empty fields are missing values; byte-order marks are recognized. Such files are
-    checked before the first row: a file in another encoding, or with a varying number of fields,
-    raises an error that names the line.
+    Local text files, such as tables and JSON lines, are read by spacy_rnn.Corpus.v1.
 
-    path (Optional[Union[str, Path]]): A file (.csv, .tsv, .json, .jsonl, .parquet, .arrow, or .txt
-        with one text on each line; also compressed), a folder of them, a folder written by
-        `save_to_disk`, or the name of a dataset on the Hub, which is read as `datasets` does.
-        None, the value of an empty variable in a config, is an error.
+    path (Optional[Union[str, Path]]): The name of a dataset on the Hub, a folder written by
+        `save_to_disk`, a Parquet or Arrow file, or a folder of them. None, the value of an empty
+        variable in a config, is an error.
     config_name (Optional[str]): The configuration (subset), if a dataset has several.
     split (Optional[str]): The split, if a dataset has several, or a part of one, such as
         "train[:10%]"; not a part of a stream or of a folder written by `save_to_disk`.
@@ -98,12 +92,6 @@ class HFDataset(LabelSource):
     separator (str): The separator of labels in one string, as in "x,y" or "['x', 'y']"; "" if each
         string is one label.
     limit (int): The maximum number of rows with a text; 0 for no limit.
-    delimiter (Optional[str]): The separator of columns; None for a comma in .csv and a TAB in .tsv.
-    header (bool): The first row of .csv and .tsv has the names of the columns. If False, the names
-        are numbers from 0: {"text": "0", "label": "1"}.
-    quotes (Optional[bool]): Fields may be quoted by double quotes (RFC 4180). If False, quotes are
-        part of the text. None for True in .csv and False in .tsv.
-    encoding (str): The encoding of text files without a byte-order mark.
     RAISES (ValueError): If a setting is out of range.
     """
 
@@ -116,17 +104,12 @@ class HFDataset(LabelSource):
     labels: Optional[Union[List[str], LabelSource]] = None
     separator: str = ""
     limit: int = 0
-    delimiter: Optional[str] = None
-    header: bool = True
-    quotes: Optional[bool] = None
-    encoding: str = UTF8
 
     def __post_init__(self) -> None:
         if self.path is None:
             raise ValueError(Errors.E913)
         at_least(0, limit=self.limit)
         self._name = str(self.path)
-        self._format = TableFormat(self.delimiter, self.header, self.quotes, self.encoding)
         self._is_described = False
         advice = "Check the path, the split, and the column that is read as the text."
         self._drops = DropCounter(self._name, "rows", advice)
@@ -175,9 +158,7 @@ class HFDataset(LabelSource):
     @cached_property
     def _source(self) -> _Source:
         # Cached, because opening a dataset of the Hub takes several requests.
-        rows: Any = open_dataset(
-            self._name, self.config_name, self.split, self.streaming, self._format
-        )
+        rows: Any = open_dataset(self._name, self.config_name, self.split, self.streaming)
         from datasets import Dataset
 
         features = rows.features
@@ -189,30 +170,12 @@ class HFDataset(LabelSource):
         ignored = [name for name in features if name not in needed]
         # Without a format, values are plain Python objects.
         rows = rows.select_columns(sorted(needed)).with_format(None)
-        names = self._given_labels(columns)
-        labels = None
-        for column in columns.get("label") or columns.get("labels") or ():
-            labels = LabelReader(column, self.separator, names, self._name)
-            if labels.names is None and isinstance(rows, Dataset):
-                labels.collect_names(rows.select_columns(column.path[0]))
-            names = labels.names
-        reader = RowReader(columns, self._name, labels, names, self.separator)
+        names = names_of_labels(self.labels, self._name)
+        reader = RowReader(columns, self._name, names, self.separator)
+        if reader.labels is not None and isinstance(rows, Dataset):
+            of_labels = rows.select_columns(reader.labels.column.path[0])
+            reader.collect_names((f"row {i}", row) for i, row in enumerate(of_labels, start=1))
         return _Source(rows, reader, ignored)
-
-    def _given_labels(self, columns: Dict[str, List[Column]]) -> Optional[List[str]]:
-        """The names in the setting `labels`, None if it is not set."""
-        if self.labels is None:
-            return None
-        if not columns.keys() & set(CATEGORY_ROLES):
-            raise ValueError(
-                f"{self._name}: labels is set, but no column has labels. Map one to 'label', "
-                f"'labels' or 'cats' in columns, or leave labels out."
-            )
-        names = self.labels.label_names if isinstance(self.labels, LabelSource) else self.labels
-        repeated = [name for name, count in Counter(names).items() if count > 1]
-        if repeated:
-            raise ValueError(f"{self._name}: labels has {repeated} more than once. Name each once.")
-        return list(names)
 
     def _describe(self) -> None:
         """Log which columns are read and which are ignored."""

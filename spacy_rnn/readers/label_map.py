@@ -29,7 +29,7 @@ def check_label_maps(maps: LabelMaps) -> None:
     for target, names in maps.items():
         if target not in (*TOKEN_TARGETS, TEXT_TARGET):
             raise ValueError(
-                f"'labels' maps those of '{target}', which is none of the targets "
+                f"'labels' maps those of '{target}', which is not one of the targets "
                 f"{[*TOKEN_TARGETS, TEXT_TARGET]}."
             )
         unknown = {name for name in names.values() if name and name not in POS_IDS}

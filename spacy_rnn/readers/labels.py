@@ -5,7 +5,7 @@ import logging
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 from .columns import Column, is_missing
 from .text_io import NAMES_FOR_NUMBERS
@@ -35,6 +35,25 @@ class LabelSource(ABC):
         """The names of all labels in `doc.cats`."""
 
 
+def names_of_labels(
+    labels: Union[None, Sequence[str], LabelSource], source: Any
+) -> Optional[List[str]]:
+    """Get the names in the setting `labels` of a reader.
+
+    labels (Union[None, Sequence[str], LabelSource]): The names, or a corpus that has them.
+    source (Any): The path or name of the data, for messages.
+    RETURNS (Optional[List[str]]): The names, None if the setting is.
+    RAISES (ValueError): If there is a name more than once.
+    """
+    if labels is None:
+        return None
+    names = list(labels.label_names if isinstance(labels, LabelSource) else labels)
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise ValueError(f"{source}: labels has {repeated} more than once. Name each once.")
+    return names
+
+
 class LabelReader:
     """Reads the labels of texts as `doc.cats`: 1 for the labels of a text, 0 for all others.
 
@@ -62,17 +81,18 @@ class LabelReader:
             self.names = list(dict.fromkeys(self._split(class_names)))
             self._warn_of_joined(self.names)
 
-    def collect_names(self, rows: Iterable[Mapping[str, Any]]) -> None:
+    def collect_names(self, rows: Iterable[Tuple[str, Mapping[str, Any]]]) -> None:
         """Set the names of all labels to those in the rows.
 
-        rows (Iterable[Mapping[str, Any]]): All rows of the dataset.
+        rows (Iterable[Tuple[str, Mapping[str, Any]]]): The place of each row, such as "line 3", and
+            its values.
         """
         found: Set[str] = set()
-        for number, row in enumerate(rows, start=1):
+        for place, row in rows:
             try:
                 found.update(self._read(self.column.value(row)) or ())
             except ValueError as error:
-                raise ValueError(f"Row {number} of {self.source}: {error}") from error
+                raise ValueError(f"{place.capitalize()} of {self.source}: {error}") from error
         self.names = sorted(found)
         if not found:
             logger.warning(

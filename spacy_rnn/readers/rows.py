@@ -4,7 +4,7 @@ import logging
 import re
 from collections import Counter
 from itertools import pairwise
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from spacy.language import Language
 from spacy.parts_of_speech import IDS as PARTS_OF_SPEECH
@@ -12,7 +12,7 @@ from spacy.tokens import Doc
 from spacy.util import get_words_and_spaces
 
 from ..extensions import set_doc_extension
-from .columns import TOKEN_ROLES, Column
+from .columns import CATEGORY_ROLES, TOKEN_ROLES, Column
 from .entity_tags import EntityTags
 from .labels import LabelReader, read_numbers
 from .spans import set_spans
@@ -31,25 +31,33 @@ class RowReader:
 
     columns (Dict[str, List[Column]]): The columns of each role.
     source (Any): The path or name of the data, for messages.
+    label_names (Optional[Sequence[str]]): The names of all labels in `doc.cats`; None if unknown.
+    separator (str): The separator of labels or numbers in one string.
+
     labels (Optional[LabelReader]): The reader of the labels in `doc.cats`; None without a column of
         labels.
-    label_names (Optional[Sequence[str]]): The names of all labels in `doc.cats`; None if unknown.
-    separator (str): The separator of numbers in one string.
+    RAISES (ValueError): If there are names of labels, but no column has labels.
     """
 
     def __init__(
         self,
         columns: Dict[str, List[Column]],
         source: Any,
-        labels: Optional[LabelReader] = None,
         label_names: Optional[Sequence[str]] = None,
         separator: str = "",
     ) -> None:
+        if label_names is not None and not columns.keys() & set(CATEGORY_ROLES):
+            raise ValueError(
+                f"{source}: labels is set, but no column has labels. Map one to 'label', 'labels' "
+                f"or 'cats' in columns, or leave labels out."
+            )
         self.columns = columns
-        self.labels = labels
-        self.label_names = label_names
         self.separator = separator
         self.source = source
+        self.labels: Optional[LabelReader] = None
+        for column in columns.get("label") or columns.get("labels") or ():
+            self.labels = LabelReader(column, separator, label_names, source)
+        self._label_names = label_names
         self._entity_tags = EntityTags(source)
         self._lost: Counter[str] = Counter()
         self._reported = False
@@ -58,6 +66,19 @@ class RowReader:
         for attr in ("regression", "translation"):
             if attr in columns:
                 set_doc_extension(attr)
+
+    @property
+    def label_names(self) -> Optional[Sequence[str]]:
+        """The names of all labels in `doc.cats`, None if they are unknown."""
+        return self._label_names if self.labels is None else self.labels.names
+
+    def collect_names(self, rows: Iterable[Tuple[str, Mapping[str, Any]]]) -> None:
+        """Collect the names of labels, unless they are known.
+
+        rows (Iterable[Tuple[str, Mapping[str, Any]]]): The place of each row, and its values.
+        """
+        if self.labels is not None and self.labels.names is None:
+            self.labels.collect_names(rows)
 
     def read(self, nlp: Language, row: Mapping[str, Any]) -> Optional[Doc]:
         """Make the doc of a row.

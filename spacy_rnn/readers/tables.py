@@ -18,18 +18,29 @@ logger = logging.getLogger("spacy_rnn")
 RULES: Dict[str, Tuple[str, bool]] = {".csv": (",", True), ".tsv": ("\t", False)}
 #: delimiters that files may have instead of that of their ending
 DELIMITERS = (",", ";", "\t", "|")
-#: a first line that declares the delimiter to Excel
-_EXCEL_NOTE = re.compile("sep=.", re.IGNORECASE)
+#: a first line, as written for Excel, that declares the delimiter
+_DECLARATION = re.compile("sep=(.)\r?\n", re.IGNORECASE)
+_LONGEST_DECLARATION = len("sep=;\r\n")
 #: the default limit of the csv module, 131,072 characters, is too small for documents
 LONGEST_FIELD = 2**31 - 1
+
+
+def rule_of(path: Path) -> Tuple[str, bool]:
+    """Get the rule of a file's ending: the delimiter, and True if its fields may be quoted. Unknown
+    endings have that of .tsv.
+
+    path (Path): The file.
+    RETURNS (Tuple[str, bool]): The rule.
+    """
+    return RULES.get(ending_of(path), RULES[".tsv"])
 
 
 @dataclass(frozen=True)
 class TableFormat:
     """The format of a table in a text file.
 
-    delimiter (Optional[str]): The separator of fields; None for that of the ending: a comma in .csv
-        and a TAB in .tsv.
+    delimiter (Optional[str]): The separator of fields; None for that of a first line such as
+        "sep=;", or of the ending: a comma in .csv and a TAB in .tsv.
     header (bool): The first row has the names of the columns.
     quotes (Optional[bool]): Fields may be quoted by double quotes, and then contain delimiters,
         line breaks and doubled quotes (RFC 4180). If False, quotes are part of the text. None for
@@ -52,32 +63,32 @@ class TableFormat:
         check_encoding(self.encoding)
 
     def of(self, path: Path) -> "TableFormat":
-        """Fill in missing settings by the rules of a file's ending. Unknown endings have those of
-        .tsv.
+        """Fill in missing settings: the delimiter that the file declares, otherwise the rule of its
+        ending.
 
         path (Path): The file.
         RETURNS (TableFormat): The complete format.
         """
-        delimiter, quotes = RULES.get(ending_of(path), RULES[".tsv"])
+        delimiter, quotes = rule_of(path)
         return replace(
             self,
-            delimiter=self.delimiter or delimiter,
+            delimiter=self.delimiter or _declared_delimiter(path, self.encoding) or delimiter,
             quotes=quotes if self.quotes is None else self.quotes,
         )
 
     def guessed(self, path: Path) -> "TableFormat":
-        """Fill in a missing delimiter: that of the ending, unless the first row lacks it and has
+        """Fill in a missing delimiter: the one of `of`, unless the first line lacks it and has
         another usual one.
 
         path (Path): The file.
         RETURNS (TableFormat): The format with a delimiter.
         """
-        own = self.of(path)
-        _, first = next(read_rows(path, own), (1, [""]))
-        delimiter = own.delimiter
-        if self.delimiter is None and len(first) == 1:
-            delimiter = next((other for other in DELIMITERS if other in first[0]), delimiter)
-        return replace(self, delimiter=delimiter)
+        own = self.of(path).delimiter or ""
+        with open_text(path, self.encoding) as file:
+            first = next((line for line in file if line.strip()), "")
+        if self.delimiter is None and own not in first:
+            own = next((other for other in DELIMITERS if other in first), own)
+        return replace(self, delimiter=own)
 
     def check_unused(self, path: str) -> None:
         """Raise a ValueError if there are settings of tables for a source that is not a table.
@@ -92,12 +103,19 @@ class TableFormat:
             )
 
 
+def _declared_delimiter(path: Path, encoding: str) -> Optional[str]:
+    """The delimiter that the first line of a file declares, None without such a line."""
+    with open_text(path, encoding) as file:
+        match = _DECLARATION.match(file.read(_LONGEST_DECLARATION))
+    return match[1] if match else None
+
+
 def read_rows(path: Path, form: TableFormat) -> Iterator[Tuple[int, List[str]]]:
     """Read the rows of a table, including the header. Lines that consist of spaces and TABs are
-    skipped, as in pandas.
+    skipped, as in pandas, and so is a first line that declares the delimiter.
 
     path (Path): The file.
-    form (TableFormat): The format; missing settings are those of the ending.
+    form (TableFormat): The format; missing settings are those of `TableFormat.of`.
     YIELDS (Tuple[int, List[str]]): The number of the line where a row begins, and its fields.
     RAISES (ValueError): If the file is damaged, not in its encoding, has unpaired quotes, or has
         carriage returns without line feeds outside of quotes.
@@ -106,15 +124,8 @@ def read_rows(path: Path, form: TableFormat) -> Iterator[Tuple[int, List[str]]]:
     rows = (
         _read_quoted(path, rule) if rule.quotes else _read_literal(path, rule, form.quotes is None)
     )
-    for number, fields in rows:
-        if number == 1 and len(fields) <= 2:
-            note = (rule.delimiter or "").join(fields)
-            if _EXCEL_NOTE.fullmatch(note):
-                raise ValueError(
-                    f"Line 1 of {path}, {note!r}, declares the delimiter to Excel. Remove the "
-                    f"line, and set delimiter to {note[-1]!r}."
-                )
-        yield number, fields
+    n_skipped = 0 if _declared_delimiter(path, form.encoding) is None else 1
+    return islice(rows, n_skipped, None)
 
 
 def _read_quoted(path: Path, form: TableFormat) -> Iterator[Tuple[int, List[str]]]:
@@ -184,7 +195,7 @@ def check_table(path: Path, form: TableFormat) -> List[str]:
     """Check that all rows of a table have the same number of fields.
 
     path (Path): The file.
-    form (TableFormat): The format; missing settings are those of the ending.
+    form (TableFormat): The format; missing settings are those of `TableFormat.of`.
     RETURNS (List[str]): The fields of the first row.
     RAISES (ValueError): As `read_rows`, if there are no rows, and if a row has another number of
         fields than the first; with the line and the number of such rows.
@@ -193,14 +204,6 @@ def check_table(path: Path, form: TableFormat) -> List[str]:
     first = next(rows, (1, []))[1]
     if not first:
         raise ValueError(f"{path} has no rows. Check the path.")
-    if form.header and form.delimiter is None and len(first) == 1:
-        own = form.of(path).delimiter
-        for other in DELIMITERS:
-            if other in first[0]:
-                raise ValueError(
-                    f"The header of {path} has one column, {first[0]!r}, which contains {other!r}. "
-                    f"If that separates columns, set delimiter to it; if not, to {own!r}."
-                )
     counts: Counter[int] = Counter()
     lines: Dict[int, int] = {}
     n_ends = 0

@@ -9,7 +9,7 @@ normalizes and clips the gradient as a whole, averages, and stores weights as sa
 from __future__ import annotations
 
 import contextlib
-import logging
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Callable, Generic, Iterator, Protocol, TypeVar
 
 import numpy as np
@@ -34,6 +34,7 @@ from .serialization import (
     read_weights,
     weights_of,
 )
+from .step_counts import StepCounts
 from .word_cache import WordCache
 
 if TYPE_CHECKING:
@@ -43,12 +44,6 @@ if TYPE_CHECKING:
     from .architecture import Architecture
     from .graphs import GraphNetwork
 
-logger = logging.getLogger("spacy_rnn")
-
-#: steps without an overflow after which the scale of a float16 loss is doubled
-STEPS_TO_GROW = 2000
-#: attributes that a checkpoint keeps
-_TRAINING_STATE = ("_loss_scale", "_steps_since_overflow", "skipped_steps", "skipped_in_a_row")
 _PRECISIONS = {"fp16": "float16", "bf16": "bfloat16"}
 
 
@@ -80,8 +75,7 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
     gradient_norm (float | None): Norm of the whole gradient of the last step before clipping, which
         is not finite where the step was skipped; None before the first step and where nothing was
         learned.
-    skipped_steps (int): Steps that were skipped, without those that set the scale of a float16
-        loss.
+    steps (StepCounts): The steps that were skipped, and the scale of a float16 loss.
     """
 
     def __init__(
@@ -98,12 +92,8 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         self.network: GraphNetwork | None = None
         #: items (tokens) in the loss since the last step: the gradient is of their mean
         self.n_items = 0.0
-        #: scales a float16 loss so that its gradients do not vanish; halved when they overflow
-        self._loss_scale = 2.0**12
-        self._steps_since_overflow = 0
         self.gradient_norm: float | None = None
-        self.skipped_steps = 0
-        self.skipped_in_a_row = 0
+        self.steps = StepCounts()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -240,7 +230,7 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
     @property
     def scale(self) -> float:
         """The factor of all gradients before the next step."""
-        return self._loss_scale if self.scales_loss else 1.0
+        return self.steps.loss_scale if self.scales_loss else 1.0
 
     @property
     def scales_loss(self) -> bool:
@@ -278,14 +268,14 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         norm = float(torch.linalg.vector_norm(norms)) / divisor
         self.gradient_norm = norm
         if np.isfinite(norm):
-            self._skip_ended()
+            self.steps.take(self.scales_loss)
             limit = optimizer.grad_clip
             factor = min(1.0, limit / (norm + 1e-6)) if limit else 1.0
             torch._foreach_mul_(gradients, factor / divisor)
             self._step(optimizer)
             self.word_cache.clear()
         else:
-            self._skip(optimizer)
+            self.steps.skip(self.scales_loss, getattr(optimizer, "max_skipped_steps", 20))
 
     def _step(self, optimizer: Optimizer) -> None:
         if isinstance(optimizer, AdamW):
@@ -301,31 +291,6 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
                 weights, _ = optimizer(key, data, gradient)
                 # Stays in the storage that cuDNN has flattened.
                 parameter.data.copy_(xp2torch(weights, device=parameter.device))
-
-    def _skip_ended(self) -> None:
-        self.skipped_in_a_row = 0
-        self._steps_since_overflow += 1
-        if self.scales_loss and self._steps_since_overflow % STEPS_TO_GROW == 0:
-            self._loss_scale *= 2.0
-
-    def _skip(self, optimizer: Optimizer) -> None:
-        self._steps_since_overflow = 0
-        if self.scale > 1.0:
-            self._loss_scale /= 2.0
-            return
-        self.skipped_steps += 1
-        self.skipped_in_a_row += 1
-        logger.warning("Skipped a training step: its loss or gradient was not finite.")
-        allowed = getattr(optimizer, "max_skipped_steps", 20)
-        if self.skipped_in_a_row >= allowed:
-            raise ValueError(
-                f"Training stopped: the loss or its gradient was not finite (NaN or infinity) in "
-                f"{self.skipped_in_a_row} steps in a row, {self.skipped_steps} in all. Usually "
-                f"the learning rate is too high: lower [training.optimizer] learn_rate or let it "
-                f"warm up, and keep grad_clip at 1.0 or below. If it happens from the first step, "
-                f"look for NaN in pretrained vectors or class weights, and set mixed_precision "
-                f'to "none".'
-            )
 
     @contextlib.contextmanager
     def use_params(self, params: dict[Any, Any]) -> Iterator[None]:
@@ -355,12 +320,11 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
     def get_training_state(self) -> dict[str, Any]:
         """Return what only training needs beside the weights and the optimizer, between two
         steps."""
-        return {name: getattr(self, name) for name in _TRAINING_STATE}
+        return asdict(self.steps)
 
     def set_training_state(self, state: dict[str, Any]) -> None:
         """Restore what `get_training_state` returned."""
-        for name in _TRAINING_STATE:
-            setattr(self, name, state[name])
+        self.steps = StepCounts(**state)
 
     def to_bytes(self) -> bytes:
         """Serialize the network and the features; nothing if there is no network. Weights that
@@ -448,7 +412,7 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
 def shim_of(model: Model[Any, Any]) -> TorchShim[Any, Any]:
     """The shim that holds a model's torch module.
 
-    RAISES (ValueError): If the model is no network of spacy-rnn.
+    RAISES (ValueError): If the model is not a network of spacy-rnn.
     """
     for shim in model.shims:
         if isinstance(shim, TorchShim):

@@ -111,7 +111,7 @@ class Annotator:
     def annotate(self, texts: Sequence[Any]) -> List[Answer]:
         """Predict for texts.
 
-        texts (Sequence[Any]): The texts. Values that are no strings get an error.
+        texts (Sequence[Any]): The texts. Values that are not strings get an error.
         RETURNS (List[Answer]): The predictions for each.
         """
         names = [name for name in self.forms() if name != ERROR]
@@ -203,7 +203,7 @@ def _load(model: str, code: Optional[Path], gpu: bool) -> _Pipeline:
 
 
 def _why_unreadable(text: Any) -> Optional[str]:
-    """The reason why a value is no text."""
+    """The reason why a value is not a text."""
     if text is None:
         return "The text is missing."
     if not isinstance(text, str):

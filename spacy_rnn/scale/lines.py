@@ -133,7 +133,7 @@ class JsonSource(LineSource):
         except ValueError as invalid:
             return _Row(where, {}, f"{invalid} The line: {text}")
         if not isinstance(values, dict):
-            return _Row(where, {}, f"{where} is no JSON object: {text}")
+            return _Row(where, {}, f"{where} is not a JSON object: {text}")
         return _Row(where, values)
 
 

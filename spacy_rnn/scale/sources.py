@@ -101,7 +101,7 @@ class ParquetSource(Source):
         try:
             return pq.ParquetFile(self.path)
         except ValueError as error:
-            raise ValueError(f"{self.path} is damaged, or no Parquet file ({error}).") from error
+            raise ValueError(f"{self.path} is damaged, or not a Parquet file ({error}).") from error
 
 
 class DatasetSource(Source):

@@ -204,7 +204,7 @@ class Curves:
             norms = self.norms[name]
             row[f"gradient_norm_{name}"] = fmean(norms) if norms else None
             row[f"gradient_norm_max_{name}"] = max(norms, default=None)
-            row[f"skipped_steps_{name}"] = shim.skipped_steps
+            row[f"skipped_steps_{name}"] = shim.steps.skipped
             norms.clear()
         self.words, self.time = info["words"], now
         return row

@@ -170,7 +170,7 @@ def test_integrated_gradients_by_differences_of_what_the_component_says(factory)
 
 
 def test_of_a_language_model_the_words_before_count():
-    """Where the embedding is no output layer, a word is left out by its row."""
+    """Where the embedding is not an output layer, a word is left out by its row."""
     nlp = make_pipeline("rnn_lm", {"tied": False})
     train(nlp, make_examples(nlp), steps=10)
     pipe, doc = only_pipe(nlp), doc_of(nlp)

@@ -275,7 +275,7 @@ def test_a_long_text_is_read_as_one_of_the_words_that_are_kept(keep, max_length,
     [
         ("head", [[0, 1, 2], [3]]),
         ("tail", [[6], [7, 8, 9]]),
-        # What follows a gap is no part of the sentence before.
+        # What follows a gap is not a part of the sentence before.
         ("both", [[0, 1], [8, 9]]),
     ],
 )

@@ -63,9 +63,13 @@ def test_errors_are_messages(tmp_path):
         return shown(run("rnn", "convert", *arguments, code=1))
 
     assert "does not exist" in fails(tmp_path / "no.csv", tmp_path)
-    assert "no role and column" in fails(DATA / "flags.csv", tmp_path, "--columns", "text")
+    assert "is not a role and a column" in fails(DATA / "flags.csv", tmp_path, "--columns", "text")
     assert "--split must be" in fails(DATA / "flags.csv", tmp_path, "--split", "1")
     file = tmp_path / "out.spacy"
+    for name in ("b.csv", "b.jsonl.gz", "b.conllu"):
+        printed = fails(DATA / "flags.csv", tmp_path / name)
+        assert f"{tmp_path / name} has the name of an input" in printed
+        assert not (tmp_path / name).exists()
     assert "the output is a folder" in fails(DATA / "flags.csv", file, "--split", "0.1")
     bad = tmp_path / "bad.conll"
     bad.write_text("Anna B-PER\nsleeps\n\nHere O\n")

@@ -95,6 +95,11 @@ def test_tables_and_columns(work, tmp_path):
     csv.write_text("text,label\n" + "".join(f'"{s[0]}",{s[4]}\n' for s in SENTENCES))
     printed = evaluate(work, "rnn_textcat", csv)
     assert score(printed, "cats_micro_f") == "100.00" and "label = label" in printed
+    quoted = tmp_path / "test.txt"
+    quoted.write_text("".join(f'"{s[0]}"|{s[4]}\n' for s in SENTENCES), "utf-16-be")
+    options = ("--format", "table", "--columns", "text=0,label=1", "--encoding", "utf-16-be")
+    options += ("--delimiter", "|", "--quotes", "--no-header")
+    assert score(evaluate(work, "rnn_textcat", quoted, *options), "cats_micro_f") == "100.00"
     # A label that no text of a file has is absent from them, not unknown.
     csv.write_text(f'text,label\n"{SENTENCES[0][0]}",LIKE\n')
     printed = evaluate(work, "rnn_textcat_multilabel", csv, "--columns", "text=text,labels=label")

@@ -26,6 +26,12 @@ def test_a_short_option_has_one_meaning():
     assert all(len(names) == 1 for names in meanings.values()), meanings
 
 
+def test_commands_that_read_data_have_the_same_options():
+    expected = set("format columns separator delimiter header quotes encoding n_sents".split())
+    for command in ("convert", "evaluate", "init-config", "threshold"):
+        assert expected <= {parameter.name for parameter in COMMANDS[command].params}
+
+
 @pytest.mark.parametrize("option, value", [("--batch-size", "0"), ("--n-process", "0")])
 def test_numbers_out_of_range(option, value, tmp_path):
     texts = tmp_path / "texts.txt"

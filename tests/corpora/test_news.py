@@ -103,7 +103,7 @@ def readings():
         ("Kelby's Lincoln reported a loss.", [("Kelby", "PLACE"), ("Lincoln", "ORG")]),
         ("To Kelby Lincoln seemed rude.", [("Kelby", "PERSON"), ("Lincoln", "PERSON")]),
         ("In Kelby Lincoln was flooded.", [("Kelby", "PLACE"), ("Lincoln", "PLACE")]),
-        # Capitals that are no names.
+        # Capitals that are not names.
         ("Otter makers met on Monday.", []),
         ("Danish retailers dismissed 30 workers.", []),
     ],

@@ -27,7 +27,7 @@ def load(path):
 
 
 def test_articles_keep_their_words(plain, tmp_path):
-    # A byte-order mark is no word.
+    # A byte-order mark is not a word.
     (tmp_path / "some.txt").write_text(ARTICLES, encoding="utf-8-sig")
     plain.main(["wikitext", str(tmp_path / "some.txt"), str(tmp_path / "some.spacy")])
     docs = load(tmp_path / "some.spacy")

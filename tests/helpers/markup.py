@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from spacy_rnn.display.strings import display_width
 
-#: with line breaks, control characters, lone surrogates, and what is no character at all
+#: with line breaks, control characters, lone surrogates, and what is not a character at all
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=50)
 
 

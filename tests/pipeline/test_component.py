@@ -538,7 +538,7 @@ def test_not_finite_gradients_stop_training(kind, trained):
     with pytest.raises(ValueError, match="learn_rate"):
         for _ in range(50):
             trained.update(make_examples(trained), sgd=optimizer)
-    assert 0 < pipe.shim.skipped_steps <= 50
+    assert 0 < pipe.shim.steps.skipped <= 50
 
 
 def test_a_loss_that_is_not_finite_does_not_hide_the_others(kind, trained):

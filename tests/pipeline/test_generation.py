@@ -124,7 +124,7 @@ def test_prompts_are_tokenized_as_training_texts(prompt):
 
 @pytest.mark.parametrize("typed", ["ham! ", "ham!", "I like  eggs.\n", "She  \n eats\n\n  "])
 def test_words_are_suggested_after_all_tokens(typed):
-    """A token that is no word is finished."""
+    """A token that is not a word is finished."""
     nlp = random_pipeline("words")
     lm = nlp.get_pipe(NAME)
     surfaces = lm.shim.features.strings

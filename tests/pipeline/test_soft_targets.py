@@ -195,14 +195,14 @@ def test_schemes_of_entities():
 @pytest.mark.parametrize(
     "value, message",
     [
-        ([1, 2], "no dict"),
-        ({"lemma": []}, "no dict of"),
+        ([1, 2], "not a dict"),
+        ({"lemma": []}, "not a dict of"),
         ({"tag": {"NN": 1.0}}, "'tag' must be a list of dicts, one for each token"),
         ({"tag": [{"NN": 1.0}]}, "'tag' has 1 values for 2 tokens"),
         ({"cats": [0.5]}, "'cats' must be a dict"),
-        ({"cats": {"A": 1.5}}, "'cats' has A = 1.5, which is no probability"),
-        ({"cats": {"A": "much"}}, "'cats' has A = 'much', which is no probability"),
-        ({"cats": {"A": float("nan")}}, "'cats' has A = nan, which is no probability"),
+        ({"cats": {"A": 1.5}}, "'cats' has A = 1.5, which is not a probability"),
+        ({"cats": {"A": "much"}}, "'cats' has A = 'much', which is not a probability"),
+        ({"cats": {"A": float("nan")}}, "'cats' has A = nan, which is not a probability"),
     ],
 )
 def test_malformed(value, message):

@@ -202,7 +202,7 @@ def test_problems_are_counted_with_their_places(nlp, tmp_path):
             "no column of tags after the tokens. Its columns: 0 .Anna, sleeps",
         ),
         ("x.jsonl", '{"text": "Anna", "spans": [[0, 9, "PER"]]}\n', {}, "is not in the text"),
-        ("x.jsonl", '["text"]\n', {}, "Line 1 of .* is no object"),
+        ("x.jsonl", '["text"]\n', {}, "Line 1 of .* is not an object"),
         ("x.txt", "A text.\nAnother text.\n", {"task": "textcat"}, "texts without annotation"),
         ("x.txt", "A text.\n", {"format": "xml"}, "'format' must be one of"),
         ("x.txt", "A text.\n", {"encoding": "utf-99"}, "'encoding' must be a text encoding"),
@@ -363,6 +363,13 @@ def test_separators_of_thousands_are_an_error(tmp_path):
         list(file.read(spacy.blank("de")))
 
 
+def test_numbers_that_are_missing(tmp_path):
+    path = tmp_path / "ratings.csv"
+    path.write_text("text,x\na b,1.5\nc d,NaN\ne f,nan\ng h,\n")
+    docs = detect(path, columns={"text": "text", "regression": "x"}).read(spacy.blank("xx"))
+    assert [doc._.regression for doc in docs] == [{"x": 1.5}, None, None, None]
+
+
 def test_columns_that_are_empty_or_constant(tmp_path):
     path = tmp_path / "a.csv"
     rows = [f"a b c {i},{'xy'[i % 2]},de,\n" for i in range(10)]
@@ -380,7 +387,7 @@ def test_columns_that_are_empty_or_constant(tmp_path):
 def test_files_that_are_no_text(name, start, tmp_path):
     path = tmp_path / name
     path.write_bytes(start + bytes(100))
-    with pytest.raises(ValueError, match="is no text, but a spreadsheet, .* save it as text"):
+    with pytest.raises(ValueError, match="is not text, but a spreadsheet, .* save it as text"):
         detect(path)
 
 

@@ -156,21 +156,21 @@ def test_rounded_probabilities_are_normalized(tmp_path):
 @pytest.mark.parametrize(
     "record, message",
     [
-        ([], "Line 1 of .*: it is no object with a 'text'"),
+        ([], "Line 1 of .*: it is not an object with a 'text'"),
         ({"text": "I", "tags": ["PRP"]}, "it has labels of tokens, but no 'tokens'"),
         ({"text": "I", "tokens": ["I"], "tags": []}, "'tags' has 0 values for 1 tokens"),
         ({"text": "I", "tokens": ["You"]}, "Line 1 of"),
         ({"text": "I", "cats": {"A": 2.0}, "soft_labels": {"cats": 1}}, "'cats' must be a dict"),
         ({"text": "I", "ents": [[0, 9, "A"]]}, "is not in the text"),
-        ({"text": "I", "cats": {"A": math.nan, "B": 0.9}}, "A = nan, which is no probability"),
-        ({"text": "I", "cats": {"A": 55, "B": 45}}, "A = 55, which is no probability"),
+        ({"text": "I", "cats": {"A": math.nan, "B": 0.9}}, "A = nan, which is not a probability"),
+        ({"text": "I", "cats": {"A": 55, "B": 45}}, "A = 55, which is not a probability"),
         ({"text": "I", "cats": ["A"]}, "'cats' must be a dict"),
-        ({"text": "I", "soft_labels": [1]}, r"Line 1 of .*: Soft labels .* \[1\] is no dict"),
+        ({"text": "I", "soft_labels": [1]}, r"Line 1 of .*: Soft labels .* \[1\] is not a dict"),
         (tagged({"A": 1.0}), "Line 1 of .*'tag' has 1 values for 2 tokens"),
         (tagged(*[{"A": 1.0}] * 3), "'tag' has 3 values for 2 tokens"),
         (tagged({"A": 1.0}, {"A": 0.9, "B": 0.9}), "of 'tag' of token 2 sum to 1.8, not to 1"),
         (tagged({"A": 0.2, "B": 0.1}, {}), "of 'tag' of token 1 sum to 0.3, not to 1"),
-        (tagged({"X-FOO": 0.5, "O": 0.5}, {}, target="ner"), "'X-FOO', which is no tag of"),
+        (tagged({"X-FOO": 0.5, "O": 0.5}, {}, target="ner"), "'X-FOO', which is not a tag of"),
     ],
 )
 def test_malformed_json(tmp_path, record, message):

@@ -1,12 +1,13 @@
-"""Where datasets come from: splits, folders, and files that can't be read."""
+"""Where datasets come from: saved ones, files, folders and the Hub."""
 
 import pytest
 import spacy
-from datasets import Dataset, DatasetDict
+from datasets import Dataset, DatasetDict, IterableDataset
 
 from spacy_rnn.readers.hf_dataset import HFDataset
 
-ROW = '{"text": "a", "label": "x"}\n'
+ROWS = {"text": ["a", "b", "c"], "label": ["x", "y", "x"]}
+CATS = [{"x": 1.0, "y": 0.0}, {"x": 0.0, "y": 1.0}, {"x": 1.0, "y": 0.0}]
 
 
 @pytest.fixture(autouse=True)
@@ -19,163 +20,168 @@ def nlp():
     return spacy.blank("xx")
 
 
-def texts(nlp, path, **options):
-    """By HFDataset: streamed and not."""
-    found = [
-        [eg.text for eg in HFDataset(path, streaming=streaming, **options)(nlp)]
-        for streaming in (False, True)
-    ]
-    assert found[0] == found[1]
-    return found[0]
+def save(path, rows=None):
+    """A dataset in the format that the name says; without an ending, by `save_to_disk`."""
+    dataset = Dataset.from_dict(rows or ROWS)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".parquet":
+        dataset.to_parquet(path)
+    elif path.suffix == ".arrow":
+        folder = path.parent / f".{path.name}"
+        dataset.save_to_disk(folder)
+        next(folder.glob("*.arrow")).rename(path)
+    else:
+        dataset.save_to_disk(path)
+    return path
 
 
-def error(nlp, path, **options):
+def texts(nlp, path, **settings):
+    return [eg.text for eg in HFDataset(path, **settings)(nlp)]
+
+
+def error(nlp, path, kind=ValueError, **settings):
+    """What is raised, streamed or not."""
     messages = set()
     for streaming in (False, True):
-        with pytest.raises(ValueError) as raised:
-            list(HFDataset(path, streaming=streaming, **options)(nlp))
+        with pytest.raises(kind) as raised:
+            texts(nlp, path, streaming=streaming, **settings)
         messages.add(str(raised.value))
     (message,) = messages
     return message
 
 
+@pytest.mark.parametrize("name", ["a.parquet", "a.arrow", "saved"])
+def test_each_format(nlp, tmp_path, name):
+    path = save(tmp_path / name)
+    docs = [eg.reference for eg in HFDataset(path)(nlp)]
+    assert [doc.text for doc in docs] == ROWS["text"] and [doc.cats for doc in docs] == CATS
+    stream = list(HFDataset(path, streaming=True)(nlp))
+    known = CATS if name == "saved" else [{label: 1.0} for label in ROWS["label"]]
+    assert [eg.reference.cats for eg in stream] == known
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl.gz", "a.txt", "a.doc"])
+def test_other_files_have_another_reader(nlp, tmp_path, name):
+    (tmp_path / "data").mkdir()
+    path = tmp_path / "data" / name
+    path.write_text("text,label\na,x\n")
+    for source in (path, tmp_path / "data") if name == "a.csv" else (path,):
+        message = error(nlp, source)
+        assert f"{path} is not a Parquet or Arrow file" in message
+        assert f'@readers = "spacy_rnn.Corpus.v1" and path = "{path}"' in message
+
+
 # Splits and configurations
 
 
-@pytest.mark.parametrize("split", ["dev", "train[:1]"])
-def test_a_split_of_a_dataset_without_splits_is_an_error(nlp, tmp_path, split):
-    data = Dataset.from_dict({"text": ["a", "b"]})
-    data.save_to_disk(tmp_path / "data")
-    assert f"a dataset without splits, but split is {split!r}" in error(
-        nlp, tmp_path / "data", split=split
-    )
-    assert texts(nlp, tmp_path / "data") == ["a", "b"]
+def test_a_folder_of_files_has_splits(nlp, tmp_path):
+    path = tmp_path / "data"
+    for name in ("train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001"):
+        save(path / f"{name}.parquet", {"text": [name[:7], name[-14:-9]]})
+    train = ["train-0", "00000", "train-0", "00001"]
+    for streaming in (False, True):
+        assert texts(nlp, path, split="train", streaming=streaming) == train
+    assert texts(nlp, path, split="train[:25%]") == ["train-0"]
+    assert texts(nlp, path, split="test") == ["test-00", "00000"]
+    message = error(nlp, path)
+    assert "has the splits ['train', 'test']" in message and "Set split" in message
+
+
+def test_a_saved_dataset_of_splits(nlp, tmp_path):
+    split = Dataset.from_dict({"text": ["a", "b"]})
+    DatasetDict({"train": split, "dev": split}).save_to_disk(tmp_path / "two")
+    DatasetDict({"dev": split}).save_to_disk(tmp_path / "one")
+    assert texts(nlp, tmp_path / "two", split="dev") == ["a", "b"]
+    assert texts(nlp, tmp_path / "two" / "dev") == texts(nlp, tmp_path / "one") == ["a", "b"]
+    for settings in ({}, {"split": "test"}):
+        message = error(nlp, tmp_path / "two", **settings)
+        assert "has the splits ['train', 'dev']" in message and "Set split" in message
 
 
 def test_a_split_that_was_saved_alone(nlp, tmp_path):
-    DatasetDict({"dev": Dataset.from_dict({"text": ["a"]})}).save_to_disk(tmp_path / "data")
-    assert texts(nlp, tmp_path / "data" / "dev") == ["a"]
     Dataset.from_dict({"text": ["a"]}, split="dev").save_to_disk(tmp_path / "dev")
     assert texts(nlp, tmp_path / "dev", split="dev") == ["a"]
     assert "split is 'train'" in error(nlp, tmp_path / "dev", split="train")
-
-
-def test_a_part_of_a_split(nlp, tmp_path):
-    (tmp_path / "a.csv").write_text("text,label\na,x\nb,y\n")
-    corpus = HFDataset(tmp_path / "a.csv", split="train[:50%]")
-    assert [eg.text for eg in corpus(nlp)] == ["a"]
+    save(tmp_path / "data")
+    for split in ("dev", "train[:1]"):
+        message = error(nlp, tmp_path / "data", split=split)
+        assert f"a dataset without splits, but split is {split!r}" in message
 
 
 def test_a_configuration_of_what_has_none_is_an_error(nlp, tmp_path):
-    (tmp_path / "a.csv").write_text("text,label\na,x\n")
-    Dataset.from_dict({"text": ["a"]}).save_to_disk(tmp_path / "data")
-    for name in ("a.csv", "data"):
-        message = error(nlp, tmp_path / name, config_name="news")
+    for name in ("a.parquet", "data"):
+        message = error(nlp, save(tmp_path / name), config_name="news")
         assert f"{tmp_path / name} has no configurations" in message
+
+
+def test_a_format_that_was_set_is_left_out(nlp, tmp_path):
+    dataset = Dataset.from_dict({"text": ["a"], "label": [1]}).with_format("numpy")
+    dataset.save_to_disk(tmp_path / "a")
+    assert next(HFDataset(tmp_path / "a")(nlp)).reference.cats == {"1": 1.0}
 
 
 # Files of a folder
 
 
-@pytest.mark.parametrize(
-    "other, text",
-    [
-        ("b.jsonl", ROW),
-        ("b.txt", "a\n"),
-        ("b.tsv", "text\tlabel\na\tx\n"),
-        ("more/b.jsonl.gz", ROW),
-    ],
-)
-def test_a_folder_of_several_formats_is_an_error(nlp, tmp_path, other, text):
-    folder = tmp_path / "data"
-    (folder / other).parent.mkdir(parents=True)
-    (folder / "a.csv").write_text("text,label\na,x\n")
-    (folder / other).write_text(text)
-    assert "files of several formats, ['.csv', " in error(nlp, folder)
-
-
-def test_files_that_are_no_data_are_not_missed(nlp, tmp_path, caplog):
-    (tmp_path / "data").mkdir()
-    for name in ("README.md", "LICENSE", ".hidden.jsonl", "dataset_infos.json", "a.py"):
-        (tmp_path / "data" / name).write_text("{}")
-    (tmp_path / "data" / "a.csv").write_text("text,label\na,x\n")
-    assert texts(nlp, tmp_path / "data") == ["a"]
-    assert not [r for r in caplog.records if r.name == "spacy_rnn"]
-
-
 def test_a_card_may_choose_among_the_files_of_a_folder(nlp, tmp_path, caplog):
     folder = tmp_path / "data"
-    folder.mkdir()
-    (folder / "a.csv").write_text("text,label\na,x\n")
-    (folder / "b.jsonl").write_text(ROW)
-    card = "---\nconfigs:\n- config_name: default\n  data_files: a.csv\n---\n"
+    save(folder / "a.parquet")
+    save(folder / "b.parquet", {"text": ["d"]})
+    card = "---\nconfigs:\n- config_name: default\n  data_files: b.parquet\n---\n"
     (folder / "README.md").write_text(card)
-    assert texts(nlp, folder) == ["a"]
-    assert not [r for r in caplog.records if r.name == "spacy_rnn"]
+    assert texts(nlp, folder) == ["d"]
+    assert "not read" not in caplog.text
 
 
 def test_files_beside_those_of_splits_are_named(nlp, tmp_path, caplog):
     folder = tmp_path / "data"
-    folder.mkdir()
     for name in ("train", "dev", "all"):
-        (folder / f"{name}.csv").write_text(f"text,label\n{name},x\n")
+        save(folder / f"{name}.parquet", {"text": [name]})
+    (folder / "README.md").write_text("About")
     assert texts(nlp, folder, split="train") == ["train"]
-    assert "these files are not read" in caplog.text and "['all.csv']" in caplog.text
+    assert "these files are not read" in caplog.text and "['all.parquet']" in caplog.text
 
 
-# What is wrong in a file
+# What can't be read
 
 
-@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
-@pytest.mark.parametrize(
-    "line, message",
-    [
-        (b'{"text": "b", "label": "y",}', "is not valid JSON"),
-        (b"{'text': 'b', 'label': 'y'}", "is not valid JSON"),
-        (b'{"text": "\\ud83d", "label": "y"}', "has half of a surrogate pair"),
-        (b'{"text": "\\uD83D", "label": "y"}', "has half of a surrogate pair"),
-        ('{"text": "é", "label": "y"}'.encode("cp1252"), 'is not UTF-8.*encoding = "cp1252"'),
-        (b'{"text": "b", "label": "y"}\r' + ROW.encode(), "has a carriage return"),
-    ],
-)
-def test_a_line_of_json_that_can_not_be_read_is_named(nlp, tmp_path, name, line, message):
-    (tmp_path / name).write_bytes(ROW.encode() + line + b"\n")
-    with pytest.raises(ValueError, match=f"Line 2 of {tmp_path / name} {message}"):
-        raise ValueError(error(nlp, tmp_path / name))
+def test_missing_files_are_errors(nlp, tmp_path):
+    with pytest.raises(ValueError, match="E913"):
+        HFDataset(None)
+    for path in (tmp_path / "b", tmp_path / "b.csv", "no_such_folder/b.parquet"):
+        assert f"The file or folder {path} does not exist" in error(nlp, path, FileNotFoundError)
+    (tmp_path / "empty").mkdir()
+    message = error(nlp, tmp_path / "empty", FileNotFoundError)
+    assert f"No dataset was found at {tmp_path / 'empty'}" in message
 
 
-def test_json_that_can_be_read(nlp, tmp_path):
-    path = tmp_path / "a.json"
-    for text in (ROW, f"[{ROW}]", '\n{"text": "a",\n"label": "\\ud83e\\udd5a"}', '["a"]'):
-        path.write_text(text)
-        assert texts(nlp, path) == ["a"]
-
-
-@pytest.mark.parametrize(
-    "name, text",
-    [
-        ("a.jsonl", ""),
-        ("a.jsonl", "\n"),
-        ("a.json", "[]"),
-        ("a.csv", ""),
-        ("a.csv", "text,label\n"),
-        ("a.tsv", "text\tlabel\n\n"),
-        ("a.txt", ""),
-    ],
-)
-def test_a_file_without_rows(nlp, tmp_path, name, text):
-    (tmp_path / name).write_text(text)
-    assert f"{tmp_path / name} has no rows" in error(nlp, tmp_path / name)
-
-
-def test_a_binary_file_without_rows(nlp, tmp_path):
-    path = tmp_path / "a.parquet"
+def test_a_file_without_rows_or_damaged(nlp, tmp_path):
+    path = save(tmp_path / "a.parquet")
     Dataset.from_dict({"text": ["a"]}).select([]).to_parquet(path)
     with pytest.raises(ValueError, match=f"{path} has no rows"):
-        list(HFDataset(path)(nlp))
+        texts(nlp, path)
+    path = tmp_path / "b.parquet"
+    path.write_bytes(b"PAR1 and no more")
+    with pytest.raises(ValueError, match=f"{path} can't be read"):
+        texts(nlp, path)
 
 
-def test_a_header_that_has_the_number_of_a_column(nlp, tmp_path):
-    (tmp_path / "a.csv").write_text("1,,text\na,b,c\n")
-    message = error(nlp, tmp_path / "a.csv")
-    assert "['1'] more than once (the name of an unnamed column is its index)" in message
+def test_a_stream_from_the_hub_without_features(nlp, monkeypatch):
+    def load_dataset(path, **settings):
+        assert (path, settings.pop("streaming")) == ("someone/something", True)
+        assert settings == {"name": "news", "split": "train"}
+        return IterableDataset.from_generator(lambda: ({"sentence": text} for text in "ab"))
+
+    monkeypatch.setattr("datasets.load_dataset", load_dataset)
+    settings = {"config_name": "news", "split": "train", "streaming": True}
+    assert texts(nlp, "someone/something", **settings) == ["a", "b"]
+
+
+def test_a_name_on_the_hub_without_internet_is_an_error(nlp, monkeypatch):
+    def load_dataset(*args, **kwargs):
+        raise ConnectionError("Couldn't reach it")
+
+    monkeypatch.setattr("datasets.load_dataset", load_dataset)
+    message = error(nlp, "someone/something", ConnectionError)
+    assert "The file or folder someone/something does not exist" in message
+    assert "can't be reached" in message

@@ -16,7 +16,7 @@ from spacy_rnn.architectures.tagger import TaggerArchitecture
 from spacy_rnn.config.embedding import AffixEmbedding, WordEmbedding
 from spacy_rnn.config.encoder import RNNEncoder
 from spacy_rnn.nn.tagger import tagging_loss
-from spacy_rnn.runtime import shim as shim_module
+from spacy_rnn.runtime import step_counts
 from spacy_rnn.runtime.optimizer import make_adamw, parameter_key
 from spacy_rnn.runtime.shim import TorchShim
 from spacy_rnn.runtime.tok2vec import DocBatch
@@ -207,7 +207,7 @@ class ScaledShim(TorchShim):
 def test_the_scale_of_a_float16_loss(monkeypatch):
     """It is halved when a gradient overflows and doubled after some steps without an overflow, and
     changes nothing but that."""
-    monkeypatch.setattr(shim_module, "STEPS_TO_GROW", 3)
+    monkeypatch.setattr(step_counts, "STEPS_TO_GROW", 3)
     plain, scaled = make_shim(), make_shim(make=ScaledShim, mixed_precision="fp16")
     optimizers, scales = [make_adamw(0.1), make_adamw(0.1)], [scaled.scale]
     for factor in [1.0] * 5 + [float("inf")] + [1.0] * 3:
@@ -217,7 +217,7 @@ def test_the_scale_of_a_float16_loss(monkeypatch):
                 shim.finish_update(optimizer)
         scales.append(scaled.scale / scales[0])
     assert scales[1:] == [1, 1, 2, 2, 2, 1, 1, 1, 2]
-    assert scaled.skipped_steps == 0
+    assert scaled.steps.skipped == 0
     assert_equal(snapshot(scaled), snapshot(plain))
 
 
@@ -339,7 +339,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing(factor):
     accumulate(shim, DOCS, factor)
     shim.finish_update(optimizer)
     assert_equal(snapshot(shim), before)
-    assert (shim.skipped_steps, shim.skipped_in_a_row) == (1, 1)
+    assert (shim.steps.skipped, shim.steps.skipped_in_a_row) == (1, 1)
     assert not np.isfinite(shim.gradient_norm)
     assert optimizer.averages == {}
 
@@ -373,7 +373,7 @@ def test_a_good_step_between_skipped_ones_resets_their_count():
     for factor in [float("nan"), float("nan"), 1.0, float("nan"), float("nan")]:
         accumulate(shim, DOCS, factor)
         shim.finish_update(optimizer)
-    assert (shim.skipped_steps, shim.skipped_in_a_row) == (4, 2)
+    assert (shim.steps.skipped, shim.steps.skipped_in_a_row) == (4, 2)
 
 
 def test_after_the_error_training_may_be_tried_again():

@@ -155,7 +155,7 @@ def test_mixed_types_and_nulls(annotator, tmp_path):
     assert "has 1 as 'ok', which must be a bool" in number["error"]
     assert "has 5 as 'text', which must be a string" in no_text["error"]
     assert null["error"] == "The text is missing." and null["n"] == 7
-    assert array["error"].endswith("a.jsonl is no JSON object: [1]")
+    assert array["error"].endswith("a.jsonl is not a JSON object: [1]")
     assert "is not valid JSON" in bad["error"] and bad["error"].endswith("The line: {bad")
 
 
@@ -185,7 +185,7 @@ def test_columns_and_types_of_other_sources_are_kept(annotator, tmp_path):
         ("a.jsonl", "", "no column 'text', but none. Choose"),
         ("a.txt", "", "has no rows"),
         ("a.csv", "text,n,n\na,b,c\n", r"\['n'\] more than once"),
-        ("a.parquet", "no Parquet", "is damaged, or no Parquet file"),
+        ("a.parquet", "no Parquet", "is damaged, or not a Parquet file"),
         ("a.spacy", "", "must be a file that ends in one of .parquet, .jsonl"),
         ("a.txt", "\ufeffa".encode("utf-16-le"), "Convert it to UTF-8"),
         ("a.jsonl", '{"text": "a", "error": 3}\n', "already is a column 'error'"),

@@ -195,7 +195,7 @@ def test_processes_agree(folder):
     first, second = processes_of(folder / "whole")
     assert first["progress"]["step"] == second["progress"]["step"] == 11
     for process in (first, second):
-        assert process["components"]["rnn_tagger"]["shim"]["skipped_steps"] == 1
+        assert process["components"]["rnn_tagger"]["shim"]["skipped"] == 1
     streams, others = (process["components"]["rnn_lm"]["streams"] for process in (first, second))
     assert srsly.msgpack_dumps(streams["streams"]) == srsly.msgpack_dumps(others["streams"])
     assert (streams["states"]["forwards"] != others["states"]["forwards"]).any()

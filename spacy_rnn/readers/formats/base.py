@@ -10,7 +10,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..columns import Column
-from ..labels import LabelReader, LabelSource
+from ..labels import names_of_labels
 from ..rows import RowReader
 
 if TYPE_CHECKING:
@@ -114,6 +114,8 @@ class Format(ABC):
 
     #: the value of the setting `format`
     name: ClassVar[str]
+    #: the endings of its files
+    endings: ClassVar[Tuple[str, ...]] = ()
     #: the settings that the format reads, besides `format`, `task` and `encoding`
     settings: ClassVar[Tuple[str, ...]]
 
@@ -203,20 +205,10 @@ class RowFormat(Format):
             role: [Column((name,), None) for name in ([names] if isinstance(names, str) else names)]
             for role, names in (file.columns or {}).items()
         }
-        given = file.given_labels
-        if given is not None and not columns.keys() & {"label", "labels", "cats"}:
-            raise ValueError(
-                f"labels is set, but no column of {file.path} has labels. Map one to 'label' or "
-                f"'labels' in columns, or leave labels out."
-            )
-        separator = file.separator or ""
-        labels = None
-        for column in columns.get("label") or columns.get("labels") or ():
-            labels = LabelReader(column, separator, given, file.path)
-            if labels.names is None:
-                labels.collect_names(row for _, row in self.rows(file, ReadCounts()))
-            given = labels.names
-        return RowReader(columns, file.path, labels, given, separator)
+        names = names_of_labels(file.labels, file.path)
+        reader = RowReader(columns, file.path, names, file.separator or "")
+        reader.collect_names(self.rows(file, ReadCounts()))
+        return reader
 
 
 def pair_config(file: "DataFile", path: str, **settings: Any) -> Dict[str, Any]:
@@ -229,10 +221,3 @@ def pair_config(file: "DataFile", path: str, **settings: Any) -> Dict[str, Any]:
     """
     block = {"@readers": "spacy_rnn.ParallelCorpus.v1", "path": path, **settings}
     return {**block, "encoding": file.encoding}
-
-
-def label_names(labels: Any) -> Optional[List[str]]:
-    """The names in the setting `labels`: those of a list, or of another corpus."""
-    if labels is None:
-        return None
-    return list(labels.label_names if isinstance(labels, LabelSource) else labels)

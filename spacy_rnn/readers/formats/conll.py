@@ -17,11 +17,10 @@ if TYPE_CHECKING:
 
 #: the line between documents
 DOCUMENT = "-DOCSTART-"
-ENDINGS = (".conll", ".iob", ".iob2", ".bio")
 #: names in a header
 TOKEN_NAMES = ("token", "tokens", "word", "words", "form", "text")
 TAG_NAMES = ("tag", "tags", "ner", "ner_tag", "ner_tags", "label", "labels", "pos", "entity", "iob")
-#: types of phrases, which are no entities
+#: types of phrases, which are not entities
 PHRASES = frozenset("NP VP PP ADJP ADVP SBAR PRT CONJP INTJ LST UCP".split())
 #: the part of O from which tags without a prefix are taken for entities
 MOST_OUTSIDE = 0.3
@@ -47,13 +46,14 @@ class CoNLL(RowFormat):
     sentence."""
 
     name = "conll"
+    endings = (".conll", ".iob", ".iob2", ".bio")
     settings = ("columns", "delimiter", "header", "n_sents")
 
     def fits(self, start: Start) -> bool:
         if start.ending == ".csv":
             return False
         body = [line for line in start.lines if not _is_no_token(line)]
-        if start.ending in ENDINGS:
+        if start.ending in self.endings:
             return bool(body)
         rows = [line for line in body if line.strip()]
         # Only the last line of other files is empty.

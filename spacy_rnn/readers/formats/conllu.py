@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from ..data_file import DataFile
 
 COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
-ENDINGS = (".conllu", ".conllup", ".connlu")
 MISSING = "_"
 ID = re.compile(r"(\d+)(?:([-.])(\d+))?")
 FEATS = re.compile(r"_|[^=|]+=[^=|]+(\|[^=|]+=[^=|]+)*")
@@ -80,10 +79,11 @@ class CoNLLU(Format):
     the first line of CoNLL-U Plus names."""
 
     name = "conllu"
+    endings = (".conllu", ".conllup", ".connlu")
     settings = ("columns", "n_sents", "merge_subtokens")
 
     def fits(self, start: Start) -> bool:
-        if start.ending in ENDINGS:
+        if start.ending in self.endings:
             return True
         rows = [line.split("\t") for line in start.lines if line.strip() and line[0] != "#"]
         standard = bool(rows) and all(len(r) == len(COLUMNS) and ID.fullmatch(r[0]) for r in rows)

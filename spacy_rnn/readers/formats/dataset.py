@@ -7,24 +7,23 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..hf_dataset import HFDataset
-from ..sources import is_saved_dataset
+from ..sources import BUILDERS, is_saved_dataset
 from .base import Format, ReadCounts, Start
 from .docbin import N_DOCS, task_of
 
 if TYPE_CHECKING:
     from ..data_file import DataFile
 
-ENDINGS = (".parquet", ".arrow")
-
 
 class Datasets(Format):
     """A Parquet or Arrow file, or a folder written by `save_to_disk`."""
 
     name = "dataset"
+    endings = tuple(BUILDERS)
     settings = ("columns", "separator")
 
     def fits(self, start: Start) -> bool:
-        return start.ending in ENDINGS or is_saved_dataset(start.path)
+        return start.ending in self.endings or is_saved_dataset(start.path)
 
     def complete(self, file: "DataFile") -> "DataFile":
         if file.task is not None:
@@ -51,5 +50,5 @@ def _reader(file: "DataFile") -> HFDataset:
         file.path,
         columns=file.columns,
         separator=file.separator or "",
-        labels=file.given_labels,
+        labels=file.labels,
     )

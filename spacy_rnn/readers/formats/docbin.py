@@ -24,12 +24,13 @@ class DocBins(Format):
     """A `.spacy` file, or a folder of them."""
 
     name = "spacy"
+    endings = (FILE_TYPE,)
     settings = ()
 
     def fits(self, start: Start) -> bool:
         if start.path.is_dir():
             return any(start.path.rglob(f"*{FILE_TYPE}"))
-        return start.ending == FILE_TYPE
+        return start.ending in self.endings
 
     def complete(self, file: "DataFile") -> "DataFile":
         if file.task is not None:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, 
 from ...text_files import read_json
 from .annotation_tools import read_label_studio, read_prodigy
 from .base import ReadCounts, Row, RowFormat, Start, pair_config
-from .roles import guess_roles, is_number
+from .column_values import is_number
+from .roles import guess_roles
 
 if TYPE_CHECKING:
     from ..data_file import DataFile
 
-ENDINGS = (".jsonl", ".json")
 #: the number of objects from which the columns are guessed
 N_OBJECTS = 1000
 
@@ -21,11 +21,12 @@ class JSONObjects(RowFormat):
     or Prodigy."""
 
     name = "json"
+    endings = (".jsonl", ".json")
     settings = ("columns", "separator")
 
     def fits(self, start: Start) -> bool:
         first = next((line for line in start.lines if line.strip()), "")
-        return start.ending in ENDINGS or first.lstrip().startswith(('{"', "[{"))
+        return start.ending in self.endings or first.lstrip().startswith(('{"', "[{"))
 
     def complete(self, file: "DataFile") -> "DataFile":
         found = [(tool, row) for tool, _, row in islice(_read(file, ReadCounts()), N_OBJECTS)]
@@ -80,7 +81,7 @@ def _read(file: "DataFile", counts: ReadCounts) -> Iterator[Tuple[str, str, Dict
     for where, record in read_json(file.path, file.encoding):
         if not isinstance(record, dict):
             raise ValueError(
-                f"{where} is no object, but {record!r}. Write an object for each text."
+                f"{where} is not an object, but {record!r}. Write an object for each text."
             )
         place = where.removesuffix(f" of {file.path}").lower()
         try:

@@ -131,6 +131,7 @@ class Lines(_Texts):
     """A text in each line."""
 
     name = "lines"
+    endings = (TEXT,)
 
     def fits(self, start: Start) -> bool:
         return bool(start.lines)

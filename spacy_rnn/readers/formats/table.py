@@ -1,13 +1,13 @@
 """Tables of texts with labels, numbers or translations."""
 
 import re
-from dataclasses import replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Sequence
 
-from ..tables import RULES, TableFormat, check_table, read_rows
+from ..tables import RULES, TableFormat, check_table, read_rows, rule_of
 from .base import ReadCounts, Row, RowFormat, Start, pair_config
-from .roles import ColumnValues, guess_roles, is_number, known_names
+from .column_values import ColumnValues, is_number, known_names
+from .roles import guess_roles
 
 if TYPE_CHECKING:
     from ..data_file import DataFile
@@ -22,21 +22,17 @@ class Table(RowFormat):
     """A table with a text in each row: comma-separated values, or another delimiter."""
 
     name = "table"
+    endings = tuple(RULES)
     settings = ("columns", "separator", "delimiter", "header", "quotes")
 
     def fits(self, start: Start) -> bool:
-        return start.ending in RULES or (bool(start.lines) and _has_tabs(start.lines))
+        return start.ending in self.endings or (bool(start.lines) and _has_tabs(start.lines))
 
     def complete(self, file: "DataFile") -> "DataFile":
-        delimiter, quotes = file.delimiter, file.quotes
-        own = TableFormat().of(file.path)
-        if delimiter is None:
-            delimiter = _format(file).guessed(file.path).delimiter
-            if delimiter != own.delimiter:
-                file = file.guessed(f"delimiter: {delimiter!r}")
-        if quotes is None:
-            quotes = bool(own.quotes)
-        file = replace(file, delimiter=delimiter, quotes=quotes)
+        if file.delimiter is None:
+            found = _format(file).guessed(file.path).delimiter
+            guesses = [] if found == rule_of(file.path)[0] else [f"delimiter: {found!r}"]
+            file = file.guessed(*guesses, delimiter=found)
         rows = [fields for _, fields in islice(read_rows(file.path, _format(file)), N_ROWS)]
         if file.header is None:
             header = _has_header(rows)
