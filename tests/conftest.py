@@ -9,6 +9,7 @@ import catalogue
 import pytest
 import spacy
 import torch
+from spacy.lang.xx import MultiLanguage
 from thinc.api import use_ops
 
 from .helpers.paths import ROOT
@@ -23,6 +24,8 @@ torch.set_num_threads(1)
 catalogue.AVAILABLE_ENTRY_POINTS = {
     group: entry_points(group=group) for group in entry_points().groups
 }
+# Emoticons, which are in no test: they take half of the time of making a pipeline of "xx".
+MultiLanguage.Defaults.tokenizer_exceptions = {}
 if sys.version_info < (3, 11):
     # ONNX Runtime for Python 3.10 computes plain recurrent layers wrong: the extra leaves it out.
     collect_ignore = [

@@ -177,12 +177,11 @@ def complete(block: Config) -> Config:
     named = [*components, *block.get("initialize", {}).get("components", {})]
     paths = [ROOT / "configs" / f"{name}.cfg" for name in [*named, "tagger"]]
     config = spacy.util.load_config(next(path for path in paths if path.exists()))
+    # That of the stand-ins, whose vocabulary a component brings along.
+    config["nlp"]["lang"] = "xx"
     for name, settings in components.items():
         if settings.keys() & {"factory", "source"}:
             config["components"].pop(name, None)
-        if "source" in settings:
-            # That of the stand-in, whose vocabulary the component brings along.
-            config["nlp"]["lang"] = "xx"
     config["paths"].update(PATHS)
     config = config.merge(block)
     pipeline = block.get("nlp", {}).get("pipeline", [*config["nlp"]["pipeline"], *components])
