@@ -123,9 +123,11 @@ def test_every_block_is_in_a_language_that_is_tested():
 
 def marked(pages):
     """The pages as parameters, with the marks of their tests."""
-    for page in pages:
-        marks = [] if page in QUICK else pytest.mark.scale if page == SCALE else pytest.mark.slow
-        yield pytest.param(page, marks=marks, id=title(page))
+    marks = {SCALE: pytest.mark.scale, **dict.fromkeys(QUICK, ())}
+    return [
+        pytest.param(page, marks=marks.get(page, pytest.mark.slow), id=title(page))
+        for page in pages
+    ]
 
 
 #: but the page whose blocks are the files of a package; see test_extending.py
