@@ -2,11 +2,14 @@
 
 import os
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
+import catalogue
 import pytest
 import spacy
 import torch
+from spacy.lang.xx import MultiLanguage
 from thinc.api import use_ops
 
 from .helpers.paths import ROOT
@@ -16,6 +19,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # `datasets` reports to the Hub that it reads a file, a local one too, and waits where it can't.
 os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")
 torch.set_num_threads(1)
+# By group, which catalogue reads as well: at every name of a config, it would search the entry
+# points of all packages, for a fifth of the time of the tests.
+catalogue.AVAILABLE_ENTRY_POINTS = {
+    group: entry_points(group=group) for group in entry_points().groups
+}
+# Emoticons, which are in no test: they take half of the time of making a pipeline of "xx".
+MultiLanguage.Defaults.tokenizer_exceptions = {}
 if sys.version_info < (3, 11):
     # ONNX Runtime for Python 3.10 computes plain recurrent layers wrong: the extra leaves it out.
     collect_ignore = [

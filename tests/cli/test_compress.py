@@ -34,8 +34,10 @@ def compress(nlp, tmp_path, *options, **expected):
     return shown(run("rnn", "compress", model, output, *options, **expected)), output
 
 
-@pytest.mark.parametrize("int8", [(), ("--int8",)])
-@pytest.mark.parametrize("factory", KINDS)
+@pytest.mark.parametrize(
+    "factory, int8",
+    [*((name, []) for name in KINDS), ("rnn_tagger", ["--int8"]), ("rnn_translator", ["--int8"])],
+)
 def test_writes_a_pipeline_and_prints_how_it_compares(factory, int8, texts, tmp_path):
     nlp = make_trained(factory)
     printed, output = compress(nlp, tmp_path, "--texts", texts, "--min-agreement", 0.99, *int8)

@@ -123,9 +123,11 @@ def test_every_block_is_in_a_language_that_is_tested():
 
 def marked(pages):
     """The pages as parameters, with the marks of their tests."""
-    for page in pages:
-        marks = [] if page in QUICK else pytest.mark.scale if page == SCALE else pytest.mark.slow
-        yield pytest.param(page, marks=marks, id=title(page))
+    marks = {SCALE: pytest.mark.scale, **dict.fromkeys(QUICK, ())}
+    return [
+        pytest.param(page, marks=marks.get(page, pytest.mark.slow), id=title(page))
+        for page in pages
+    ]
 
 
 #: but the page whose blocks are the files of a package; see test_extending.py
@@ -177,12 +179,11 @@ def complete(block: Config) -> Config:
     named = [*components, *block.get("initialize", {}).get("components", {})]
     paths = [ROOT / "configs" / f"{name}.cfg" for name in [*named, "tagger"]]
     config = spacy.util.load_config(next(path for path in paths if path.exists()))
+    # That of the stand-ins, whose vocabulary a component brings along.
+    config["nlp"]["lang"] = "xx"
     for name, settings in components.items():
         if settings.keys() & {"factory", "source"}:
             config["components"].pop(name, None)
-        if "source" in settings:
-            # That of the stand-in, whose vocabulary the component brings along.
-            config["nlp"]["lang"] = "xx"
     config["paths"].update(PATHS)
     config = config.merge(block)
     pipeline = block.get("nlp", {}).get("pipeline", [*config["nlp"]["pipeline"], *components])

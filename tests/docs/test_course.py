@@ -64,6 +64,7 @@ def ready_config(block):
 def test_settings_exist(block):
     """Each is known in the ready config, and takes its value."""
     config, part = ready_config(block), {}
+    config["nlp"]["lang"] = "xx"
     for path, value in settings(block):
         *sections, key = path
         node = part

@@ -35,7 +35,7 @@ def paths(tmp_path_factory):
 
 
 def configured(paths, task):
-    config = make_config([task])
+    config = make_config([task], "xx")
     for name, path in paths.items():
         config["paths"][name.removeprefix("paths.")] = path
     component = config["components"][task]

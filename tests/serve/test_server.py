@@ -14,6 +14,7 @@ from spacy_rnn.pipeline.predictions import as_json, predictions_of
 
 from ..helpers.cli import run, shown
 from ..helpers.pipelines import SENTENCES, make_trained
+from ..helpers.slow import slow_but
 from .server import served, start, wait_until
 
 TEXTS = [words for words, *_ in SENTENCES]
@@ -76,12 +77,6 @@ def expected(model):
     return [json.loads(line) for line in as_json(nlp.pipe(TEXTS), predictions_of(nlp))]
 
 
-def test_answers_and_an_end_in_order(model):
-    with served(model) as server:
-        assert predict(server, TEXTS).json()["results"] == expected(model)
-        assert server.stop() == (0, "")
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_workers(model):
     """They answer alike, are replaced when they end, share their metrics, and end in order."""
@@ -111,7 +106,7 @@ def test_workers_end_with_their_parent(model):
         wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", slow_but([2], [1, 2]))
 def test_accepted_requests_are_answered_at_the_end(workers, slow):
     options = ("--batch-size", 1, "--workers", workers)
     with served(*slow, *options) as server, ThreadPoolExecutor(8) as pool:
@@ -140,7 +135,7 @@ def test_refusals_and_time_outs(slow):
         assert predict(server, ["a"]).status_code == 200
 
 
-def test_bodies_that_do_not_end(model):
+def test_answers_bodies_that_do_not_end_and_an_end_in_order(model):
     """A client that sends slowly, one that leaves, and one that sends too much."""
     head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"
     with served(model, "--timeout", 1) as server:
@@ -154,7 +149,7 @@ def test_bodies_that_do_not_end(model):
         assert answer.status_code == 413 and "10000000 bytes" in answer.json()["error"]
         answer = server.client.post("/predict", content=b"\xff\xfe")
         assert answer.status_code == 400
-        assert predict(server, TEXTS).status_code == 200
+        assert predict(server, TEXTS).json()["results"] == expected(model)
         assert server.stop() == (0, "")
 
 
@@ -170,7 +165,7 @@ def test_a_signal_while_the_server_starts(model):
             assert server.process.wait(60) == 0
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", slow_but([1], [1, 2]))
 def test_a_pipeline_that_cannot_predict(workers, broken):
     """The service does not try for ever."""
     with start(*broken, "--workers", workers) as process:

@@ -240,22 +240,18 @@ def test_another_number_of_processes_is_refused(folder, tmp_path):
         train(nlp, output, resume=True, stdout=io.StringIO())
 
 
-@pytest.mark.parametrize(
-    ("event", "message"),
-    [
-        ("error", "The second process has an error"),
-        pytest.param("death", "SIGKILL", marks=pytest.mark.slow),
-    ],
-)
-def test_a_process_that_ends_ends_the_command_which_goes_on(event, message, folder, tmp_path):
+@pytest.mark.slow
+def test_a_process_that_ends_ends_the_command_which_goes_on(folder, tmp_path):
     config, code, output = folder / "whole.cfg", tmp_path / "code.py", tmp_path / "output"
     code.write_text("import tests.helpers.distributed")
     command = ["-m", "spacy", "rnn", "train", config, "--output", output, "--code", code]
     command += ["--checkpoint-every", 3, "--resume"]
-    ended = torchrun(*command, EVENT=event)
-    assert ended.returncode != 0
-    assert message in ended.stderr and "Process 0 stopped, because another process" in ended.stderr
-    spacy.load(output / "model-last")
+    for event, message in (("death", "SIGKILL"), ("error", "The second process has an error")):
+        ended = torchrun(*command, EVENT=event)
+        assert ended.returncode != 0
+        for text in (message, "Process 0 stopped, because another process"):
+            assert text in ended.stderr
+        spacy.load(output / "model-last")
     done = torchrun(*command)
     assert done.returncode == 0, done.stderr
     for line in ("Using CPU", "Initialized pipeline", "Resumed from the checkpoint after 6 steps"):
