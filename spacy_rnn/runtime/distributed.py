@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from datetime import timedelta
-from importlib import import_module
 from typing import TYPE_CHECKING, Iterator, NamedTuple, Sequence, TypeVar
 
 from ..optional import torch
@@ -65,7 +64,8 @@ def process_group(gpu_id: int = -1) -> Iterator[int]:
             )
     # torch imports it at some time in training. Imported inside a group, its functions keep the
     # group alive to the end of Python, where the group's threads crash the process now and then.
-    import_module("torch.distributed.nn.functional")
+    from torch.distributed.nn import functional  # noqa: F401
+
     # Numbers and settings travel between CPUs, only gradients between GPUs.
     backend = "gloo" if gpu_id < 0 else "cpu:gloo,cuda:nccl"
     distributed.init_process_group(backend, timeout=TIMEOUT)
