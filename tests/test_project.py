@@ -175,6 +175,41 @@ def test_ud_workflow(clone):
 
 
 @slow
+def test_pipeline_workflow(clone):
+    """Another treebank than that of the pipeline's description, so its package has another one."""
+    for name in ("pipeline", "ner"):
+        path = clone / "configs" / f"{name}.cfg"
+        text = re.sub(r"eval_frequency = \d+", "eval_frequency = 20", path.read_text())
+        path.write_text(text)
+    about = srsly.read_json(clone / "configs" / "pipeline_meta.json")
+    srsly.write_json(clone / "about.json", {**about, "description": "Czech laws"})
+    variables = {
+        "treebank": "UD_Czech-CLTT",
+        "ud_lang": "cs",
+        "ud_targets": '["pos", "morph"]',
+        "pipeline_name": "laws",
+        "pipeline_meta": "about.json",
+        "pipeline_steps": "40",
+        "entities": "wikigold",
+        "ner_steps": "20",
+    }
+    overrides = [part for name, value in variables.items() for part in (f"--vars.{name}", value)]
+    output = project(clone, "run", "pipeline", ".", *overrides)
+    installed = clone / "packages" / "installed"
+    assert "cs_laws 0.1.0" in output and str(installed) in output
+    (path,) = (installed / "cs_laws").glob("*/meta.json")
+    meta = srsly.read_json(path)
+    assert meta["description"] == "Czech laws" and meta["sources"] == about["sources"]
+    scores = srsly.read_json(clone / "metrics" / "pipeline-UD_Czech-CLTT.json")
+    names = ("sents_f", "pos_acc", "morph_acc", "lemma_acc", "dep_las", "ents_f", "speed")
+    assert set(names) <= set(meta["performance"])
+    assert scores["pos_acc"] > 0.3 and scores["dep_las"] > 0.05
+    assert set(meta["size_mb"]) == {*meta["pipeline"], "total"}
+    # What has not changed is not done again; the package is installed and used, as always.
+    assert project(clone, "run", "pipeline", ".", *overrides).count("Skipping") == 8
+
+
+@slow
 @pytest.mark.parametrize(
     "workflow, config, score, least",
     [
