@@ -1,6 +1,6 @@
 """How accurate and how fast a whole pipeline is, from raw text: configs/pipeline.cfg against
-spaCy's components on spacy.HashEmbedCNN.v2 with the settings of `spacy init config`, both trained by
-`spacy train` on UD English EWT for the same processor time.
+spaCy's components on spacy.HashEmbedCNN.v2 with the settings of `spacy init config`, both trained
+by `spacy train` on UD English EWT for the same processor time.
 
     python benchmarks/pipeline_accuracy.py [--quick] [--steps N] [--work DIR]
 
@@ -40,7 +40,7 @@ CNN = {
 }
 LISTENER = {"@architectures": "spacy.Tok2VecListener.v1", "width": CNN["width"]}
 #: sentences of a document to learn from
-N_SENTENCES = 10
+N_SENTENCES = 5
 ROUNDS, QUICK_ROUNDS = 5, 2
 QUICK_SENTENCES, QUICK_STEPS = 300, 20
 
