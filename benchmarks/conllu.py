@@ -13,7 +13,7 @@ TEXT = "# text = "
 #: where a text ends
 BREAKS = ("# newdoc", "# newpar")
 #: letters with apostrophes: "do" and "n't" are words of one token
-LETTERS = re.compile(r"'*[^\W\d_][^\W\d_'’]*")
+LETTERS = re.compile(r"['’]?([^\W\d_]['’]?)+")
 
 
 def raw_texts(treebank: str) -> list[str]:

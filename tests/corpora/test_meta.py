@@ -52,7 +52,7 @@ def test_what_is_missing_is_named(write, capsys):
                 "sources": [{"name": "Owls", "url": "https://example.com"}],
             }
         )
-    assert "lacks: license, license of a source" in capsys.readouterr().out
+    assert "lacks: license, license of a source" in " ".join(capsys.readouterr().out.split())
 
 
 def test_that_of_the_project_is_complete(write):
