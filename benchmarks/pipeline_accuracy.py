@@ -12,9 +12,9 @@ by turns. What is trained already in --work is only scored.
 
 import json
 import lzma
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import common
 import spacy
@@ -41,6 +41,9 @@ CNN = {
 LISTENER = {"@architectures": "spacy.Tok2VecListener.v1", "width": CNN["width"]}
 #: sentences of a document to learn from
 N_SENTENCES = 5
+STEPS = ("training.max_steps", "training.optimizer.learn_rate.total_steps")
+#: of the figures of each side
+PREFIXES = {"ours": "", "cnn": "cnn_"}
 ROUNDS, QUICK_ROUNDS = 5, 2
 QUICK_SENTENCES, QUICK_STEPS = 300, 20
 
@@ -107,8 +110,12 @@ def report(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, 
             [metric, f"{ours[kind][metric]:.2f}", f"{cnn[kind][metric]:.2f}"] for metric in METRICS
         ]
         show(f"F1 on test {title}", ["", "ours", "CNN"], rows)
-    result = {f"{kind}_{m.lower()}": ours[kind][m] for kind in ours for m in METRICS}
-    result |= {f"cnn_{kind}_{m.lower()}": cnn[kind][m] for kind in cnn for m in METRICS}
+    result = {
+        f"{PREFIXES[side]}{kind}_{metric.lower()}": score
+        for side, kinds in found.items()
+        for kind, all_scores in kinds.items()
+        for metric, score in all_scores.items()
+    }
     result["las_vs_cnn"] = ours["raw"]["LAS"] - cnn["raw"]["LAS"]
     # The tokens are those of the same tokenizer.
     predicted = [m for m in METRICS if m not in ("Tokens", "Words")]
@@ -116,39 +123,51 @@ def report(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, 
     return {key: round(value, 2) for key, value in result.items()}
 
 
-def run(work: Path, steps: int | None, quick: bool) -> dict[str, Any]:
-    prepare(work, quick)
-    paths = {f"paths.{part}": str(work / f"{part}.spacy") for part in ("train", "dev")}
-    settings = dict(paths)
-    if steps is not None:
-        settings["training.max_steps"] = str(steps)
-        settings["training.optimizer.learn_rate.total_steps"] = str(steps)
-    frequent = {"training.eval_frequency": str(QUICK_STEPS)} if quick else {}
-    models = {}
-    models["ours"], minutes = trained(CONFIG, work / "ours", {**settings, **frequent})
-    endless = {"training.max_steps": "0", "training.patience": "0", **frequent}
+def train_both(work: Path, steps: int | None, quick: bool) -> tuple[dict[str, Path], float]:
+    """The best model of each side, and the minutes of processor time that each had."""
+    settings = {f"paths.{part}": str(work / f"{part}.spacy") for part in ("train", "dev")}
+    if quick:
+        settings["training.eval_frequency"] = str(QUICK_STEPS)
+    of_steps = {} if steps is None else {name: str(steps) for name in STEPS}
+    ours, minutes = trained(CONFIG, work / "ours", {**settings, **of_steps})
+    endless = {"training.max_steps": "0", "training.patience": "0"}
     config = cnn_config(work / "cnn.cfg")
-    models["cnn"], _ = trained(config, work / "cnn", {**paths, **endless}, minutes)
+    cnn, _ = trained(config, work / "cnn", {**settings, **endless}, minutes)
+    return {"ours": ours, "cnn": cnn}, minutes
+
+
+def measure_speed(
+    pipelines: Mapping[str, Language], texts: Sequence[str], n_words: int, rounds: int
+) -> dict[str, float]:
+    """Words/s from raw text."""
+
+    def side(nlp: Language, batch_size: int | None) -> common.Side:
+        return common.speed(n_words, lambda: list(nlp.pipe(texts, batch_size=batch_size)))
+
+    sides = {
+        "ours": side(pipelines["ours"], None),
+        "cnn": side(pipelines["cnn"], common.SPACY_BATCH),
+    }
+    speeds = common.by_turns(sides, rounds)
+    common.show_speeds("From raw text", speeds, "ours")
+    result = {"words_vs_cnn": common.ratio(speeds["ours"], speeds["cnn"])}
+    for name, values in speeds.items():
+        result[f"{PREFIXES[name]}words_per_second"] = round(statistics.median(values))
+    return result
+
+
+def run(work: Path, steps: int | None, quick: bool) -> dict[str, float]:
+    prepare(work, quick)
+    models, minutes = train_both(work, steps, quick)
     pipelines = {side: spacy.load(model) for side, model in models.items()}
     treebank = (work / "test.conllu").read_text("utf8")
     gold = common.treebank("test", spacy.blank("en").vocab, QUICK_SENTENCES if quick else None)
-    result: dict[str, Any] = {"cpu_minutes": round(minutes, 1)}
-    result |= report({side: measure(nlp, treebank, gold) for side, nlp in pipelines.items()})
-    texts = raw_texts(treebank)
-    sizes = {"ours": None, "cnn": common.SPACY_BATCH}
-    sides = {
-        side: common.speed(
-            common.n_words(gold),
-            lambda nlp=nlp, side=side: list(nlp.pipe(texts, batch_size=sizes[side])),
-        )
-        for side, nlp in pipelines.items()
-    }
-    speeds = common.by_turns(sides, QUICK_ROUNDS if quick else ROUNDS)
-    common.show_speeds("Raw texts", speeds, "ours")
-    result["words_vs_cnn"] = common.ratio(speeds["ours"], speeds["cnn"])
-    for side, prefix in (("ours", ""), ("cnn", "cnn_")):
-        result[f"{prefix}words_per_second"] = round(sorted(speeds[side])[len(speeds[side]) // 2])
-        result[f"{prefix}size_mb"] = round(size_mb(models[side]), 1)
+    result = report({side: measure(nlp, treebank, gold) for side, nlp in pipelines.items()})
+    result["cpu_minutes"] = round(minutes, 1)
+    rounds = QUICK_ROUNDS if quick else ROUNDS
+    result |= measure_speed(pipelines, raw_texts(treebank), common.n_words(gold), rounds)
+    for side, model in models.items():
+        result[f"{PREFIXES[side]}size_mb"] = round(size_mb(model), 1)
     return result
 
 
