@@ -64,7 +64,9 @@ def stand_ins(tmp_path_factory):
     write_tables(folder)
     nlp = spacy.load(folder / "training/agreement/model-best")
     nlp.add_pipe("sentencizer")
-    nlp.to_disk(folder / "training/pipeline/UD_English-EWT/assembled")
+    whole = folder / "training/pipeline/UD_English-EWT/assembled"
+    whole.mkdir(parents=True)
+    nlp.to_disk(whole)
     shutil.copytree(folder / "training/reviews/model-best", folder / "training/model-best")
     shutil.copytree(folder / "training/reviews/model-best", folder / "classifier_new")
     # `spacy.load` takes the name of a package for a folder where no package has it.
