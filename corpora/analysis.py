@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     msg.info(f"{options.pipeline} {nlp.meta['version']} of {nlp.path}")
     first = next(DocBin().from_disk(options.corpus).get_docs(nlp.vocab))
     for sentence in nlp(first.text).sents:
-        msg.divider(sentence.text.strip())
+        print(f"\n{sentence.text.strip()}")
         print(table([row(token) for token in sentence], header=HEADER, divider=True))
 
 
