@@ -14,14 +14,13 @@ only evaluated.
 import json
 import lzma
 import random
-import resource
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import common
-from spacy_train import mind_interrupts, python, workplace
+from spacy_train import cpu_minutes, mind_interrupts, python, workplace
 
 RNN = ("-m", "spacy", "rnn")
 QUICK = ("--training.max_steps", "10", "--training.eval_frequency", "10")
@@ -84,12 +83,6 @@ def write_pairs(folder: Path, n: int) -> None:
     tables = {"train.tsv": random.Random(0).sample(parts["train"], n), "test.tsv": parts["test"]}
     for name, lines in tables.items():
         (folder / name).write_text("".join(lines[:n]), encoding="utf8")
-
-
-def cpu_minutes() -> float:
-    """Processor time of the processes that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return (used.ru_utime + used.ru_stime) / 60
 
 
 def measure(name: str, work: Path, quick: bool) -> dict[str, Any]:

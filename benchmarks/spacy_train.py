@@ -1,5 +1,7 @@
 """Trainings by `spacy train` in processes of their own."""
 
+import os
+import resource
 import signal
 import subprocess
 import sys
@@ -12,18 +14,29 @@ from pathlib import Path
 import common
 
 
+def cpu_minutes(pid: int | None = None) -> float:
+    """Processor time of a process, or of those that have ended."""
+    if pid is None:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return (used.ru_utime + used.ru_stime) / 60
+    # After the name, which may have spaces: the fields from the third on.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") / 60
+
+
 def python(*arguments: str | Path, minutes: float | None = None) -> None:
-    """Run Python with arguments; after so many minutes interrupt it, as Ctrl+C does."""
+    """Run Python with arguments; after so many minutes of processor time interrupt it, as Ctrl+C
+    does."""
     process = subprocess.Popen(
         [sys.executable, *map(str, arguments)], env=common.one_thread(), stdout=sys.stderr
     )
-    try:
-        code = process.wait(None if minutes is None else 60 * minutes)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGINT)
-        process.wait()
-        return
-    if code:
+    while process.poll() is None:
+        if minutes is not None and cpu_minutes(process.pid) > minutes:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+            return
+        time.sleep(0.5)
+    if process.returncode:
         raise SystemExit(f"'python {' '.join(map(str, arguments))}' failed.")
 
 
@@ -32,7 +45,7 @@ def train(
 ) -> tuple[Path, float]:
     """Train with settings of a config; returns the best model and the minutes it took.
 
-    minutes: interrupt the training after this time; its best model so far counts.
+    minutes: interrupt the training after this processor time; its best model so far counts.
     """
     arguments = [part for key, value in settings.items() for part in (f"--{key}", value)]
     start = time.perf_counter()

@@ -21,7 +21,6 @@ What is trained already in --keep is only scored.
 """
 
 import argparse
-import resource
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,7 +30,7 @@ import joeynmt_train
 import spacy
 from common import show
 from sacrebleu import BLEU, CHRF
-from spacy_train import mind_interrupts, train_once, workplace
+from spacy_train import cpu_minutes, mind_interrupts, train_once, workplace
 
 from spacy_rnn.text_files import read_lines
 
@@ -130,12 +129,6 @@ def score(metric: BLEU | CHRF, translations: Sequence[str], pairs: Sequence[Pair
 
 
 # Trainings
-
-
-def cpu_minutes() -> float:
-    """Processor time of the processes that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return (used.ru_utime + used.ru_stime) / 60
 
 
 def train(

@@ -175,6 +175,44 @@ def test_ud_workflow(clone):
 
 
 @slow
+def test_pipeline_workflow(clone):
+    """A part of a treebank is enough, and short to learn from."""
+    for name in ("pipeline", "ner"):
+        path = clone / "configs" / f"{name}.cfg"
+        text = re.sub(r"eval_frequency = \d+", "eval_frequency = 40", path.read_text())
+        path.write_text(re.sub(r"hidden_size = 200", "hidden_size = 32", text))
+    (clone / "assets" / "few").mkdir()
+    for part in ("train", "dev", "test"):
+        text = (clone / "assets" / "UD_English-EWT" / f"{part}.conllu").read_text("utf8")
+        some = text.split("\n\n")[: 400 if part == "train" else 60]
+        (clone / "assets" / "few" / f"{part}.conllu").write_text("\n\n".join([*some, ""]), "utf8")
+    about = srsly.read_json(clone / "configs" / "pipeline_meta.json")
+    srsly.write_json(clone / "about.json", {**about, "description": "A part of EWT"})
+    variables = {
+        "treebank": "few",
+        "ud_targets": '["pos", "morph"]',
+        "pipeline_name": "few",
+        "pipeline_meta": "about.json",
+        "pipeline_steps": "80",
+        "entities": "wikigold",
+        "ner_steps": "40",
+    }
+    overrides = [part for name, value in variables.items() for part in (f"--vars.{name}", value)]
+    output = project(clone, "run", "pipeline", ".", *overrides)
+    installed = clone / "packages" / "installed"
+    assert "en_few 0.1.0" in output and str(installed) in output
+    (path,) = (installed / "en_few").glob("*/meta.json")
+    meta = srsly.read_json(path)
+    assert meta["description"] == "A part of EWT" and meta["sources"] == about["sources"]
+    names = {"sents_f", "pos_acc", "morph_acc", "lemma_acc", "dep_las", "ents_f", "speed"}
+    assert names <= set(meta["performance"])
+    assert meta["performance"]["pos_acc"] > 0.4 and meta["performance"]["dep_las"] > 0.1
+    assert set(meta["size_mb"]) == {*meta["pipeline"], "total"}
+    # What has not changed is not done again; the package is installed and used, as always.
+    assert project(clone, "run", "pipeline", ".", *overrides).count("Skipping") == 8
+
+
+@slow
 @pytest.mark.parametrize(
     "workflow, config, score, least",
     [

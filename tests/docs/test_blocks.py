@@ -62,6 +62,11 @@ def stand_ins(tmp_path_factory):
         for part in ("train", "dev", "test"):
             gold.to_disk(folder / "corpus" / name / f"{part}.spacy")
     write_tables(folder)
+    nlp = spacy.load(folder / "training/agreement/model-best")
+    nlp.add_pipe("sentencizer")
+    whole = folder / "training/pipeline/UD_English-EWT/assembled"
+    whole.mkdir(parents=True)
+    nlp.to_disk(whole)
     shutil.copytree(folder / "training/reviews/model-best", folder / "training/model-best")
     shutil.copytree(folder / "training/reviews/model-best", folder / "classifier_new")
     # `spacy.load` takes the name of a package for a folder where no package has it.
