@@ -1,5 +1,6 @@
 """Trainings by `spacy train` in processes of their own."""
 
+import argparse
 import os
 import resource
 import signal
@@ -7,11 +8,27 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import common
+
+
+def parser(doc: str | None) -> argparse.ArgumentParser:
+    """A parser of the arguments of trainings side by side with spaCy's; see `common.parser`."""
+    made = common.parser(doc)
+    made.add_argument("--work", type=Path, help="a directory to keep; else a temporary one")
+    made.add_argument("--ours", action="store_true", help="without spaCy's")
+    made.add_argument(
+        "--vectors",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="more word vectors, beside those of the data; use a --work of their own",
+    )
+    return made
 
 
 def cpu_minutes(pid: int | None = None) -> float:
@@ -69,12 +86,15 @@ def stock_config(path: Path, pipeline: str, optimize: str) -> Path:
     return path
 
 
-def glove(directory: Path) -> Path:
-    """A pipeline with all GloVe vectors side by side, made once in the directory."""
+def glove(directory: Path, more: Sequence[Path] = ()) -> Path:
+    """A pipeline with all GloVe vectors side by side, made once in the directory.
+
+    more: other files of vectors, which come first.
+    """
     path = directory / "vectors"
     if not path.exists():
         text = directory / "vectors.txt"
-        sources = sorted((common.DATA / "vectors-glove").glob("*.txt.xz"))
+        sources = [*more, *sorted((common.DATA / "vectors-glove").glob("*.txt.xz"))]
         python(common.REPO / "corpora" / "vectors.py", *sources, text)
         python("-m", "spacy", "init", "vectors", "en", text, path)
     return path

@@ -3,18 +3,22 @@
 on the dev part and scored once on the test part.
 
     python benchmarks/textcat_accuracy.py [--quick] [--only CORPUS ...] [--minutes N] [--work DIR]
+        [--ours] [--vectors FILE ...]
 
 The corpora: "polarity", film-review sentences of two classes; "banking", questions of 77 intents;
 "emotions", comments with any of 28 labels; "ratings", the mean rating of review sentences, beside
-the mean of the dev ratings as the floor. Ours use the GloVe vectors that lie beside the texts,
-and so does TextCatEnsemble. spaCy's are made by `spacy init config --pipeline textcat` (or
-textcat_multilabel): `--optimize accuracy` gives TextCatEnsemble, `--optimize efficiency`
-TextCatBOW. They train for --minutes at most. What is trained already in --work is only scored.
+the mean of the dev ratings as the floor. Ours use the GloVe vectors that lie beside the texts, and
+those of --vectors, such as all of GloVe; and so does TextCatEnsemble. spaCy's are made by `spacy
+init config --pipeline textcat` (or textcat_multilabel): `--optimize accuracy` gives
+TextCatEnsemble, `--optimize efficiency` TextCatBOW. They train for --minutes at most, or with
+"--minutes inf" for as long as their patience lasts. What is trained already in --work is only
+scored. With --ours, spaCy's are left out.
 
 Accuracy where classes are exclusive. For "emotions" the macro-averaged F-score, for every side at
 the threshold that is best on dev.
 """
 
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +28,7 @@ import numpy as np
 import spacy
 from common import show
 from spacy.training import Corpus, Example
-from spacy_train import glove, mind_interrupts, stock_config, train_once, workplace
+from spacy_train import glove, mind_interrupts, parser, stock_config, train_once, workplace
 
 CORPORA = {
     "polarity": "textcat-sentence-polarity",
@@ -59,9 +63,9 @@ class Scores(NamedTuple):
     gold: np.ndarray
 
 
-def sides(corpus: str, work: Path, minutes: float) -> list[Side]:
+def sides(corpus: str, work: Path, options: Namespace) -> list[Side]:
     """Ours first."""
-    vectors = {"paths.vectors": str(glove(work))}
+    vectors = {"paths.vectors": str(glove(work, options.vectors))}
     configs = common.REPO / "configs"
     if corpus == "ratings":
         return [Side("pearson", configs / "regressor.cfg", vectors)]
@@ -69,10 +73,12 @@ def sides(corpus: str, work: Path, minutes: float) -> list[Side]:
     ours = [Side("f" if corpus == "emotions" else "acc", configs / f"{pipeline}.cfg", vectors)]
     if corpus == "polarity":
         ours.append(Side("small", configs / "textcat_small.cfg", vectors))
+    if options.ours:
+        return ours
     peers = []
     for name, optimize, settings in (("bow", "efficiency", {}), ("ensemble", "accuracy", vectors)):
         config = stock_config(work / f"{pipeline}-{name}.cfg", pipeline, optimize)
-        peers.append(Side(name, config, settings, minutes))
+        peers.append(Side(name, config, settings, options.minutes))
     return ours + peers
 
 
@@ -114,7 +120,7 @@ def pearson(dev: Scores, test: Scores) -> float:
 METRICS = {"emotions": best_macro_f, "ratings": pearson}
 
 
-def measure(corpus: str, work: Path, minutes: float, quick: bool) -> dict[str, Any]:
+def measure(corpus: str, work: Path, options: Namespace) -> dict[str, Any]:
     from texts import convert
 
     data = work / corpus
@@ -122,12 +128,12 @@ def measure(corpus: str, work: Path, minutes: float, quick: bool) -> dict[str, A
         convert(corpus, common.DATA / CORPORA[corpus], data)
     result: dict[str, Any] = {}
     rows = []
-    for side in sides(corpus, work, minutes):
+    for side in sides(corpus, work, options):
         output = work / f"{corpus}-{side.name}"
         paths = {f"paths.{part}": str(data / f"{part}.spacy") for part in ("train", "dev")}
-        settings: Mapping[str, str] = {**paths, **side.settings, **(QUICK if quick else {})}
+        settings: Mapping[str, str] = {**paths, **side.settings, **(QUICK if options.quick else {})}
         model, took = train_once(side.config, output, settings, side.minutes)
-        limit = QUICK_TEXTS if quick else 0
+        limit = QUICK_TEXTS if options.quick else 0
         dev, test = (scores(model, data / f"{part}.spacy", limit) for part in ("dev", "test"))
         figure = METRICS.get(corpus, accuracy)(dev, test)
         result[f"{corpus}_{side.name}"] = round(figure, 4)
@@ -142,18 +148,19 @@ def measure(corpus: str, work: Path, minutes: float, quick: bool) -> dict[str, A
 
 
 def main() -> None:
-    parser = common.parser(__doc__)
-    parser.add_argument("--only", nargs="+", choices=CORPORA, metavar="CORPUS")
-    parser.add_argument("--minutes", type=float, default=15.0, help="of each of spaCy's trainings")
-    parser.add_argument("--work", type=Path, help="a directory to keep; else a temporary one")
-    options = parser.parse_args()
+    arguments = parser(__doc__)
+    arguments.add_argument("--only", nargs="+", choices=CORPORA, metavar="CORPUS")
+    arguments.add_argument(
+        "--minutes", type=float, default=15.0, help="of each of spaCy's trainings"
+    )
+    options = arguments.parse_args()
     common.one_thread()
     mind_interrupts()
     only: Sequence[str] = options.only or (["polarity"] if options.quick else list(CORPORA))
     with workplace(options.work) as work:
         result: dict[str, Any] = {}
         for corpus in only:
-            result |= measure(corpus, work, options.minutes, options.quick)
+            result |= measure(corpus, work, options)
         common.finish(result)
 
 

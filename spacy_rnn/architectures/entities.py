@@ -18,7 +18,7 @@ import numpy as np
 from spacy.tokens import Doc
 
 from .. import nn
-from ..features.tag_scheme import TagScheme
+from ..features.tag_scheme import OUTSIDE, TagScheme
 from ..onnx import linear_chain
 from ..optional import torch
 from ..runtime.batching import to_array
@@ -111,6 +111,7 @@ def predict_entities(
     scheme: TagScheme,
     temperature: float,
     rule_out: RuleOut,
+    outside_bias: float = 0.0,
     confidences: bool = False,
     probabilities: bool = False,
 ) -> List[Entities]:
@@ -121,6 +122,8 @@ def predict_entities(
     scheme (TagScheme): The scheme of the tags.
     temperature (float): Divides the scores; see `TagScores`.
     rule_out (RuleOut): Rules out tags.
+    outside_bias (float): Added to the scores of tokens outside of entities where the reading is
+        chosen, not in the probabilities.
     confidences (bool), probabilities (bool): See `Entities`.
     RETURNS (List[Entities]): The entities of each document.
     """
@@ -128,7 +131,7 @@ def predict_entities(
     shim = shim_of(model)
     for batch, scores in _batches(model, shim, docs, temperature, rule_out):
         with shim.inference():
-            decoded = _decode(scheme, scores, confidences, probabilities)
+            decoded = _decode(scheme, scores, outside_bias, confidences, probabilities)
         for doc, found in zip(batch, split_by_doc(decoded, scores.lengths), strict=True):
             starts, ends, labels = scheme.decode(found["tags"])
             p = found["confidences"][starts] if confidences else None
@@ -280,12 +283,17 @@ def _torch_constraints(scheme: TagScheme, device: "torch.device") -> "Constraint
 
 
 def _decode(
-    scheme: TagScheme, scores: TagScores, confidences: bool, probabilities: bool
+    scheme: TagScheme,
+    scores: TagScores,
+    outside_bias: float,
+    confidences: bool,
+    probabilities: bool,
 ) -> Decoded:
     """The best tags (N,); at the first token of each entity its probability (N,); the probability
     of each tag (N, tags)."""
     constraints = _constraints(scheme, scores)
-    tags: Any = scores.best(constraints)
+    biased = scores.biased(OUTSIDE, outside_bias) if outside_bias else scores
+    tags: Any = biased.best(constraints)
     decoded = {"tags": tags}
     if confidences:
         starts, ends, _ = scheme.decode(to_array(tags))

@@ -6,6 +6,8 @@ import numpy as np
 
 #: place of a token in its entity: Begin, In, Last, or Unit for an entity of one token
 PREFIXES = {"bio": "BI", "biluo": "BILU"}
+#: the tag of tokens outside of entities
+OUTSIDE = 0
 #: values of token.ent_iob
 UNKNOWN, IN, OUT, BEGIN = range(4)
 

@@ -75,6 +75,12 @@ class TagScores(NamedTuple):
         """The linear chain: potentials, emissions and lengths."""
         return self.potentials(constraints), self.emissions, self.lengths
 
+    def biased(self, tag: int, bias: float) -> TagScores:
+        """The scores with a bias added to those of a tag."""
+        scores = self.scores.clone()
+        scores[:, tag] += bias
+        return self._replace(scores=scores)
+
     def best(self, constraints: Optional[Constraints] = None) -> Tensor:
         """The best tags (N,): of each token where nothing binds it to others, else of the chain."""
         if self.crf is None and constraints is None:

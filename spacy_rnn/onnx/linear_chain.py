@@ -76,6 +76,12 @@ class TagScores(NamedTuple):
         parts = np.split(self.emissions, np.cumsum(self.lengths)[:-1])
         return [Chain(potentials, part) for part in parts]
 
+    def biased(self, tag: int, bias: float) -> TagScores:
+        """The scores with a bias added to those of a tag."""
+        scores = self.scores.copy()
+        scores[:, tag] += bias
+        return self._replace(scores=scores)
+
     def best(self, constraints: Optional[Constraints] = None) -> np.ndarray:
         """The best tags (N,): of each token where nothing binds it to others, else of the chain."""
         if self.learned is None and constraints is None:

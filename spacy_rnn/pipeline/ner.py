@@ -1,5 +1,6 @@
 """The entity recognizer component."""
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Literal, NamedTuple, Optional, Tuple
@@ -32,7 +33,7 @@ from ..features.tag_scheme import TagScheme
 from ..runtime.attribution import AttributionTarget, check_index, label_index
 from ..runtime.engine import EngineSettings
 from ..runtime.model import Targets
-from ..validation import at_least, extension_name
+from ..validation import at_least, extension_name, probability
 from .annotation import attribute_labels, label_indices
 from .entity_annotation import (
     aligned_entities,
@@ -67,6 +68,8 @@ class EntityRecognizerSettings(EngineSettings):
 
     scheme (str): How entities become tags: "biluo" distinguishes first, inner and last tokens and
         entities of one token; "bio" only first and other tokens.
+    threshold (float): The probability from which a token is taken for one of an entity, where the
+        only other choice is that it is outside. Below 0.5 more entities are found, above it fewer.
     confidence_attr (Optional[str]): Name of a Span extension that receives the probability of each
         predicted entity: that exactly these tokens are an entity of this label, given the text.
     probabilities_attr (Optional[str]): Name of a Doc and Token extension for the probability of
@@ -75,10 +78,12 @@ class EntityRecognizerSettings(EngineSettings):
     """
 
     scheme: Literal["bio", "biluo"] = "biluo"
+    threshold: float = 0.5
     confidence_attr: Optional[str] = None
     probabilities_attr: Optional[str] = None
 
     def __post_init__(self) -> None:
+        probability(threshold=self.threshold)
         extension_name(
             confidence_attr=self.confidence_attr, probabilities_attr=self.probabilities_attr
         )
@@ -345,7 +350,12 @@ class RNNEntityRecognizer(RehearsingPipe):
 
     def _predict(self, docs: Iterable[Doc], **wanted: bool) -> List[Entities]:
         scheme, temperature, rule_out = self._decoding
-        return predict_entities(self.model, list(docs), scheme, temperature, rule_out, **wanted)
+        # Neither 0 nor 1 has log-odds.
+        threshold = min(max(self.cfg["threshold"], 1e-9), 1 - 1e-9)
+        bias = math.log(threshold / (1 - threshold))
+        return predict_entities(
+            self.model, list(docs), scheme, temperature, rule_out, bias, **wanted
+        )
 
     def _spans(self, doc: Doc, entities: Entities) -> List[Span]:
         columns = (column.tolist() for column in entities[:3])

@@ -50,6 +50,13 @@ def test_tags_and_probabilities_are_those_of_torch(constrained, both):
 
 
 @torch.inference_mode()
+def test_a_bias_is_that_of_torch(both):
+    expected, found = (s.biased(0, -2.0).best(m) for s, m in zip(both, constraints(), strict=True))
+    assert found.tolist() == expected.tolist()
+    assert np.count_nonzero(found) > np.count_nonzero(both[1].best(constraints()[1]))
+
+
+@torch.inference_mode()
 def test_readings_are_those_of_torch(both):
     masks = constraints()
     (tags, log_p), (found_tags, found_log_p) = (

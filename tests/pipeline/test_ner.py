@@ -610,6 +610,35 @@ def test_probabilities_are_sums_over_all_readings(attr, scheme, decoder):
 
 
 @every_way
+@pytest.mark.parametrize("threshold", [0.0, 0.1, 0.4, 0.7, 1.0])
+def test_threshold_weighs_each_token_of_an_entity(attr, scheme, decoder, threshold):
+    """By its odds, beside the probabilities of readings; confidences are the same sums as ever."""
+    nlp = make_random(scheme, decoder, seed=2, confidence_attr=attr)
+    pipe = pipe_of(nlp)
+    generator = np.random.default_rng(1)
+    docs = [random_doc(nlp, generator, n, presets=n > 4)[0] for n in (0, 1, 3, 4, 5, 5)]
+    readings = pipe.readings(docs, ALL)
+    pipe.cfg["threshold"] = threshold
+    assert pipe.readings(docs, ALL) == readings
+    p = min(max(threshold, 1e-9), 1 - 1e-9)
+    for doc, found in zip(docs, readings, strict=True):
+
+        def score(reading, p=p):
+            n_tokens = sum(end - start for start, end, _ in spans_of(reading))
+            return math.log(reading.probability) - n_tokens * math.log(p / (1 - p))
+
+        there = {(ent.start, ent.end, ent.label_) for ent in doc.ents}
+        ents = nlp(doc).ents
+        best = spans_of(max(found, key=score))
+        assert {(e.start, e.end, e.label_) for e in ents} == best | there
+        for ent in ents:
+            key = (ent.start, ent.end, ent.label_)
+            if key not in there:
+                expected = sum(r.probability for r in found if key in spans_of(r))
+                assert ent._.get(attr) == pytest.approx(expected, abs=1e-4)
+
+
+@every_way
 def test_readings_are_all_there_are(scheme, decoder):
     """As many as there are ways to mark entities of two labels."""
     pipe = pipe_of(shared_random(scheme, decoder))
