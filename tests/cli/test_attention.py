@@ -138,4 +138,4 @@ def test_import_is_quick():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
     imported = {module.split(".")[1] for module in output.split()}
-    assert imported == {"atomic", "cli", "display", "optional"}
+    assert imported == {"atomic", "cli", "display", "optional", "text_files"}

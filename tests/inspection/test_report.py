@@ -20,7 +20,8 @@ from ..helpers.pipelines import SENTENCES, make_doc
 from ..helpers.slow import slow_but
 
 TASKS = list(dict.fromkeys(task for task, _ in RECIPES))
-CONFIGS = [path.stem for path in sorted((ROOT / "configs").glob("*.cfg"))]
+#: those of one component; the others are whole pipelines, whose parser this corpus has nothing for
+CONFIGS = {path.stem for path in (ROOT / "configs").glob("*.cfg")} - {"assembled", "pipeline"}
 
 
 @pytest.fixture(scope="module")
@@ -358,7 +359,7 @@ def test_sourced_components_keep_what_they_know(paths, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", sorted(CONFIGS))
 def test_configs_of_the_project(paths, name):
     small = {"corpora.train.gold_preproc": True} if name == "lm" else {}
     config = load_config(ROOT / "configs" / f"{name}.cfg", overrides={**paths, **small})
