@@ -102,9 +102,11 @@ def test_a_full_disk(cluster, model, source, tmp_path):
     with pytest.raises(WorkerError, match="No space left on device.*What is done is kept"):
         annotate(source, str(model), tmp_path / "out", block_size=3000, code=code, workers=1)
     done = n_done(tmp_path / "out")
-    assert done and not [*(tmp_path / "out").glob(".*")]
+    assert done
     annotate(source, str(model), tmp_path / "out", block_size=3000, workers=1)
     assert n_done(tmp_path / "out") > done
+    # Ray may have ended the worker while it wrote another block.
+    assert not [*(tmp_path / "out").glob(".*")]
     assert_predicted(rows_of(tmp_path / "out"), model, TEXTS)
 
 
