@@ -25,6 +25,8 @@ from spacy.tokens import Doc
 from spacy.util import load_config
 from spacy_train import cpu_minutes, mind_interrupts, python, stock_config, train, workplace
 
+from spacy_rnn.cli.io import size_of
+
 CONFIG = common.REPO / "configs" / "pipeline.cfg"
 #: of spaCy, for what configs/pipeline.cfg predicts
 PEERS = "tagger,morphologizer,trainable_lemmatizer,parser"
@@ -98,10 +100,6 @@ def measure(nlp: Language, treebank: str, gold: Sequence[Doc]) -> dict[str, dict
     return {"raw": scores(treebank, from_raw), "gold": scores(treebank, from_gold)}
 
 
-def size_mb(folder: Path) -> float:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
-
-
 def report(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, float]:
     """Print the scores side by side; returns those of ours, and how much better they are."""
     ours, cnn = found["ours"], found["cnn"]
@@ -167,7 +165,7 @@ def run(work: Path, steps: int | None, quick: bool) -> dict[str, float]:
     rounds = QUICK_ROUNDS if quick else ROUNDS
     result |= measure_speed(pipelines, raw_texts(treebank), common.n_words(gold), rounds)
     for side, model in models.items():
-        result[f"{PREFIXES[side]}size_mb"] = round(size_mb(model), 1)
+        result[f"{PREFIXES[side]}size_mb"] = round(size_of(model) / 1e6, 1)
     return result
 
 

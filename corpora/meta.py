@@ -15,13 +15,15 @@ from typing import Any
 import srsly
 from wasabi import msg
 
+from spacy_rnn.cli.io import size_of
+
 #: what is to be said of a pipeline and of each of its corpora
 NEEDED = ("description", "license", "sources")
 NEEDED_OF_SOURCE = ("name", "url", "license")
 
 
 def size_mb(path: Path) -> float:
-    return round(sum(f.stat().st_size for f in path.rglob("*") if f.is_file()) / 1e6, 2)
+    return round(size_of(path) / 1e6, 2)
 
 
 def check(about: dict[str, Any], path: Path) -> None:

@@ -19,6 +19,7 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from wasabi import msg, table
 
+from spacy_rnn.cli.io import size_of
 from spacy_rnn.scorers import translation_score
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -149,7 +150,7 @@ def summary() -> Iterator[dict]:
             "value": metrics[task.score],
             "baseline": task.baseline.__name__.replace("_", " "),
             "baseline_value": task.baseline(name),
-            "bytes": sum(f.stat().st_size for f in (ROOT / folder).rglob("*") if f.is_file()),
+            "bytes": size_of(ROOT / folder),
             "words_per_second": metrics["speed"],
             "pipeline": folder.as_posix(),
         }
