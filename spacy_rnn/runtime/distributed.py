@@ -5,6 +5,7 @@ each other. A process that trains by itself is a group of one and tells nobody a
 from __future__ import annotations
 
 import os
+import time
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Iterator, NamedTuple, Sequence, TypeVar
@@ -74,6 +75,9 @@ def process_group(gpu_id: int = -1) -> Iterator[int]:
         yield gpu_id
     finally:
         _group = Group()
+    # The threads of the group need the GIL to release the tensors of the last message. torch 2.3
+    # holds it while it waits for their end, so they get it before, while this one sleeps.
+    time.sleep(0.1)
     # Not after an error: with torch 2.3 this would wait for the others, which wait for this one.
     distributed.destroy_process_group()
 
