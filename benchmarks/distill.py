@@ -1,7 +1,8 @@
 """How much of a teacher a student keeps, and what it gains over training on gold labels alone, by
 `python -m spacy rnn distill`.
 
-    python benchmarks/distill.py [--quick] [--only CASE ...] [--seeds N] [--work DIR]
+    python benchmarks/distill.py [--quick] [--only CASE ...] [--seeds N] [--vectors FILE ...]
+        [--work DIR]
 
 The cases:
 
@@ -11,13 +12,13 @@ entity recognizer. `fr_pos_agreement` and `fr_ents_f` against the teacher, on se
 labels and the student has not seen; `fr_speedup`, words/s of both, one thread, without the parser
 and the lemmatizer of the teacher; `fr_size_mb`.
 
-"polarity": three configs/textcat.cfg with the GloVe vectors, of different seeds, whose answers are
-averaged, label the film and product reviews of VADER, without those of sentence polarity's dev and
-test parts. Students, configs/textcat_small.cfg, learn from these and from the training part with
-its labels (`polarity_student`), or from the training part alone (`polarity_gold`): accuracy on
-test, the mean over --seeds.
+"polarity": three configs/textcat.cfg with the GloVe vectors and those of --vectors, such as all of
+GloVe, of different seeds, whose answers are averaged, label the film and product reviews of VADER,
+without those of sentence polarity's dev and test parts. Students, configs/textcat_small.cfg, learn
+from these and from the training part with its labels (`polarity_student`), or from the training
+part alone (`polarity_gold`): accuracy on test, the mean over --seeds.
 
-"tagger": configs/tagger.cfg with the GloVe vectors, trained on EWT, labels sentences of WikiText-2.
+"tagger": configs/tagger.cfg with the same vectors, trained on EWT, labels sentences of WikiText-2.
 Students, configs/tagger_small.cfg, learn from these and from EWT with its labels (`xpos_student`),
 or from EWT alone (`xpos_gold`): accuracy on test, the mean over --seeds.
 
@@ -26,6 +27,7 @@ What is trained or answered already in --work stays as it is.
 
 import json
 import re
+from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -112,18 +114,18 @@ def french_config(path: Path) -> Path:
     return path
 
 
-def french(work: Path, quick: bool, seeds: int) -> dict[str, Any]:
+def french(work: Path, options: Namespace) -> dict[str, Any]:
     from texts import content
 
     lines = content(common.DATA / "mt-tatoeba-en-fr", "fra.txt").splitlines()
     sentences = dict.fromkeys(line.split("\t")[1] for line in lines)
     # In the order of the file, neighbors have the same length.
     step = max(len(sentences) // FRENCH_TEXTS, 1)
-    chosen = sorted(sentences, key=hash_of)[:: step if not quick else 1]
-    limit = QUICK_TEXTS if quick else FRENCH_TEXTS
+    chosen = sorted(sentences, key=hash_of)[:: step if not options.quick else 1]
+    limit = QUICK_TEXTS if options.quick else FRENCH_TEXTS
     texts = write_texts(work / "french.txt", chosen, limit)
     settings = {"corpora.train.temperature": TEMPERATURE, "training.patience": "0"}
-    settings = shorter(settings, STEPS["french"], quick)
+    settings = shorter(settings, STEPS["french"], options.quick)
     config = french_config(work / "french.cfg")
     report = distill(
         [FRENCH], config, work / "french", settings, texts=texts, exclude=FRENCH_EXCLUDED
@@ -153,8 +155,7 @@ def hash_of(text: str) -> str:
 def over_gold(
     case: str,
     work: Path,
-    seeds: int,
-    quick: bool,
+    options: Namespace,
     teachers: Sequence[Path],
     config: Path,
     settings: Mapping[str, str],
@@ -164,10 +165,10 @@ def over_gold(
     """The mean scores of students that learn from teachers and gold labels, and from gold labels
     alone."""
     data = work / case
-    settings = shorter(settings, STEPS[case], quick)
+    settings = shorter(settings, STEPS[case], options.quick)
     paths = {f"paths.{part}": str(data / f"{part}.spacy") for part in ("train", "dev")}
     taught, alone = [], []
-    for seed in range(seeds):
+    for seed in range(options.seeds):
         seeded = {**settings, "system.seed": str(seed)}
         output = work / f"{case}-student-{seed}"
         options = {"texts": texts, "gold": data / "train.spacy", "dev": data / "dev.spacy"}
@@ -183,7 +184,7 @@ def over_gold(
     return round(fmean(taught), 4), round(fmean(alone), 4)
 
 
-def polarity(work: Path, quick: bool, seeds: int) -> dict[str, float]:
+def polarity(work: Path, options: Namespace) -> dict[str, float]:
     from texts import convert, ratings
     from texts import polarity as labeled
 
@@ -194,21 +195,21 @@ def polarity(work: Path, quick: bool, seeds: int) -> dict[str, float]:
     held_out = {letters(t.text) for t in labeled(source) if t.part != "train"}
     found = (t.text for t in ratings(common.DATA / "regression-vader"))
     others = (text for text in found if letters(text) not in held_out)
-    texts = write_texts(work / "reviews.txt", others, QUICK_TEXTS if quick else None)
-    vectors = {"paths.vectors": str(glove(work))}
+    texts = write_texts(work / "reviews.txt", others, QUICK_TEXTS if options.quick else None)
+    vectors = {"paths.vectors": str(glove(work, options.vectors))}
     paths = {f"paths.{part}": str(data / f"{part}.spacy") for part in ("train", "dev")}
     teachers = []
-    for seed in range(1 if quick else 3):
-        settings = shorter({**paths, **vectors, "system.seed": str(seed)}, 2000, quick)
+    for seed in range(1 if options.quick else 3):
+        settings = shorter({**paths, **vectors, "system.seed": str(seed)}, 2000, options.quick)
         output = work / f"polarity-teacher-{seed}"
         teachers.append(train_once(CONFIGS / "textcat.cfg", output, settings)[0])
-    test, limit = data / "test.spacy", QUICK_TEXTS if quick else 0
+    test, limit = data / "test.spacy", QUICK_TEXTS if options.quick else 0
 
     def score_of(model: Path) -> float:
         return accuracy(model, test, "cats_micro_f", False, limit)
 
     config = CONFIGS / "textcat_small.cfg"
-    args = (seeds, quick, teachers, config, vectors, texts, score_of)
+    args = (options, teachers, config, vectors, texts, score_of)
     student, gold = over_gold("polarity", work, *args)
     return {"polarity_student": student, "polarity_gold": gold}
 
@@ -218,12 +219,12 @@ def letters(text: str) -> str:
     return re.sub(r"\W+", "", text.lower())
 
 
-def tagger(work: Path, quick: bool, seeds: int) -> dict[str, float]:
+def tagger(work: Path, options: Namespace) -> dict[str, float]:
     data = work / "tagger"
     data.mkdir(parents=True, exist_ok=True)
     vocab = spacy.blank("en").vocab
     for part in ("train", "dev", "test"):
-        docs = common.treebank(part, vocab, QUICK_TEXTS if quick else None)
+        docs = common.treebank(part, vocab, QUICK_TEXTS if options.quick else None)
         DocBin(docs=docs).to_disk(data / f"{part}.spacy")
     lines = read_lines(common.DATA / "lm-wikitext2" / "train.txt.xz")
     sentences = (
@@ -233,11 +234,11 @@ def tagger(work: Path, quick: bool, seeds: int) -> dict[str, float]:
         for sentence in re.sub(r" @(\W)@ ", r"\1", line).split(" . ")
         if sentence.strip() and "<unk>" not in sentence
     )
-    limit = QUICK_TEXTS if quick else WIKITEXT_SENTENCES
+    limit = QUICK_TEXTS if options.quick else WIKITEXT_SENTENCES
     texts = write_texts(work / "wikitext.txt", sentences, limit)
     paths = {f"paths.{part}": str(data / f"{part}.spacy") for part in ("train", "dev")}
-    settings = {**paths, "paths.vectors": str(glove(work))}
-    settings = shorter(settings, 4500, quick)
+    settings = {**paths, "paths.vectors": str(glove(work, options.vectors))}
+    settings = shorter(settings, 4500, options.quick)
     teacher, _ = train_once(CONFIGS / "tagger.cfg", work / "tagger-teacher", settings)
     test = data / "test.spacy"
 
@@ -245,12 +246,12 @@ def tagger(work: Path, quick: bool, seeds: int) -> dict[str, float]:
         return accuracy(model, test, "tag_acc", True, 0)
 
     config = CONFIGS / "tagger_small.cfg"
-    args = (seeds, quick, [teacher], config, {}, texts, score_of)
+    args = (options, [teacher], config, {}, texts, score_of)
     student, gold = over_gold("tagger", work, *args)
     return {"xpos_student": student, "xpos_gold": gold}
 
 
-CASES: dict[str, Callable[[Path, bool, int], dict[str, Any]]] = {
+CASES: dict[str, Callable[[Path, Namespace], dict[str, Any]]] = {
     "french": french,
     "polarity": polarity,
     "tagger": tagger,
@@ -261,16 +262,17 @@ def main() -> None:
     parser = common.parser(__doc__)
     parser.add_argument("--only", nargs="+", choices=CASES, metavar="CASE")
     parser.add_argument("--seeds", type=int, default=3, help="students of each kind")
+    parser.add_argument("--vectors", type=Path, nargs="+", default=[], metavar="FILE")
     parser.add_argument("--work", type=Path, help="a directory to keep; else a temporary one")
     options = parser.parse_args()
+    options.seeds = 1 if options.quick else options.seeds
     common.one_thread()
     mind_interrupts()
     only: Sequence[str] = options.only or (["tagger"] if options.quick else list(CASES))
     with workplace(options.work) as work:
         result: dict[str, Any] = {}
         for case in only:
-            seeds = 1 if options.quick else options.seeds
-            result |= CASES[case](work, options.quick, seeds)
+            result |= CASES[case](work, options)
         common.finish(result)
 
 

@@ -1,18 +1,17 @@
 """How accurate the tagger is: configs/tagger.cfg trained by `spacy train` on the training part of
 a treebank, the model selected on its dev part, scored once on its test part, with gold tokens.
 
-    python benchmarks/tagger_accuracy.py [--quick] [--only RUN ...] [--minutes N] [--work DIR]
+    python benchmarks/tagger_accuracy.py [--quick] [--only RUN ...] [--minutes N]
+        [--vectors FILE ...] [--work DIR]
 
 The runs: "ewt", tags, parts of speech and morphology of UD English EWT by one model, with the GloVe
-vectors that lie beside it; "pt" and "cs", parts of speech of UD Portuguese Bosque and Czech CLTT
-without vectors, with the same config but for targets, language and paths; "small":
-configs/tagger_small.cfg against spaCy's default tagger (`spacy init config --pipeline tagger`),
-XPOS on EWT dev after the same minutes of training each (--minutes). --quick leaves out "pt" and
-"cs" unless they are named.
-"""
+vectors that lie beside it and those of --vectors, such as all of GloVe; "pt" and "cs", parts of
+speech of UD Portuguese Bosque and Czech CLTT without vectors, with the same config but for targets,
+language and paths; "small": configs/tagger_small.cfg against spaCy's default tagger (`spacy init
+config --pipeline tagger`), XPOS on EWT dev after the same minutes of training each (--minutes).
+--quick leaves out "pt" and "cs" unless they are named. """
 
 import json
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +21,7 @@ import spacy
 from common import show
 from spacy.tokens import DocBin
 from spacy.training import Corpus
-from spacy_train import glove, mind_interrupts, python, train
+from spacy_train import glove, mind_interrupts, python, train, workplace
 
 TAGGER = common.REPO / "configs" / "tagger.cfg"
 SMALL = common.REPO / "configs" / "tagger_small.cfg"
@@ -53,11 +52,13 @@ class Workplace:
     """Makes what trainings need in a directory, each thing once.
 
     limit: sentences of each part of a treebank; None for all.
+    vectors: files of word vectors besides those of the data.
     """
 
-    def __init__(self, directory: Path, limit: int | None):
+    def __init__(self, directory: Path, limit: int | None, vectors: Sequence[Path] = ()):
         self.directory = directory
         self.limit = limit
+        self.vectors = vectors
 
     def part(self, lang: str, split: str) -> Path:
         """A part of a treebank in spaCy's format, a sentence a document."""
@@ -90,7 +91,7 @@ def measure(work: Workplace, name: str, run: Run, quick: bool) -> dict[str, floa
         **(QUICK if quick else {}),
     }
     if run.vectors:
-        overrides["paths.vectors"] = str(glove(work.directory))
+        overrides["paths.vectors"] = str(glove(work.directory, work.vectors))
     model, minutes = work.train(name, TAGGER, run.lang, overrides, None)
     scores = {split: work.scores(model, run.lang, split) for split in ("dev", "test")}
     result = {
@@ -134,6 +135,7 @@ def main() -> None:
     parser = common.parser(__doc__)
     parser.add_argument("--only", nargs="+", choices=names, metavar="RUN")
     parser.add_argument("--minutes", type=float, default=7.0, help="of each training of 'small'")
+    parser.add_argument("--vectors", type=Path, nargs="+", default=[], metavar="FILE")
     parser.add_argument("--work", type=Path, help="a directory to keep; else a temporary one")
     options = parser.parse_args()
     only = options.only or (QUICK_RUNS if options.quick else names)
@@ -141,10 +143,8 @@ def main() -> None:
     mind_interrupts()
     limit = QUICK_SENTENCES if options.quick else None
     minutes = QUICK_MINUTES if options.quick else options.minutes
-    with tempfile.TemporaryDirectory() as temporary:
-        directory = options.work or Path(temporary)
-        directory.mkdir(parents=True, exist_ok=True)
-        work = Workplace(directory, limit)
+    with workplace(options.work) as directory:
+        work = Workplace(directory, limit, options.vectors)
         common.finish(run_all(work, only, minutes, options.quick))
 
 
