@@ -41,6 +41,7 @@ from spacy.tokens import Doc
 
 from spacy_rnn.cli.annotate import annotate as annotate_docs
 from spacy_rnn.cli.annotate import write_to_file
+from spacy_rnn.cli.data_options import TextOptions
 from spacy_rnn.cli.texts import read_texts
 from spacy_rnn.scale import Annotator, annotate, spark_annotator
 from spacy_rnn.scale.job import Job
@@ -88,7 +89,9 @@ def expected_of(model: Path, source: Path) -> list[dict[str, Any]]:
     """The rows as one process of `spacy rnn apply` writes them."""
     nlp = spacy.load(model)
     output = source.with_suffix(".expected.jsonl")
-    write_to_file(nlp, annotate_docs(nlp, read_texts(source, "text"), nlp.batch_size), output)
+    write_to_file(
+        nlp, annotate_docs(nlp, read_texts(source, TextOptions()), nlp.batch_size), output
+    )
     lines = output.read_text("utf8").split("\n")[:-1]
     return [{"id": i, **json.loads(line), "error": None} for i, line in enumerate(lines)]
 
@@ -123,7 +126,7 @@ def plain(model: str, source: str) -> None:
 
     def docs() -> Iterator[Doc]:
         nonlocal n_words
-        for doc in annotate_docs(nlp, read_texts(Path(source), "text"), nlp.batch_size):
+        for doc in annotate_docs(nlp, read_texts(Path(source), TextOptions()), nlp.batch_size):
             n_words += len(doc)
             yield doc
 

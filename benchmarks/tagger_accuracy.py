@@ -9,7 +9,7 @@ vectors that lie beside it and those of --vectors, such as all of GloVe; "pt" an
 speech of UD Portuguese Bosque and Czech CLTT without vectors, with the same config but for targets,
 language and paths; "small": configs/tagger_small.cfg against spaCy's default tagger (`spacy init
 config --pipeline tagger`), XPOS on EWT dev after the same minutes of training each (--minutes).
---quick leaves out "pt" and "cs" unless they are named. """
+--quick leaves out "pt" and "cs" unless they are named."""
 
 import json
 from collections.abc import Sequence

@@ -10,13 +10,7 @@ from tqdm import tqdm
 from typer import Argument
 from wasabi import msg
 
-from .data_options import (
-    DelimiterOption,
-    EncodingOption,
-    QuotesOption,
-    TextColumnOption,
-    TextsArgument,
-)
+from .data_options import TextOptions, TextsArgument, with_options
 from .io import (
     STANDARD,
     batch_size_option,
@@ -30,6 +24,7 @@ from .io import (
 )
 
 
+@with_options(TextOptions)
 def apply_cli(
     model: Annotated[str, Argument(help="Pipeline: path or name of a package")],
     texts: TextsArgument,
@@ -40,23 +35,20 @@ def apply_cli(
             "numbers and translations), .txt (translations) or .spacy; - for standard output"
         ),
     ],
-    text_column: TextColumnOption = "text",
-    delimiter: DelimiterOption = None,
-    quotes: QuotesOption = None,
-    encoding: EncodingOption = "utf-8",
     batch_size: Annotated[
         Optional[int], batch_size_option("Texts in a batch; omit for the pipeline's own")
     ] = None,
     n_process: Annotated[int, n_process_option()] = 1,
     code: Annotated[Optional[Path], code_option()] = None,
     gpu_id: Annotated[int, gpu_option()] = -1,
+    *,
+    options: TextOptions,
 ) -> None:
     """Apply a pipeline to each text of a file, and write the results line for line.
 
     Texts are read and results are written one batch after the other, so that files may be larger
     than memory. An output file that exists is replaced at the end.
     """
-    from ..readers.tables import TableFormat
     from .annotate import ENDINGS, annotate, write_to_file, write_to_standard_output
     from .texts import read_texts
 
@@ -69,7 +61,7 @@ def apply_cli(
         import_code(code)
         use_gpu(gpu_id)
         nlp = load(model)
-        found = read_texts(texts, text_column, TableFormat(delimiter, True, quotes, encoding))
+        found = read_texts(texts, options)
         docs = tqdm(
             annotate(nlp, found, batch_size or nlp.batch_size, n_process),
             unit=" texts",

@@ -9,13 +9,14 @@ from spacy.tokens import Doc
 from typer import Argument, Option
 from wasabi import msg, table
 
-from .data_options import DelimiterOption, EncodingOption, QuotesOption, TextColumnOption
+from .data_options import TextOptions, with_options
 from .io import fail, load, model_argument, size_of
 
 if TYPE_CHECKING:
     from ..analysis.compression import Compression, Speed
 
 
+@with_options(TextOptions)
 def compress_cli(
     model: Annotated[str, model_argument("components of spacy-rnn")],
     output: Annotated[Path, Argument(help="Folder for the compressed pipeline, not there yet")],
@@ -30,14 +31,12 @@ def compress_cli(
     corpus: Annotated[
         Optional[Path], Option("--corpus", help="Typical documents, a .spacy file")
     ] = None,
-    text_column: TextColumnOption = "text",
-    delimiter: DelimiterOption = None,
-    quotes: QuotesOption = None,
-    encoding: EncodingOption = "utf-8",
     min_agreement: Annotated[
         float, Option("--min-agreement", help="The least agreement of predictions that is accepted")
     ] = 0.998,
     force: Annotated[bool, Option("--force", help="Accept any agreement")] = False,
+    *,
+    options: TextOptions,
 ) -> None:
     """Write a pipeline that predicts by ONNX Runtime and cannot be trained. Its taggers, entity
     recognizers, classifiers and regressors do not need torch.
@@ -49,7 +48,6 @@ def compress_cli(
     """
     from ..analysis.compression import agreement, bleu, compress, largest_difference, run
     from ..pipeline.translator import RNNTranslator
-    from ..readers.tables import TableFormat
     from .texts import read_texts
 
     if output.exists():
@@ -57,7 +55,7 @@ def compress_cli(
     nlp = load(model)
     found_texts = None
     if texts is not None:
-        found_texts = read_texts(texts, text_column, TableFormat(delimiter, True, quotes, encoding))
+        found_texts = read_texts(texts, options)
     docs = _read(nlp, found_texts, corpus)
     before, torch_speed = run(nlp, docs)
     found = compress(nlp, before, int8)

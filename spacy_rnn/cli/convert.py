@@ -17,14 +17,14 @@ from .data_options import (
     TaskOption,
     detect_data,
     language_of,
-    with_data_options,
+    with_options,
 )
 from .io import fail
 
 ENDING = ".spacy"
 
 
-@with_data_options
+@with_options(DataOptions)
 def convert_cli(
     input_path: Annotated[Path, Argument(help="File or folder with annotated texts")],
     output_path: Annotated[

@@ -1,4 +1,4 @@
-"""Options of commands that read data files, and the file that they describe."""
+"""Options of commands that read texts or data files, and the file that they describe."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,14 +34,6 @@ TextsArgument = Annotated[
         allow_dash=True,
     ),
 ]
-TextColumnOption = Annotated[
-    str,
-    Option(
-        "--text-column",
-        help="Column of a table (a number from 0 without a header) or key of JSON with the texts; "
-        "OUTER.INNER for nested objects",
-    ),
-]
 DelimiterOption = Annotated[
     Optional[str],
     Option(
@@ -57,6 +49,23 @@ EncodingOption = Annotated[str, Option("--encoding", help="Encoding of text file
 TargetOption = Annotated[
     Optional[Path], Option("--target", help="File with the translation of each line")
 ]
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """The options of commands that read texts without annotations."""
+
+    text_column: Annotated[
+        str,
+        Option(
+            "--text-column",
+            help="Column of a table (a number from 0 without a header) or key of JSON with the "
+            "texts; OUTER.INNER for nested objects",
+        ),
+    ] = "text"
+    delimiter: DelimiterOption = None
+    quotes: QuotesOption = None
+    encoding: EncodingOption = "utf-8"
 
 
 @dataclass(frozen=True)
@@ -99,23 +108,27 @@ class DataOptions:
 DEFAULTS = DataOptions()
 
 
-def with_data_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of `DataOptions` to a command.
+def with_options(kind: Type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a decorator that adds a group of options to a command.
 
-    command (Callable): The command. Its last argument, `options`, gets them.
-    RETURNS (Callable): The command with an argument for each option.
+    kind (Type[Any]): `TextOptions` or `DataOptions`.
+    RETURNS (Callable): The decorator. The last argument of the command, `options`, gets them.
     """
-    added = signature(DataOptions).parameters
-    *own, _ = signature(command).parameters.values()
+    added = signature(kind).parameters
 
-    @wraps(command)
-    def command_with_options(**arguments: Any) -> None:
-        options = DataOptions(**{name: arguments.pop(name) for name in added})
-        command(**arguments, options=options)
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        *own, _ = signature(command).parameters.values()
 
-    parameters = [*own, *added.values()]
-    vars(command_with_options)["__signature__"] = Signature(parameters)
-    return command_with_options
+        @wraps(command)
+        def command_with_options(**arguments: Any) -> None:
+            options = kind(**{name: arguments.pop(name) for name in added})
+            command(**arguments, options=options)
+
+        parameters = [*own, *added.values()]
+        vars(command_with_options)["__signature__"] = Signature(parameters)
+        return command_with_options
+
+    return decorate
 
 
 def parse_columns(text: Optional[str]) -> Optional[Dict[str, Union[str, List[str]]]]:

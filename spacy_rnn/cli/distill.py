@@ -34,13 +34,7 @@ from tqdm import tqdm
 from typer import Argument, Option
 from wasabi import msg, table
 
-from .data_options import (
-    DelimiterOption,
-    EncodingOption,
-    QuotesOption,
-    TextColumnOption,
-    detect_data,
-)
+from .data_options import TextOptions, detect_data, with_options
 from .io import (
     batch_size_option,
     code_option,
@@ -60,12 +54,12 @@ if TYPE_CHECKING:
 
     from ..distillation.answering import Counts
     from ..distillation.teachers import Teachers
-    from ..readers.tables import TableFormat
 
 #: in the output folder
 ANSWERS, MODEL, REPORT = "answers", "model-best", "report.json"
 
 
+@with_options(TextOptions)
 def distill_cli(
     ctx: typer.Context,  # only to read overrides
     teacher: Annotated[
@@ -109,10 +103,6 @@ def distill_cli(
         str,
         Option("--attr", help="Doc extension in which a component of a teacher sets soft labels"),
     ] = "soft_labels",
-    text_column: TextColumnOption = "text",
-    delimiter: DelimiterOption = None,
-    quotes: QuotesOption = None,
-    encoding: EncodingOption = "utf-8",
     batch_size: Annotated[
         Optional[int], batch_size_option("Texts in a batch; omit for the teacher's own")
     ] = None,
@@ -125,6 +115,8 @@ def distill_cli(
     ] = False,
     code: Annotated[Optional[Path], code_option()] = None,
     gpu_id: Annotated[int, gpu_option()] = -1,
+    *,
+    options: TextOptions,
 ) -> None:
     """Train a pipeline to answer as another one does, and compare both.
 
@@ -136,7 +128,6 @@ def distill_cli(
     from ..distillation.answering import GOLD, HELD_OUT, TRAIN
     from ..distillation.student import student_config
     from ..distillation.teachers import GivenAnswers, Teacher, Teachers
-    from ..readers.tables import TableFormat
 
     given = Path(teacher).suffix in (".spacy", ".jsonl")
     if given and (texts is not None or more):
@@ -171,12 +162,11 @@ def distill_cli(
         "teachers": [_checksum(name) for name in names],
         "exclude": exclude,
         "attr": attr,
-        "texts": [_checksum(source), text_column, delimiter, quotes, encoding],
+        "texts": [_checksum(source), *vars(options).values()],
         "gold": _checksum(gold),
     }
     msg.divider("Answers")
-    form = TableFormat(delimiter, True, quotes, encoding)
-    found = _read(blank, source, text_column, form, given)
+    found = _read(blank, source, options, given)
     needed = train and dev is None
     counts = _answer(folder, settings, teachers, found, _read_gold(blank, gold), blank, needed)
     msg.good(f"Answers in {folder}: {_describe(counts)}")
@@ -229,13 +219,13 @@ def _extensions(nlp: Language) -> List[str]:
 
 
 def _read(
-    nlp: Language, path: Optional[Path], column: str, form: "TableFormat", given: bool
+    nlp: Language, path: Optional[Path], options: TextOptions, given: bool
 ) -> "Iterator[Union[str, Doc]]":
     from ..readers.answers import read_answers
     from .texts import read_texts
 
     assert path is not None
-    return iter(read_answers(nlp, path) if given else read_texts(path, column, form))
+    return iter(read_answers(nlp, path) if given else read_texts(path, options))
 
 
 def _read_gold(nlp: Language, path: Optional[Path]) -> "Iterator[Doc]":

@@ -11,7 +11,7 @@ from spacy.training import Corpus, Example
 from typer import Argument, Option
 from wasabi import msg
 
-from .data_options import DataOptions, TargetOption, TaskOption, detect_data, with_data_options
+from .data_options import DataOptions, TargetOption, TaskOption, detect_data, with_options
 from .io import code_option, gpu_option, load, output_option, use_gpu, write
 from .scores import print_scores, print_scores_per_label, remove_missing_cats
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MOST_LABELS = 10
 
 
-@with_data_options
+@with_options(DataOptions)
 def evaluate_cli(
     model: Annotated[str, Argument(help="Pipeline: path or name of a package")],
     data: Annotated[Path, Argument(help="Annotated data", exists=True)],

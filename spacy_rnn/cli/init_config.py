@@ -9,14 +9,14 @@ from thinc.api import Config
 from typer import Argument, BadParameter, Option
 from wasabi import msg
 
-from .data_options import DataOptions, with_data_options
+from .data_options import DataOptions, with_options
 from .io import fail
 from .make_config import make_config
 from .recipes import TASKS
 from .training_data import TrainingData, find_data
 
 
-@with_data_options
+@with_options(DataOptions)
 def init_config_cli(
     output_file: Annotated[
         Path,

@@ -12,13 +12,7 @@ from tqdm import tqdm
 from typer import Argument, Option
 from wasabi import msg
 
-from .data_options import (
-    DelimiterOption,
-    EncodingOption,
-    QuotesOption,
-    TextColumnOption,
-    TextsArgument,
-)
+from .data_options import TextOptions, TextsArgument, with_options
 from .io import (
     STANDARD,
     batch_size_option,
@@ -38,6 +32,7 @@ if TYPE_CHECKING:
 ENDINGS = (".jsonl", ".json")
 
 
+@with_options(TextOptions)
 def select_cli(
     model: Annotated[str, Argument(help="Pipeline: path or name of a package")],
     texts: TextsArgument,
@@ -72,15 +67,13 @@ def select_cli(
         ),
     ] = 0.6,
     component: Annotated[Optional[str], component_option("component")] = None,
-    text_column: TextColumnOption = "text",
-    delimiter: DelimiterOption = None,
-    quotes: QuotesOption = None,
-    encoding: EncodingOption = "utf-8",
     batch_size: Annotated[
         Optional[int], batch_size_option("Texts in a batch; omit for the pipeline's own")
     ] = None,
     code: Annotated[Optional[Path], code_option()] = None,
     gpu_id: Annotated[int, gpu_option()] = -1,
+    *,
+    options: TextOptions,
 ) -> None:
     """Choose the texts that are worth labeling by hand: those about which a component is most
     uncertain, without near copies.
@@ -90,7 +83,6 @@ def select_cli(
     from ..analysis.selection import Selection
     from ..analysis.uncertainty import UNCERTAIN, text_uncertainties
     from ..readers.formats.annotation_tools import WRITERS
-    from ..readers.tables import TableFormat
     from .texts import read_texts
 
     standard = sys.stdout
@@ -112,8 +104,7 @@ def select_cli(
                 f"none. Leave it out, to write the texts only."
             )
         found = Selection()
-        form = TableFormat(delimiter, True, quotes, encoding)
-        read = found.usable(read_texts(texts, text_column, form), nlp.max_length)
+        read = found.usable(read_texts(texts, options), nlp.max_length)
         measure: Any = strategy
         scored = text_uncertainties(nlp, pipe.name, read, measure, batch_size or nlp.batch_size)
         found.choose(tqdm(scored, unit=" texts", disable=None), n_texts, max_similarity)

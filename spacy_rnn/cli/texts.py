@@ -10,25 +10,24 @@ from ..readers.formats.conllu import CoNLLU
 from ..readers.formats.json_objects import flatten
 from ..readers.tables import RULES, TableFormat, read_rows
 from ..text_files import UTF8, ending_of, read_json, read_lines
+from .data_options import TextOptions
 from .io import STANDARD
 
 #: files that `convert` and `evaluate` read, whose lines are not texts
 ANNOTATED = (*CoNLL.endings, *CoNLLU.endings)
 
 
-def read_texts(path: Path, column: str, form: TableFormat) -> Iterator[str]:
+def read_texts(path: Path, options: TextOptions) -> Iterator[str]:
     """Read texts: the values of a column of a table or of a key of JSON objects, by the ending of
     the file; otherwise the lines.
 
     path (Path): The file, which may be compressed; - for the lines of standard input.
-    column (str): The name of the column or key; the index of the column, from 0, in a table
-        without a header.
-    form (TableFormat): The delimiter and quotes of a table, None to guess, and the encoding.
+    options (TextOptions): The options.
     YIELDS (str): The texts. Empty ones are kept.
     RAISES (ValueError): If the file is damaged or has no such column.
     """
     if str(path) == STANDARD:
-        return _read_standard_input(form.encoding)
+        return _read_standard_input(options.encoding)
     ending = ending_of(path)
     if ending == ".spacy":
         raise ValueError(
@@ -41,10 +40,11 @@ def read_texts(path: Path, column: str, form: TableFormat) -> Iterator[str]:
             f"'spacy apply', or write its texts to a file, one on each line."
         )
     if ending in RULES:
-        return _read_table(path, column, form)
+        form = TableFormat(options.delimiter, True, options.quotes, options.encoding)
+        return _read_table(path, options.text_column, form)
     if ending in (".json", ".jsonl"):
-        return _read_objects(path, column, form.encoding)
-    return read_lines(path, form.encoding)
+        return _read_objects(path, options.text_column, options.encoding)
+    return read_lines(path, options.encoding)
 
 
 def _read_standard_input(encoding: str) -> Iterator[str]:

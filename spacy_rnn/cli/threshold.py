@@ -9,7 +9,7 @@ from typer import Argument, Option
 from wasabi import msg
 
 from ..display.strings import shorten
-from .data_options import DataOptions, TaskOption, detect_data, with_data_options
+from .data_options import DataOptions, TaskOption, detect_data, with_options
 from .evaluate import read_examples
 from .io import (
     code_option,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 HEADER = ("", "confidence", "predictions", "precision", "95 %", "gold", "recall", "95 %")
 
 
-@with_data_options
+@with_options(DataOptions)
 def threshold_cli(
     model: Annotated[str, Argument(help="Pipeline: path or name of a package")],
     data: Annotated[Path, Argument(help="Annotated data, not trained on", exists=True)],
