@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     first = next(DocBin().from_disk(options.corpus).get_docs(nlp.vocab))
     for sentence in nlp(first.text).sents:
         print(f"\n{sentence.text.strip()}")
-        print(table([row(token) for token in sentence], header=HEADER, divider=True))
+        print(table([row(token) for token in sentence], header=HEADER, divider=True, max_col=80))
 
 
 if __name__ == "__main__":
