@@ -40,7 +40,7 @@ from common import show
 from spacy.tokens import DocBin
 from spacy.training import Corpus, Example
 from spacy.util import load_config
-from spacy_train import glove, mind_interrupts, python, train_once, workplace
+from spacy_train import glove, mind_interrupts, python, train_once, training_parser, workplace
 
 from spacy_rnn.text_files import read_lines
 
@@ -172,9 +172,9 @@ def over_gold(
     for seed in range(options.seeds):
         seeded = {**settings, "system.seed": str(seed)}
         output = work / f"{case}-student-{seed}"
-        options = {"texts": texts, "gold": data / "train.spacy", "dev": data / "dev.spacy"}
+        files = {"texts": texts, "gold": data / "train.spacy", "dev": data / "dev.spacy"}
         share = {"corpora.train.temperature": TEMPERATURES[case]}
-        distill(teachers, config, output, {**seeded, **share}, **options)
+        distill(teachers, config, output, {**seeded, **share}, **files)
         taught.append(score_of(output / "model-best"))
         model, _ = train_once(config, work / f"{case}-gold-{seed}", {**paths, **seeded})
         alone.append(score_of(model))
@@ -260,11 +260,9 @@ CASES: dict[str, Callable[[Path, Namespace], dict[str, Any]]] = {
 
 
 def main() -> None:
-    parser = common.parser(__doc__)
+    parser = training_parser(__doc__)
     parser.add_argument("--only", nargs="+", choices=CASES, metavar="CASE")
     parser.add_argument("--seeds", type=int, default=3, help="students of each kind")
-    parser.add_argument("--vectors", type=Path, nargs="+", default=[], metavar="FILE")
-    parser.add_argument("--work", type=Path, help="a directory to keep; else a temporary one")
     options = parser.parse_args()
     options.seeds = 1 if options.quick else options.seeds
     common.one_thread()

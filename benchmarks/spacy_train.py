@@ -15,11 +15,10 @@ from pathlib import Path
 import common
 
 
-def parser(doc: str | None) -> argparse.ArgumentParser:
-    """A parser of the arguments of trainings side by side with spaCy's; see `common.parser`."""
+def training_parser(doc: str | None) -> argparse.ArgumentParser:
+    """A parser of the arguments of trainings; see `common.parser`."""
     made = common.parser(doc)
     made.add_argument("--work", type=Path, help="a directory to keep; else a temporary one")
-    made.add_argument("--ours", action="store_true", help="without spaCy's")
     made.add_argument(
         "--vectors",
         type=Path,
@@ -28,6 +27,13 @@ def parser(doc: str | None) -> argparse.ArgumentParser:
         metavar="FILE",
         help="more word vectors, beside those of the data; use a --work of their own",
     )
+    return made
+
+
+def parser(doc: str | None) -> argparse.ArgumentParser:
+    """The same for trainings side by side with spaCy's."""
+    made = training_parser(doc)
+    made.add_argument("--ours", action="store_true", help="without spaCy's")
     return made
 
 

@@ -9,7 +9,8 @@ vectors that lie beside it and those of --vectors, such as all of GloVe; "pt" an
 speech of UD Portuguese Bosque and Czech CLTT without vectors, with the same config but for targets,
 language and paths; "small": configs/tagger_small.cfg against spaCy's default tagger (`spacy init
 config --pipeline tagger`), XPOS on EWT dev after the same minutes of training each (--minutes).
---quick leaves out "pt" and "cs" unless they are named."""
+--quick leaves out "pt" and "cs" unless they are named.
+"""
 
 import json
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ import spacy
 from common import show
 from spacy.tokens import DocBin
 from spacy.training import Corpus
-from spacy_train import glove, mind_interrupts, python, train, workplace
+from spacy_train import glove, mind_interrupts, python, train, training_parser, workplace
 
 TAGGER = common.REPO / "configs" / "tagger.cfg"
 SMALL = common.REPO / "configs" / "tagger_small.cfg"
@@ -132,11 +133,9 @@ def run_all(work: Workplace, only: Sequence[str], minutes: float, quick: bool) -
 
 def main() -> None:
     names = [*RUNS, "small"]
-    parser = common.parser(__doc__)
+    parser = training_parser(__doc__)
     parser.add_argument("--only", nargs="+", choices=names, metavar="RUN")
     parser.add_argument("--minutes", type=float, default=7.0, help="of each training of 'small'")
-    parser.add_argument("--vectors", type=Path, nargs="+", default=[], metavar="FILE")
-    parser.add_argument("--work", type=Path, help="a directory to keep; else a temporary one")
     options = parser.parse_args()
     only = options.only or (QUICK_RUNS if options.quick else names)
     common.one_thread()
