@@ -18,9 +18,10 @@ without those of sentence polarity's dev and test parts. Students, configs/textc
 from these and from the training part with its labels (`polarity_student`), or from the training
 part alone (`polarity_gold`): accuracy on test, the mean over --seeds.
 
-"tagger": configs/tagger.cfg with the same vectors, trained on EWT, labels sentences of WikiText-2.
-Students, configs/tagger_small.cfg, learn from these and from EWT with its labels (`xpos_student`),
-or from EWT alone (`xpos_gold`): accuracy on test, the mean over --seeds.
+"tagger": configs/tagger.cfg with the same vectors, trained on EWT, labels sentences of WikiText-2
+and, as EWT is text of the web, comments (GoEmotions) and reviews (VADER). Students,
+configs/tagger_small.cfg, learn from these and from EWT with its labels (`xpos_student`), or from
+EWT alone (`xpos_gold`): accuracy on test, the mean over --seeds.
 
 What is trained or answered already in --work stays as it is.
 """
@@ -28,8 +29,8 @@ What is trained or answered already in --work stays as it is.
 import json
 import re
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -173,7 +174,8 @@ def over_gold(
         seeded = {**settings, "system.seed": str(seed)}
         output = work / f"{case}-student-{seed}"
         files = {"texts": texts, "gold": data / "train.spacy", "dev": data / "dev.spacy"}
-        share = {"corpora.train.temperature": TEMPERATURES[case]}
+        # Gold examples are few, and stop by their own patience.
+        share = {"corpora.train.temperature": TEMPERATURES[case], "training.patience": "0"}
         distill(teachers, config, output, {**seeded, **share}, **files)
         taught.append(score_of(output / "model-best"))
         model, _ = train_once(config, work / f"{case}-gold-{seed}", {**paths, **seeded})
@@ -220,13 +222,8 @@ def letters(text: str) -> str:
     return re.sub(r"\W+", "", text.lower())
 
 
-def tagger(work: Path, options: Namespace) -> dict[str, float]:
-    data = work / "tagger"
-    data.mkdir(parents=True, exist_ok=True)
-    vocab = spacy.blank("en").vocab
-    for part in ("train", "dev", "test"):
-        docs = common.treebank(part, vocab, QUICK_TEXTS if options.quick else None)
-        DocBin(docs=docs).to_disk(data / f"{part}.spacy")
+def articles() -> Iterator[str]:
+    """Sentences of WikiText-2 without the marks of its tokenizer."""
     lines = read_lines(common.DATA / "lm-wikitext2" / "train.txt.xz")
     sentences = (
         f"{sentence.strip()} ."
@@ -235,8 +232,27 @@ def tagger(work: Path, options: Namespace) -> dict[str, float]:
         for sentence in re.sub(r" @(\W)@ ", r"\1", line).split(" . ")
         if sentence.strip() and "<unk>" not in sentence
     )
-    limit = QUICK_TEXTS if options.quick else WIKITEXT_SENTENCES
-    texts = write_texts(work / "wikitext.txt", sentences, limit)
+    return islice(sentences, WIKITEXT_SENTENCES)
+
+
+def web() -> Iterator[str]:
+    """Comments, but for those in which a name is replaced, and sentences of reviews."""
+    from texts import emotions, ratings
+
+    comments = (t.text for t in emotions(common.DATA / "textcat-goemotions"))
+    reviews = (t.text for t in ratings(common.DATA / "regression-vader"))
+    return (text for text in chain(comments, reviews) if not re.search(r"\[[A-Z]+\]", text))
+
+
+def tagger(work: Path, options: Namespace) -> dict[str, float]:
+    data = work / "tagger"
+    data.mkdir(parents=True, exist_ok=True)
+    vocab = spacy.blank("en").vocab
+    for part in ("train", "dev", "test"):
+        docs = common.treebank(part, vocab, QUICK_TEXTS if options.quick else None)
+        DocBin(docs=docs).to_disk(data / f"{part}.spacy")
+    found = [islice(some, QUICK_TEXTS if options.quick else None) for some in (articles(), web())]
+    texts = write_texts(work / "tagger.txt", chain(*found), None)
     paths = {f"paths.{part}": str(data / f"{part}.spacy") for part in ("train", "dev")}
     settings = {**paths, "paths.vectors": str(glove(work, options.vectors))}
     settings = shorter(settings, 4500, options.quick)

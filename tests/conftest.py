@@ -9,6 +9,7 @@ import catalogue
 import pytest
 import spacy
 import torch
+from hypothesis import HealthCheck, settings
 from spacy.lang.xx import MultiLanguage
 from thinc.api import use_ops
 
@@ -19,6 +20,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # `datasets` reports to the Hub that it reads a file, a local one too, and waits where it can't.
 os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")
 torch.set_num_threads(1)
+# A busy machine is no defect: no limit to the time of an example. In CI, the same examples always.
+settings.register_profile(
+    "any_machine",
+    deadline=None,
+    derandomize=os.environ.get("CI") == "true",
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("any_machine")
 # By group, which catalogue reads as well: at every name of a config, it would search the entry
 # points of all packages, for a fifth of the time of the tests.
 catalogue.AVAILABLE_ENTRY_POINTS = {

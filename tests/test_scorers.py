@@ -91,7 +91,7 @@ def test_worked_values(predicted, gold, expected):
 
 
 @given(some_pairs)
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_formulas(pairs):
     predicted, gold = map(list, zip(*pairs, strict=True))
     errors = [abs(p - g) for p, g in pairs]

@@ -69,7 +69,7 @@ def cases(draw):
 
 
 @given(st.lists(cases(), min_size=1, max_size=4), st.sampled_from([".jsonl", ".xz", ".gz"]))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_what_is_written_is_read(tmp_path_factory, written, ending):
     path = tmp_path_factory.mktemp("cases") / f"cases{ending}"
     with {".xz": lzma.open, ".gz": gzip.open}.get(ending, open)(path, "wb") as file:
@@ -85,7 +85,7 @@ anything = st.recursive(
 
 
 @given(st.sampled_from([field.name for field in fields(AgreementCase)]), anything)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_anything_is_a_case_or_an_error_with_its_line(tmp_path_factory, name, value):
     path = tmp_path_factory.mktemp("cases") / "cases.jsonl"
     write(path, line_of(DOG), line_of(DOGS, **{name: value}))

@@ -32,7 +32,7 @@ def sample(name, n=8, length=7, seed=0):
 
 
 @given(length=st.integers(2, 30), seed=st.integers(0, 99))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_adding(length, seed):
     x, y = sample("adding", length=length, seed=seed)
     assert x.shape == (8, length, 2) and y.shape == (8, 1)
@@ -51,7 +51,7 @@ def test_chance_of_adding():
 
 
 @given(length=st.integers(2, 30), seed=st.integers(0, 99))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_recall(length, seed):
     x, y = sample("recall", length=length, seed=seed)
     assert x.shape == (8, length, 2 * SYMBOLS)
@@ -61,7 +61,7 @@ def test_recall(length, seed):
 
 
 @given(length=st.integers(2, 30), seed=st.integers(0, 99))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_copy(length, seed):
     x, y = sample("copy", length=length, seed=seed)
     assert x.shape == (8, length + 2 * COPIED, SYMBOLS + 2)
@@ -75,7 +75,7 @@ def test_copy(length, seed):
 
 
 @given(length=st.integers(2, 12), seed=st.integers(0, 99))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_letters(length, seed):
     x, y = sample("letters", length=length, seed=seed)
     assert x.shape == (8, 2 * length, LETTERS)

@@ -46,7 +46,7 @@ HOOKED = [factory for factory in ASKED if factory != "rnn_lm"]
 
 
 @given(n=st.integers(0, 5), steps=st.integers(1, 9), at_once=st.integers(1, 12))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_of_a_linear_function_each_token_gets_its_part(n, steps, at_once):
     generator = torch.Generator().manual_seed(n)
     x, w = torch.randn(2, n, 3, generator=generator, dtype=torch.float64)

@@ -31,7 +31,7 @@ def all_cuts(pairs, judged):
 
 
 @given(pairs=predictions, missed=st.integers(0, 5), wanted=st.integers(0, 20))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_against_all_thresholds(pairs, missed, wanted):
     wanted /= 20
     judged = judged_of(pairs, missed)

@@ -90,7 +90,7 @@ def of(conditions, i):
 @pytest.mark.parametrize("condition", [0, 2])
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @given(texts=some_texts, batch_tokens=st.integers(1, 30), window=st.integers(1, 12))
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_batches_and_windows_change_nothing(
     models, direction, condition, texts, batch_tokens, window
 ):
@@ -144,7 +144,7 @@ def steps(model, trainer, texts, conditions=None):
 @pytest.mark.parametrize("condition", [0, 2])
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @given(data=st.data(), n=st.integers(1, 3), window=st.integers(1, 12), random=st.booleans())
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_windows_have_the_loss_of_documents_alone(
     models, direction, condition, data, n, window, random
 ):
@@ -175,7 +175,7 @@ def test_windows_have_the_loss_of_documents_alone(
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @given(n=st.integers(1, 3), window=st.integers(1, 8), texts=some_texts)
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_with_carry_a_stream_is_one_sequence(models, direction, n, window, texts):
     """Read at once as far as windows reach, document after document."""
     model = models[direction, 0]

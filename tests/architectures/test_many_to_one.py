@@ -146,7 +146,7 @@ def assert_close(actual, expected):
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @given(lengths=doc_lengths, batch_tokens=st.integers(1, 40))
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_texts_get_what_they_get_alone_in_their_order(shims, direction, lengths, batch_tokens):
     docs = [make_doc(n, seed) for seed, n in enumerate(lengths)]
     outputs = predict(shims[direction], docs, MemoryLimits(batch_tokens, window=50, overlap=5))
@@ -204,7 +204,7 @@ def test_empty_texts_get_the_answer_to_no_evidence(kind, lengths):
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 @given(lengths=st.lists(st.integers(0, 20), min_size=1, max_size=4), window=st.integers(1, 9))
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 def test_one_direction_in_windows_is_the_whole_text(shims, direction, lengths, window):
     shim = shims[direction]
     docs = [make_doc(n, seed) for seed, n in enumerate(lengths)]
@@ -217,7 +217,7 @@ def test_one_direction_in_windows_is_the_whole_text(shims, direction, lengths, w
     window=st.integers(1, 9),
     batch_tokens=st.integers(1, 60),
 )
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_windows_of_both_directions_with_all_context_are_the_whole_text(
     shims, lengths, window, batch_tokens
 ):
@@ -297,7 +297,7 @@ def test_a_gap_within_one_sentence_splits_it():
 
 
 @given(texts=sentence_lengths, batch_tokens=st.integers(1, 30))
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_sentences_are_read_one_by_one_and_then_as_a_sequence(shims, texts, batch_tokens):
     shim = shims["sentences"]
     docs = [make_sentences(lengths, seed) for seed, lengths in enumerate(texts)]
@@ -368,7 +368,7 @@ def attention(shim, docs, limits=WHOLE):
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @given(lengths=doc_lengths, batch_tokens=st.integers(1, 40), window=st.integers(1, 15))
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 def test_attention_is_the_softmax_of_the_scores(shims, direction, lengths, batch_tokens, window):
     shim = shims[direction]
     docs = [make_doc(n, seed) for seed, n in enumerate(lengths)]
@@ -391,7 +391,7 @@ def test_tokens_that_are_not_read_have_no_attention(keep, read):
 
 
 @given(texts=sentence_lengths, batch_tokens=st.integers(1, 30), window=st.integers(1, 6))
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 def test_attention_by_sentences_is_that_of_both_levels(shims, texts, batch_tokens, window):
     shim = shims["sentences"]
     docs = [make_sentences(lengths, seed) for seed, lengths in enumerate(texts)]

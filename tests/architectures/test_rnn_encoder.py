@@ -56,7 +56,7 @@ def layers():
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("cell", CELLS)
 @given(lengths=st.lists(st.integers(0, 9), max_size=6))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_a_text_has_the_same_states_in_any_batch(layers, cell, direction, lengths):
     model, texts = layers[cell, direction], make_texts(lengths)
     expected = [alone(model, text) for text in texts]
@@ -74,7 +74,7 @@ def test_width_is_known_from_the_start():
 
 
 @given(lengths=st.lists(st.integers(0, 6), min_size=1, max_size=5))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_gradients_are_torchs(layers, lengths):
     """Against one torch graph over the texts, each read by itself."""
     model, texts = layers["lstm", "both"], make_texts(lengths)

@@ -76,7 +76,7 @@ def decoded_whole(shim, scores):
 
 
 @given(lengths=doc_lengths, batch_tokens=st.integers(1, 40), data=st.data())
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_batches_and_order_change_nothing(shims, lengths, batch_tokens, data):
     shim = shims["both"]
     docs = [make_doc(n, seed) for seed, n in enumerate(lengths)]
@@ -104,7 +104,7 @@ def test_a_doc_in_windows_is_decoded_as_a_whole(shims, direction, window):
 
 
 @given(lengths=doc_lengths, batch_tokens=st.integers(1, 40))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_docs_are_decoded_once_in_batches_that_fit(shims, lengths, batch_tokens):
     generator = np.random.default_rng(0)
     scores = [

@@ -152,7 +152,7 @@ def test_long_labels_are_cut():
     assert label == "a" * (LONGEST - 1) + "…"
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(ANY_TEXT, max_size=4), st.lists(ANY_TEXT, max_size=4), ANY_TEXT)
 def test_any_labels(rows, columns, title):
     matrix = np.linspace(-1, 1, len(rows) * len(columns)).reshape(len(rows), len(columns))

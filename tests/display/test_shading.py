@@ -59,7 +59,7 @@ def test_where_nothing_counts_nothing_is_shaded(scores):
     assert [opacity for _, opacity in colors(markup)] == scores
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), n=st.integers(0, 4), title=ANY_TEXT)
 def test_any_text(data, n, title):
     """All of it is there, as XML, which is read by any page."""

@@ -56,7 +56,7 @@ def test_ranked_by_frequency_then_spelling():
 
 
 @given(st.permutations(sorted(COUNTS.items())))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_vocabularies_do_not_depend_on_the_order_of_words(items):
     for make in [lambda: WordIds("w", 1, True), lambda: CharacterIds("c", 5)]:
         one, other = make(), make()
@@ -205,7 +205,7 @@ def test_a_batch_points_at_its_distinct_words(vocab):
 @given(
     st.lists(st.lists(st.text("aBc", min_size=1, max_size=7), max_size=6), min_size=1, max_size=5)
 )
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_a_batch_has_the_features_of_its_words(sequences):
     vocab = Vocab()
     features = make_features(vocab)

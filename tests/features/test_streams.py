@@ -14,7 +14,7 @@ from spacy_rnn.features.streams import BPTTStreams
 doc_sizes = st.lists(st.integers(1, 12), max_size=20)
 n_streams = st.integers(1, 5)
 window_sizes = st.integers(1, 9)
-some = settings(deadline=None, max_examples=50)
+some = settings(max_examples=50)
 
 
 def documents(sizes):

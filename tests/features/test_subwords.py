@@ -81,7 +81,7 @@ def assert_same_ids(actual, expected):
 
 @ANY_KIND
 @given(texts=st.lists(SEEN, max_size=3))
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_seen_characters_come_back(kind, texts):
     pieces = trained(kind)
     encoded = pieces.encode(texts)
@@ -92,7 +92,7 @@ def test_seen_characters_come_back(kind, texts):
 
 @pytest.mark.parametrize("kind", ["unigram", "bpe"])
 @given(text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\u2581")))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_with_bytes_all_characters_come_back(kind, text):
     pieces = trained(kind, byte_fallback=True)
     assert pieces.decode(pieces.encode([text])) == [text]
@@ -100,7 +100,7 @@ def test_with_bytes_all_characters_come_back(kind, text):
 
 @ANY_KIND
 @given(texts=st.lists(st.text(min_size=1), min_size=1, max_size=4))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_what_was_trained_on_comes_back(kind, texts):
     """Texts of whatever characters, but for the two that are documented."""
     assume(any(character.isalnum() for character in "".join(texts)))
@@ -147,7 +147,7 @@ def test_control_pieces_are_left_out_of_texts(kind):
 
 @ANY_KIND
 @given(text=st.lists(st.one_of(SEEN, st.just("Ω"))).map("".join))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_the_unknown_character_is_written_as_wanted(kind, text):
     pieces = trained(kind)
     ids = pieces.encode([text])
@@ -185,7 +185,7 @@ def test_one_text_or_half_a_character_is_an_error():
 @ANY_KIND
 @pytest.mark.parametrize("byte_fallback", [False, True])
 @given(text=st.one_of(SEEN, st.text(), st.text("a Ωé😀\n\0")))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_offsets_tile_the_text(kind, byte_fallback, text):
     pieces = trained(kind, byte_fallback)
     ids, starts, ends = pieces.offsets(text)
@@ -211,7 +211,7 @@ def test_offsets_by_hand():
 
 
 @given(text=st.one_of(SEEN, st.text(), st.text("a ﬁ㍿é\u0301\xad\u200bｶﾞ")))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_offsets_where_the_model_normalises(text):
     """Characters that are dropped may be missing; what is there is in order."""
     pieces = normalizing()
@@ -239,7 +239,7 @@ def test_offsets_where_one_character_becomes_four():
 
 @ANY_KIND
 @given(texts=st.lists(SEEN, max_size=3), alpha=st.floats(0, 1), seed=st.integers(0, 99))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_samples_are_spellings_of_their_text(kind, texts, alpha, seed):
     pieces = trained(kind)
     sampled = pieces.sample(texts, alpha, seed)

@@ -85,7 +85,7 @@ def test_rare_characters_are_unknown(min_freq, known):
 
 
 @given(known=any_text, text=any_text)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_each_character_is_itself_or_unknown(known, text):
     units = characters([known])
     ids = units.encode_text(text)
@@ -97,7 +97,7 @@ def test_each_character_is_itself_or_unknown(known, text):
 
 
 @given(text=any_text)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_known_characters_come_back(text):
     units = characters([text, STRANGE, SURROGATES])
     assert units.decode(units.encode_text(text)) == text
@@ -148,7 +148,7 @@ def test_only_so_many_words_are_known(min_freq, max_words, known):
 
 
 @given(text=st.lists(st.sampled_from(["a", "b", "é", "x."]), max_size=9).map(" ".join))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_known_words_come_back(text):
     units = words_of("a b é x. c")
     ids = units.encode_text(text, doc_of)
@@ -204,7 +204,7 @@ def test_blanks_are_no_words_but_tokens_of_blanks_are():
 
 
 @given(tokens=some_tokens)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_words_of_docs_are_those_of_their_tokens(tokens):
     doc = doc_from(tokens)
     units = words_of("a b 😀")
@@ -230,7 +230,7 @@ def test_pieces_have_blanks_for_marks(pieces):
 
 
 @given(text=st.text("ab日😀 \n"))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_known_pieces_come_back(pieces, text):
     assert pieces.decode(pieces.encode_text(text)) == text
     doc = Doc(VOCAB, words=[text] if text else [], spaces=[False] if text else [])
@@ -273,7 +273,7 @@ def test_a_vocabulary_can_come_from_a_model_that_drops_characters():
 
 
 @given(tokens=some_tokens)
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_each_unit_has_one_owner_in_order(pieces, tokens):
     doc = doc_from(tokens)
     known = words_of("a b"), characters(["ab "])
@@ -300,7 +300,7 @@ def single_characters():
 
 
 @given(tokens=some_tokens)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_a_token_owns_the_text_of_its_pieces(tokens):
     """Where each piece is one character: its own and the blank after it; the one before the text
     is the first token's."""
@@ -350,7 +350,7 @@ def as_json(state):
 
 
 @given(text=any_text)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_characters_are_saved_as_json(text):
     units = characters([text, SURROGATES])
     again = Characters(5)

@@ -101,7 +101,7 @@ subsets = st.sets(st.integers(0, 7))
 )
 @example((["a", "New York", ". . .", " ", "\u00a0"], [[1.0]] * 5), {1, 3}, 0, False, "\n")
 @example((["7", "8 a", "9"], [[2.0]] * 3), {0, 1, 2}, 0, False, "\n")
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_text_comes_back(file, table, subset, n_first, header, end):
     keys, rows = table
     # Most words have no spaces.
@@ -113,7 +113,7 @@ def test_text_comes_back(file, table, subset, n_first, header, end):
 
 
 @given(tables(fits_an_entry), subsets, counts, st.sampled_from([b"\n", b""]))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_binary_comes_back(file, table, subset, n_first, end):
     keys, rows = table
     rows = [[*row, 1.0] for row in rows]  # whose bytes no text has

@@ -55,7 +55,7 @@ def pieces_of(feature, words):
 
 @ANY_KIND
 @given(words=st.lists(TEXTS, max_size=4))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_pieces_are_those_of_sentencepiece(kind, words):
     feature = built(kind)
     oracle = SentencePieceProcessor(model_proto=feature.pieces.to_bytes())
@@ -184,7 +184,7 @@ def assert_aligned(feature, doc):
 @ANY_KIND
 @pytest.mark.parametrize("byte_fallback", [False, True])
 @given(text=TEXTS.map(lambda text: text[:15]))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_pieces_cover_the_tokens_of_any_text(kind, byte_fallback, text):
     doc = NLP.make_doc(text)
     assert doc.text == text
@@ -192,7 +192,7 @@ def test_pieces_cover_the_tokens_of_any_text(kind, byte_fallback, text):
 
 
 @given(words=st.lists(TEXTS.map(lambda word: word[:15] or "e"), max_size=5), data=st.data())
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_pieces_cover_tokens_cut_anywhere(words, data):
     """Within characters of several codes too, and where tokens have blanks or are blank."""
     spaces = data.draw(st.lists(st.booleans(), min_size=len(words), max_size=len(words)))

@@ -15,7 +15,7 @@ TEXTS = st.one_of(
     st.text(CHARACTERS, max_size=40),
     st.text(st.characters(categories=SEVERAL), max_size=40),
 )
-SETTINGS = settings(max_examples=25, deadline=None, derandomize=True)
+SETTINGS = settings(max_examples=25, derandomize=True)
 
 
 @pytest.fixture(params=KINDS, scope="module")

@@ -106,7 +106,7 @@ def assert_close(actual, expected):
 
 @pytest.mark.parametrize("cell", STEPS)
 @given(input_size=sizes, hidden_size=sizes, seed=seeds)
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_a_step_is_that_of_torch(cell, input_size, hidden_size, seed):
     torch.manual_seed(seed)
     module = make_cell(cell, input_size, hidden_size)
@@ -120,7 +120,7 @@ def test_a_step_is_that_of_torch(cell, input_size, hidden_size, seed):
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("cell", STEPS)
 @given(lengths=st.lists(st.integers(0, 7), min_size=1, max_size=4), seed=seeds)
-@settings(deadline=None, max_examples=5)
+@settings(max_examples=5)
 def test_sequences_are_those_of_the_encoder(cell, direction, layout, lengths, seed):
     torch.manual_seed(seed)
     encoder = make_encoder(cell, direction)
@@ -206,7 +206,7 @@ def gradient_by_hand(xs, d_states, weights, window):
 
 
 @given(n_steps=st.integers(1, 9), window=st.integers(1, 10), hidden_size=sizes, seed=seeds)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_back_propagation_through_time(n_steps, window, hidden_size, seed):
     """Of a sequence as a whole, and truncated: the state goes on detached, as on streams."""
     torch.manual_seed(seed)

@@ -127,7 +127,7 @@ def test_what_comes_later_changes_nothing_before(attention, input_feeding):
 
 
 @every_way
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(lengths=st.lists(st.integers(0, 4), min_size=1, max_size=4), seed=st.integers(0, 99))
 def test_a_source_is_read_alone_as_in_a_batch(attention, input_feeding, lengths, seed):
     lengths = [*lengths, 5]

@@ -108,7 +108,7 @@ def enumerated(chain, teacher, constraints):
     return total
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 10_000),
     lengths=st.lists(st.integers(1, 4), min_size=1, max_size=3),

@@ -44,7 +44,7 @@ def assert_close(actual, expected):
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 @given(words=spellings)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_subword_rnn_is_torchs_last_states_word_by_word(cell, words):
     part = SubwordRNN("chars", 10, WIDTH, 3, cell).eval()
     alone = {"lstm": nn.LSTM, "gru": nn.GRU}[cell](WIDTH, 3, bidirectional=True)
@@ -61,7 +61,7 @@ def test_subword_rnn_is_torchs_last_states_word_by_word(cell, words):
 
 
 @given(words=spellings, extra_columns=st.integers(0, 3))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_subword_mean_is_the_mean_word_by_word(words, extra_columns):
     part = SubwordMean("chars", 10, WIDTH)
     vectors = part(make_words(words, extra_columns))
@@ -97,7 +97,7 @@ def convolve(part, word):
 
 @pytest.mark.parametrize("kernel_size", [1, 3, 5])
 @given(words=spellings, extra_columns=st.integers(0, 3))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_character_cnn_by_hand(kernel_size, words, extra_columns):
     """Whatever the longest word of the batch is."""
     part = CharacterCNN("chars", 10, WIDTH, 6, kernel_size).eval()

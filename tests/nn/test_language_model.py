@@ -199,7 +199,7 @@ def test_probabilities_sum_to_one(output, cell):
 
 @every_cell
 @given(lengths=some_lengths, data=st.data())
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 def test_windows_read_what_the_whole_sequence_at_once_reads(cell, lengths, data):
     """Cut anywhere, the state carried; the loss and the log-probability of each unit."""
     model = make(cell, depth=2)
@@ -224,7 +224,7 @@ def test_windows_read_what_the_whole_sequence_at_once_reads(cell, lengths, data)
 
 
 @given(lengths=some_lengths, data=st.data())
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_a_row_is_read_alone_as_in_any_batch(lengths, data):
     model = make("gru")
     inputs, targets = random_rows(lengths)
@@ -296,7 +296,7 @@ def test_rows_of_one_unit_do_not_change():
 
 
 @given(lengths=some_lengths, activation=st.floats(0, 3), temporal=st.floats(0, 3))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_regularisation_is_its_formula(lengths, activation, temporal):
     model = make("gru", hidden_size=3, tied=False)
     states = torch.randn(sum(lengths), 3, dtype=torch.float64, requires_grad=True)

@@ -49,7 +49,7 @@ def assert_rows_equal(actual, expected):
 
 
 @given(row_lengths)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_padded_gather_is_a_grid_that_repeats_each_rows_last_token(lengths):
     layout, tokens, rows = make(Padded, lengths)
     grid = layout.gather(tokens)
@@ -60,7 +60,7 @@ def test_padded_gather_is_a_grid_that_repeats_each_rows_last_token(lengths):
 
 
 @given(row_lengths)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_packed_gather_is_torchs_packed_sequence(lengths):
     layout, tokens, rows = make(Packed, lengths)
     packed = pack_padded_sequence(pad_sequence(rows), [len(row) for row in rows])
@@ -70,7 +70,7 @@ def test_packed_gather_is_torchs_packed_sequence(lengths):
 
 @pytest.mark.parametrize("layout_class", LAYOUTS)
 @given(lengths=row_lengths)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_positions_undo_gather(layout_class, lengths):
     layout, tokens, rows = make(layout_class, lengths)
     assert_rows_equal(read(layout, layout.gather(tokens)), rows)
@@ -78,7 +78,7 @@ def test_positions_undo_gather(layout_class, lengths):
 
 @pytest.mark.parametrize("layout_class", LAYOUTS)
 @given(lengths=row_lengths)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_reverse_turns_each_row_within_its_own_length(layout_class, lengths):
     layout, tokens, rows = make(layout_class, lengths)
     gathered = layout.gather(tokens)
@@ -89,7 +89,7 @@ def test_reverse_turns_each_row_within_its_own_length(layout_class, lengths):
 
 @pytest.mark.parametrize("layout_class", LAYOUTS)
 @given(lengths=row_lengths)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_spread_gives_each_token_the_vector_of_its_row(layout_class, lengths):
     layout, tokens, rows = make(layout_class, lengths)
     vectors = torch.arange(2.0 * len(lengths)).view(-1, 2)
@@ -126,7 +126,7 @@ def cheapest(lengths, overhead):
 
 
 @given(any_lengths, st.floats(0, 30))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_group_by_length_costs_the_least(lengths, overhead):
     lengths = np.array(lengths, dtype="int64")
     groups = [lengths[group].tolist() for group in group_by_length(lengths, overhead)]
@@ -149,7 +149,7 @@ def test_group_by_length_worked_examples(lengths, overhead, expected):
 
 
 @given(any_lengths, st.floats(0, 30))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_group_by_length_covers_each_row_once_longest_first(lengths, overhead):
     groups = group_by_length(np.array(lengths, dtype="int64"), overhead)
     rows = [row for group in groups for row in group.tolist()]
@@ -158,7 +158,7 @@ def test_group_by_length_covers_each_row_once_longest_first(lengths, overhead):
 
 
 @given(any_lengths)
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_group_by_equal_length(lengths):
     groups = group_by_equal_length(np.array(lengths, dtype="int64"))
     expected = [

@@ -45,7 +45,7 @@ def test_is_torchs(name, bias, dtype):
         torch.testing.assert_close(linear(x, layer.weight, layer.bias), expected)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(sizes, sizes, sizes, st.lists(st.booleans(), min_size=3, max_size=3), st.booleans())
 def test_values_and_gradients(n, k, m, recorded, transposed):
     tensors = [torch.randn(n, k), torch.randn(k, m).t() if transposed else torch.randn(m, k)]

@@ -61,7 +61,7 @@ chains = {
     "n_tags": st.integers(1, 3),
     "forbidden": st.sampled_from([0.0, 0.4]),
 }
-few = settings(max_examples=60, deadline=None)
+few = settings(max_examples=60)
 
 
 @few

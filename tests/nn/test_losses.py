@@ -63,7 +63,7 @@ def test_worked_values(logits, target, smoothing, weights, expected):
     smoothing=st.sampled_from([0.0, 0.1, 0.5]),
     weighted=st.booleans(),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_formula(targets, smoothing, weighted):
     torch.manual_seed(len(targets))
     logits = torch.randn(len(targets), 3) * 3
@@ -114,7 +114,7 @@ def test_float16_logits_have_a_finite_loss_and_gradient(smoothing):
 
 
 @given(st.lists(st.sampled_from([MISSING, 0, 1, 2]), max_size=6), st.sampled_from([0.0, 0.2]))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_the_loss_of_several_targets_is_their_sum(targets, smoothing):
     """Only the first one's classes have weights."""
     torch.manual_seed(len(targets))
@@ -157,7 +157,7 @@ def softmax(scores):
 
 
 @given(texts=some_texts, smoothing=st.sampled_from([0.0, 0.3]), weighted=st.booleans())
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_exclusive_classes_by_their_probabilities(texts, smoothing, weighted):
     torch.manual_seed(len(texts))
     logits = torch.randn(len(texts), 3) * 3
@@ -190,7 +190,7 @@ def test_worked_values_of_exclusive_classes(text, expected):
 
 
 @given(texts=some_texts)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_the_gradient_of_exclusive_classes(texts):
     """The probabilities less those among the classes that are possible; 0 where all are."""
     torch.manual_seed(len(texts))
@@ -227,7 +227,7 @@ def as_rows(rows):
 
 
 @given(truth=some_truth, smoothing=st.sampled_from([0.0, 0.2]), weighted=st.booleans())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_labels_of_any_number_by_their_probabilities(truth, smoothing, weighted):
     torch.manual_seed(len(truth))
     logits = torch.randn(len(truth), 3) * 3
@@ -297,7 +297,7 @@ def test_squared_errors_are_summed():
 
 
 @given(truth=some_truth)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_numbers_that_are_not_known_have_no_loss_and_no_gradient(truth):
     values = torch.randn(len(truth), 3, requires_grad=True)
     loss = squared_error({"text": values}, {"truth": as_rows(truth)})

@@ -81,7 +81,7 @@ def assert_close(actual, expected, tolerance=1e-5):
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("way", WAYS)
 @given(lengths=some_lengths)
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_equals_each_sequence_alone_in_float64(way, direction, lengths):
     pooling, x = make([way], direction), make_states(lengths)
     y = pooling(x, torch.tensor(lengths))
@@ -90,7 +90,7 @@ def test_equals_each_sequence_alone_in_float64(way, direction, lengths):
 
 
 @given(ways=some_ways)
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_vectors_stand_in_the_order_of_the_ways(ways):
     pooling, x = make(ways), make_states(LENGTHS)
     y = pooling(x, torch.tensor(LENGTHS))
@@ -150,7 +150,7 @@ def test_nothing_leaks_between_sequences(way, values):
 
 
 @given(lengths=st.permutations([0, 1, 2, 2, 4, 8]))
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_a_vector_has_a_gradient_in_its_own_sequence_alone(lengths):
     pooling = make()
     x = make_states(lengths).requires_grad_()
@@ -198,7 +198,7 @@ def cut_in_windows(data, lengths):
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("way", WAYS)
 @given(lengths=some_lengths, data=st.data(), scale=st.sampled_from([0.1, 1.0, 30.0]))
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_windows_merge_into_the_whole(way, direction, lengths, data, scale):
     pooling, x = make([way], direction, std=2.0), make_states(lengths, scale)
     windows, counts = cut_in_windows(data, lengths)
@@ -209,7 +209,7 @@ def test_windows_merge_into_the_whole(way, direction, lengths, data, scale):
 
 
 @given(n=st.integers(2, 12), data=st.data())
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_what_was_merged_may_be_merged_again(n, data):
     pooling, x = make(), make_states([n])
     windows, _ = cut_in_windows(data, [n])
@@ -316,7 +316,7 @@ def test_the_last_state_of_an_encoder_is_torchs_h_n(cell, direction):
 
 @pytest.mark.parametrize("way", WAYS)
 @given(lengths=some_lengths)
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 def test_a_pooled_encoder_reads_a_sequence_alone_as_in_any_batch(way, lengths):
     torch.manual_seed(0)
     encoder = RNNEncoder(cell="gru", hidden_size=SIZE // 2, depth=2).module(3).eval()
@@ -329,7 +329,7 @@ def test_a_pooled_encoder_reads_a_sequence_alone_as_in_any_batch(way, lengths):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @given(lengths=st.lists(st.integers(0, 5), max_size=6))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_segments_against_loops(dtype, lengths):
     x = make_states(lengths).to(dtype)
     sequences = sequence_of(torch.tensor(lengths, dtype=torch.int64), x.device)
@@ -346,7 +346,7 @@ def test_segments_against_loops(dtype, lengths):
 
 
 @given(lengths=some_lengths)
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_the_gradient_of_a_maximum_is_that_of_scatter_reduce(lengths):
     """Ties included: the rows that attain a maximum share its gradient."""
     torch.manual_seed(0)

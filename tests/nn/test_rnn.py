@@ -163,7 +163,7 @@ def test_gradients_of_both_layouts_are_those_of_torch(cell, direction, training)
     direction=st.sampled_from(DIRECTIONS),
     layout=st.sampled_from(LAYOUTS),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_a_sequence_alone_gets_what_it_gets_in_any_batch(lengths, cell, direction, layout):
     encoder = make(cell=cell, direction=direction, depth=2)
     encoder.layout = layout
@@ -174,7 +174,7 @@ def test_a_sequence_alone_gets_what_it_gets_in_any_batch(lengths, cell, directio
 
 
 @given(lengths=st.permutations([0, 1, 2, 2, 4, 9]), layout=st.sampled_from(LAYOUTS))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_the_order_of_sequences_does_not_matter(lengths, layout):
     """Every token of a sequence of n is n in all its components, so that rows can be told apart."""
     encoder = make()
@@ -202,7 +202,7 @@ def test_a_batch_without_tokens(cell, layout, lengths):
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 @pytest.mark.parametrize("cell", CELLS)
 @given(lengths=some_lengths, data=st.data())
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 def test_steps_over_pieces_give_what_one_pass_gives(cell, direction, lengths, data):
     """Each row is cut in three pieces, some of them empty, and read a piece at a time."""
     encoder = make(cell=cell, direction=direction, depth=2, residual=True, layer_norm=True)
@@ -276,7 +276,7 @@ def test_a_row_without_tokens_keeps_its_state(cell):
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 @pytest.mark.parametrize("cell", CELLS)
 @given(lengths=some_lengths)
-@settings(deadline=None, max_examples=6)
+@settings(max_examples=6)
 def test_a_step_of_which_the_longest_rows_go_on(cell, direction, training, lengths):
     """All outputs, the states of the longest rows and their gradients are as ever; rows of several
     lengths are read together."""

@@ -15,7 +15,7 @@ from spacy_rnn.nn.search import SearchOptions, search
 
 BEGIN, END, FIRST = 0, 1, 2
 LONGEST = 3
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=40)
 
 
 class Sources(NamedTuple):

@@ -137,7 +137,7 @@ def enumerated(chain, marginals, share, temperature, constraints):
     return total
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 10_000),
     lengths=st.lists(st.integers(1, 4), min_size=1, max_size=3),

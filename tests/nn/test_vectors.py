@@ -29,7 +29,7 @@ def make_rows(words):
 
 @pytest.mark.parametrize("trained", [False, True])
 @given(words=st.lists(st.lists(st.integers(0, 6), max_size=3), max_size=5))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_a_word_has_its_row_or_the_mean_of_several_or_the_unknown_vector(trained, words):
     part = TableVectors("v", TABLE.copy(), trained).eval()
     vectors = part(make_rows(words))

@@ -309,9 +309,7 @@ def test_weights_that_do_not_fit_the_config(kind, trained, tmp_path):
 
 
 @pytest.mark.parametrize("kind", slow_but(["rnn_ner", "rnn_lm"], KINDS), indirect=True)
-@settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lengths=st.lists(st.integers(0, 40), min_size=1, max_size=12),
     batch_size=st.integers(1, 12),

@@ -70,7 +70,7 @@ def tagger(source):
     return nlp
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(texts)
 def test_states_are_those_of_the_language_model(source, tagger, words):
     torch.testing.assert_close(states_of(tagger, words), oracle(lm_of_once(source), words))
@@ -119,7 +119,7 @@ def test_as_it_is_it_has_no_dropout(source):
         torch.testing.assert_close(states_of(nlp, words), before)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(texts, min_size=1, max_size=5))
 def test_a_text_gets_the_same_in_any_batch(tagger, batch):
     pipe = tagger.get_pipe("rnn_tagger")

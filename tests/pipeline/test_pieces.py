@@ -68,7 +68,7 @@ def tagger(request):
     return nlp
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.lists(st.sampled_from([*WORDS, *ODD]), max_size=6), min_size=1, max_size=5))
 def test_a_text_gets_the_same_in_any_batch(tagger, batch):
     pipe = tagger.get_pipe("rnn_tagger")

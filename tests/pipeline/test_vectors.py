@@ -158,7 +158,7 @@ def tagger(tmp_path_factory):
 words = st.lists(st.sampled_from([*WORDS, "Eggs", "?", "7", "日本"]), max_size=6)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(words, min_size=1, max_size=5))
 def test_a_text_gets_the_same_in_any_batch(tagger, batch):
     pipe = tagger.get_pipe("rnn_tagger")

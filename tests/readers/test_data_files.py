@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import spacy
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import DocBin
 
@@ -298,7 +298,7 @@ def encode(sentence, scheme):
 
 
 @pytest.mark.parametrize("scheme", ["iob1", "iob2", "biluo", "bioes", "bmes"])
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(document=st.lists(sentences(), min_size=1, max_size=3))
 def test_every_scheme_gives_the_same_entities(scheme, document):
     expected, lines, start = [], [], 0

@@ -469,9 +469,9 @@ def test_it_is_an_error_if_all_is_dropped(nlp, tmp_path):
 
 def test_tatoeba(nlp, data_dir):
     path = data_dir / "mt-tatoeba-en-fr" / "fra.txt.xz"
-    start = time.perf_counter()
+    start = time.process_time()
     found = read(nlp, path, limit=3000, max_length=4, max_ratio=2.0)
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
     assert len(found) == 3000 and len(set(found)) > 2990
     assert ("Run!", "Courez\u202f!") in found and ("Fire!", "Au feu !") in found
     assert all(len(target.split()) <= 4 for _, target in found)

@@ -348,7 +348,7 @@ table = st.integers(2, 3).flatmap(
 
 
 @given(table)
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_what_the_csv_module_writes_is_read(tmp_path_factory, rows):
     path = tmp_path_factory.getbasetemp() / "written.csv"
     with path.open("w", encoding="utf8", newline="") as file:

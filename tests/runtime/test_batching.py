@@ -94,7 +94,7 @@ class Spy:
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @given(lengths=doc_lengths, batch_tokens=st.integers(1, 40))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_documents_get_what_they_get_alone_in_their_order(shims, direction, lengths, batch_tokens):
     shim = shims[direction]
     docs = [make_doc(n, seed) for seed, n in enumerate(lengths)]
@@ -103,7 +103,7 @@ def test_documents_get_what_they_get_alone_in_their_order(shims, direction, leng
 
 
 @given(lengths=doc_lengths, batch_tokens=st.integers(1, 40))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_batches_keep_to_their_padded_size_and_read_every_token_once(shims, lengths, batch_tokens):
     docs = [make_doc(n, seed) for seed, n in enumerate(lengths)]
     with Spy(shims["both"]) as batches:
@@ -126,7 +126,7 @@ def test_batches_are_filled_with_documents_of_similar_length(shims):
     overlap=st.integers(0, 4),
     batch_tokens=st.integers(1, 60),
 )
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_windows_of_both_directions_are_read_with_their_context(
     shims, lengths, window, overlap, batch_tokens
 ):
@@ -158,7 +158,7 @@ def test_windows_differ_from_the_whole_document_without_context(shims):
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 @given(lengths=st.lists(st.integers(0, 20), min_size=1, max_size=4), window=st.integers(1, 9))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_one_direction_in_windows_is_the_whole_document(shims, direction, lengths, window):
     shim = shims[direction]
     docs = [make_doc(n, seed) for seed, n in enumerate(lengths)]

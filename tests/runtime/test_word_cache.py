@@ -105,7 +105,7 @@ def test_only_new_words_are_embedded(embedded):
     assert embedded[2:] == [("words", 2), ("characters", 2)]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(calls=st.lists(texts, min_size=2, max_size=6))
 def test_predictions_are_those_without_kept_vectors(calls):
     shim = make_shim()
