@@ -28,6 +28,7 @@ What is trained or answered already in --work stays as it is.
 
 import json
 import re
+import shutil
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
@@ -176,6 +177,10 @@ def over_gold(
         files = {"texts": texts, "gold": data / "train.spacy", "dev": data / "dev.spacy"}
         # Gold examples are few, and stop by their own patience.
         share = {"corpora.train.temperature": TEMPERATURES[case], "training.patience": "0"}
+        answers = work / f"{case}-student-0" / "answers"
+        if seed and not output.exists():
+            # The same for all students.
+            shutil.copytree(answers, output / "answers")
         distill(teachers, config, output, {**seeded, **share}, **files)
         taught.append(score_of(output / "model-best"))
         model, _ = train_once(config, work / f"{case}-gold-{seed}", {**paths, **seeded})

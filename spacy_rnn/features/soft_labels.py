@@ -118,6 +118,8 @@ def read_soft_labels(value: Any, n_tokens: Optional[int]) -> Dict[str, SoftLabel
 
 
 def _read(entry: Any, target: str) -> SoftLabels:
+    if isinstance(entry, SoftLabels):
+        return entry
     if isinstance(entry, (list, tuple)) and len(entry) == len(SoftLabels._fields):
         labels, probabilities, *settings = entry
         if isinstance(probabilities, np.ndarray):
