@@ -134,11 +134,15 @@ def _read_quoted(path: Path, form: TableFormat) -> Iterator[Tuple[int, List[str]
         lines, same_lines = tee(file)
         reader = csv.reader(lines, delimiter=form.delimiter or "", strict=True)
         start = 1
+        n_spaced, is_literal = 0, False
         try:
             for fields in reader:
                 *_, line = islice(same_lines, reader.line_num + 1 - start)
                 if line.endswith("\r"):
                     raise stray_return(reader.line_num, path)
+                spaced = [field.strip() for field in fields if field.startswith(' "')]
+                n_spaced += len(spaced)
+                is_literal = is_literal or not all(map(_is_quoted, spaced))
                 # An empty quoted field is a row.
                 if len(fields) > 1 or line.strip(" \t\r\n"):
                     yield start, fields
@@ -148,6 +152,12 @@ def _read_quoted(path: Path, form: TableFormat) -> Iterator[Tuple[int, List[str]
                 f"The row that begins in line {start} of {path} has unpaired quotes ({error}). "
                 f"{_advice_on_quotes(next(same_lines), form)}"
             ) from error
+    if n_spaced and not is_literal:
+        _warn_of_quotes(
+            path,
+            f"{n_spaced} fields have a space in front of their quotes, which are therefore read as "
+            f"part of the field. Remove these spaces.",
+        )
 
 
 def _advice_on_quotes(line: str, form: TableFormat) -> str:
@@ -171,7 +181,12 @@ def _read_literal(path: Path, form: TableFormat, by_rule: bool) -> Iterator[Tupl
         if len(fields) > 1 or line.strip(" \t"):
             yield number, fields
     if quoted and not is_literal:
-        _warn_of_quotes(path, quoted)
+        _warn_of_quotes(
+            path,
+            f"all fields that begin with a quote ({quoted}) also end with one, like quoted fields. "
+            f"They are read with the quotes. Set quotes to true if the quotes are not part of the "
+            f"texts, and to false if they are.",
+        )
 
 
 def _is_quoted(field: str) -> bool:
@@ -180,15 +195,9 @@ def _is_quoted(field: str) -> bool:
 
 
 @cache
-def _warn_of_quotes(path: Path, n_fields: int) -> None:
-    """Warn once for each file and count, because a file is read in every epoch."""
-    logger.warning(
-        "%s: all fields that begin with a quote (%d) also end with one, like quoted fields. They "
-        "are read with the quotes. Set quotes to true if the quotes are not part of the texts, and "
-        "to false if they are.",
-        path,
-        n_fields,
-    )
+def _warn_of_quotes(path: Path, problem: str) -> None:
+    """Warn once for each file and problem, because a file is read in every epoch."""
+    logger.warning("%s: %s", path, problem)
 
 
 def check_table(path: Path, form: TableFormat) -> List[str]:

@@ -338,6 +338,18 @@ def test_a_tsv_file_that_looks_quoted_is_a_warning(nlp, tmp_path, caplog):
     assert not [record for record in caplog.records if record.levelno == logging.WARNING]
 
 
+def test_a_space_in_front_of_quotes_is_a_warning(nlp, tmp_path, caplog):
+    path = write(tmp_path / "a.csv", 'text,label\n"a b", "x"\n"c, d", "y"\n')
+    assert [label for _, label in read(nlp, path)] == ['"x"', '"y"']
+    read(nlp, path)
+    messages = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert len(messages) == 1
+    assert f"{path}: 2 fields have a space in front of their quotes" in messages[0]
+    caplog.clear()
+    read(nlp, write(tmp_path / "b.csv", 'text,label\nx, "a" b\ny, "c"\n'))
+    assert not [record for record in caplog.records if record.levelno == logging.WARNING]
+
+
 # All tables
 
 
