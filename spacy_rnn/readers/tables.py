@@ -166,7 +166,9 @@ def _advice_on_quotes(line: str, form: TableFormat) -> str:
         for other in (*DELIMITERS, " "):
             if f'"{other}' in line or f'{other}"' in line:
                 return f"If {other!r} separates the columns, set delimiter to it."
-    return "Double quotes within a quoted field; if quotes are text, --no-quotes (quotes = false)."
+    return (
+        "Double quotes within a quoted field; if quotes are text, set --no-quotes (quotes = false)."
+    )
 
 
 def _read_literal(path: Path, form: TableFormat, by_rule: bool) -> Iterator[Tuple[int, List[str]]]:
@@ -184,8 +186,8 @@ def _read_literal(path: Path, form: TableFormat, by_rule: bool) -> Iterator[Tupl
         _warn_of_quotes(
             path,
             f"all fields that begin with a quote ({quoted}) also end with one, like quoted fields. "
-            f"They are read with the quotes. Set quotes to true if the quotes are not part of the "
-            f"texts, and to false if they are.",
+            f"They are read with the quotes. If the quotes are not part of the texts, set --quotes "
+            f"(quotes = true); if they are, --no-quotes (quotes = false).",
         )
 
 
@@ -227,8 +229,8 @@ def check_table(path: Path, form: TableFormat) -> List[str]:
         raise _uneven(path, form.of(path), first, counts, lines, n_ends)
     if form.header and not counts:
         raise ValueError(
-            f"{path} has no rows after its header, {', '.join(first)!r}. Check the path, or set "
-            f"header to false if that is a row."
+            f"{path} has no rows after its header, {', '.join(first)!r}. Check the path, or, if "
+            f"that is a row, set --no-header (header = false)."
         )
     return first
 
@@ -260,7 +262,7 @@ def _uneven(
     elif n_fields < n_columns:
         advice = "Write an empty field if one is missing, and line breaks only in quoted fields"
         if not form.quotes:
-            advice += "; set quotes to true if fields are quoted"
+            advice += "; if fields are quoted, set --quotes (quotes = true)"
     elif n_ends == differing:
         advice = "The last field is empty: remove the delimiter at the end of these lines"
     else:
@@ -271,7 +273,8 @@ def _uneven(
             )
         else:
             advice = (
-                "Remove the delimiters in fields, or set quotes to true if these fields are quoted"
+                "Remove the delimiters in fields, or, if these fields are quoted, set --quotes "
+                "(quotes = true)"
             )
         if is_in_all and n_fields == n_columns + 1:
             advice += (

@@ -267,8 +267,10 @@ class _Guess:
         tokens = [c.name for c in self.columns if c.is_list and c.is_named(TOKEN_NAMES)]
         first = next(iter(texts or tokens or names), "NAME")
         other = next((name for name in reversed(names) if name != first), "NAME")
+        seconds = {"translation": texts[1]} if len(texts) > 1 else {}
         options = ", ".join(
-            f"text={first},{role}={other} for {content}" for role, content in SECOND_ROLES.items()
+            f"text={first},{role}={seconds.get(role, other)} for {content}"
+            for role, content in SECOND_ROLES.items()
         )
         if tokens and not texts:
             options = f"tokens={first},entities={other} for entities"
