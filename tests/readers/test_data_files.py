@@ -426,6 +426,19 @@ def test_a_column_for_each_label(no, yes, tmp_path):
         assert detect(path).columns == file.columns
 
 
+@pytest.mark.parametrize("label", ["entailment", "0", "2.5"])
+def test_labels_of_pairs_of_texts_are_no_labels_of_the_first(label, tmp_path):
+    path = tmp_path / "pairs.csv"
+    rows = [f"the cat {i} sleeps.,the dog {i} eats.,{label}\n" for i in range(9)]
+    path.write_text("sentence1,sentence2,label\n" + "".join(rows))
+    with pytest.raises(ValueError, match="not show one column of texts.*text=sentence1,label=la"):
+        detect(path)
+    file = detect(path, columns={"text": "sentence2", "label": "label"})
+    assert file.columns == {"text": "sentence2", "label": "label"}
+    path.write_text("sentence,answer,label\n" + "".join(rows))
+    assert detect(path).columns["text"] == "sentence"
+
+
 def test_columns_that_are_empty_or_constant(tmp_path):
     path = tmp_path / "a.csv"
     rows = [f"a b c {i},{'xy'[i % 2]},de,\n" for i in range(10)]

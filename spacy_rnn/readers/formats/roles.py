@@ -148,6 +148,10 @@ class _Guess:
             found = self._labels(rest)
         if not found and task in (None, "regressor"):
             found = self._numbers(rest)
+        n_texts = sum(column.is_text for column in self.columns)
+        if found and n_texts > 1 and not text.is_named(TEXT_NAMES):
+            # The label may be of both texts, such as of a premise and a hypothesis.
+            self._fail("one column of texts")
         if not found and task is None:
             pair = self._pair()
             if pair:
