@@ -86,11 +86,11 @@ def find_threshold(
     them as possible are taken; or the highest one with a recall.
 
     judged (Judged): The predictions.
-    precision (Optional[float]), recall (Optional[float]): What is wanted, one of both.
+    precision (Optional[float]), recall (Optional[float]): What is wanted; one of the two.
     RETURNS (Threshold): The confidence.
     """
     if (precision is None) == (recall is None):
-        raise ValueError("Choose the wanted precision or the wanted recall, one of both.")
+        raise ValueError("Give either the wanted precision or the wanted recall.")
     wanted = {"recall": recall} if precision is None else {"precision": precision}
     probability(**{name: value for name, value in wanted.items() if value is not None})
     confidences = np.array(judged.confidences)

@@ -44,7 +44,7 @@ def apply_cli(
     *,
     options: TextOptions,
 ) -> None:
-    """Apply a pipeline to each text of a file, and write the results line for line.
+    """Apply a pipeline to each text of a file, and write one result for each text.
 
     Texts are read and results are written one batch after the other, so that files may be larger
     than memory. An output file that exists is replaced at the end.

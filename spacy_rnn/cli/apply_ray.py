@@ -32,21 +32,22 @@ def apply_ray_cli(
     ] = "text",
     workers: Annotated[
         Optional[int],
-        Option("--workers", min=1, help="Number of processes; omit for as many as there is room"),
+        Option("--workers", min=1, help="Number of processes; omit for as many as fit"),
     ] = None,
     cpus: Annotated[float, Option("--cpus", min=0, help="CPU cores for each process")] = 1.0,
     gpus: Annotated[
         float, Option("--gpus", min=0, help="GPUs for each process, such as 0.5 for two on a GPU")
     ] = 0.0,
     block_mb: Annotated[
-        float, Option("--block-mb", min=0.001, help="About the megabytes of input for each file")
+        float,
+        Option("--block-mb", min=0.001, help="Approximate megabytes of input per output file"),
     ] = 4.0,
     code: Annotated[Optional[Path], code_option()] = None,
 ) -> None:
-    """Apply a pipeline to the rows of files by Ray Data, and write them with the predictions.
+    """Apply a pipeline to the rows of files with Ray Data, and write them with the predictions.
 
-    An interrupted run is continued by the same command. A row that cannot be read is written with
-    its error. Uses the cluster of the environment variable RAY_ADDRESS, otherwise this computer.
+    The same command continues an interrupted run. A row that cannot be read is written with its
+    error. Uses the cluster of the environment variable RAY_ADDRESS, otherwise this computer.
     """
     from ..scale.ray_data import WorkerError, annotate
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 @with_options(TextOptions)
 def compress_cli(
     model: Annotated[str, model_argument("components of spacy-rnn")],
-    output: Annotated[Path, Argument(help="Folder for the compressed pipeline, not there yet")],
+    output: Annotated[
+        Path, Argument(help="Folder for the compressed pipeline, which must not exist")
+    ],
     int8: Annotated[
         bool,
         Option("--int8", help="Compute with 8-bit integers, and store weights as 8-bit integers"),
@@ -32,19 +34,19 @@ def compress_cli(
         Optional[Path], Option("--corpus", help="Typical documents, a .spacy file")
     ] = None,
     min_agreement: Annotated[
-        float, Option("--min-agreement", help="The least agreement of predictions that is accepted")
+        float,
+        Option("--min-agreement", help="Smallest share of equal predictions that is accepted"),
     ] = 0.998,
     force: Annotated[bool, Option("--force", help="Accept any agreement")] = False,
     *,
     options: TextOptions,
 ) -> None:
-    """Write a pipeline that predicts by ONNX Runtime and cannot be trained. Its taggers, entity
+    """Write a pipeline that predicts with ONNX Runtime and cannot be trained. Its taggers, entity
     recognizers, classifiers and regressors do not need torch.
 
-    Prints, for both pipelines, size, words per second and the time of one text, and how many of
-    their predictions for the texts agree, and the largest difference of probabilities or numbers.
-    Writes nothing if too few agree. Components that cannot be
-    compressed stay as they are.
+    Prints the size and speed of both pipelines, the share of predictions on which they agree, and
+    the largest difference between their probabilities or numbers. Writes nothing if too few
+    predictions agree. Components that cannot be compressed stay as they are.
     """
     from ..analysis.compression import agreement, bleu, compress, largest_difference, run
     from ..pipeline.translator import RNNTranslator

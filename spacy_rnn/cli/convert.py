@@ -36,7 +36,9 @@ def convert_cli(
     split: Annotated[
         float,
         Option(
-            "--split", help="Part of the documents to write to dev.spacy, the rest to train.spacy"
+            "--split",
+            help="Share of the documents to write to dev.spacy, such as 0.1; the others go to "
+            "train.spacy",
         ),
     ] = 0.0,
     *,

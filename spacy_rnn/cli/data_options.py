@@ -84,7 +84,10 @@ class DataOptions:
         ),
     ] = None
     separator: Annotated[
-        Optional[str], Option("--separator", help="Separator of several labels in one field")
+        Optional[str],
+        Option(
+            "--separator", help="Separator of several labels in one field; '' if each is one label"
+        ),
     ] = None
     delimiter: DelimiterOption = None
     header: Annotated[

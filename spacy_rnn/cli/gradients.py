@@ -48,7 +48,7 @@ def gradients_cli(
     ] = 0,
     name: Annotated[Optional[str], component_option("component")] = None,
 ) -> None:
-    """Show if gradients vanish or explode.
+    """Show whether gradients vanish or explode.
 
     Prints, for each layer and direction of an encoder, the norm of the gradient of the last state's
     loss with respect to the input k steps back.

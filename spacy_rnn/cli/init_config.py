@@ -99,8 +99,8 @@ def _length_of_training(config: Config, data: TrainingData) -> str:
     training = config["training"]
     steps, size = training["max_steps"], training["batcher"]["size"]
     return (
-        f"chosen by the number of words, {data.words}: {steps} steps with batches of {size}, about "
-        f"{steps * size / data.words:.0f} passes over the data; an evaluation every "
-        f"{training['eval_frequency']} steps; an end after {training['patience']} steps without a "
+        f"training, chosen for {data.words} words: {steps} steps with batches of {size}, which is "
+        f"about {steps * size / data.words:.0f} passes over the data; evaluated every "
+        f"{training['eval_frequency']} steps; stopped after {training['patience']} steps without a "
         f"better score"
     )

@@ -77,7 +77,7 @@ def memory_cli(
     """Train networks on a task that requires memory.
 
     Prints, for each network and number of steps to remember, the step that solved the task or the
-    score, and the length from which on the network no longer learns the task.
+    score, and the length at which the network stops learning the task.
     """
     import torch
 

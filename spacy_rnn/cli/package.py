@@ -48,9 +48,9 @@ def package_cli(
         bool, Option("--force", "-F", help="Replace a package that is already there")
     ] = False,
 ) -> None:
-    """Make a package of a pipeline that can be installed where spacy-rnn is on no index.
+    """Make a package of a pipeline that can be installed without an index that has spacy-rnn.
 
-    Makes the package as 'spacy package' does, and the wheels of the pipeline and of spacy-rnn
+    Makes the package as 'spacy package' does, with the wheels of the pipeline and of spacy-rnn
     itself in its folder 'dist'. Prints the command that installs both.
     """
     check_pipeline(input_dir)

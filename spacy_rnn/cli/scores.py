@@ -8,8 +8,8 @@ from wasabi import msg
 
 #: scores that are not shares, which are printed as they are
 NUMBERS = ("mae", "rmse", "pearson", "spearman", "ppl", "bpc", "piece_ppl")
-#: scores of the tokenizer that add nothing to its accuracy
-LEFT_OUT = ("token_p", "token_r", "token_f")
+#: scores of the tokenizer that add nothing to its accuracy, and the name of another score
+LEFT_OUT = ("token_p", "token_r", "token_f", "cats_score_desc")
 #: the endings of scores for each label, and what they are printed as
 PER_LABEL = {"_per_type": "type", "_per_feat": "feature", "_per_target": "target"}
 
@@ -42,7 +42,9 @@ def print_scores(scores: Mapping[str, Any]) -> None:
     rows = {
         name: show_score(name, value)
         for name, value in scores.items()
-        if name not in LEFT_OUT and (value is None or isinstance(value, (int, float)))
+        if name not in LEFT_OUT
+        and not name.endswith(tuple(PER_LABEL))
+        and (value is None or isinstance(value, (int, float)))
     }
     if scores.get("cats_score_desc"):
         rows = {

@@ -114,7 +114,7 @@ def select_cli(
         if str(output) != STANDARD:
             _write(tasks, output)
         if len(found.choices) < n_texts:
-            msg.warn(f"There are no more than {len(found.choices)} texts to choose.")
+            msg.warn(f"There are only {len(found.choices)} texts to choose from.")
         msg.info(_numbers(found))
     if str(output) == STANDARD:
         standard.writelines(_lines(tasks))

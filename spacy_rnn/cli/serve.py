@@ -14,31 +14,31 @@ from .io import batch_size_option, code_option, fail, gpu_option, load, use_gpu
 def serve_cli(
     model: Annotated[str, Argument(help="Pipeline: path or name of a package")],
     host: Annotated[
-        str, Option("--host", help="Address to listen at; 0.0.0.0 for all of this computer")
+        str, Option("--host", help="Address to listen on; 0.0.0.0 for all addresses")
     ] = "127.0.0.1",
-    port: Annotated[int, Option("--port", help="Port to listen at; 0 for one that is free")] = 8000,
+    port: Annotated[int, Option("--port", help="Port to listen on; 0 for any free port")] = 8000,
     workers: Annotated[
         int, Option("--workers", min=1, help="Number of processes, which share the pipeline")
     ] = 1,
     batch_size: Annotated[int, batch_size_option("Texts in a batch, of one or more requests")] = 32,
     batch_wait: Annotated[
         float,
-        Option("--batch-wait-ms", min=0, help="Milliseconds that a text waits for a full batch"),
+        Option("--batch-wait-ms", min=0, help="Milliseconds that a text waits for others"),
     ] = 2.0,
     queue_size: Annotated[
-        int, Option("--queue-size", min=1, help="Texts that may wait in each process")
+        int, Option("--queue-size", min=1, help="Maximum number of waiting texts per process")
     ] = 1000,
     timeout: Annotated[
-        float, Option("--timeout", help="Seconds until a request without answer fails")
+        float, Option("--timeout", help="Seconds after which a request fails")
     ] = 30.0,
     max_texts: Annotated[
-        int, Option("--max-texts", min=1, help="Texts that are allowed in a request")
+        int, Option("--max-texts", min=1, help="Maximum number of texts in a request")
     ] = 100,
     max_length: Annotated[
-        int, Option("--max-length", min=1, help="Characters that are allowed in a text")
+        int, Option("--max-length", min=1, help="Maximum number of characters in a text")
     ] = 20_000,
     max_body: Annotated[
-        int, Option("--max-body", min=1, help="Bytes that are allowed in the body of a request")
+        int, Option("--max-body", min=1, help="Maximum number of bytes in a request body")
     ] = 1 << 20,
     code: Annotated[Optional[Path], code_option()] = None,
     gpu_id: Annotated[int, gpu_option()] = -1,

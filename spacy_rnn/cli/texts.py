@@ -8,6 +8,7 @@ from typing import Any, Iterator
 from ..readers.formats.conll import CoNLL
 from ..readers.formats.conllu import CoNLLU
 from ..readers.formats.json_objects import flatten
+from ..readers.sources import BUILDERS
 from ..readers.tables import RULES, TableFormat, read_rows
 from ..text_files import UTF8, ending_of, read_json, read_lines
 from .data_options import TextOptions
@@ -29,6 +30,11 @@ def read_texts(path: Path, options: TextOptions) -> Iterator[str]:
     if str(path) == STANDARD:
         return _read_standard_input(options.encoding)
     ending = ending_of(path)
+    if path.is_dir() or ending in BUILDERS:
+        raise ValueError(
+            f"{path} is not a text file. Use 'spacy rnn apply-ray' for Parquet files and folders, "
+            f"or write the texts to a file, one on each line."
+        )
     if ending == ".spacy":
         raise ValueError(
             f"{path} has documents, not texts. Use 'spacy apply' for .spacy files, or write their "

@@ -32,7 +32,7 @@ HEADER = ("", "confidence", "predictions", "precision", "95 %", "gold", "recall"
 @with_options(DataOptions)
 def threshold_cli(
     model: Annotated[str, Argument(help="Pipeline: path or name of a package")],
-    data: Annotated[Path, Argument(help="Annotated data, not trained on", exists=True)],
+    data: Annotated[Path, Argument(help="Annotated data that was not trained on", exists=True)],
     precision: Annotated[
         Optional[float], Option("--precision", help="Wanted precision, from 0 to 1")
     ] = None,
@@ -50,10 +50,10 @@ def threshold_cli(
     *,
     options: DataOptions,
 ) -> None:
-    """Find the confidence from which on the labels of a component have a wanted precision.
+    """Find the lowest confidence at which the labels of a component have a given precision.
 
-    Prints the lowest such confidence, the recall that is left, and how exactly both are known from
-    the data. Reads all formats of 'rnn convert'.
+    Prints this confidence and the recall that remains, both with confidence intervals. Reads all
+    formats of 'rnn convert'.
     """
     from ..analysis.thresholds import find_threshold, judge
     from ..analysis.uncertainty import LABELING

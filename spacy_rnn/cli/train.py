@@ -26,7 +26,9 @@ def train_cli(
     ] = None,
     resume: Annotated[
         bool,
-        Option("--resume", "-R", help="Go on from the checkpoint in the folder, if there is one"),
+        Option(
+            "--resume", "-R", help="Continue from the checkpoint in the folder, if there is one"
+        ),
     ] = False,
     checkpoint_every: Annotated[
         Optional[int],
@@ -44,11 +46,11 @@ def train_cli(
 ) -> None:
     """Train a pipeline as 'spacy train' does, with checkpoints.
 
-    A training that was killed goes on from its last checkpoint with the same command and --resume,
-    and ends with the same models as if it had not stopped. Ctrl-C and SIGTERM write a checkpoint
-    and end the training. The model folders are replaced as a whole, so that they are complete at
-    any time. Settings of the config can be overridden as for 'spacy train'. Started by torchrun,
-    several processes train together, with --gpu-id on a GPU each.
+    A training that was killed continues from its last checkpoint with the same command and
+    --resume, and ends with the same models as if it had not stopped. Ctrl-C and SIGTERM write a
+    checkpoint and end the training. The model folders are replaced as a whole, so that they are
+    complete at any time. Settings of the config can be overridden as for 'spacy train'. If torchrun
+    starts several processes, they train together; with --gpu-id, each uses its own GPU.
     """
     from ..runtime.distributed import group, process_group
     from ..training.loop import train

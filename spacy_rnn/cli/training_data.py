@@ -55,8 +55,13 @@ def find_data(
     dev_file = detect_data(dev, file.task, options)
     is_same = dev_file.format == file.format
     if is_same:
-        # It must have the same columns.
-        dev_file = detect(dev, **file.settings)
+        try:
+            dev_file = detect(dev, **file.settings)
+        except ValueError as error:
+            raise ValueError(
+                f"{error} The development data must have the columns of the training data, unless "
+                f"one of the two is converted to .spacy first."
+            ) from error
     found = [*(tasks or [str(file.task)])]
     nlp = language_of(lang)()
     words = _count_words(file, found, nlp)

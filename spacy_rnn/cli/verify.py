@@ -20,14 +20,14 @@ _UNCHECKED = ("tokenizer", "vocabulary", "config")
 def verify_cli(
     model: Annotated[str, Argument(help="Pipeline: path or name of a package")],
 ) -> None:
-    """Check that the components of spacy-rnn in a pipeline are as they were saved, and print what
-    the pipeline is.
+    """Check that the components of spacy-rnn in a pipeline are as they were saved, and describe the
+    pipeline.
 
     The files of each of them are compared with their checksums, and its labels, settings and
     weights with each other. Exits with code 1 and names the file if one is damaged or belongs to
     another component. Other components, the tokenizer, the vocabulary and the config have no
-    checksums: they only have to load. Checksums find accidents; against intent, sign the folder of
-    the pipeline.
+    checksums: they only have to load. Checksums detect accidental damage; to detect tampering, sign
+    the folder of the pipeline.
     """
     from ..pipeline.storing import StoredPipe
 

@@ -55,7 +55,7 @@ def _of_corpora(report: Report) -> Iterator[str]:
     if report.leaked:
         yield (
             f"Documents of the dev corpus that are in the training corpus too: {report.leaked} of "
-            f"{report.dev.documents}. Scores will be too good: remove them from one of both."
+            f"{report.dev.documents}. Scores will be too good: remove them from one of the two."
         )
 
 

@@ -1,5 +1,6 @@
 """Columns of a dataset of the library `datasets`, and their roles."""
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Dict, Iterator, KeysView, List, Mapping, Optional, Tuple, Union
@@ -247,14 +248,17 @@ def _annotation_candidates(
 
 
 def _unclear(features: Mapping[str, Any], source: Any, problem: str) -> ValueError:
+    example = _example(features)
+    option = ",".join(f"{role}={name}" for role, name in example.items())
     return ValueError(
         f"{source}: the columns to read are ambiguous: {problem}. Its columns: "
-        f"{list(_all_names(features))}. Set them in the config, as columns = "
-        f"{_example(features)}. The known roles are {KNOWN_ROLES}."
+        f"{list(_all_names(features))}. Choose them: --columns {option} for a command; in a "
+        f"config, columns = {json.dumps(example, ensure_ascii=False)}. The known roles are "
+        f"{KNOWN_ROLES}."
     )
 
 
-def _example(features: Mapping[str, Any]) -> str:
+def _example(features: Mapping[str, Any]) -> Dict[str, str]:
     """An example of the setting `columns` for these features."""
     by_role = {name.lower(): name for name in features}
     texts = [name for name, feature in features.items() if _is_text(feature)]
@@ -265,8 +269,9 @@ def _example(features: Mapping[str, Any]) -> str:
         first, second, start = "text", "label", texts[0] if texts else "sentence"
     start = by_role.get(first, start)
     others = [name for name in features if name != start]
-    end = by_role.get(second) or (others[-1] if others else "intent")
-    return f'{{"{first}": "{start}", "{second}": "{end}"}}'
+    likely = [name for name in others if hasattr(features[name], "names") or name in texts]
+    end = by_role.get(second) or next(reversed(likely or others), "intent")
+    return {first: start, second: end}
 
 
 def _is_text(feature: Any) -> bool:

@@ -161,7 +161,9 @@ def detect(
     form = form or next((form for form in FORMATS if form.fits(start)), None)
     if form is None:
         raise ValueError(
-            f"The format of {path} is not recognized. Set format to one of {list(known)}."
+            f"The folder {path} has no data of a known format: .spacy files, the files of "
+            f"save_to_disk, or a folder for each label with texts in .txt files. If it has a "
+            f"folder for each part, such as train and test, choose one of these."
         )
     unused = [name for name in given if name not in (*form.settings, "encoding", "labels")]
     if unused:

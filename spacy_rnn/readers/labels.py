@@ -15,8 +15,11 @@ logger = logging.getLogger("spacy_rnn")
 #: the values of a binary label in a list with a value for each label
 FLAGS = frozenset("0 1 -1 0.0 1.0 -1.0 false true no yes n y f t off on".split())
 NUMBER = re.compile(r"[-+]?\d+(\.\d*)?")
-#: a number with a decimal comma; the comma in 1,234 may separate thousands
-DECIMAL_COMMA = re.compile(r"[-+]?(?![1-9]\d{0,2},\d{3}$)\d+,\d+")
+#: a number with commas that may separate thousands, and one with a decimal comma
+THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+")
+DECIMAL_COMMA = re.compile(rf"(?!{THOUSANDS.pattern}$)[-+]?\d+,\d+")
+#: the names of 0 and 1 in tables
+TRUTH_VALUES = {"false": 0.0, "true": 1.0}
 #: separators that are unlikely within a label, and those that count only between known labels
 SEPARATORS = re.compile(r"[;|\t\r\n]|,(?!\s)")
 MAYBE_SEPARATORS = ("/", "+", "&", " ")
@@ -241,10 +244,8 @@ def read_numbers(
             if not _is_number(number):
                 raise ValueError(
                     f"{name} = {number!r} in the column '{column}' is not a number. Correct it, "
-                    f"without separators of thousands, or leave it empty if it is missing. If it "
-                    f"is a list of numbers for doc.cats in "
-                    f'a string, set separator, such as separator = ",", and the names of the '
-                    f'numbers, labels = ["NAME", ...].'
+                    f"without separators of thousands, or leave it empty if it is missing."
+                    f"{_advice_on_lists(number)}"
                 )
             if names is not None and name not in names:
                 raise ValueError(
@@ -255,14 +256,27 @@ def read_numbers(
     return {name: number for name, number in found.items() if not is_missing(number)}
 
 
+def _advice_on_lists(value: Any) -> str:
+    """The advice for a string that may be a list of numbers, "" for others."""
+    numbers = re.findall(r"\d+", str(value))
+    if len(numbers) < 2 or THOUSANDS.fullmatch(str(value)):
+        return ""
+    return (
+        " If it is a list of numbers for doc.cats in a string, set separator, such as "
+        'separator = ",", and the names of the numbers, labels = ["NAME", ...].'
+    )
+
+
 def to_number(value: Any) -> float:
-    """Read a number, which may have a decimal comma in a string.
+    """Read a number. A string may have a decimal comma, or be "true" or "false" in any case.
 
     value (Any): The number, or a string of it.
     RETURNS (float): The number.
     RAISES (ValueError): If it is none, or its comma may separate thousands, as in 1,234.
     RAISES (TypeError): If it is neither a number nor a string.
     """
+    if isinstance(value, str):
+        value = TRUTH_VALUES.get(value.strip().lower(), value)
     if isinstance(value, str) and DECIMAL_COMMA.fullmatch(value.strip()):
         value = value.replace(",", ".")
     return float(value)

@@ -134,11 +134,15 @@ def _read_quoted(path: Path, form: TableFormat) -> Iterator[Tuple[int, List[str]
         lines, same_lines = tee(file)
         reader = csv.reader(lines, delimiter=form.delimiter or "", strict=True)
         start = 1
+        n_spaced, is_literal = 0, False
         try:
             for fields in reader:
                 *_, line = islice(same_lines, reader.line_num + 1 - start)
                 if line.endswith("\r"):
                     raise stray_return(reader.line_num, path)
+                spaced = [field.strip() for field in fields if field.startswith(' "')]
+                n_spaced += len(spaced)
+                is_literal = is_literal or not all(map(_is_quoted, spaced))
                 # An empty quoted field is a row.
                 if len(fields) > 1 or line.strip(" \t\r\n"):
                     yield start, fields
@@ -148,6 +152,12 @@ def _read_quoted(path: Path, form: TableFormat) -> Iterator[Tuple[int, List[str]
                 f"The row that begins in line {start} of {path} has unpaired quotes ({error}). "
                 f"{_advice_on_quotes(next(same_lines), form)}"
             ) from error
+    if n_spaced and not is_literal:
+        _warn_of_quotes(
+            path,
+            f"{n_spaced} fields have a space in front of their quotes, which are therefore read as "
+            f"part of the field. Remove these spaces.",
+        )
 
 
 def _advice_on_quotes(line: str, form: TableFormat) -> str:
@@ -156,7 +166,9 @@ def _advice_on_quotes(line: str, form: TableFormat) -> str:
         for other in (*DELIMITERS, " "):
             if f'"{other}' in line or f'{other}"' in line:
                 return f"If {other!r} separates the columns, set delimiter to it."
-    return "Double quotes within a quoted field; if quotes are text, --no-quotes (quotes = false)."
+    return (
+        "Double quotes within a quoted field; if quotes are text, set --no-quotes (quotes = false)."
+    )
 
 
 def _read_literal(path: Path, form: TableFormat, by_rule: bool) -> Iterator[Tuple[int, List[str]]]:
@@ -171,7 +183,12 @@ def _read_literal(path: Path, form: TableFormat, by_rule: bool) -> Iterator[Tupl
         if len(fields) > 1 or line.strip(" \t"):
             yield number, fields
     if quoted and not is_literal:
-        _warn_of_quotes(path, quoted)
+        _warn_of_quotes(
+            path,
+            f"all fields that begin with a quote ({quoted}) also end with one, like quoted fields. "
+            f"They are read with the quotes. If the quotes are not part of the texts, set --quotes "
+            f"(quotes = true); if they are, --no-quotes (quotes = false).",
+        )
 
 
 def _is_quoted(field: str) -> bool:
@@ -180,15 +197,9 @@ def _is_quoted(field: str) -> bool:
 
 
 @cache
-def _warn_of_quotes(path: Path, n_fields: int) -> None:
-    """Warn once for each file and count, because a file is read in every epoch."""
-    logger.warning(
-        "%s: all fields that begin with a quote (%d) also end with one, like quoted fields. They "
-        "are read with the quotes. Set quotes to true if the quotes are not part of the texts, and "
-        "to false if they are.",
-        path,
-        n_fields,
-    )
+def _warn_of_quotes(path: Path, problem: str) -> None:
+    """Warn once for each file and problem, because a file is read in every epoch."""
+    logger.warning("%s: %s", path, problem)
 
 
 def check_table(path: Path, form: TableFormat) -> List[str]:
@@ -218,8 +229,8 @@ def check_table(path: Path, form: TableFormat) -> List[str]:
         raise _uneven(path, form.of(path), first, counts, lines, n_ends)
     if form.header and not counts:
         raise ValueError(
-            f"{path} has no rows after its header, {', '.join(first)!r}. Check the path, or set "
-            f"header to false if that is a row."
+            f"{path} has no rows after its header, {', '.join(first)!r}. Check the path, or, if "
+            f"that is a row, set --no-header (header = false)."
         )
     return first
 
@@ -251,7 +262,7 @@ def _uneven(
     elif n_fields < n_columns:
         advice = "Write an empty field if one is missing, and line breaks only in quoted fields"
         if not form.quotes:
-            advice += "; set quotes to true if fields are quoted"
+            advice += "; if fields are quoted, set --quotes (quotes = true)"
     elif n_ends == differing:
         advice = "The last field is empty: remove the delimiter at the end of these lines"
     else:
@@ -262,7 +273,8 @@ def _uneven(
             )
         else:
             advice = (
-                "Remove the delimiters in fields, or set quotes to true if these fields are quoted"
+                "Remove the delimiters in fields, or, if these fields are quoted, set --quotes "
+                "(quotes = true)"
             )
         if is_in_all and n_fields == n_columns + 1:
             advice += (

@@ -154,6 +154,6 @@ def _naming_the_cause() -> Iterator[None]:
         raise ConnectionError(
             f"Process {_group.rank} stopped, because another process of the training has ended or "
             f"did not answer for {TIMEOUT.seconds // 60} minutes: look for its error. Mend the "
-            f"cause, and go on from the last checkpoint with the same command and --resume. "
+            f"cause, and continue from the last checkpoint with the same command and --resume. "
             f"({error})"
         ) from error

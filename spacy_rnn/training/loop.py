@@ -357,7 +357,7 @@ def train(
             if output is not None:
                 output.save_model(False)
     if interrupts.received is not None and output is not None:
-        stdout.write(msg.warn("Interrupted. Go on with the same command and --resume") + "\n")
+        stdout.write(msg.warn("Interrupted. Continue with the same command and --resume") + "\n")
     if interrupts.received == SIGINT:
         raise KeyboardInterrupt
     if output is not None:

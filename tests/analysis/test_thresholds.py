@@ -71,7 +71,7 @@ def test_intervals_are_those_of_wilson(n, total):
     "wanted", [{}, {"precision": 0.5, "recall": 0.5}, {"precision": 1.5}, {"recall": -1}]
 )
 def test_bad_wishes(wanted):
-    with pytest.raises(ValueError, match="one of both|must be in"):
+    with pytest.raises(ValueError, match="Give either|must be in"):
         find_threshold(judged_of([(0.5, True)], 0), **wanted)
 
 

@@ -186,6 +186,7 @@ def test_compressed_lines_tables_and_json(models, lines, tmp_path):
         ("a.jsonl", '{"text": 3}\n', "has 3 as 'text', which must be a string"),
         ("a.jsonl", "[1]\n", "has no 'text', but nothing"),
         ("a.spacy", "", "Use 'spacy apply'"),
+        ("a.parquet", "PAR1", "is not a text file. Use 'spacy rnn apply-ray' for Parquet"),
         ("a.conll", "EU B-ORG", "has annotated tokens, not texts. Convert it with"),
         ("a.txt", b"I like eggs\n\xff\n", "Line 2 of"),
     ],

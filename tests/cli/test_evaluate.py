@@ -152,6 +152,7 @@ def test_cats_that_the_data_lacks(factory, work, tmp_path):
     options = ("--task", "lm", "--per-type")
     printed = evaluate(work, factory, tmp_path / "lines.txt", *options)
     assert score(printed, "cats_micro_f") == "-" and "has no scores" in printed
+    assert "per_type" not in printed and "desc" not in printed
 
 
 def test_many_unknown_labels(work, tmp_path):

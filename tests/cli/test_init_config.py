@@ -200,8 +200,10 @@ def test_data(table):
     printed = shown(run("rnn", "init-config", config, *files, *columns))
     for line in ("600 documents, 2000 tokens", "labels: card 200, pin 200, other 200"):
         assert line in printed
-    assert "number of words, 2000: 600 steps with batches of 200, about 60 passes" in printed
-    assert "every 30 steps; an end after 300 steps" in printed
+    assert (
+        "chosen for 2000 words: 600 steps with batches of 200, which is about 60 passes" in printed
+    )
+    assert "evaluated every 30 steps; stopped after 300 steps" in printed
     training = f"{(Path('training') / 'topics' / 'model-best')}"
     for command in (
         f"python -m spacy train {config} --output training/topics",
@@ -248,7 +250,7 @@ def test_the_words_of_both_sides_of_pairs_count(tmp_path):
     nlp = spacy.blank("en")
     n_words = sum(len(nlp(source)) + len(target.split()) for source, target in pairs)
     printed = run("rnn", "init-config", tmp_path / "a.cfg", "--data", path, "--dev", path)
-    assert f"number of words, {n_words}:" in shown(printed)
+    assert f"chosen for {n_words} words:" in shown(printed)
 
 
 def test_data_and_several_tasks(corpus, tmp_path):
@@ -279,6 +281,15 @@ def test_development_data_with_other_columns(header, table):
     files = ["--data", table / "train.csv", "--dev", table / "other.csv"]
     printed = shown(run("rnn", "init-config", table / "config.cfg", *files, code=1))
     assert "other.csv has no column" in printed and header.split(",")[1] in printed
+    assert "development data must have the columns of the training data" in printed
+
+
+def test_development_data_of_another_tool(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "Anna sleeps.", "spans": [[0, 4, "PER"]]}\n')
+    (tmp_path / "b.jsonl").write_text('{"text": "Anna sleeps.", "label": [[0, 4, "PER"]]}\n')
+    files = ["--data", tmp_path / "a.jsonl", "--dev", tmp_path / "b.jsonl"]
+    printed = shown(run("rnn", "init-config", tmp_path / "config.cfg", *files, code=1))
+    assert "no column ['spans']" in printed and "numbers from 0" not in printed
 
 
 def test_data_in_two_formats(table, corpus):

@@ -121,7 +121,7 @@ def test_more_texts_than_there_are(models, texts):
     rows = [*TEXTS, *TEXTS, "", "  ", TEXTS[0].upper()]
     texts.write_text("".join(json.dumps({"text": text}) + "\n" for text in rows), encoding="utf8")
     printed, found = select(models, "rnn_textcat", texts, "-n", 100)
-    assert "There are no more than 4 texts to choose." in printed
+    assert "There are only 4 texts to choose from." in printed
     assert "texts read: 11; chosen: 4; left out: empty: 2" in printed
     # The same letters in upper case are another text to the network, which may be less certain.
     assert sorted(each["text"].casefold() for each in found) == sorted(map(str.casefold, TEXTS))

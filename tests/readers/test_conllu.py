@@ -88,6 +88,15 @@ def test_blank_after_a_multi_word_token_is_that_of_its_line(write):
     assert doc.text == "do n'tgo "
 
 
+def test_multi_word_tokens_that_the_text_has_otherwise_are_counted(write):
+    file = detect(write(TREEBANK))
+    list(file.read(spacy.blank("en")))
+    assert file.counts.lines()[-1] == (
+        "multi-word tokens read as words that the text lacks; merge_subtokens keeps the text: 1 "
+        "('da')"
+    )
+
+
 def test_sentences_are_grouped(write):
     (doc,) = to_docs(write(TREEBANK), n_sents=2)
     assert [sentence.text for sentence in doc.sents] == ["I can't.", "Voude a _"]
@@ -137,6 +146,10 @@ WORD = "1 a a X x _ _ _ _ _"
         (WORD.replace("_ _ _ _ _", "_ up dep _ _"), "Line 1: HEAD 'up'"),
         (WORD.replace("_ _ _ _ _", "_ 7 dep _ _"), "Line 2: HEAD"),
         ("1 a a X x _ 0 root _ _\n2 b b X x _ 0 root _ _\n", "Line 3: HEAD"),
+        (
+            "1 a a X x _ 2 dep _ _\n2 b b X x _ 1 dep _ _\n3 c c X x _ 0 root _ _\n",
+            "Line 4: HEADs that form no tree",
+        ),
         (WORD.replace("X x", "X "), "Line 1: an empty column"),
         (f"1-2 ab _ _ _ _ _ _ _ _\n{WORD}\n", "Line 3: ID 1-2; the sentence has 1 words"),
     ],

@@ -174,7 +174,12 @@ def test_problems_are_counted_with_their_places(nlp, tmp_path):
         ("x.csv", "text,text\nA b c,x\nD e f,y\n", {}, "has the names .'text'. more than once"),
         ("x.csv", "text,label\nA b c,x\nD e f\n", {}, "Line 3 of .* has 1 field"),
         ("x.csv", "text,label\nA b c,x\nD e f,y\n", {"columns": {"text": "txt"}}, "no column"),
-        ("x.csv", "a b c,d e f,g h i\nj k l,m n o,p q r\n", {}, "does not show one column of text"),
+        (
+            "x.csv",
+            "a b c,d e f,g h i\nj k l,m n o,p q r\n",
+            {},
+            "not show one column of texts.*text=0,translation=1 ",
+        ),
         (
             "x.csv",
             "text,label\nA b c,x\nD e f,y\n",
@@ -202,7 +207,19 @@ def test_problems_are_counted_with_their_places(nlp, tmp_path):
             "no column of tags after the tokens. Its columns: 0 .Anna, sleeps",
         ),
         ("x.jsonl", '{"text": "Anna", "spans": [[0, 9, "PER"]]}\n', {}, "is not in the text"),
-        ("x.jsonl", '["text"]\n', {}, "Line 1 of .* is not an object"),
+        ("x.jsonl", '["text"]\n', {}, "Line 1 of .* is not an object, .*such as {.text.: "),
+        (
+            "x.jsonl",
+            '{"id": "7", "tokens": ["Anna", "sleeps"], "ner_tags": [1, 0]}\n',
+            {},
+            "such as tokens=tokens,entities=ner_tags for entities. All roles",
+        ),
+        (
+            "x.csv",
+            "Sentence,Word,POS,Tag\n1,London,NNP,B-geo\n,sleeps,VBZ,O\n",
+            {},
+            "has a token in each row, in the column 'Word'.* the column 'Tag', on each line",
+        ),
         ("x.txt", "A text.\nAnother text.\n", {"task": "textcat"}, "texts without annotation"),
         ("x.txt", "A text.\n", {"format": "xml"}, "'format' must be one of"),
         ("x.txt", "A text.\n", {"encoding": "utf-99"}, "'encoding' must be a text encoding"),
@@ -351,12 +368,16 @@ def test_numbers_with_decimal_commas(column, tmp_path):
     # They may also be several labels.
     assert detect(path, "textcat_multilabel").separator == ","
     if column == "Note":
-        with pytest.raises(ValueError, match="decimal comma, or several labels that are numbers"):
+        with pytest.raises(ValueError, match="with a comma, or several labels that are numbers"):
             detect(path)
 
 
 def test_separators_of_thousands_are_an_error(tmp_path):
     path = tmp_path / "prices.csv"
+    path.write_text("text;price\n" + "".join(f"a b c {i};1,{i + 100}\n" for i in range(30)))
+    with pytest.raises(ValueError, match="numbers with a comma, or several labels that are"):
+        detect(path)
+    assert detect(path, "regressor").columns == {"text": "text", "regression": "price"}
     path.write_text('text,price\na b c,"1,234"\nd e f,"12,5"\n')
     file = detect(path, "regressor", columns={"text": "text", "regression": "price"})
     with pytest.raises(ValueError, match="Line 2 .* is not a number. .* thousands"):
@@ -368,6 +389,54 @@ def test_numbers_that_are_missing(tmp_path):
     path.write_text("text,x\na b,1.5\nc d,NaN\ne f,nan\ng h,\n")
     docs = detect(path, columns={"text": "text", "regression": "x"}).read(spacy.blank("xx"))
     assert [doc._.regression for doc in docs] == [{"x": 1.5}, None, None, None]
+
+
+@pytest.mark.parametrize("name, number", [("x", "{}.5"), ("rating", "{}")])
+def test_numbers_that_are_missing_under_another_name_are_no_labels(name, number, tmp_path):
+    path = tmp_path / "ratings.csv"
+    values = [number.format(i % 7) if i % 2 else "n/a" for i in range(30)]
+    path.write_text(f"text,{name}\n" + "".join(f"a b c,{value}\n" for value in values))
+    file = detect(path)
+    assert file.task == "regressor"
+    with pytest.raises(ValueError, match=r"Line 2 .* 'n/a' .* leave it empty if it is missing\.$"):
+        list(file.read(spacy.blank("xx")))
+    assert detect(path, "textcat").columns == {"text": "text", "label": name}
+
+
+@pytest.mark.parametrize("no, yes", [("0", "1"), ("FALSE", "TRUE"), ("false", "true")])
+def test_a_column_for_each_label(no, yes, tmp_path):
+    path = tmp_path / "flags.csv"
+    rows = [f"a b c {i},{yes if i % 2 else no},{no if i % 3 else yes}\n" for i in range(12)]
+    path.write_text("text,rude,spam\n" + "".join(rows))
+    file = detect(path)
+    assert (file.task, file.columns) == (
+        "textcat_multilabel",
+        {"text": "text", "cats": ["rude", "spam"]},
+    )
+    docs = list(file.read(spacy.blank("xx")))
+    assert [doc.cats for doc in docs[:2]] == [{"rude": 0, "spam": 1}, {"rude": 1, "spam": 0}]
+    if no == "false":
+        path = tmp_path / "flags.jsonl"
+        path.write_text(
+            "".join(
+                f'{{"text": "a b c {i}", "rude": {(no, yes)[i % 2]}, "spam": {no}}}\n'
+                for i in range(12)
+            )
+        )
+        assert detect(path).columns == file.columns
+
+
+@pytest.mark.parametrize("label", ["entailment", "0", "2.5"])
+def test_labels_of_pairs_of_texts_are_no_labels_of_the_first(label, tmp_path):
+    path = tmp_path / "pairs.csv"
+    rows = [f"the cat {i} sleeps.,the dog {i} eats.,{label}\n" for i in range(9)]
+    path.write_text("sentence1,sentence2,label\n" + "".join(rows))
+    with pytest.raises(ValueError, match="not show one column of texts.*text=sentence1,label=la"):
+        detect(path)
+    file = detect(path, columns={"text": "sentence2", "label": "label"})
+    assert file.columns == {"text": "sentence2", "label": "label"}
+    path.write_text("sentence,answer,label\n" + "".join(rows))
+    assert detect(path).columns["text"] == "sentence"
 
 
 def test_columns_that_are_empty_or_constant(tmp_path):
@@ -394,5 +463,37 @@ def test_files_that_are_no_text(name, start, tmp_path):
 def test_an_object_around_the_list_is_named(tmp_path):
     path = tmp_path / "a.json"
     path.write_text('{"version": 1, "data": [{"text": "a b c", "label": "x"}]}')
-    with pytest.raises(ValueError, match="is one object, whose 'data' is a list of objects"):
+    with pytest.raises(ValueError, match="is one object, whose 'data' is a list of texts"):
         detect(path)
+
+
+@pytest.mark.parametrize("layout", ["[%s, %s]", "%s\n%s\n"])
+def test_training_data_of_spacy_2(layout, nlp, tmp_path):
+    path = tmp_path / ("a.json" if layout[0] == "[" else "a.jsonl")
+    first = '["Anna sleeps.", {"entities": [[0, 4, "PER"]]}]'
+    path.write_text(layout % (first, '["It rained.", {"entities": []}]'))
+    file = detect(path)
+    assert file.task == "ner"
+    docs = [of_entities(doc) for doc in file.read(nlp)]
+    assert docs == [("Anna sleeps.", [("Anna", PER)]), ("It rained.", [])]
+    path = tmp_path / "b.json"
+    path.write_text(f'{{"classes": ["PER"], "annotations": [{first}]}}')
+    with pytest.raises(ValueError, match="is one object, whose 'annotations' is a list of texts"):
+        detect(path)
+
+
+def test_tags_in_front_of_their_tokens(nlp, tmp_path):
+    path = tmp_path / "movies.txt"
+    path.write_text("O\tThe\nB-TITLE\tEnglish\nI-TITLE\tPatient\n\nO\tHello\n" * 2)
+    file = detect(path)
+    assert file.columns == {"tokens": "1", "entities": "0"}
+    assert of_entities(next(file.read(nlp)))[1] == [("English Patient", "TITLE")]
+
+
+def test_a_folder_of_parts_is_named(tmp_path):
+    for part in ("train", "test"):
+        (tmp_path / part / "good").mkdir(parents=True)
+        (tmp_path / part / "good" / "1.txt").write_text("A text.")
+    with pytest.raises(ValueError, match="a folder for each part, such as train and test, choose"):
+        detect(tmp_path)
+    assert detect(tmp_path / "train").format == "folders"

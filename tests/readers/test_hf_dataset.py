@@ -1,5 +1,6 @@
 """The columns and the annotation of datasets of Hugging Face's library, and what is written."""
 
+import json
 import logging
 import pickle
 import subprocess
@@ -158,6 +159,7 @@ def test_what_is_not_clear_is_an_error_with_the_cure(nlp, tmp_path, features, pr
         ({"Tokens": ["a"], "words": ["b"]}, '{"tokens": "Tokens", "entities": "words"}'),
         ({"w": ["a"], "x": ["b"]}, '{"tokens": "w", "entities": "x"}'),
         ({"x": 1}, '{"text": "sentence", "label": "x"}'),
+        ({"review": "a", "mood": "b", "stars": 1}, '{"text": "review", "label": "mood"}'),
     ],
 )
 def test_the_cure_names_the_columns_that_there_are(nlp, tmp_path, row, example):
@@ -165,6 +167,8 @@ def test_the_cure_names_the_columns_that_there_are(nlp, tmp_path, row, example):
     assert (
         f"columns = {example}. The known roles are text (the text), tokens (its tokens)" in message
     )
+    option = ",".join(f"{role}={name}" for role, name in json.loads(example).items())
+    assert f"--columns {option} for a command" in message
 
 
 def test_unknown_columns_and_roles_are_errors(nlp, tmp_path):

@@ -274,7 +274,7 @@ def test_how_many_rows_differ_is_counted(nlp, tmp_path):
     rows = ["text\tlabel", "a\tx", "b\tx\ty", "c\tx", "d", "e\tx\ty"]
     message = error(nlp, write(tmp_path / "a.tsv", "\n".join(rows)))
     assert "Line 3 of" in message and "has 3 fields" in message
-    assert "another number: 3 of 5." in message and "set quotes to true" in message
+    assert "another number: 3 of 5." in message and "set --quotes (quotes = true)" in message
 
 
 def test_a_header_of_another_length_than_all_rows(nlp, tmp_path):
@@ -287,7 +287,7 @@ def test_a_header_of_another_length_than_all_rows(nlp, tmp_path):
 
 def test_quoted_line_breaks_in_tsv(nlp, tmp_path):
     path = write(tmp_path / "a.tsv", 'text\tlabel\n"a\nb"\tx\n')
-    assert "set quotes to true if fields are quoted" in error(nlp, path)
+    assert "if fields are quoted, set --quotes" in error(nlp, path)
     assert read(nlp, path, quotes=True) == [("a\nb", "x")]
 
 
@@ -335,6 +335,18 @@ def test_a_tsv_file_that_looks_quoted_is_a_warning(nlp, tmp_path, caplog):
     assert read(nlp, path, quotes=True)[0] == ('a "b" c', "x")
     read(nlp, path, quotes=False)
     read(nlp, write(tmp_path / "b.tsv", 'text\tlabel\n"a"\tx\n"b\tx\n'))
+    assert not [record for record in caplog.records if record.levelno == logging.WARNING]
+
+
+def test_a_space_in_front_of_quotes_is_a_warning(nlp, tmp_path, caplog):
+    path = write(tmp_path / "a.csv", 'text,label\n"a b", "x"\n"c, d", "y"\n')
+    assert [label for _, label in read(nlp, path)] == ['"x"', '"y"']
+    read(nlp, path)
+    messages = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert len(messages) == 1
+    assert f"{path}: 2 fields have a space in front of their quotes" in messages[0]
+    caplog.clear()
+    read(nlp, write(tmp_path / "b.csv", 'text,label\nx, "a" b\ny, "c"\n'))
     assert not [record for record in caplog.records if record.levelno == logging.WARNING]
 
 

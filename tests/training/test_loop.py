@@ -115,7 +115,7 @@ def test_signals_write_a_checkpoint(number, tmp_path):
             run(config, stopped)
     else:
         printed = run(config, stopped)
-        assert "Interrupted. Go on with the same command and --resume" in printed
+        assert "Interrupted. Continue with the same command and --resume" in printed
     assert len(INFOS) == 7
     spacy.load(stopped / "model-last")
     HOOKS.clear()

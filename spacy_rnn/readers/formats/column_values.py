@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Iterable, List, Mapping
 
 from ..columns import ROLES
-from ..labels import DECIMAL_COMMA
+from ..labels import DECIMAL_COMMA, THOUSANDS, TRUTH_VALUES
 from ..spans import ENDS, STARTS
 from .base import SENTENCE_ENDS
 
@@ -56,18 +56,28 @@ class ColumnValues:
         return bool(self.values) and all(map(is_number, self.values))
 
     @property
-    def has_decimal_commas(self) -> bool:
-        """True if the values are whole numbers and numbers with a decimal comma, which may also be
-        several labels that are numbers."""
+    def has_commas(self) -> bool:
+        """True if the values are numbers, some of them with a decimal comma or with commas between
+        thousands, which may also be several labels that are numbers."""
         strings = self.strings
-        commas = list(filter(DECIMAL_COMMA.fullmatch, strings))
+        commas = [s for s in strings if DECIMAL_COMMA.fullmatch(s) or THOUSANDS.fullmatch(s)]
         others = set(strings).difference(commas)
         return bool(commas) and all(map(is_number, others))
 
     @property
+    def is_mostly_numeric(self) -> bool:
+        """True if most of the different values are numbers that are no labels: they have fractions,
+        or the column is named as numbers are. The others may stand for missing numbers."""
+        distinct = set(self.strings)
+        named = self.is_named(NUMBER_NAMES)
+        numbers = [s for s in distinct if is_number(s) and (named or not float(s).is_integer())]
+        return len(numbers) > len(distinct) / 2
+
+    @property
     def is_flag(self) -> bool:
-        """True if all values are 0 or 1."""
-        return self.is_numeric and {float(value) for value in self.values} <= {0.0, 1.0}
+        """True if all values are 0 or 1, or true or false."""
+        numbers = [TRUTH_VALUES.get(str(value).lower(), value) for value in self.values]
+        return all(map(is_number, numbers)) and {float(n) for n in numbers} <= {0.0, 1.0}
 
     @property
     def is_index(self) -> bool:
@@ -127,8 +137,8 @@ class ColumnValues:
 
     @property
     def may_be_classes(self) -> bool:
-        """True if the values differ, and are not numbers with a decimal comma."""
-        return len(set(self.strings)) > 1 and not self.has_decimal_commas
+        """True if the values differ, and are not numbers with a comma."""
+        return len(set(self.strings)) > 1 and not self.has_commas
 
 
 def _is_span(item: Any) -> bool:

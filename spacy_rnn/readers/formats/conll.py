@@ -189,9 +189,12 @@ def _is_header(fields: Sequence[str]) -> bool:
 
 def _guess_columns(file: "DataFile", values: Sequence[Sequence[str]]) -> Dict[str, Any]:
     """The columns of tokens and of their tags."""
-    first = 1 if len(values) > 1 and all(map(str.isdecimal, values[0])) else 0
+    is_numbered = len(values) > 1 and all(map(str.isdecimal, values[0]))
+    # Some corpora write the tag in front of its token.
+    is_reversed = len(values) == 2 and are_entity_tags(set(values[0]))
+    first = 1 if is_numbered or is_reversed else 0
     columns: Dict[str, Any] = {"tokens": str(first)}
-    others = range(first + 1, len(values))
+    others = [0] if is_reversed else list(range(first + 1, len(values)))
     entities = [i for i in others if _may_be_entities(values[i])]
     if file.task == "lm":
         return columns

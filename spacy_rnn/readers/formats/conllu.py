@@ -17,7 +17,7 @@ joins the values of its words.
 import re
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Iterator, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 from spacy.language import Language
 from spacy.parts_of_speech import IDS as UPOS
@@ -39,6 +39,8 @@ FEATS = re.compile(r"_|[^=|]+=[^=|]+(\|[^=|]+=[^=|]+)*")
 #: the line of CoNLL-U Plus with the names of its columns, and the line that begins a document
 GLOBAL_COLUMNS = "# global.columns ="
 NEW_DOCUMENT = "# newdoc"
+#: the problem of a multi-word token whose words are not parts of it
+OTHER_WORDS = "multi-word tokens read as words that the text lacks; merge_subtokens keeps the text"
 #: the number of sentences that show the annotation
 N_SENTENCES = 1000
 
@@ -57,12 +59,14 @@ class Word:
 
 @dataclass
 class MultiWordToken:
-    """A surface token that spans the words `start` to `end`, counted from 1."""
+    """A surface token that spans the words `start` to `end`, counted from 1; `is_spelled` if these
+    words spell it."""
 
     start: int
     end: int
     form: str
     space: bool
+    is_spelled: bool = True
 
 
 @dataclass
@@ -116,6 +120,9 @@ class CoNLLU(Format):
         tags = EntityTags(file.path)
         group: List[Sentence] = []
         for sentence in _read(file):
+            for span in sentence.spans:
+                if not span.is_spelled:
+                    counts.note(OTHER_WORDS, repr(span.form))
             if group and (sentence.starts_document or len(group) == file.n_sents):
                 yield _make_doc(file, group, nlp.vocab, has_feats, tags)
                 group = []
@@ -215,16 +222,23 @@ def _set_spaces(sentence: Sentence) -> None:
         if not span.start < span.end <= len(words):
             raise ValueError(f"ID {span.start}-{span.end}; the sentence has {len(words)} words")
         parts = words[span.start - 1 : span.end]
-        spelled = "".join(part["FORM"] for part in parts) == span.form
+        span.is_spelled = "".join(part["FORM"] for part in parts) == span.form
         for part in parts:
-            part.space = not spelled
+            part.space = not span.is_spelled
         parts[-1].space = span.space
 
 
 def _check_tree(words: Sequence[Word]) -> None:
     """Raise an error if all heads of a sentence are given, but do not form a tree."""
     heads = [word.head for word in words if word.head is not None]
-    if heads and len(heads) == len(words) and (heads.count(0) != 1 or max(heads) > len(words)):
+    if not heads or len(heads) < len(words):
+        return
+    below_root: Set[int] = set()
+    level = {0}
+    while level:
+        level = {i for i, head in enumerate(heads, start=1) if head in level}
+        below_root |= level
+    if heads.count(0) != 1 or len(below_root) < len(words):
         raise ValueError("HEADs that form no tree with one root; correct them or write _")
 
 

@@ -1,4 +1,4 @@
-"""JSON objects with a text and its annotation, also those of annotation tools."""
+"""JSON objects with a text and its annotation, also those of annotation tools and of spaCy 2."""
 
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, Tuple
@@ -17,8 +17,8 @@ N_OBJECTS = 1000
 
 
 class JSONObjects(RowFormat):
-    """An object in each line, or a list of objects: flat, or as exported by doccano, Label Studio
-    or Prodigy."""
+    """An object in each line, or a list of objects: flat, as exported by doccano, Label Studio or
+    Prodigy, or the training data of spaCy 2."""
 
     name = "json"
     endings = (".jsonl", ".json")
@@ -26,7 +26,7 @@ class JSONObjects(RowFormat):
 
     def fits(self, start: Start) -> bool:
         first = next((line for line in start.lines if line.strip()), "")
-        return start.ending in self.endings or first.lstrip().startswith(('{"', "[{"))
+        return start.ending in self.endings or first.lstrip().startswith(('{"', "[{", '[["'))
 
     def complete(self, file: "DataFile") -> "DataFile":
         found = [(tool, row) for tool, _, row in islice(_read(file, ReadCounts()), N_OBJECTS)]
@@ -36,8 +36,8 @@ class JSONObjects(RowFormat):
         lists = [name for name, value in first.items() if _are_objects(value)]
         if len(found) == 1 and lists and not any(isinstance(v, str) for v in first.values()):
             raise ValueError(
-                f"{file.path} is one object, whose '{lists[0]}' is a list of objects. Write the "
-                f"list only, or each of its objects on a line of a .jsonl file."
+                f"{file.path} is one object, whose '{lists[0]}' is a list of texts. Write the list "
+                f"only, or each of its items on a line of a .jsonl file."
             )
         tools = sorted({tool for tool, _ in found if tool})
         if tools:
@@ -57,7 +57,16 @@ class JSONObjects(RowFormat):
 
 
 def _are_objects(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(v, dict) for v in value)
+    return isinstance(value, list) and any(isinstance(_object(each), dict) for each in value)
+
+
+def _object(record: Any) -> Any:
+    """A record as an object. In the training data of spaCy 2 it is a list of a text and its
+    annotation."""
+    match record:
+        case [str(text), dict(annotation)]:
+            return {"text": text, **annotation}
+    return record
 
 
 def _inner(row: Mapping[str, Any], name: str) -> Optional[Dict[str, Any]]:
@@ -79,9 +88,11 @@ def _names(file: "DataFile") -> List[str]:
 def _read(file: "DataFile", counts: ReadCounts) -> Iterator[Tuple[str, str, Dict[str, Any]]]:
     """The annotation tool, "" if none is recognized, the place, and the values of each object."""
     for where, record in read_json(file.path, file.encoding):
+        record = _object(record)
         if not isinstance(record, dict):
             raise ValueError(
-                f"{where} is not an object, but {record!r}. Write an object for each text."
+                f"{where} is not an object, but {record!r}. Write an object for each text, such as "
+                f'{{"text": "Anna sleeps.", "spans": [[0, 4, "PERSON"]]}}.'
             )
         place = where.removesuffix(f" of {file.path}").lower()
         try:

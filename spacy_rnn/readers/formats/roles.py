@@ -57,7 +57,8 @@ def guess_roles(
     if missing:
         raise ValueError(
             f"{file.path} has no column {missing}. Its columns: {list(names)}. Correct the names "
-            f"in columns" + ("." if file.header else ", which are numbers from 0 without a header.")
+            f"in columns"
+            + (", which are numbers from 0 without a header." if file.header is False else ".")
         )
     separator = file.separator
     if separator is None:
@@ -129,6 +130,7 @@ class _Guess:
             return self._pair() or self._fail("two columns of texts")
         found: Optional[Dict[str, Any]] = None
         if task in (None, "ner", "tagger"):
+            self._check_is_no_column_of_tokens()
             found = self._of_tokens()
             if found:
                 return found
@@ -146,6 +148,10 @@ class _Guess:
             found = self._labels(rest)
         if not found and task in (None, "regressor"):
             found = self._numbers(rest)
+        n_texts = sum(column.is_text for column in self.columns)
+        if found and n_texts > 1 and not text.is_named(TEXT_NAMES):
+            # The label may be of both texts, such as of a premise and a hypothesis.
+            self._fail("one column of texts")
         if not found and task is None:
             pair = self._pair()
             if pair:
@@ -180,6 +186,18 @@ class _Guess:
             found.setdefault(role or "tags", column.name)
         return found
 
+    def _check_is_no_column_of_tokens(self) -> None:
+        """Raise a ValueError for a table with a token in each row."""
+        tokens = next((c for c in self.columns if c.strings and c.is_named(TOKEN_NAMES)), None)
+        tags = next((c for c in self.columns if are_entity_tags(set(c.strings))), None)
+        if tokens and tags:
+            raise ValueError(
+                f"{self.file.path} has a token in each row, in the column '{tokens.name}', but "
+                f"each row must be a text. Write a token and its tag, the column '{tags.name}', on "
+                f"each line of a .conll file, separated by a TAB, with an empty line after each "
+                f"sentence."
+            )
+
     def _text(self) -> ColumnValues:
         texts = [c for c in self.columns if c.is_text]
         for name in TEXT_NAMES:
@@ -198,10 +216,10 @@ class _Guess:
 
     def _labels(self, rest: Sequence[ColumnValues]) -> Optional[Dict[str, Any]]:
         if self.file.task is None:
-            rest = [c for c in rest if not (c.has_decimal_commas and c.is_named(NUMBER_NAMES))]
+            rest = [c for c in rest if not _are_numbers(c)]
         named = [c for name in LABEL_NAMES for c in rest if c.is_named([name])]
         named = [c for c in named if not (c.is_text or _has_fractions(c) or not c.values)]
-        labels = named or [c for c in rest if c.is_label or c.is_list]
+        labels = named or [c for c in rest if (c.is_label and not c.is_flag) or c.is_list]
         if not labels and len(rest) == 1 and not rest[0].is_numeric and not rest[0].is_text:
             labels = list(rest)
         if len(labels) > 1:
@@ -210,11 +228,11 @@ class _Guess:
             if len(labels) > 1 and not named:
                 self._fail(f"one column of labels (there are {[c.name for c in labels]})")
             column = labels[0]
-            if self.file.task is None and column.has_decimal_commas:
+            if self.file.task is None and column.has_commas:
                 raise ValueError(
                     f"The column '{column.name}' of {self.file.path} may have numbers with a "
-                    f"decimal comma, or several labels that are numbers. Choose the task, "
-                    f"regressor or textcat_multilabel."
+                    f"comma, or several labels that are numbers. Choose the task, regressor or "
+                    f"textcat_multilabel."
                 )
             if column.is_numbers:
                 return {"cats": column.name}
@@ -228,7 +246,9 @@ class _Guess:
         return {"label": flags[0]} if len(flags) == 1 else None
 
     def _numbers(self, rest: Sequence[ColumnValues]) -> Optional[Dict[str, Any]]:
-        numbers = [c for c in rest if c.is_numeric or c.is_numbers or c.has_decimal_commas]
+        numbers = [
+            c for c in rest if c.is_numeric or c.is_numbers or c.has_commas or c.is_mostly_numeric
+        ]
         named = [c for c in numbers if c.is_named(NUMBER_NAMES)]
         names = [c.name for c in named or numbers]
         return {"regression": names if len(names) > 1 else names[0]} if names else None
@@ -247,16 +267,31 @@ class _Guess:
 
     def _fail(self, needed: str) -> Any:
         names = [c.name for c in self.columns]
-        text = next((c.name for c in self.columns if c.is_text), names[0] if names else "NAME")
-        other = next((name for name in reversed(names) if name != text), "NAME")
+        texts = [c.name for c in self.columns if c.is_text]
+        tokens = [c.name for c in self.columns if c.is_list and c.is_named(TOKEN_NAMES)]
+        first = next(iter(texts or tokens or names), "NAME")
+        other = next((name for name in reversed(names) if name != first), "NAME")
+        seconds = {"translation": texts[1]} if len(texts) > 1 else {}
         options = ", ".join(
-            f"text={text},{role}={other} for {content}" for role, content in SECOND_ROLES.items()
+            f"text={first},{role}={seconds.get(role, other)} for {content}"
+            for role, content in SECOND_ROLES.items()
         )
+        if tokens and not texts:
+            options = f"tokens={first},entities={other} for entities"
         empty = f"; without values: {self.empty}" if self.empty else ""
         raise ValueError(
             f"{self.file.path} does not show {needed}. Its columns: {names}{empty}. Choose with "
             f"--columns (in a config: columns), such as {options}. All roles: {KNOWN_ROLES}."
         )
+
+
+def _are_numbers(column: ColumnValues) -> bool:
+    """Return True for numbers that look like labels, because of their commas or because others are
+    missing."""
+    if column.has_commas:
+        return column.is_named(NUMBER_NAMES)
+    is_partly_numeric = column.is_mostly_numeric and not column.is_numeric
+    return is_partly_numeric and not column.is_named(LABEL_NAMES)
 
 
 def _has_fractions(column: ColumnValues) -> bool:

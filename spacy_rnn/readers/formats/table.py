@@ -43,7 +43,7 @@ class Table(RowFormat):
         if repeated:
             raise ValueError(
                 f"The header of {file.path} has the names {repeated} more than once. Rename these "
-                f"columns, or set header to false if it is a row."
+                f"columns, or, if it is a row, set --no-header (header = false)."
             )
         sample = [
             dict(zip(names, fields, strict=False)) for fields in rows[1 if file.header else 0 :]
