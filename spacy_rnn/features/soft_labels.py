@@ -194,11 +194,16 @@ def n_unanswered(example: Example) -> int:
     return int((aligned_tokens(example) < 0).sum())
 
 
-def average(answers: Sequence[SoftLabels]) -> SoftLabels:
-    """The mean of several teachers' probabilities of the same tokens; a label that one does not
-    have has the probability 0 there."""
+def average(answers: Sequence[SoftLabels], fill: float = 0.0) -> SoftLabels:
+    """The mean of several teachers' probabilities of the same tokens.
+
+    answers (Sequence[SoftLabels]): The probabilities of each teacher.
+    fill (float): The probability of a label that a teacher does not have; NaN for the mean of those
+        that have it.
+    RETURNS (SoftLabels): The means.
+    """
     labels = tuple(dict.fromkeys(label for soft in answers for label in soft.labels))
-    return SoftLabels(labels, np.mean([soft.columns(labels) for soft in answers], axis=0))
+    return SoftLabels(labels, np.nanmean([soft.columns(labels, fill) for soft in answers], axis=0))
 
 
 def common_temperature(docs: Iterable[Doc], targets: Iterable[str]) -> float:
