@@ -39,9 +39,15 @@ def student_config(
     dev (Optional[Path]): Gold examples that select the best model, as the config's reader of
         development data reads them.
     RETURNS (Config): A copy.
+    RAISES (ValueError): If the config reads training and development data by the same reader.
     """
     config, reader = config.copy(), reader_of(config, path)
     dev_corpus = config["training"]["dev_corpus"]
+    if dev_corpus == config["training"]["train_corpus"]:
+        raise ValueError(
+            f"The config reads both training and development data by '{dev_corpus}'. Give "
+            f"training.dev_corpus a reader of its own."
+        )
     set_dot_to_object(config, config["training"]["train_corpus"], reader)
     if gold is not None:
         reader["gold"] = str(gold)

@@ -1,11 +1,13 @@
 """python -m spacy rnn distill."""
 
+import gzip
 import json
 from hashlib import sha1
 from string import ascii_uppercase
 
 import pytest
 import spacy
+from spacy.language import Language
 from spacy.tokens import DocBin
 
 from ..helpers.cli import run, shown
@@ -147,6 +149,73 @@ def test_labels_from_elsewhere(ending, folder):
     assert report["pipelines"].keys() == {"student"} and "tag_acc" in printed
 
 
+def test_compressed_labels(folder):
+    rows = [json.dumps({"text": text, "cats": {"A": 1, "B": 0}}) + "\n" for text in TEXTS]
+    with gzip.open(folder / "answers.jsonl.gz", "wt", encoding="utf8") as file:
+        file.writelines(rows)
+    config = write_config(folder / "student.cfg", "rnn_textcat")
+    options = ("--output", folder / "out", "--no-train")
+    printed = shown(run("rnn", "distill", folder / "answers.jsonl.gz", config, *options))
+    assert "18 texts to learn from" in printed
+
+
+def test_scores_of_a_teacher_depend_on_all_its_probabilities(folder):
+    """With the most probable labels only, the area under the ROC curve would be 0.5."""
+
+    @Language.component("is_unsure")
+    def judge(doc):
+        doc.cats = {"LIKE": 0.8 if "like" in doc.text else 0.7}
+        doc.cats["EAT"] = 1 - doc.cats["LIKE"]
+        return doc
+
+    nlp = spacy.blank("xx")
+    nlp.add_pipe("is_unsure")
+    gold = save_gold(folder)
+    distill(folder, "rnn_textcat", "--dev", gold, teacher=save(nlp, folder / "teacher"))
+    report = json.loads((folder / "out/report.json").read_text())
+    assert report["gold"]["teacher"]["cats_macro_auc"] == 1.0
+    assert report["gold"]["teacher"]["cats_micro_f"] == 0.5
+
+
+def test_what_is_frozen_needs_no_answers(folder):
+    frozen = save(make_trained("rnn_tagger"), folder / "tagger")
+    config = spacy.util.load_config(write_config(folder / "student.cfg", "rnn_textcat"))
+    config["components"]["rnn_tagger"] = {"source": str(frozen)}
+    config["nlp"]["pipeline"] = ["rnn_tagger", "rnn_textcat"]
+    config["training"]["frozen_components"] = ["rnn_tagger"]
+    config.to_disk(folder / "student.cfg")
+    distill(folder, "rnn_textcat")
+    nlp = spacy.load(folder / "out/model-best")
+    (expected,) = spacy.load(frozen).pipe(["I like green eggs"])
+    assert [token.tag_ for token in nlp("I like green eggs")] == [t.tag_ for t in expected]
+
+
+def test_one_reader_for_both_corpora(folder):
+    config = spacy.util.load_config(write_config(folder / "student.cfg", "rnn_textcat"))
+    config["training"]["dev_corpus"] = "corpora.train"
+    config.to_disk(folder / "student.cfg")
+    printed = distill(folder, "rnn_textcat", code=1)
+    assert "reads both training and development data by 'corpora.train'" in printed
+
+
+@pytest.mark.parametrize("option", ["--gold", "--dev"])
+def test_gold_data_without_labels(option, folder):
+    docs = [make_doc(spacy.blank("xx").vocab, words) for words, *_ in SENTENCES]
+    DocBin(docs=docs).to_disk(folder / "plain.spacy")
+    printed = distill(folder, "rnn_textcat", option, folder / "plain.spacy", code=1)
+    assert "plain.spacy' has no doc.cats, of which the student needs gold labels" in printed
+
+
+def test_another_student_may_need_other_answers(folder):
+    nlp = make_trained("rnn_textcat")
+    nlp.add_pipe("rnn_regressor", source=make_trained("rnn_regressor"))
+    teacher = save(nlp, folder / "teacher")
+    distill(folder, "rnn_textcat", "--no-train", teacher=teacher)
+    write_config(folder / "student.cfg", "rnn_regressor")
+    printed = distill(folder, "rnn_regressor", teacher=teacher, code=1)
+    assert "has answers with other settings (extensions)" in printed
+
+
 def test_labels_are_mapped(folder):
     gold = save_gold(folder)
     docs = list(DocBin().from_disk(gold).get_docs(spacy.blank("xx").vocab))
@@ -228,6 +297,8 @@ def test_bad_arguments(folder):
     assert "There is no pipeline 'missing': give its path" in printed
     printed = shown(run("rnn", "distill", "x.spacy", config, *texts, *output, code=1))
     assert "'x.spacy' has answers already: leave out --texts" in printed
+    printed = shown(run("rnn", "distill", "x.jsonl.gz", config, *output, code=1))
+    assert "There is no file 'x.jsonl.gz'" in printed
 
 
 def test_unknown_names(folder):
@@ -250,7 +321,7 @@ def test_nothing_to_measure(folder):
     nlp.add_pipe("entity_ruler").add_patterns([{"label": "NAME", "pattern": "Zoe"}])
 
     def hashed(text):
-        return sha1(text.encode("utf8")).hexdigest()
+        return sha1(text.replace(" ", "").encode("utf8")).hexdigest()
 
     # Texts of the lowest hashes are held out.
     without, named = (
