@@ -24,6 +24,9 @@ def reader_of(config: Config, path: Path) -> Dict[str, Any]:
     """
     train = dot_to_object(config, config["training"]["train_corpus"])
     settings = {name: train[name] for name in _SETTINGS if name in train}
+    if not isinstance(settings.get("labels", {}), dict):
+        # Other readers have the names of all labels there.
+        del settings["labels"]
     return {"@readers": READER, "path": str(path), **settings}
 
 

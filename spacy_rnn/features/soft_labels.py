@@ -14,6 +14,7 @@ import sys
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
+from spacy.parts_of_speech import IDS as POS_IDS
 from spacy.tokens import Doc
 from spacy.training import Example
 
@@ -80,8 +81,10 @@ def soft_labels_of(doc: Doc) -> Dict[str, SoftLabels]:
     RETURNS (Dict[str, SoftLabels]): Those of each target; none if it has no soft labels.
     RAISES (ValueError): If they are malformed.
     """
-    value = doc._.get(SOFT_LABELS) if Doc.has_extension(SOFT_LABELS) else None
-    return read_soft_labels(value, len(doc))
+    if not Doc.has_extension(SOFT_LABELS):
+        # A document that was read may have them even so.
+        set_doc_extension(SOFT_LABELS)
+    return read_soft_labels(doc._.get(SOFT_LABELS), len(doc))
 
 
 def set_soft_labels(doc: Doc, found: Mapping[str, SoftLabels]) -> None:
@@ -142,6 +145,9 @@ def _read(entry: Any, target: str) -> SoftLabels:
                     f"'ner' has {label!r}, which is not a tag of the scheme bio or biluo, such as "
                     f"B-PERSON or O"
                 )
+    unknown = [label for label in labels if target == "pos" and label not in POS_IDS]
+    if unknown:
+        raise _malformed(f"'pos' has {unknown[0]!r}, which token.pos cannot be")
     names = tuple(map(sys.intern, labels))
     return SoftLabels(names, p[0] if is_text else _normalized(p, target))
 

@@ -3,7 +3,7 @@
 from dataclasses import KW_ONLY, dataclass
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Optional, Union
+from typing import Any, Callable, Dict, Iterator, List, Optional, Union
 
 from spacy.errors import Errors
 from spacy.language import Language
@@ -20,10 +20,11 @@ from ..log import inform
 from ..validation import above_zero, at_least, probability
 from .answers import read_answers, set_best_labels
 from .label_map import check_label_maps, map_annotation, map_soft_labels
+from .labels import LabelSource
 
 
 @dataclass(eq=False)
-class Distilled:
+class Distilled(LabelSource):
     """spacy_rnn.Distilled.v1: iterate Example objects over the answers of a teacher, as
     ``python -m spacy rnn distill`` writes them, and over gold examples with its answers. Components
     learn from the probabilities in `doc._.soft_labels`, and where there are none from the labels.
@@ -70,6 +71,18 @@ class Distilled:
         at_least(0, max_length=self.max_length, limit=self.limit)
         check_label_maps(self.labels or {})
         self._is_logged = False
+
+    @property
+    def label_names(self) -> List[str]:
+        """The names of all labels in `doc.cats`, by which a reader of gold examples knows those
+        that it lacks (List[str]).
+
+        RAISES (ValueError): If there are none.
+        """
+        names = {label for doc in self._docs(Language()) for label in doc.cats}
+        if not names:
+            raise ValueError(f"{self.path} has no labels. Leave labels out.")
+        return sorted(names)
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
         """Yield examples from the answers, those with gold labels evenly among the first ones.

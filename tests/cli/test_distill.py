@@ -198,6 +198,21 @@ def test_one_reader_for_both_corpora(folder):
     assert "reads both training and development data by 'corpora.train'" in printed
 
 
+@pytest.mark.parametrize("labels", [None, ["EAT", "LIKE"]])
+def test_a_config_with_readers_of_tables(labels, folder):
+    """The reader of development data asks that of training data for its labels."""
+    config = spacy.util.load_config(write_config(folder / "student.cfg", "rnn_textcat"))
+    reader = {"@readers": "spacy_rnn.Corpus.v1", "path": None}
+    config["corpora"]["train"] = {**reader, "labels": labels}
+    config["corpora"]["dev"] = {**reader, "labels": "${corpora.train}"}
+    config.to_disk(folder / "student.cfg")
+    rows = [f"{words},{category}\n" for words, _, _, _, category, *_ in SENTENCES]
+    (folder / "dev.csv").write_text("text,label\n" + "".join(rows), encoding="utf8")
+    distill(folder, "rnn_textcat", "--dev", folder / "dev.csv")
+    report = json.loads((folder / "out/report.json").read_text())
+    assert report["gold"]["student"]["cats_micro_f"] > 0.9
+
+
 @pytest.mark.parametrize("option", ["--gold", "--dev"])
 def test_gold_data_without_labels(option, folder):
     docs = [make_doc(spacy.blank("xx").vocab, words) for words, *_ in SENTENCES]

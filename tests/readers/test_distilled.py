@@ -165,6 +165,11 @@ def test_rounded_probabilities_are_normalized(tmp_path):
         ({"text": "I", "cats": {"A": math.nan, "B": 0.9}}, "A = nan, which is not a probability"),
         ({"text": "I", "cats": {"A": 55, "B": 45}}, "A = 55, which is not a probability"),
         ({"text": "I", "cats": ["A"]}, "'cats' must be a dict"),
+        ({"text": "I", "cats": []}, "'cats' must be a dict"),
+        ({"text": "I a", "tokens": "Ia", "tags": ["A", "B"]}, "'tokens' must be a list of str"),
+        ({"text": "I a", "tokens": ["I", "a"], "tags": "AB"}, "'tags' must be a list of strings"),
+        ({"text": "I", "tokens": ["I"], "tags": [None]}, "'tags' must be a list of strings"),
+        (tagged({"X!": 1}, {}, target="pos"), "Line 1 of .*'pos' has 'X!', which token.pos"),
         ({"text": "I", "soft_labels": [1]}, r"Line 1 of .*: Soft labels .* \[1\] is not a dict"),
         (tagged({"A": 1.0}), "Line 1 of .*'tag' has 1 values for 2 tokens"),
         (tagged(*[{"A": 1.0}] * 3), "'tag' has 3 values for 2 tokens"),
@@ -176,6 +181,35 @@ def test_rounded_probabilities_are_normalized(tmp_path):
 def test_malformed_json(tmp_path, record, message):
     with pytest.raises(ValueError, match=message):
         read_json(tmp_path, record)
+
+
+@pytest.mark.parametrize("words", [["a", " ", "\n", "b"], ["a", "\n", "b"], ["a", "b"]])
+def test_white_space_may_be_divided_into_other_tokens(tmp_path, words):
+    tags = [{"a": "A", "b": "B"}.get(word, "_SP") for word in words]
+    soft = [{"A": 1.0} if word == "a" else {"B": 1.0} if word == "b" else {} for word in words]
+    record = {"text": "a \n b", "tokens": words, "tags": tags, "soft_labels": {"tag": soft}}
+    (doc,) = read_json(tmp_path, record)
+    assert [token.tag_ for token in doc] == ["A", "", "B"]
+    p = soft_labels_of(doc)["tag"].columns(["A", "B"])
+    assert p.tolist() == [[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]]
+
+
+def test_soft_labels_are_read_before_the_extension_is_known(tmp_path):
+    save(tmp_path / "0.spacy", answer(tag=one_hot(["NN", "VB", "NN"])))
+    Doc.remove_extension("soft_labels")
+    (example,) = Distilled(tmp_path)(NLP)
+    assert soft_labels_of(example.reference)["tag"].labels == ("NN", "VB")
+
+
+def test_labels_of_texts_are_known_to_other_readers(tmp_path):
+    docs = [answer(), answer()]
+    docs[0].cats, docs[1].cats = {"B": 1.0}, {"A": 1.0, "B": 0.0}
+    save(tmp_path / "0.spacy", *docs)
+    reader = Distilled(tmp_path, labels={"cats": {"B": "C"}})
+    assert reader.label_names == ["A", "C"]
+    save(tmp_path / "0.spacy", answer())
+    with pytest.raises(ValueError, match="has no labels. Leave labels out"):
+        reader.label_names  # noqa: B018
 
 
 @pytest.mark.parametrize("p, total", [(0.9, 1.8), (0.3, 0.6)])
