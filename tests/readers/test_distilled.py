@@ -87,6 +87,19 @@ def test_entities_are_renamed_and_left_out(tmp_path):
     assert soft.columns(("O", "U-PERSON"))[2] == pytest.approx([1.0, 0.0])
 
 
+@pytest.mark.parametrize(
+    "target, label", [("tag", "NN"), ("pos", "NOUN"), ("morph", "A=B"), ("ner", "X"), ("cats", "Y")]
+)
+def test_names_that_no_text_has(tmp_path, caplog, target, label):
+    doc = make_doc(NLP.vocab, "ham", "NN", "NOUN", "A=B", ents="B-X")
+    doc.cats = {"Y": 1.0}
+    reader = Distilled(save(tmp_path / "0.spacy", doc), labels={target: {label: None, "X!": None}})
+    for _ in range(2):
+        list(reader(NLP))
+    (warning,) = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert f"labels.{target} names 'X!', which no text has" in warning
+
+
 def test_labels_of_texts_are_merged(tmp_path):
     for values, merged in (([0.2, 0.3, 0.5], 0.5), ([0.9, 0.7, 0.1], 0.9)):
         doc = answer(cats=SoftLabels(("A", "B", "C"), np.array(values)))
