@@ -184,7 +184,9 @@ def distill_cli(
         return
     with_gold = folder / GOLD if counts.gold else None
     config = student_config(config, folder / TRAIN, folder / HELD_OUT, with_gold, dev)
-    _train(config, config_path, output, dev, resume, gpu_id)
+    if not _train(config, config_path, output, dev, resume, gpu_id):
+        # The report would be that of half a training.
+        return
     student = load(str(output / MODEL))
     answered = folder / HELD_OUT if counts.held_out else None
     report = make_report(student, answered, dev, None if given else teachers())
@@ -280,7 +282,8 @@ def _describe(counts: "Counts") -> str:
 
 def _train(
     config: Config, path: Path, output: Path, dev: Optional[Path], resume: bool, gpu_id: int
-) -> None:
+) -> bool:
+    """Train the student. Returns False if the training was interrupted."""
     from ..distillation.answering import check_gold
     from ..training.loop import train
 
@@ -293,7 +296,7 @@ def _train(
         with nlp.select_pipes(disable=filled["training"]["frozen_components"]):
             check_gold(nlp, reader(nlp), dev)
     msg.divider("Training pipeline")
-    train(nlp, output, resume=resume, use_gpu=gpu_id, stdout=sys.stdout, stderr=sys.stderr)
+    return train(nlp, output, resume=resume, use_gpu=gpu_id, stdout=sys.stdout, stderr=sys.stderr)
 
 
 def make_report(

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import os
+import signal
 from hashlib import sha1
 from string import ascii_uppercase
 
@@ -196,6 +198,20 @@ def test_one_reader_for_both_corpora(folder):
     config.to_disk(folder / "student.cfg")
     printed = distill(folder, "rnn_textcat", code=1)
     assert "reads both training and development data by 'corpora.train'" in printed
+
+
+def test_an_interrupted_training_has_no_report(folder):
+    @spacy.registry.callbacks("tests.end_at_step_5.v1")
+    def make():
+        return lambda nlp, info: info["step"] == 5 and os.kill(os.getpid(), signal.SIGTERM)
+
+    teacher = save(make_trained("rnn_textcat"), folder / "teacher")
+    callback = {"@callbacks": "tests.end_at_step_5.v1"}
+    write_config(folder / "student.cfg", "rnn_textcat", before_update=callback)
+    assert "Interrupted. Go on" in distill(folder, "rnn_textcat", teacher=teacher)
+    assert (folder / "out/model-best").exists() and not (folder / "out/report.json").exists()
+    distill(folder, "rnn_textcat", "--resume", teacher=teacher)
+    assert (folder / "out/report.json").exists()
 
 
 @pytest.mark.parametrize("labels", [None, ["EAT", "LIKE"]])
