@@ -90,6 +90,21 @@ def one_hot_labels(doc: Doc) -> Dict[str, SoftLabels]:
     return {target: one_hot(labels) for target, labels in of_targets.items() if any(labels)}
 
 
+def check_tokens(doc: Doc) -> None:
+    """Check that a document has the tokens that have probabilities.
+
+    doc (Doc): The document, as the pipeline leaves it.
+    RAISES (ValueError): If a component has merged or split tokens.
+    """
+    for target, labels in (doc.user_data.get(_LABELS) or {}).items():
+        if len(labels) != len(doc):
+            raise ValueError(
+                f"The teacher merges or splits tokens after it has labeled them ('{target}' of "
+                f"{len(labels)} tokens, which are now {len(doc)}), so that probabilities are "
+                f"lost. Leave out what does so, such as with --exclude merge_entities."
+            )
+
+
 def with_final_labels(doc: Doc, found: Dict[str, SoftLabels]) -> Dict[str, SoftLabels]:
     """Make labels certain that other components than the one with the probabilities have set, such
     as rules: those that were changed since, and those that it does not have.
@@ -99,12 +114,11 @@ def with_final_labels(doc: Doc, found: Dict[str, SoftLabels]) -> Dict[str, SoftL
     RETURNS (Dict[str, SoftLabels]): Soft labels that agree with the annotation.
     """
     recorded = doc.user_data.get(_LABELS) or {}
-    return {
-        target: _with_certain(soft, recorded[target], labels_of_tokens(doc, target))
-        if len(recorded.get(target, ())) == len(doc)
-        else soft
-        for target, soft in found.items()
+    certain = {
+        target: _with_certain(found[target], recorded[target], labels_of_tokens(doc, target))
+        for target in found.keys() & recorded.keys()
     }
+    return {**found, **certain}
 
 
 def _with_certain(

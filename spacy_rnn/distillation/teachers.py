@@ -29,7 +29,13 @@ from ..pipeline.ner import RNNEntityRecognizer
 from ..pipeline.predictions import EXCLUSIVE
 from ..pipeline.tagger import RNNTagger
 from ..readers.answers import best_categories, set_best_labels
-from .recorders import add_recorders, one_hot_labels, targets_of, with_final_labels
+from .recorders import (
+    add_recorders,
+    check_tokens,
+    one_hot_labels,
+    targets_of,
+    with_final_labels,
+)
 
 #: factories of text classifiers of which each label holds or not
 MULTILABEL = ("rnn_textcat_multilabel", "textcat_multilabel")
@@ -85,8 +91,10 @@ class Teacher:
 
         doc (Doc): A document that it has annotated.
         RETURNS (Dict[str, SoftLabels]): Those of each target.
-        RAISES (ValueError): If they are malformed, or the extension does not exist.
+        RAISES (ValueError): If they are malformed, the tokens have changed, or the extension does
+            not exist.
         """
+        check_tokens(doc)
         found = soft_labels_of(doc)
         for _, pipe in self.nlp.pipeline:
             if isinstance(pipe, RNNTagger):

@@ -275,3 +275,12 @@ def test_teachers_without_a_label_in_common(kind):
         pipelines.append(Teacher(nlp))
     with pytest.raises(ValueError, match=r"Teachers 1 and 2 share no label of '\w+' \(A; B\)"):
         Teachers(pipelines)
+
+
+@pytest.mark.parametrize("factory", ["rnn_tagger", "tagger"])
+def test_merged_tokens_have_no_probabilities(factory):
+    nlp = make_trained(factory) if factory == "rnn_tagger" else trained_spacy(factory)
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "FOOD", "pattern": "green eggs"}])
+    nlp.add_pipe("merge_entities")
+    with pytest.raises(ValueError, match=r"merges or splits .*\('tag' of 4 tokens, .* now 3\)"):
+        answers(nlp)
