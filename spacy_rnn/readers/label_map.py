@@ -22,7 +22,8 @@ OTHERS = "*"
 
 
 def check_label_maps(maps: LabelMaps) -> None:
-    """Raise a ValueError for a target that has no labels, or a part of speech that does not exist.
+    """Raise a ValueError for a target that has no labels, an empty name, or a part of speech that
+    does not exist.
 
     maps (LabelMaps): The maps.
     """
@@ -31,6 +32,12 @@ def check_label_maps(maps: LabelMaps) -> None:
             raise ValueError(
                 f"'labels' maps those of '{target}', which is not one of the targets "
                 f"{[*TOKEN_TARGETS, TEXT_TARGET]}."
+            )
+        nameless = [label for label, name in names.items() if name == ""]
+        if nameless:
+            raise ValueError(
+                f"'labels' gives {nameless[0]!r} of '{target}' the name ''. Write null to leave it "
+                f"out."
             )
         unknown = {name for name in names.values() if name and name not in POS_IDS}
         if target == "pos" and unknown:

@@ -90,7 +90,7 @@ def test_equal_texts_are_held_out_together(tmp_path):
 
 def test_too_few_texts_are_noticed_before_they_are_answered(tmp_path):
     for texts in (TEXTS[:9], TEXTS[:1] * 30):
-        with pytest.raises(ValueError, match="Give ten different texts or more, or --dev"):
+        with pytest.raises(ValueError, match="Give ten different texts or more that --gold"):
             run(tmp_path, texts, lambda: pytest.fail("loaded"), needs_held_out=True)
 
 

@@ -274,6 +274,7 @@ def test_tokens_without_an_answer_are_counted(tmp_path, caplog):
         ({"limit": -1}, "'limit' must be"),
         ({"labels": {"lemma": {}}}, "'labels' maps those of 'lemma'"),
         ({"labels": {"pos": {"A": "NOM"}}}, r"parts of speech to \['NOM'\]"),
+        ({"labels": {"cats": {"A": ""}}}, "gives 'A' of 'cats' the name ''. Write null"),
     ],
 )
 def test_bad_settings(settings, message):
