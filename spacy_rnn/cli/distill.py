@@ -19,7 +19,7 @@ from typing import (
 
 import typer
 from spacy.cli._util import import_code, parse_config_overrides, show_validation_error
-from spacy.language import Language
+from spacy.language import DEFAULT_CONFIG, Language
 from spacy.training import Example
 from spacy.training.initialize import init_nlp
 from spacy.util import (
@@ -129,7 +129,7 @@ def distill_cli(
     'spacy train', also those of its reader, spacy_rnn.Distilled.v1 in [corpora.train].
     """
     from ..distillation.answering import GOLD, HELD_OUT, TRAIN
-    from ..distillation.student import student_config
+    from ..distillation.student import check_settings, student_config
     from ..distillation.teachers import GivenAnswers, Teacher, Teachers
     from ..readers.answers import JSON_LINES, SPACY
 
@@ -145,12 +145,16 @@ def distill_cli(
     use_gpu(gpu_id)
     with show_validation_error(config_path, show_config=False):
         config = load_config(config_path, overrides=overrides, interpolate=False)
+        config = DEFAULT_CONFIG.merge(config)
         # Its readers are not yet those that it will have.
         filled = config.interpolate()
         parts = {name: filled[name] for name in ("nlp", "components")}
         blank = load_model_from_config(parts, auto_fill=True)
         for name in filled["training"].get("frozen_components", []):
             blank.disable_pipe(name)
+    corpus = config["training"]["train_corpus"]
+    of_reader = [name for name in overrides if name.startswith(f"{corpus}.")]
+    check_settings(corpus, (name[len(corpus) + 1 :].split(".")[0] for name in of_reader))
     names = [teacher, *(more or [])]
     load_teachers = partial(_load_all, names, [name for name in exclude.split(",") if name])
 
@@ -161,6 +165,8 @@ def distill_cli(
         loaded = [Teacher(nlp, attr) for nlp in load_teachers()]
         return Teachers(loaded, _extensions(blank), batch_size, n_process)
 
+    if (output / "meta.json").exists():
+        fail(f"'{output}' is the folder of a pipeline. Choose another --output.")
     folder = output / ANSWERS
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -132,8 +132,8 @@ def _content(text: Union[str, Doc]) -> str:
 
 def _none_held_out() -> ValueError:
     return ValueError(
-        "No text is held out to select the best model. Give ten different texts or more that --gold "
-        "does not have, or --dev."
+        "No text is held out to select the best model. Give ten different texts or more that "
+        "--gold does not have, or --dev."
     )
 
 
