@@ -26,8 +26,9 @@ from ..pipeline.tagger import RNNTagger
 
 #: the factories that are added before spaCy's taggers, and after all that give probabilities
 SOFT_RECORDER, LABEL_RECORDER = "rnn_soft_labels", "rnn_labels"
-#: the key in `doc.user_data` of the labels of tokens that have probabilities
-_LABELS = "rnn_labels"
+#: the keys in `doc.user_data` of the labels of tokens that have probabilities, and of those that a
+#: component has found and keeps
+_LABELS, _KEPT = "rnn_labels", "rnn_kept_labels"
 
 
 def targets_of(pipe: Any) -> List[str]:
@@ -59,8 +60,12 @@ def add_recorders(nlp: Language) -> None:
             config: Dict[str, Any] = {"source": name}
             nlp.add_pipe(SOFT_RECORDER, f"{SOFT_RECORDER}_{i}", before=name, config=config)
         if targets:
-            config = {"targets": targets}
+            config = {"targets": targets, "key": _LABELS}
             nlp.add_pipe(LABEL_RECORDER, f"{LABEL_RECORDER}_{i}", after=name, config=config)
+        # The probabilities of entities follow from those that are found.
+        if targets and not pipe.cfg.get("overwrite", True):  # type: ignore[attr-defined]
+            config = {"targets": targets, "key": _KEPT}
+            nlp.add_pipe(LABEL_RECORDER, f"{LABEL_RECORDER}_kept_{i}", before=name, config=config)
 
 
 def labels_of_tokens(doc: Doc, target: str) -> List[Optional[str]]:
@@ -107,32 +112,33 @@ def check_tokens(doc: Doc) -> None:
 
 def with_final_labels(doc: Doc, found: Dict[str, SoftLabels]) -> Dict[str, SoftLabels]:
     """Make labels certain that other components than the one with the probabilities have set, such
-    as rules: those that were changed since, and those that it does not have.
+    as rules: those that it has kept, that were changed since, or that it does not have.
 
     doc (Doc): The document, as the pipeline leaves it.
     found (Dict[str, SoftLabels]): The soft labels.
     RETURNS (Dict[str, SoftLabels]): Soft labels that agree with the annotation.
     """
-    recorded = doc.user_data.get(_LABELS) or {}
-    certain = {
-        target: _with_certain(found[target], recorded[target], labels_of_tokens(doc, target))
-        for target in found.keys() & recorded.keys()
-    }
+    recorded, kept = doc.user_data.get(_LABELS) or {}, doc.user_data.get(_KEPT) or {}
+    certain = {}
+    for target in found.keys() & recorded.keys():
+        now = labels_of_tokens(doc, target)
+        changed = [a != b for a, b in zip(recorded[target], now, strict=True)]
+        is_kept = [label is not None for label in kept.get(target, [None] * len(doc))]
+        others = np.array(changed, dtype=bool) | np.array(is_kept, dtype=bool)
+        certain[target] = _with_certain(found[target], now, others)
     return {**found, **certain}
 
 
-def _with_certain(
-    soft: SoftLabels, before: List[Optional[str]], now: List[Optional[str]]
-) -> SoftLabels:
+def _with_certain(soft: SoftLabels, now: List[Optional[str]], others: np.ndarray) -> SoftLabels:
+    """Give the probability 1 to labels of others, bool (tokens,), and to those without any."""
     scheme = tag_scheme_of(soft.labels)
     certain = as_scheme(one_hot(now), scheme)
     known = certain.columns(soft.labels).any(axis=1)
-    changed = np.array([a != b for a, b in zip(before, now, strict=True)], dtype=bool)
-    changed |= certain.probabilities.any(axis=1) & ~known
-    if not changed.any():
+    others = others | (certain.probabilities.any(axis=1) & ~known)
+    if not others.any():
         return soft
     labels = tuple(dict.fromkeys((*soft.labels, *certain.labels)))
-    p = np.where(changed[:, None], certain.columns(labels), soft.columns(labels))
+    p = np.where(others[:, None], certain.columns(labels), soft.columns(labels))
     return soft._replace(labels=labels, probabilities=p)
 
 
@@ -140,22 +146,24 @@ class LabelRecorder:
     """Notes the labels of the tokens in `doc.user_data`.
 
     targets (List[str]): The targets.
+    key (str): The key.
     """
 
-    def __init__(self, targets: List[str]):
+    def __init__(self, targets: List[str], key: str):
         self.targets = targets
+        self.key = key
 
     def __call__(self, doc: Doc) -> Doc:
         """Process a document."""
         found = {target: labels_of_tokens(doc, target) for target in self.targets}
-        doc.user_data[_LABELS] = {**doc.user_data.get(_LABELS, {}), **found}
+        doc.user_data[self.key] = {**doc.user_data.get(self.key, {}), **found}
         return doc
 
 
 @Language.factory(LABEL_RECORDER)
-def make_label_recorder(nlp: Language, name: str, targets: List[str]) -> LabelRecorder:
+def make_label_recorder(nlp: Language, name: str, targets: List[str], key: str) -> LabelRecorder:
     """Make a recorder of the labels of targets."""
-    return LabelRecorder(targets)
+    return LabelRecorder(targets, key)
 
 
 class SoftLabelRecorder:

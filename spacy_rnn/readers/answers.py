@@ -43,7 +43,8 @@ def read_answers(nlp: Language, path: Path) -> Iterator[Doc]:
     if ending_of(path) == JSON_LINES:
         docs = _read_json_lines(nlp, path)
     elif path.is_dir() or ending_of(path) == SPACY:
-        files = sorted(path.glob(f"*{SPACY}")) if path.is_dir() else [path]
+        # Others are being written, or were when a run was killed.
+        files = sorted(path.glob(f"[!.]*{SPACY}")) if path.is_dir() else [path]
         docs = (doc for file in files for doc in read_docs(file, nlp.vocab))
     else:
         raise ValueError(

@@ -40,6 +40,8 @@ def test_folders_and_files(tmp_path):
     examples = list(Distilled(tmp_path)(NLP))
     assert [eg.reference[0].tag_ for eg in examples] == ["0", "1"]
     assert not examples[0].predicted.has_annotation("TAG")
+    (tmp_path / ".tmp.2.spacy").write_bytes(b"part")
+    assert len(list(Distilled(tmp_path)(NLP))) == 2
     assert len(list(Distilled(tmp_path / "0.spacy")(NLP))) == 1
     assert len(list(Distilled(tmp_path, limit=1)(NLP))) == 1
 
