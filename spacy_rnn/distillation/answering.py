@@ -315,7 +315,7 @@ def check_answers(nlp: Language, teachers: Callable[[], Teachers], docs: Sequenc
         if isinstance(pipe, RNNPipe) and examples and all(map(pipe.lacks_annotation, examples))
     ]
     if missing:
-        names = [name for each in teachers().teachers for name in each.nlp.pipe_names]
+        names = [name for each in teachers().teachers for name in each.pipe_names]
         raise ValueError(
             f"The teacher does not answer what is asked: {'; '.join(missing)}, which it does not "
             f"set (its components: {', '.join(names) or 'none'}). Choose another teacher, or leave "

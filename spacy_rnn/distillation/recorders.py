@@ -3,6 +3,7 @@
 from typing import Any, Dict, Iterable, Iterator, List, Optional
 
 import numpy as np
+from spacy.attrs import ENT_IOB
 from spacy.language import Language
 from spacy.parts_of_speech import NAMES as POS_NAMES
 from spacy.pipeline import Morphologizer, SentenceRecognizer, Tagger
@@ -18,8 +19,6 @@ from ..features.soft_labels import (
     soft_labels_of,
     tag_scheme_of,
 )
-from ..features.tag_scheme import TagScheme
-from ..pipeline.entity_annotation import preset_tags
 from ..pipeline.ner import RNNEntityRecognizer
 from ..pipeline.predictions import TOKEN_VALUES
 from ..pipeline.tagger import RNNTagger
@@ -77,11 +76,12 @@ def labels_of_tokens(doc: Doc, target: str) -> List[Optional[str]]:
         None where it is not annotated.
     """
     if target == "ner":
-        labels = tuple(dict.fromkeys(entity.label_ for entity in doc.ents))
-        scheme = TagScheme("biluo", len(labels))
-        hashes = np.array([*map(doc.vocab.strings.as_int, labels)], dtype="uint64")
-        tags = scheme.names(labels)
-        return [None if i < 0 else tags[i] for i in preset_tags(scheme, hashes, doc).tolist()]
+        tags = ["O" if iob else None for iob in doc.to_array(ENT_IOB).tolist()]
+        for entity in doc.ents:
+            n = len(entity)
+            prefixes = "U" if n == 1 else f"B{'I' * (n - 2)}L"
+            tags[entity.start : entity.end] = [f"{each}-{entity.label_}" for each in prefixes]
+        return tags
     values = [TOKEN_VALUES[target](token) or None for token in doc]
     if target == "morph":
         # The empty morphology has a name.
@@ -119,27 +119,29 @@ def with_final_labels(doc: Doc, found: Dict[str, SoftLabels]) -> Dict[str, SoftL
     RETURNS (Dict[str, SoftLabels]): Soft labels that agree with the annotation.
     """
     recorded, kept = doc.user_data.get(_LABELS) or {}, doc.user_data.get(_KEPT) or {}
-    certain = {}
+    result = dict(found)
     for target in found.keys() & recorded.keys():
-        now = labels_of_tokens(doc, target)
-        changed = [a != b for a, b in zip(recorded[target], now, strict=True)]
-        is_kept = [label is not None for label in kept.get(target, [None] * len(doc))]
-        others = np.array(changed, dtype=bool) | np.array(is_kept, dtype=bool)
-        certain[target] = _with_certain(found[target], now, others)
-    return {**found, **certain}
+        soft, labels = found[target], labels_of_tokens(doc, target)
+        known = {None, *soft.labels}
+        if target == "ner" and tag_scheme_of(soft.labels) == "bio":
+            # Labels of tokens are tags of the scheme biluo.
+            known |= {f"{prefix}{tag[1:]}" for tag in soft.labels for prefix in "LU" if "-" in tag}
+        columns = (recorded[target], labels, kept.get(target, [None] * len(doc)))
+        others = [
+            old != new or new not in known or preset is not None
+            for old, new, preset in zip(*columns, strict=True)
+        ]
+        if any(others):
+            result[target] = _with_certain(soft, labels, others)
+    return result
 
 
-def _with_certain(soft: SoftLabels, now: List[Optional[str]], others: np.ndarray) -> SoftLabels:
-    """Give the probability 1 to labels of others, bool (tokens,), and to those without any."""
-    scheme = tag_scheme_of(soft.labels)
-    certain = as_scheme(one_hot(now), scheme)
-    known = certain.columns(soft.labels).any(axis=1)
-    others = others | (certain.probabilities.any(axis=1) & ~known)
-    if not others.any():
-        return soft
-    labels = tuple(dict.fromkeys((*soft.labels, *certain.labels)))
-    p = np.where(others[:, None], certain.columns(labels), soft.columns(labels))
-    return soft._replace(labels=labels, probabilities=p)
+def _with_certain(soft: SoftLabels, labels: List[Optional[str]], chosen: List[bool]) -> SoftLabels:
+    """Give the probability 1 to the labels of tokens that are chosen."""
+    certain = as_scheme(one_hot(labels), tag_scheme_of(soft.labels))
+    names = tuple(dict.fromkeys((*soft.labels, *certain.labels)))
+    p = np.where(np.array(chosen)[:, None], certain.columns(names), soft.columns(names))
+    return soft._replace(labels=names, probabilities=p)
 
 
 class LabelRecorder:

@@ -57,6 +57,8 @@ class Teacher:
     def __init__(self, nlp: Language, attr: str = SOFT_LABELS):
         self.nlp = nlp
         self.attr = attr
+        #: without those that are added
+        self.pipe_names = nlp.pipe_names
         set_doc_extension(SOFT_LABELS)
         add_recorders(nlp)
 
