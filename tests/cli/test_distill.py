@@ -202,12 +202,12 @@ def test_a_config_may_leave_out_its_corpora(folder):
 
 
 def test_misspelled_settings_of_the_reader(folder):
-    message = "'corpora.train.temprature' is no setting of the student's reader"
+    message = "'corpora.train.warmth' is no setting of the student's reader"
     teacher = save(make_trained("rnn_textcat"), folder / "teacher")
-    options = ("--corpora.train.temprature", "2")
+    options = ("--corpora.train.warmth", "2")
     assert message in distill(folder, "rnn_textcat", *options, teacher=teacher, code=1)
     config = spacy.util.load_config(folder / "student.cfg")
-    reader = {"@readers": "spacy_rnn.Distilled.v1", "path": None, "temprature": 2.0}
+    reader = {"@readers": "spacy_rnn.Distilled.v1", "path": None, "warmth": 2.0}
     config["corpora"]["train"] = reader
     config.to_disk(folder / "student.cfg")
     assert message in distill(folder, "rnn_textcat", teacher=teacher, code=1)
