@@ -19,7 +19,8 @@ from typing import (
 
 import typer
 from spacy.cli._util import import_code, parse_config_overrides, show_validation_error
-from spacy.language import Language
+from spacy.language import DEFAULT_CONFIG, Language
+from spacy.training import Example
 from spacy.training.initialize import init_nlp
 from spacy.util import (
     get_package_path,
@@ -34,7 +35,9 @@ from tqdm import tqdm
 from typer import Argument, Option
 from wasabi import msg, table
 
+from ..text_files import ending_of
 from .data_options import TextOptions, detect_data, with_options
+from .evaluate import task_of
 from .io import (
     batch_size_option,
     code_option,
@@ -126,12 +129,15 @@ def distill_cli(
     'spacy train', also those of its reader, spacy_rnn.Distilled.v1 in [corpora.train].
     """
     from ..distillation.answering import GOLD, HELD_OUT, TRAIN
-    from ..distillation.student import student_config
+    from ..distillation.student import check_settings, student_config
     from ..distillation.teachers import GivenAnswers, Teacher, Teachers
+    from ..readers.answers import JSON_LINES, SPACY
 
-    given = Path(teacher).suffix in (".spacy", ".jsonl")
+    given = ending_of(Path(teacher)) in (SPACY, JSON_LINES)
     if given and (texts is not None or more):
         fail(f"'{teacher}' has answers already: leave out --texts and --teacher.")
+    if given and not Path(teacher).exists():
+        fail(f"There is no file '{teacher}'. Check the path.")
     if not given and texts is None:
         fail("Give the texts to answer with --texts.")
     overrides = parse_config_overrides(ctx.args)
@@ -139,9 +145,16 @@ def distill_cli(
     use_gpu(gpu_id)
     with show_validation_error(config_path, show_config=False):
         config = load_config(config_path, overrides=overrides, interpolate=False)
+        config = DEFAULT_CONFIG.merge(config)
         # Its readers are not yet those that it will have.
-        parts = {name: config.interpolate()[name] for name in ("nlp", "components")}
+        filled = config.interpolate()
+        parts = {name: filled[name] for name in ("nlp", "components")}
         blank = load_model_from_config(parts, auto_fill=True)
+        for name in filled["training"].get("frozen_components", []):
+            blank.disable_pipe(name)
+    corpus = config["training"]["train_corpus"]
+    of_reader = [name for name in overrides if name.startswith(f"{corpus}.")]
+    check_settings(corpus, (name[len(corpus) + 1 :].split(".")[0] for name in of_reader))
     names = [teacher, *(more or [])]
     load_teachers = partial(_load_all, names, [name for name in exclude.split(",") if name])
 
@@ -152,6 +165,8 @@ def distill_cli(
         loaded = [Teacher(nlp, attr) for nlp in load_teachers()]
         return Teachers(loaded, _extensions(blank), batch_size, n_process)
 
+    if (output / "meta.json").exists():
+        fail(f"'{output}' is the folder of a pipeline. Choose another --output.")
     folder = output / ANSWERS
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -164,6 +179,7 @@ def distill_cli(
         "attr": attr,
         "texts": [_checksum(source), *vars(options).values()],
         "gold": _checksum(gold),
+        "extensions": _extensions(blank),
     }
     msg.divider("Answers")
     found = _read(blank, source, options, given)
@@ -174,7 +190,9 @@ def distill_cli(
         return
     with_gold = folder / GOLD if counts.gold else None
     config = student_config(config, folder / TRAIN, folder / HELD_OUT, with_gold, dev)
-    _train(config, config_path, output, resume, gpu_id)
+    if not _train(config, config_path, output, dev, resume, gpu_id):
+        # The report would be that of half a training.
+        return
     student = load(str(output / MODEL))
     answered = folder / HELD_OUT if counts.held_out else None
     report = make_report(student, answered, dev, None if given else teachers())
@@ -229,8 +247,12 @@ def _read(
 
 
 def _read_gold(nlp: Language, path: Optional[Path]) -> "Iterator[Doc]":
+    from ..distillation.answering import check_gold
+
     if path is not None:
-        yield from detect_data(path).read(nlp)
+        file = detect_data(path, task_of(nlp))
+        check_gold(nlp, (Example(doc, doc) for doc in file.read(nlp)), path)
+        yield from file.read(nlp)
 
 
 def _answer(
@@ -251,25 +273,36 @@ def _answer(
                 yield n
 
     check = partial(check_answers, student, teachers)
-    return answer_texts(folder, settings, teachers, texts, gold, check, progress, needs_held_out)
+    return answer_texts(
+        folder, settings, teachers, texts, gold, check, progress, needs_held_out, student.max_length
+    )
 
 
 def _describe(counts: "Counts") -> str:
     found = [f"{counts.train:,} texts to learn from", f"{counts.held_out:,} held out"]
     found += [f"{counts.gold:,} with gold labels"] * bool(counts.gold)
     found += [f"{counts.empty:,} empty ones left out"] * bool(counts.empty)
-    found += [f"{counts.too_long:,} too long for the teacher left out"] * bool(counts.too_long)
+    found += [f"{counts.too_long:,} too long ones left out"] * bool(counts.too_long)
     return ", ".join(found)
 
 
-def _train(config: Config, path: Path, output: Path, resume: bool, gpu_id: int) -> None:
+def _train(
+    config: Config, path: Path, output: Path, dev: Optional[Path], resume: bool, gpu_id: int
+) -> bool:
+    """Train the student. Returns False if the training was interrupted."""
+    from ..distillation.answering import check_gold
     from ..training.loop import train
 
     msg.divider("Initializing pipeline")
     with show_validation_error(path, hint_fill=False, show_config=False):
         nlp = init_nlp(config, use_gpu=gpu_id)
+    if dev is not None:
+        filled = nlp.config.interpolate()
+        (reader,) = resolve_dot_names(filled, [filled["training"]["dev_corpus"]])
+        with nlp.select_pipes(disable=filled["training"]["frozen_components"]):
+            check_gold(nlp, reader(nlp), dev)
     msg.divider("Training pipeline")
-    train(nlp, output, resume=resume, use_gpu=gpu_id, stdout=sys.stdout, stderr=sys.stderr)
+    return train(nlp, output, resume=resume, use_gpu=gpu_id, stdout=sys.stdout, stderr=sys.stderr)
 
 
 def make_report(

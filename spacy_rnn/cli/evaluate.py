@@ -50,7 +50,7 @@ def evaluate_cli(
     import_code(code)
     use_gpu(gpu_id)
     nlp = load(model)
-    file = detect_data(data, task or _task_of(nlp), options, target_path)
+    file = detect_data(data, task or task_of(nlp), options, target_path)
     for line in file.describe():
         msg.info(line)
     pipes = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, RNNPipe)]
@@ -71,8 +71,12 @@ def evaluate_cli(
         write(output, scores)
 
 
-def _task_of(nlp: Language) -> Optional[str]:
-    """The task of a pipeline with one of the components of this package; None for others."""
+def task_of(nlp: Language) -> Optional[str]:
+    """Find out the task of a pipeline.
+
+    nlp (Language): The pipeline.
+    RETURNS (Optional[str]): The task, if one component of this package has one; None for others.
+    """
     from ..readers.data_file import TASKS
 
     factories = [nlp.get_pipe_meta(name).factory for name in nlp.pipe_names]

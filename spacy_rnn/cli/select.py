@@ -98,6 +98,8 @@ def select_cli(
         kinds: Any = UNCERTAIN
         names = "tagger, entity recognizer, text classifier or translator of this package"
         pipe = get_component(nlp, kinds, names, component)
+        if pipe.name in nlp.disabled:
+            nlp.enable_pipe(pipe.name)
         if format and not {"doc.ents", "doc.cats"} & {*nlp.get_pipe_meta(pipe.name).assigns}:
             fail(
                 f"--format is for entity recognizers and text classifiers, but '{pipe.name}' is "

@@ -113,10 +113,10 @@ def _row(name: str, found: "Threshold") -> List[str]:
         shorten(name),
         value,
         f"{found.predictions:,}",
-        f"{100 * found.precision:.2f}",
+        f"{100 * found.precision:.2f}" if found.predictions else "-",
         _interval(found.precision_interval),
         f"{found.gold:,}",
-        f"{100 * found.recall:.2f}",
+        f"{100 * found.recall:.2f}" if found.gold else "-",
         _interval(found.recall_interval),
     ]
 

@@ -8,6 +8,7 @@ A folder of answers has the folders "train", "held-out" and "gold" with .spacy f
 """
 
 import json
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -39,7 +40,7 @@ class Counts:
     train (int), held_out (int), gold (int): Answered, to learn from, to compare with, and with gold
         labels.
     empty (int): Left out, as they have no tokens.
-    too_long (int): Left out, as they are longer than a teacher reads.
+    too_long (int): Left out, as they are longer than a pipeline reads.
     """
 
     train: int = 0
@@ -85,6 +86,7 @@ def answer_texts(
     check: Callable[[Sequence[Doc]], None] = lambda docs: None,
     progress: Callable[[Iterator[int]], Iterable[int]] = lambda numbers: numbers,
     needs_held_out: bool = False,
+    max_length: int = sys.maxsize,
 ) -> Counts:
     """Write the answers of teachers to texts, or what an earlier run has left of them. Memory does
     not grow with the number of texts.
@@ -97,6 +99,7 @@ def answer_texts(
     check (Callable[[Sequence[Doc]], None]): Raises an error if the first answers are not usable.
     progress (Callable): Shows the numbers of texts that are answered as they come.
     needs_held_out (bool): It is an error if no text is held out.
+    max_length (int): The number of characters of the longest text that the student reads.
     RETURNS (Counts): The counts of all texts.
     RAISES (ValueError): If the folder has answers of other teachers or texts, or there are not
         enough texts.
@@ -111,7 +114,9 @@ def answer_texts(
         if needs_held_out and contents and not held_out:
             raise _none_held_out()
         shards = _shards(chain(first, rest), gold)
-        for _ in progress(_answer(folder, manifest, teachers(), shards, held_out, check)):
+        loaded = teachers()
+        longest = min(loaded.max_length, max_length)
+        for _ in progress(_answer(folder, manifest, loaded, shards, held_out, check, longest)):
             pass
     counts = manifest.counts
     if not counts.train + counts.gold:
@@ -127,7 +132,8 @@ def _content(text: Union[str, Doc]) -> str:
 
 def _none_held_out() -> ValueError:
     return ValueError(
-        "No text is held out to select the best model. Give ten different texts or more, or --dev."
+        "No text is held out to select the best model. Give ten different texts or more that "
+        "--gold does not have, or --dev."
     )
 
 
@@ -138,9 +144,9 @@ def _answer(
     shards: Iterable[Tuple[bool, List[Union[str, Doc]]]],
     held_out: HeldOut,
     check: Callable[[Sequence[Doc]], None],
+    longest: int,
 ) -> Iterator[int]:
     """Answer shard after shard. Yields the number of texts of each."""
-    longest = teachers.max_length
     for number, (is_gold, shard) in enumerate(shards):
         counts = Counts()
         read: List[Tuple[str, Union[str, Doc]]] = []
@@ -152,7 +158,9 @@ def _answer(
                 counts.too_long += 1
             else:
                 part = GOLD if is_gold else HELD_OUT if held_out.has(content) else TRAIN
-                counts.add(Counts(**{part.replace("-", "_"): 1}))
+                if is_gold:
+                    held_out.leave_out(content)
+                counts.add(Counts(**{_count_of(part): 1}))
                 read.append((part, text))
         if number < len(manifest.shards):
             continue
@@ -168,7 +176,7 @@ def _answer(
                 parts.setdefault(part, DocBin(store_user_data=True)).add(doc)
             with _writing(folder, number):
                 for part, found in parts.items():
-                    with replace_file(folder / part / f"{number:06}.spacy") as path:
+                    with replace_file(_shard_file(folder, part, number)) as path:
                         found.to_disk(path)
                 manifest.shards.append(counts)
                 _write_manifest(folder, manifest)
@@ -203,24 +211,57 @@ def _shards(
 def _open_manifest(folder: Path, settings: Dict[str, Any]) -> Manifest:
     """Read the manifest of a folder, or begin one.
 
-    RAISES (ValueError): If the folder has other answers.
+    RAISES (ValueError): If the folder has other answers, or some of its own are missing.
     """
     path = folder / MANIFEST
+    has_answers = any(folder.rglob("*.spacy"))
     if not path.exists():
-        return Manifest(settings)
+        if has_answers:
+            raise ValueError(
+                f"'{folder}' has answers, but not '{MANIFEST}', which says what they belong to. "
+                f"Choose another output folder, or remove this one."
+            )
+        return _new_manifest(folder, settings)
     try:
         found = json.loads(path.read_text(encoding="utf8"))
         shards = [Counts(**counts) for counts in found["shards"]]
-        manifest = Manifest(found["settings"], shards, found["is_complete"])
+        manifest = Manifest(dict(found["settings"]), shards, found["is_complete"])
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"'{path}' is damaged ({error}). Remove the folder.") from error
     changed = [name for name in settings if manifest.settings.get(name) != settings[name]]
+    if changed and not (shards or has_answers):
+        return _new_manifest(folder, settings)
     if changed:
         raise ValueError(
             f"'{folder}' has answers with other settings ({', '.join(changed)}). Choose another "
             f"output folder, or remove this one."
         )
+    for number, counts in enumerate(shards):
+        for part in (TRAIN, HELD_OUT, GOLD):
+            file = _shard_file(folder, part, number)
+            if getattr(counts, _count_of(part)) and not file.exists():
+                raise ValueError(
+                    f"'{file}' is missing, which has answers of an earlier run. Put it back, or "
+                    f"remove the folder '{folder}'."
+                )
     return manifest
+
+
+def _new_manifest(folder: Path, settings: Dict[str, Any]) -> Manifest:
+    """Begin a manifest, before the answers: those of an interrupted run are known to be its own."""
+    manifest = Manifest(settings)
+    with _writing(folder, 0):
+        _write_manifest(folder, manifest)
+    return manifest
+
+
+def _shard_file(folder: Path, part: str, number: int) -> Path:
+    return folder / part / f"{number:06}.spacy"
+
+
+def _count_of(part: str) -> str:
+    """The name in `Counts` of the number of texts of a part."""
+    return part.replace("-", "_")
 
 
 def _write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -236,6 +277,24 @@ def _write_manifest(folder: Path, manifest: Manifest) -> None:
 def checksum_of(path: Optional[Path]) -> Optional[str]:
     """The CRC-32 of a file, or of all files in a folder with their names; None for None."""
     return None if path is None else checksum_of_files(path)
+
+
+def check_gold(nlp: Language, examples: Iterable[Example], source: Path) -> None:
+    """Check that gold examples have something that the components of a pipeline learn from.
+
+    nlp (Language): The pipeline that learns.
+    examples (Iterable[Example]): The examples, of which those up to the first one with something
+        are read.
+    source (Path): The file, for the message.
+    RAISES (ValueError): If none has anything.
+    """
+    pipes = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, RNNPipe)]
+    if pipes and all(pipe.lacks_annotation(eg) for eg in examples for pipe in pipes):
+        needed = dict.fromkeys(name for pipe in pipes for name in pipe.gold_annotation)
+        raise ValueError(
+            f"'{source}' has no {' or '.join(needed)}, of which the student needs gold labels. Use "
+            f"other data, or leave it out."
+        )
 
 
 def check_answers(nlp: Language, teachers: Callable[[], Teachers], docs: Sequence[Doc]) -> None:
@@ -256,7 +315,7 @@ def check_answers(nlp: Language, teachers: Callable[[], Teachers], docs: Sequenc
         if isinstance(pipe, RNNPipe) and examples and all(map(pipe.lacks_annotation, examples))
     ]
     if missing:
-        names = [name for each in teachers().teachers for name in each.nlp.pipe_names]
+        names = [name for each in teachers().teachers for name in each.pipe_names]
         raise ValueError(
             f"The teacher does not answer what is asked: {'; '.join(missing)}, which it does not "
             f"set (its components: {', '.join(names) or 'none'}). Choose another teacher, or leave "

@@ -6,7 +6,8 @@ from spacy.language import Language
 from spacy.scorer import Scorer
 from spacy.training import Example
 
-from ..readers.label_map import LabelMaps, map_annotation
+from ..features.soft_labels import TEXT_TARGET, soft_labels_of
+from ..readers.label_map import LabelMaps, map_annotation, map_soft_labels
 from .teachers import Teachers
 
 
@@ -47,6 +48,11 @@ def score_teachers(
         texts = [eg.predicted for eg in examples]
     answered = []
     for doc, eg in zip(teachers.answer(texts), examples, strict=True):
+        map_soft_labels(doc, maps)
         map_annotation(doc, maps)
+        soft = soft_labels_of(doc).get(TEXT_TARGET)
+        if soft is not None:
+            # As a classifier sets them: some scores depend on all probabilities.
+            doc.cats = dict(zip(soft.labels, soft.probabilities.tolist(), strict=True))
         answered.append(Example(doc, eg.reference))
     return headline(Scorer(nlp).score(answered))

@@ -2,7 +2,7 @@
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Iterable, Optional
 
 from spacy.util import dot_to_object, set_dot_to_object
 from thinc.api import Config
@@ -10,8 +10,10 @@ from thinc.api import Config
 from ..readers.distilled import Distilled
 
 READER = "spacy_rnn.Distilled.v1"
+#: what a distillation sets itself
+_GIVEN = ("@readers", "path", "gold")
 #: settings of other readers that this one has too
-_SETTINGS = [field.name for field in fields(Distilled) if field.name not in ("_", "path", "gold")]
+_SETTINGS = [field.name for field in fields(Distilled) if field.name not in ("_", *_GIVEN)]
 
 
 def reader_of(config: Config, path: Path) -> Dict[str, Any]:
@@ -21,10 +23,32 @@ def reader_of(config: Config, path: Path) -> Dict[str, Any]:
     config (Config): The config, not interpolated.
     path (Path): The answers.
     RETURNS (Dict[str, Any]): The settings.
+    RAISES (ValueError): If the config's reader is this one, and has a setting that does not exist.
     """
-    train = dot_to_object(config, config["training"]["train_corpus"])
+    name = config["training"]["train_corpus"]
+    train = dot_to_object(config, name)
+    if train["@readers"] == READER:
+        check_settings(name, train.keys() - {*_GIVEN})
     settings = {name: train[name] for name in _SETTINGS if name in train}
+    if not isinstance(settings.get("labels", {}), dict):
+        # Other readers have the names of all labels there.
+        del settings["labels"]
     return {"@readers": READER, "path": str(path), **settings}
+
+
+def check_settings(corpus: str, names: Iterable[str]) -> None:
+    """Check that settings of the reader of training data are those of a reader of answers.
+
+    corpus (str): The name of the reader in the config.
+    names (Iterable[str]): The names of the settings.
+    RAISES (ValueError): If one is not.
+    """
+    unknown = sorted({*names} - {*_SETTINGS})
+    if unknown:
+        raise ValueError(
+            f"'{corpus}.{unknown[0]}' is no setting of the student's reader, {READER}. Those that "
+            f"can be set: {', '.join(_SETTINGS)}."
+        )
 
 
 def student_config(
@@ -39,9 +63,15 @@ def student_config(
     dev (Optional[Path]): Gold examples that select the best model, as the config's reader of
         development data reads them.
     RETURNS (Config): A copy.
+    RAISES (ValueError): If the config reads training and development data by the same reader.
     """
     config, reader = config.copy(), reader_of(config, path)
     dev_corpus = config["training"]["dev_corpus"]
+    if dev_corpus == config["training"]["train_corpus"]:
+        raise ValueError(
+            f"The config reads both training and development data by '{dev_corpus}'. Give "
+            f"training.dev_corpus a reader of its own."
+        )
     set_dot_to_object(config, config["training"]["train_corpus"], reader)
     if gold is not None:
         reader["gold"] = str(gold)

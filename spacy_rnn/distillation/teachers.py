@@ -2,37 +2,45 @@
 
 import sys
 from contextlib import ExitStack
+from itertools import combinations
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
 from spacy.attrs import SENT_START
 from spacy.language import Language
-from spacy.parts_of_speech import NAMES as POS_NAMES
-from spacy.pipeline import Morphologizer, Tagger
 from spacy.tokens import Doc
-from spacy.util import minibatch
 
 from ..extensions import set_doc_extension
 from ..features.soft_labels import (
     SOFT_LABELS,
     TEXT_TARGET,
+    TOLERANCE,
     SoftLabels,
+    are_exclusive,
+    as_scheme,
     average,
     is_soft,
-    one_hot,
     read_soft_labels,
     set_soft_labels,
     soft_labels_of,
+    tag_scheme_of,
 )
-from ..features.tag_scheme import TagScheme
-from ..pipeline.entity_annotation import preset_tags
 from ..pipeline.ner import RNNEntityRecognizer
-from ..pipeline.predictions import EXCLUSIVE, TOKEN_VALUES
+from ..pipeline.predictions import EXCLUSIVE
 from ..pipeline.tagger import RNNTagger
 from ..readers.answers import best_categories, set_best_labels
+from .recorders import (
+    add_recorders,
+    check_tokens,
+    one_hot_labels,
+    targets_of,
+    with_final_labels,
+)
 
-#: the factory that is added before spaCy's taggers
-RECORDER = "rnn_soft_labels"
+#: factories of text classifiers of which each label holds or not
+MULTILABEL = ("rnn_textcat_multilabel", "textcat_multilabel")
+#: what components without probabilities assign, by target
+_ASSIGNED = {"ner": "doc.ents", TEXT_TARGET: "doc.cats"}
 
 
 class Teacher:
@@ -49,29 +57,46 @@ class Teacher:
     def __init__(self, nlp: Language, attr: str = SOFT_LABELS):
         self.nlp = nlp
         self.attr = attr
+        #: without those that are added
+        self.pipe_names = nlp.pipe_names
         set_doc_extension(SOFT_LABELS)
-        for i, (name, pipe) in enumerate(list(nlp.pipeline)):
-            if isinstance(pipe, (RNNTagger, RNNEntityRecognizer)):
-                if pipe.cfg["probabilities_attr"] is None:
-                    pipe.cfg["probabilities_attr"] = f"probabilities_of_{i}"
-                    pipe.register_extensions()
-            elif isinstance(pipe, Tagger):
-                config = {"source": name}
-                nlp.add_pipe(RECORDER, f"{RECORDER}_{i}", before=name, config=config)
+        add_recorders(nlp)
 
     @property
-    def exclusive(self) -> bool:
-        """True if exactly one label of `doc.cats` holds (bool)."""
-        factories = [self.nlp.get_pipe_meta(name).factory for name in self.nlp.pipe_names]
-        return any(factory in EXCLUSIVE for factory in factories)
+    def exclusive(self) -> Optional[bool]:
+        """True if exactly one label of `doc.cats` holds, None if it has no classifier that says so
+        (Optional[bool])."""
+        factories = {self.nlp.get_pipe_meta(name).factory for name in self.nlp.pipe_names}
+        if factories & {*EXCLUSIVE}:
+            return True
+        return False if factories & {*MULTILABEL} else None
+
+    @property
+    def labels(self) -> Dict[str, Set[str]]:
+        """The labels of each target, as far as components know them (Dict[str, Set[str]])."""
+        found: Dict[str, Set[str]] = {}
+        for name, pipe in self.nlp.pipeline:
+            if isinstance(pipe, RNNTagger):
+                of_pipe = {target: pipe.labels_of(target) for target in pipe.cfg["targets"]}
+            elif "tag" in targets_of(pipe):
+                of_pipe = {"tag": pipe.labels}  # type: ignore[attr-defined]
+            else:
+                assigned = {*self.nlp.get_pipe_meta(name).assigns}
+                targets = [target for target, value in _ASSIGNED.items() if value in assigned]
+                of_pipe = {target: getattr(pipe, "labels", ()) for target in targets}
+            for target, labels in of_pipe.items():
+                found.setdefault(target, set()).update(labels)
+        return {target: labels for target, labels in found.items() if labels}
 
     def soft_labels(self, doc: Doc) -> Dict[str, SoftLabels]:
         """Get the probabilities that the pipeline has given.
 
         doc (Doc): A document that it has annotated.
         RETURNS (Dict[str, SoftLabels]): Those of each target.
-        RAISES (ValueError): If a component has set malformed ones, or the extension does not exist.
+        RAISES (ValueError): If they are malformed, the tokens have changed, or the extension does
+            not exist.
         """
+        check_tokens(doc)
         found = soft_labels_of(doc)
         for _, pipe in self.nlp.pipeline:
             if isinstance(pipe, RNNTagger):
@@ -83,9 +108,11 @@ class Teacher:
                 p = doc._.get(pipe.cfg["probabilities_attr"])
                 if p is not None:
                     found["ner"] = SoftLabels(pipe.tags, np.reshape(p, (len(doc), len(pipe.tags))))
-        cats = np.array([*doc.cats.values()])
-        if is_soft(cats):
-            found[TEXT_TARGET] = SoftLabels(tuple(doc.cats), cats)
+        found = with_final_labels(doc, found)
+        _check_probabilities(doc, _categories(doc))
+        for target, soft in _categories(doc).items():
+            if is_soft(soft.probabilities):
+                found[target] = soft
         if self.attr != SOFT_LABELS:
             if not Doc.has_extension(self.attr):
                 raise ValueError(
@@ -93,6 +120,7 @@ class Teacher:
                     f"the teacher sets soft labels. Correct the name."
                 )
             found.update(read_soft_labels(doc._.get(self.attr), len(doc)))
+        _check_probabilities(doc, found)
         return found
 
 
@@ -113,6 +141,7 @@ class Teachers:
         batch_size: Optional[int] = None,
         n_process: int = 1,
     ):
+        _check_shared(teachers)
         self.teachers = teachers
         self.kept = {*kept}
         self.batch_size = batch_size
@@ -122,6 +151,13 @@ class Teachers:
     def max_length(self) -> int:
         """The number of characters of the longest text that all teachers read (int)."""
         return min(teacher.nlp.max_length for teacher in self.teachers)
+
+    @property
+    def exclusive(self) -> Optional[bool]:
+        """True if exactly one label of `doc.cats` holds for any teacher, None if none of them says
+        so (Optional[bool])."""
+        found = [teacher.exclusive for teacher in self.teachers]
+        return True if True in found else False if False in found else None
 
     def answer(self, texts: Sequence[Union[str, Doc]]) -> Iterator[Doc]:
         """Answer some texts, which are read in one go.
@@ -163,7 +199,9 @@ class Teachers:
             starts: Any = answers[0].to_array([SENT_START])
             doc.from_array([SENT_START], starts)
         if TEXT_TARGET in soft:
-            exclusive = any(teacher.exclusive for teacher in self.teachers)
+            exclusive = self.exclusive
+            if exclusive is None:
+                exclusive = are_exclusive(soft[TEXT_TARGET].probabilities)
             doc.cats = best_categories(soft[TEXT_TARGET], exclusive)
         for name, value in extensions.items():
             doc._.set(name, value)
@@ -173,14 +211,21 @@ class Teachers:
 
     def _averaged(self, answers: Tuple[Doc, ...]) -> Dict[str, SoftLabels]:
         of_each = [
-            {**_one_hot_labels(doc), **teacher.soft_labels(doc)}
+            {**one_hot_labels(doc), **_categories(doc), **teacher.soft_labels(doc)}
             for teacher, doc in zip(self.teachers, answers, strict=True)
         ]
         targets: Set[str] = {target for found in of_each for target in found}
         return {
-            target: average([found[target] for found in of_each if target in found])
+            target: self._average(target, [found[target] for found in of_each if target in found])
             for target in sorted(targets)
         }
+
+    def _average(self, target: str, answers: List[SoftLabels]) -> SoftLabels:
+        if target == "ner" and any(tag_scheme_of(soft.labels) == "biluo" for soft in answers):
+            answers = [as_scheme(soft, "biluo") for soft in answers]
+        # Of labels that do not exclude others, a teacher without one says nothing about it.
+        is_multilabel = target == TEXT_TARGET and self.exclusive is False
+        return average(answers, fill=np.nan if is_multilabel else 0.0)
 
     def _extensions(self, answers: Tuple[Doc, ...]) -> Dict[str, Any]:
         """The extensions that are kept: the means of numbers, otherwise those of the first teacher
@@ -222,83 +267,38 @@ def _copy(nlp: Language, doc: Doc) -> Doc:
     return Doc(nlp.vocab, words=words, spaces=spaces)
 
 
-def _one_hot_labels(doc: Doc) -> Dict[str, SoftLabels]:
-    """The annotation of a document as probabilities of 1."""
-    found = {}
-    for target, value in TOKEN_VALUES.items():
-        if doc.has_annotation(target.upper()):
-            values = [value(token) for token in doc]
-            # The empty morphology has a name.
-            values = [each or "_" for each in values] if target == "morph" else values
-            found[target] = one_hot(values)
-    if doc.has_annotation("ENT_IOB"):
-        labels = tuple(dict.fromkeys(entity.label_ for entity in doc.ents))
-        scheme = TagScheme("biluo", len(labels))
-        hashes = np.array([*map(doc.vocab.strings.as_int, labels)], dtype="uint64")
-        tags = scheme.names(labels)
-        preset = preset_tags(scheme, hashes, doc).tolist()
-        found["ner"] = one_hot([None if i < 0 else tags[i] for i in preset])
-    if doc.cats:
-        found[TEXT_TARGET] = SoftLabels(tuple(doc.cats), np.array([*doc.cats.values()]))
-    return found
+def _categories(doc: Doc) -> Dict[str, SoftLabels]:
+    cats = SoftLabels(tuple(doc.cats), np.array([*doc.cats.values()]))
+    return {TEXT_TARGET: cats} if cats.labels else {}
 
 
-class SoftLabelRecorder:
-    """Sets the probabilities of a tagger or morphologizer of spaCy as `doc._.soft_labels`.
+def _check_probabilities(doc: Doc, found: Dict[str, SoftLabels]) -> None:
+    for target, soft in found.items():
+        p = soft.probabilities
+        wrong = p[~((p >= 0) & (p <= 1 + TOLERANCE))]
+        if len(wrong):
+            raise ValueError(
+                f"The teacher gives a label of '{target}' the value {wrong[0]:.4g} in the text "
+                f"'{doc.text:.40}', which is not a probability. Correct its component, or leave it "
+                f"out with --exclude."
+            )
 
-    source (Tagger): The component.
+
+def _check_shared(teachers: Sequence[Teacher]) -> None:
+    """Check that any two teachers of a target have a label of it in common, without which their
+    mean says nothing. Labels of texts that do not exclude each other need not be shared.
+
+    RAISES (ValueError): If they have none.
     """
-
-    def __init__(self, source: Tagger):
-        self.source = source
-
-    def __call__(self, doc: Doc) -> Doc:
-        """Process a document."""
-        return next(self.pipe([doc]))
-
-    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
-        """Process a stream of documents."""
-        for docs in minibatch(stream, batch_size):
-            self._record(docs)
-            yield from docs
-
-    def _record(self, docs: List[Doc]) -> None:
-        of_docs = self.source.model.predict(docs) if any(map(len, docs)) else [[]] * len(docs)
-        for doc, scores in zip(docs, of_docs, strict=True):
-            if len(doc):
-                to_numpy = self.source.model.ops.to_numpy
-                p = _probabilities(to_numpy(scores).astype("float32"))
-                set_soft_labels(doc, {**soft_labels_of(doc), **_by_target(self.source, p)})
-
-
-@Language.factory(RECORDER)
-def make_recorder(nlp: Language, name: str, source: str) -> SoftLabelRecorder:
-    """Make a recorder of the component `source`."""
-    pipe: Any = nlp.get_pipe(source)
-    return SoftLabelRecorder(pipe)
-
-
-def _probabilities(scores: np.ndarray) -> np.ndarray:
-    """Scores of an output layer as probabilities, which some layers compute themselves."""
-    if (scores >= 0).all() and np.allclose(scores.sum(axis=1), 1.0, atol=1e-3):
-        return scores
-    exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
-    found: np.ndarray = exponentials / exponentials.sum(axis=1, keepdims=True)
-    return found
-
-
-def _by_target(pipe: Tagger, p: np.ndarray) -> Dict[str, SoftLabels]:
-    if not isinstance(pipe, Morphologizer):
-        return {"tag": SoftLabels(tuple(pipe.labels), p)}
-    # Each label is a part of speech with a morphology.
-    strings, morphology = pipe.vocab.strings, pipe.vocab.morphology
-    pos = [POS_NAMES[pipe.cfg["labels_pos"][label]] for label in pipe.labels]
-    morphs = [strings[morphology.add(pipe.cfg["labels_morph"][label])] for label in pipe.labels]
-    return {"pos": _merged(pos, p), "morph": _merged(morphs, p)}
-
-
-def _merged(names: List[str], p: np.ndarray) -> SoftLabels:
-    """Add the probabilities of labels with the same name; "" is none."""
-    labels = tuple(dict.fromkeys(name for name in names if name))
-    sums = np.stack([p[:, np.array(names) == label].sum(axis=1) for label in labels], axis=1)
-    return SoftLabels(labels, sums)
+    for (i, one), (j, other) in combinations(enumerate(teachers, start=1), 2):
+        pairs = one.labels, other.labels
+        for target in sorted(pairs[0].keys() & pairs[1].keys()):
+            is_multilabel = target == TEXT_TARGET and not (one.exclusive or other.exclusive)
+            if is_multilabel or pairs[0][target] & pairs[1][target]:
+                continue
+            first, second = (", ".join(sorted(labels[target])[:5]) for labels in pairs)
+            raise ValueError(
+                f"Teachers {i} and {j} share no label of '{target}' ({first}; {second}), so that "
+                f"the mean of their answers says nothing. Choose teachers of the same labels, or "
+                f"train a student of each."
+            )

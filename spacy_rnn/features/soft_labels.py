@@ -14,6 +14,7 @@ import sys
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
+from spacy.parts_of_speech import IDS as POS_IDS
 from spacy.tokens import Doc
 from spacy.training import Example
 
@@ -80,8 +81,10 @@ def soft_labels_of(doc: Doc) -> Dict[str, SoftLabels]:
     RETURNS (Dict[str, SoftLabels]): Those of each target; none if it has no soft labels.
     RAISES (ValueError): If they are malformed.
     """
-    value = doc._.get(SOFT_LABELS) if Doc.has_extension(SOFT_LABELS) else None
-    return read_soft_labels(value, len(doc))
+    if not Doc.has_extension(SOFT_LABELS):
+        # A document that was read may have them even so.
+        set_doc_extension(SOFT_LABELS)
+    return read_soft_labels(doc._.get(SOFT_LABELS), len(doc))
 
 
 def set_soft_labels(doc: Doc, found: Mapping[str, SoftLabels]) -> None:
@@ -144,6 +147,9 @@ def _read(entry: Any, target: str) -> SoftLabels:
                     f"'ner' has {label!r}, which is not a tag of the scheme bio or biluo, such as "
                     f"B-PERSON or O"
                 )
+    unknown = [label for label in labels if target == "pos" and label not in POS_IDS]
+    if unknown:
+        raise _malformed(f"'pos' has {unknown[0]!r}, which token.pos cannot be")
     names = tuple(map(sys.intern, labels))
     return SoftLabels(names, p[0] if is_text else _normalized(p, target))
 
@@ -196,11 +202,16 @@ def n_unanswered(example: Example) -> int:
     return int((aligned_tokens(example) < 0).sum())
 
 
-def average(answers: Sequence[SoftLabels]) -> SoftLabels:
-    """The mean of several teachers' probabilities of the same tokens; a label that one does not
-    have has the probability 0 there."""
+def average(answers: Sequence[SoftLabels], fill: float = 0.0) -> SoftLabels:
+    """The mean of several teachers' probabilities of the same tokens.
+
+    answers (Sequence[SoftLabels]): The probabilities of each teacher.
+    fill (float): The probability of a label that a teacher does not have; NaN for the mean of those
+        that have it.
+    RETURNS (SoftLabels): The means.
+    """
     labels = tuple(dict.fromkeys(label for soft in answers for label in soft.labels))
-    return SoftLabels(labels, np.mean([soft.columns(labels) for soft in answers], axis=0))
+    return SoftLabels(labels, np.nanmean([soft.columns(labels, fill) for soft in answers], axis=0))
 
 
 def common_temperature(docs: Iterable[Doc], targets: Iterable[str]) -> float:

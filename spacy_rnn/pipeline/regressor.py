@@ -220,9 +220,15 @@ class RNNRegressor(DocumentPipe):
     def _gold_values(self, example: Example) -> Dict[str, float]:
         """The values of an example's targets.
 
-        RAISES (ValueError): If one is not a finite number.
+        RAISES (ValueError): If they are not a dict, or one is not a finite number.
         """
-        values: Dict[str, Any] = example.reference._.get(self.cfg["attr"]) or {}
+        values: Any = example.reference._.get(self.cfg["attr"]) or {}
+        if not isinstance(values, Mapping):
+            raise ValueError(
+                f"'{self.name}' learns from a dict with the number of each target, but "
+                f"doc._.{self.cfg['attr']} of the text {excerpt(example)} is {values!r}. Write "
+                f'{{"NAME": value}}.'
+            )
         for label, value in values.items():
             if not isinstance(value, (int, float)) or not math.isfinite(value):
                 raise ValueError(
@@ -230,7 +236,7 @@ class RNNRegressor(DocumentPipe):
                     f"the text {excerpt(example)} has {label} = {value!r}. Correct it, or leave "
                     f"the target out of this text."
                 )
-        return values
+        return dict(values)
 
     def _mean_and_std(self) -> np.ndarray:
         """float64 (2, targets)."""

@@ -22,7 +22,7 @@ from ..architectures.translator_attribution import attribution_target, encoder_i
 from ..config.search import Search
 from ..config.signature import to_config, with_fields_of
 from ..extensions import set_doc_extension
-from ..features.normalization import required_texts
+from ..features.normalization import required_text, required_texts
 from ..runtime.attribution import AttributionTarget, EncoderInput, check_index
 from ..runtime.engine import EngineSettings
 from ..runtime.model import Targets
@@ -207,7 +207,9 @@ class RNNTranslator(RNNPipe):
     def _gold(self, example: Example) -> str:
         """The gold translation without the whitespace around it, which `predict` takes from the
         source."""
-        return (example.reference._.get(self.cfg["attr"]) or "").strip()
+        attr = self.cfg["attr"]
+        found = example.reference._.get(attr) or ""
+        return required_text(found, f"doc._.{attr} of the text {excerpt(example)}").strip()
 
     @property
     def gold_annotation(self) -> Tuple[str, ...]:

@@ -1,7 +1,8 @@
 """The answers of a teacher as documents: read from files, with the most probable labels set."""
 
+from collections import deque
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import numpy as np
 from spacy.language import Language
@@ -42,7 +43,8 @@ def read_answers(nlp: Language, path: Path) -> Iterator[Doc]:
     if ending_of(path) == JSON_LINES:
         docs = _read_json_lines(nlp, path)
     elif path.is_dir() or ending_of(path) == SPACY:
-        files = sorted(path.glob(f"*{SPACY}")) if path.is_dir() else [path]
+        # Others are being written, or were when a run was killed.
+        files = sorted(path.glob(f"[!.]*{SPACY}")) if path.is_dir() else [path]
         docs = (doc for file in files for doc in read_docs(file, nlp.vocab))
     else:
         raise ValueError(
@@ -65,8 +67,10 @@ def _doc_of(nlp: Language, record: Any) -> Doc:
     """A document of a JSON object as 'apply' writes it."""
     if not isinstance(record, Mapping) or not isinstance(record.get("text"), str):
         raise ValueError("it is not an object with a 'text'.")
-    words, text = record.get("tokens"), record["text"]
-    values = {name: record[name] for name in TOKEN_VALUES if record.get(name) is not None}
+    words, text = _strings(record, "tokens"), record["text"]
+    values = {
+        name: column for name in TOKEN_VALUES if (column := _strings(record, name)) is not None
+    }
     found = read_soft_labels(record.get(SOFT_LABELS), None if words is None else len(words))
     if words is None:
         if values or found.keys() - {TEXT_TARGET}:
@@ -88,7 +92,7 @@ def _doc_of(nlp: Language, record: Any) -> Doc:
             name: soft if name == TEXT_TARGET else _at(places, soft) for name, soft in found.items()
         }
     set_spans(doc, record.get("ents"), text)
-    cats = record.get("cats") or {}
+    cats = {} if record.get("cats") is None else record["cats"]
     probabilities = read_soft_labels({TEXT_TARGET: cats}, None)
     if is_soft(probabilities[TEXT_TARGET].probabilities):
         # As classifiers write them.
@@ -102,13 +106,27 @@ def _doc_of(nlp: Language, record: Any) -> Doc:
     return doc
 
 
+def _strings(record: Mapping[str, Any], name: str) -> Optional[List[str]]:
+    """A list of strings in a record, None if there is none."""
+    value = record.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise ValueError(f"'{name}' must be a list of strings, one for each token.")
+    return value
+
+
 def _places(words: Sequence[str], given: Sequence[str]) -> List[int]:
-    """For each token the index of its word, -1 for white space between words."""
-    found, i = [], 0
+    """For each token the index of its word, -1 for white space that is not a word of its own."""
+    found: List[int] = []
+    rest = deque(enumerate(words))
     for token in given:
-        is_word = i < len(words) and token == words[i]
-        found.append(i if is_word else -1)
-        i += is_word
+        if not token.isspace():
+            # White space may be divided into other words.
+            while rest[0][1].isspace():
+                rest.popleft()
+        is_word = bool(rest) and rest[0][1] == token
+        found.append(rest.popleft()[0] if is_word else -1)
     return found
 
 

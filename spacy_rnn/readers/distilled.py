@@ -1,9 +1,10 @@
 """A reader of the answers of a teacher."""
 
+from collections import defaultdict
 from dataclasses import KW_ONLY, dataclass
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Optional, Union
+from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Union
 
 from spacy.errors import Errors
 from spacy.language import Language
@@ -19,11 +20,13 @@ from ..features.soft_labels import (
 from ..log import inform
 from ..validation import above_zero, at_least, probability
 from .answers import read_answers, set_best_labels
-from .label_map import check_label_maps, map_annotation, map_soft_labels
+from .label_map import OTHERS, check_label_maps, labels_in, map_annotation, map_soft_labels
+from .labels import LabelSource
+from .text_io import logger
 
 
 @dataclass(eq=False)
-class Distilled:
+class Distilled(LabelSource):
     """spacy_rnn.Distilled.v1: iterate Example objects over the answers of a teacher, as
     ``python -m spacy rnn distill`` writes them, and over gold examples with its answers. Components
     learn from the probabilities in `doc._.soft_labels`, and where there are none from the labels.
@@ -70,6 +73,19 @@ class Distilled:
         at_least(0, max_length=self.max_length, limit=self.limit)
         check_label_maps(self.labels or {})
         self._is_logged = False
+        self._found: Dict[str, Set[str]] = defaultdict(set)
+
+    @property
+    def label_names(self) -> List[str]:
+        """The names of all labels in `doc.cats`, by which a reader of gold examples knows those
+        that it lacks (List[str]).
+
+        RAISES (ValueError): If there are none.
+        """
+        names = {label for doc in self._docs(Language()) for label in doc.cats}
+        if not names:
+            raise ValueError(f"{self.path} has no labels. Leave labels out.")
+        return sorted(names)
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
         """Yield examples from the answers, those with gold labels evenly among the first ones.
@@ -93,6 +109,7 @@ class Distilled:
             raise ValueError(f"'{self.path}' has no texts with answers. Check the path.")
         if not self._is_logged:
             self._is_logged = True
+            self._warn_of_unused_names()
             inform("%s: %d documents with %d tokens", self.path, n_docs, n_tokens)
             if n_lost:
                 inform(
@@ -115,6 +132,9 @@ class Distilled:
 
     def _prepare(self, doc: Doc, is_gold: bool) -> None:
         maps = self.labels or {}
+        if not self._is_logged:
+            for target in maps:
+                self._found[target] |= labels_in(doc, target)
         map_soft_labels(doc, maps)
         if not is_gold:
             map_annotation(doc, maps)
@@ -124,6 +144,17 @@ class Distilled:
         if is_gold:
             changes["share"] = self.share
         set_soft_labels(doc, {name: soft._replace(**changes) for name, soft in found.items()})
+
+    def _warn_of_unused_names(self) -> None:
+        for target, names in (self.labels or {}).items():
+            unused = sorted(names.keys() - self._found[target] - {OTHERS})
+            if unused:
+                logger.warning(
+                    "%s: labels.%s names %s, which no text has. Check how they are written.",
+                    self.path,
+                    target,
+                    ", ".join(map(repr, unused)),
+                )
 
     def _parts(self, doc: Doc) -> Iterator[Doc]:
         is_short = not self.max_length or len(doc) < self.max_length

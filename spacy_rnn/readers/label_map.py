@@ -1,6 +1,6 @@
 """Labels of a document under other names: renamed, merged or left out."""
 
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, Set
 
 import numpy as np
 from spacy.parts_of_speech import IDS as POS_IDS
@@ -22,7 +22,8 @@ OTHERS = "*"
 
 
 def check_label_maps(maps: LabelMaps) -> None:
-    """Raise a ValueError for a target that has no labels, or a part of speech that does not exist.
+    """Raise a ValueError for a target that has no labels, an empty name, or a part of speech that
+    does not exist.
 
     maps (LabelMaps): The maps.
     """
@@ -32,11 +33,36 @@ def check_label_maps(maps: LabelMaps) -> None:
                 f"'labels' maps those of '{target}', which is not one of the targets "
                 f"{[*TOKEN_TARGETS, TEXT_TARGET]}."
             )
+        nameless = [label for label, name in names.items() if name == ""]
+        if nameless:
+            raise ValueError(
+                f"'labels' gives {nameless[0]!r} of '{target}' the name ''. Write null to leave it "
+                f"out."
+            )
         unknown = {name for name in names.values() if name and name not in POS_IDS}
         if target == "pos" and unknown:
             raise ValueError(
                 f"'labels' maps parts of speech to {sorted(unknown)}, which token.pos cannot be."
             )
+
+
+def labels_in(doc: Doc, target: str) -> Set[str]:
+    """Find the labels of a document, those of its soft labels included.
+
+    doc (Doc): The document.
+    target (str): The target.
+    RETURNS (Set[str]): The labels, of entities without the prefixes of tags.
+    """
+    soft = soft_labels_of(doc).get(target)
+    found = set() if soft is None else {*soft.labels}
+    if target == TEXT_TARGET:
+        return found | doc.cats.keys()
+    if target == "ner":
+        found = {label for _, _, label in (tag.partition("-") for tag in found)}
+        return found | {entity.label_ for entity in doc.ents}
+    if target == "morph":
+        return found | {str(token.morph) or "_" for token in doc if token.has_morph()}
+    return found | {getattr(token, f"{target}_") for token in doc}
 
 
 def map_annotation(doc: Doc, maps: LabelMaps) -> None:

@@ -282,7 +282,7 @@ def train(
     use_gpu: int = -1,
     stdout: IO = sys.stdout,
     stderr: IO = sys.stderr,
-) -> None:
+) -> bool:
     """Train a pipeline. Where several processes train together, each of them calls it; the first
     one evaluates, logs and saves.
 
@@ -293,6 +293,7 @@ def train(
     resume (bool): Go on from the checkpoint in the output folder, if there is one.
     use_gpu (int): The GPU; -1 for the CPU.
     stdout, stderr (IO): Where to write messages.
+    RETURNS (bool): False if SIGTERM has ended it before its end.
     RAISES (KeyboardInterrupt): After Ctrl-C, once a checkpoint is written. SIGTERM ends the
         training in the same way, without an error.
     """
@@ -364,6 +365,7 @@ def train(
         stdout.write(
             msg.good("Saved pipeline to output directory", output.path / DIR_MODEL_LAST) + "\n"
         )
+    return interrupts.received is None
 
 
 def _no_logger(

@@ -101,6 +101,14 @@ def test_answers_return_from_the_tools(factory, tool, models, texts, tmp_path):
             assert {label for label, p in doc.cats.items() if p} == likely
 
 
+def test_a_disabled_component(models, texts, tmp_path):
+    nlp = spacy.load(models / "rnn_textcat")
+    nlp.disable_pipe("rnn_textcat")
+    nlp.to_disk(tmp_path / "disabled")
+    _, found = select(tmp_path, "disabled", texts, "-n", 1, "--format", "prodigy")
+    assert len(found[0]["accept"]) == 1
+
+
 def test_a_list_for_label_studio(models, texts, tmp_path):
     output = tmp_path / "tasks.json"
     run("rnn", "select", models / "rnn_ner", texts, "-o", output, "-f", "label-studio")

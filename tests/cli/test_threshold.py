@@ -72,6 +72,14 @@ def test_a_precision_that_no_threshold_gives(work):
     assert "their rows show what comes closest" in printed
 
 
+def test_labels_without_predictions_or_gold_have_no_shares(work):
+    path = work / "other.conll"
+    path.write_text("I\tB-OTHER\nlike\tO\ngreen\tO\neggs\tO\n", encoding="utf8")
+    printed = threshold(work, "rnn_ner", "other.conll", "--precision", 0.9, "--per-label")
+    assert "OTHER - 0 - 0.0 - 100.0 1 0.00" in printed
+    assert "1 0.00 0.0 - 79.3 0 - 0.0 - 100.0" in printed
+
+
 @pytest.mark.parametrize(
     "model, data, options, message",
     [

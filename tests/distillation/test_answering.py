@@ -7,12 +7,14 @@ from hashlib import sha1
 import pytest
 import spacy
 from spacy.tokens import DocBin
+from spacy.training import Example
 
 from spacy_rnn.distillation import answering, held_out
 from spacy_rnn.distillation.answering import (
     Counts,
     answer_texts,
     check_answers,
+    check_gold,
     checksum_of,
 )
 from spacy_rnn.distillation.teachers import Teacher, Teachers
@@ -35,6 +37,11 @@ def make_teachers(name="rnn_tagger"):
 
 def run(folder, texts=TEXTS, teachers=make_teachers, settings=SETTINGS, **options):
     return answer_texts(folder, settings, teachers, texts, **options)
+
+
+def raising(error):
+    yield TEXTS[0]
+    raise error
 
 
 def read(folder):
@@ -60,7 +67,7 @@ def test_texts_are_answered_and_some_are_held_out(tmp_path):
     counts = run(tmp_path, progress=progress)
     assert counts == Counts(train=23, held_out=2) and numbers == [10, 10, 5]
     found = read(tmp_path)
-    by_hash = sorted(TEXTS[:10], key=lambda text: sha1(text.encode()).hexdigest())
+    by_hash = sorted(TEXTS[:10], key=lambda t: sha1(t.replace(" ", "").encode()).hexdigest())
     held_out = [doc.text for doc in found["held-out"]]
     assert by_hash[0] in held_out and not set(by_hash[1:]) & set(held_out)
     assert [doc.text for doc in found["train"]] == [t for t in TEXTS if t not in held_out]
@@ -77,11 +84,13 @@ def test_equal_texts_are_held_out_together(tmp_path):
     found = {part: [doc.text for doc in docs] for part, docs in read(tmp_path).items()}
     assert len(found["held-out"]) == 4 == 2 * len(set(found["held-out"]))
     assert not set(found["held-out"]) & set(found["train"])
+    with_spaces = TEXTS + [text.replace(" ", "  ") for text in TEXTS]
+    assert run(tmp_path / "spaces", with_spaces).held_out == 4
 
 
 def test_too_few_texts_are_noticed_before_they_are_answered(tmp_path):
     for texts in (TEXTS[:9], TEXTS[:1] * 30):
-        with pytest.raises(ValueError, match="Give ten different texts or more, or --dev"):
+        with pytest.raises(ValueError, match="Give ten different texts or more that --gold"):
             run(tmp_path, texts, lambda: pytest.fail("loaded"), needs_held_out=True)
 
 
@@ -151,9 +160,49 @@ def test_other_settings(tmp_path):
     run(tmp_path)
     with pytest.raises(ValueError, match=r"has answers with other settings \(teachers\)"):
         run(tmp_path, settings={"teachers": ["y"]})
-    (tmp_path / "manifest.json").write_text("{")
-    with pytest.raises(ValueError, match="is damaged"):
+    for content in ("{", "[]", '{"settings": 1, "shards": [], "is_complete": false}'):
+        (tmp_path / "manifest.json").write_text(content)
+        with pytest.raises(ValueError, match="is damaged"):
+            run(tmp_path)
+
+
+def test_settings_may_change_before_the_first_answers(tmp_path):
+    with pytest.raises(ValueError, match="all are empty"):
+        run(tmp_path, [""], settings={"texts": "x"})
+    (tmp_path / "manifest.json").unlink()
+    with pytest.raises(ValueError, match="No such text"):
+        run(tmp_path, raising(ValueError("No such text")))
+    assert run(tmp_path, settings={"texts": "y"}).train == 23
+
+
+def test_answers_without_a_manifest_are_not_mixed_with_new_ones(tmp_path):
+    run(tmp_path)
+    (tmp_path / "manifest.json").unlink()
+    with pytest.raises(ValueError, match="has answers, but not 'manifest.json'"):
+        run(tmp_path, TEXTS[:12])
+
+
+@pytest.mark.parametrize("name", ["train/000001.spacy", "held-out/000000.spacy"])
+def test_missing_files(tmp_path, name):
+    run(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(ValueError, match=f"{name}' is missing, which has answers"):
         run(tmp_path)
+
+
+def test_texts_that_the_student_does_not_read(tmp_path):
+    counts = run(tmp_path, ["I like eggs", "eggs " * 20], max_length=50)
+    assert counts == Counts(train=1, too_long=1)
+
+
+def test_texts_with_gold_labels_are_not_held_out(tmp_path):
+    run(tmp_path / "before")
+    (held_out, *_) = [doc.text for doc in read(tmp_path / "before")["held-out"]]
+    gold = [make_doc(spacy.blank("xx").vocab, held_out, "PRP VBP CD NNS")]
+    run(tmp_path / "now", gold=gold)
+    found = read(tmp_path / "now")
+    assert held_out not in [doc.text for doc in found["held-out"]]
+    assert held_out in [doc.text for doc in found["train"]]
 
 
 def test_texts_that_are_left_out(tmp_path):
@@ -195,6 +244,14 @@ def test_answers_that_the_student_needs():
     message = r"'rnn_ner' learns from doc.ents, which it does not set \(its components: rnn_tagger"
     with pytest.raises(ValueError, match=message):
         check_answers(make_pipeline("rnn_ner"), lambda: teachers, docs)
+
+
+def test_gold_labels_that_the_student_needs():
+    nlp = make_pipeline("rnn_tagger")
+    tagged, plain = (make_doc(nlp.vocab, "I like eggs", tags) for tags in ("PRP VBP NNS", None))
+    check_gold(nlp, [Example(plain, plain), Example(tagged, tagged)], "gold.spacy")
+    with pytest.raises(ValueError, match="'gold.spacy' has no token.tag, of which the student"):
+        check_gold(nlp, [Example(plain, plain)], "gold.spacy")
 
 
 def test_the_first_answers_are_checked(tmp_path):

@@ -9,7 +9,7 @@ from spacy.training import Example
 from spacy_rnn.distillation.teachers import Teacher, Teachers
 from spacy_rnn.features.soft_labels import soft_labels_of
 
-from ..helpers.pipelines import SENTENCES, make_examples, make_trained
+from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, make_trained, train
 
 TEXTS = [sentence[0] for sentence in SENTENCES]
 
@@ -168,3 +168,122 @@ def test_processes():
         for target, soft in soft_labels_of(one).items():
             found = soft_labels_of(other)[target].columns(soft.labels)
             assert found == pytest.approx(soft.columns(soft.labels), abs=1e-3)
+
+
+def with_component(set_values):
+    """A blank pipeline with a component that sets values on documents."""
+    name = f"sets_{id(set_values)}"
+
+    def component(doc):
+        set_values(doc)
+        return doc
+
+    Language.component(name, func=component)
+    nlp = spacy.blank("xx")
+    nlp.add_pipe(name)
+    return nlp
+
+
+def gives(**cats):
+    return with_component(lambda doc: doc.cats.update(cats))
+
+
+def test_a_recognizer_of_sentences_is_no_tagger():
+    examples = make_examples(spacy.blank("xx"))
+    for eg in examples:
+        for token in eg.reference:
+            token.is_sent_start = token.i == 0
+    nlp = trained_spacy("tagger")
+    nlp.add_pipe("senter").initialize(lambda: examples)
+    doc, *_ = answers(nlp)
+    assert {*soft_labels_of(doc)["tag"].labels} <= {*nlp.get_pipe("tagger").labels}
+
+
+@pytest.mark.parametrize("place", ["first", "last"])
+@pytest.mark.parametrize("tag", ["FOOD", "JJ"])
+@pytest.mark.parametrize("factory", ["rnn_tagger", "tagger"])
+def test_tags_of_rules_are_certain(factory, tag, place):
+    nlp = make_trained(factory) if factory == "rnn_tagger" else trained_spacy(factory)
+    nlp.get_pipe(factory).cfg["overwrite"] = False
+    rules = nlp.add_pipe("attribute_ruler", **{place: True})
+    rules.add([[{"ORTH": "eggs"}]], {"TAG": tag})
+    doc, *_ = answers(nlp)
+    soft = soft_labels_of(doc)["tag"]
+    assert doc[3].text == "eggs" and doc[3].tag_ == tag
+    assert soft.columns([tag])[3] == 1 == soft.probabilities[3].sum()
+    assert 0 < soft.columns(["JJ"])[2] < 1
+
+
+@pytest.mark.parametrize("place", ["first", "last"])
+@pytest.mark.parametrize("scheme", ["bio", "biluo"])
+def test_entities_of_rules_are_certain(place, scheme):
+    nlp = make_pipeline("rnn_ner", scheme=scheme)
+    train(nlp, make_examples(nlp))
+    rules = nlp.add_pipe("entity_ruler", config={"overwrite_ents": True}, **{place: True})
+    rules.add_patterns([{"label": "RULE", "pattern": "green eggs"}])
+    doc, *_ = answers(nlp)
+    soft = soft_labels_of(doc)["ner"]
+    assert [(e.text, e.label_) for e in doc.ents][-1] == ("green eggs", "RULE")
+    tags = ["B-RULE", "L-RULE" if scheme == "biluo" else "I-RULE"]
+    assert soft.columns(tags)[2:] == pytest.approx(np.eye(2))
+    assert soft.probabilities[2:].sum(axis=1) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("value", [float("nan"), 3.5, -1.0])
+def test_values_that_are_no_probabilities(value):
+    with pytest.raises(
+        ValueError, match=rf"'cats' the value {value:.4g} in the text 'I like green"
+    ):
+        answers(gives(GOOD=value, BAD=0.0))
+
+
+def test_classes_of_an_unknown_component():
+    doc, *_ = answers(gives(A=0.4, B=0.35, C=0.25))
+    assert doc.cats == {"A": 1.0, "B": 0.0, "C": 0.0}
+
+
+def test_schemes_of_entities_are_not_mixed():
+    def bio(doc):
+        p = [{"O": 1.0}] * 2 + [{"B-FOOD": 1.0}, {"O": 1.0}]
+        doc._.soft_labels = {"ner": p}
+
+    rules = spacy.blank("xx")
+    rules.add_pipe("entity_ruler").add_patterns([{"label": "FOOD", "pattern": "green"}])
+    doc, *_ = answers(with_component(bio), rules, texts=TEXTS[:1])
+    soft = soft_labels_of(doc)["ner"]
+    assert soft.columns(["U-FOOD"])[:, 0].tolist() == [0, 0, 1, 0]
+
+
+def test_multilabel_teachers_answer_for_their_own_labels():
+    def adds(label, p):
+        nlp = make_trained("rnn_textcat_multilabel")
+        nlp.add_pipe(with_component(lambda doc: doc.cats.update({label: p})).pipe_names[0])
+        return nlp
+
+    doc, *_ = answers(adds("GOOD", 0.8), adds("SPORTS", 0.6))
+    p = soft_labels_of(doc)["cats"].columns(["GOOD", "SPORTS"])
+    assert p == pytest.approx([0.8, 0.6])
+
+
+@pytest.mark.parametrize("kind", ["entities", "tags", "classes"])
+def test_teachers_without_a_label_in_common(kind):
+    pipelines = []
+    for label in ("A", "B"):
+        nlp = spacy.blank("xx")
+        if kind == "entities":
+            nlp.add_pipe("entity_ruler").add_patterns([{"label": label, "pattern": "eggs"}])
+        else:
+            name = "rnn_tagger" if kind == "tags" else "rnn_textcat"
+            nlp.add_pipe(name).add_label(label)
+        pipelines.append(Teacher(nlp))
+    with pytest.raises(ValueError, match=r"Teachers 1 and 2 share no label of '\w+' \(A; B\)"):
+        Teachers(pipelines)
+
+
+@pytest.mark.parametrize("factory", ["rnn_tagger", "tagger"])
+def test_merged_tokens_have_no_probabilities(factory):
+    nlp = make_trained(factory) if factory == "rnn_tagger" else trained_spacy(factory)
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "FOOD", "pattern": "green eggs"}])
+    nlp.add_pipe("merge_entities")
+    with pytest.raises(ValueError, match=r"merges or splits .*\('tag' of 4 tokens, .* now 3\)"):
+        answers(nlp)

@@ -66,6 +66,15 @@ def test_another_extension():
     assert nlp.evaluate(examples)["pearson"] > 0.95
 
 
+@pytest.mark.parametrize("value", ["3", 3, ["rating"]])
+def test_values_that_are_no_dict_are_an_error(value):
+    nlp = make_pipeline("rnn_regressor")
+    example = make_examples(nlp)[0]
+    example.reference._.regression = value
+    with pytest.raises(ValueError, match="learns from a dict with the number of each target"):
+        nlp.initialize(lambda: [example])
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), "1", None])
 def test_values_that_are_no_finite_numbers(value):
     nlp = make_pipeline("rnn_regressor")

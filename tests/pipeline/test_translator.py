@@ -614,3 +614,12 @@ def test_untied_weights_do_not_fit_a_tied_config():
     train(nlp, make_examples(nlp), steps=1)
     with pytest.raises(ValueError, match="config.cfg"):
         make_pipeline("rnn_translator", {"tied": True}).from_bytes(nlp.to_bytes())
+
+
+def test_a_translation_must_be_a_string():
+    nlp = shared()
+    reference = make_doc(nlp.vocab, "Eggs !", translation=5)
+    with pytest.raises(
+        ValueError, match=r"doc._.translation of the text 'Eggs ! ?': 5 is not a st"
+    ):
+        nlp.update([Example(nlp.make_doc("Eggs !"), reference)], sgd=False)

@@ -40,6 +40,8 @@ def test_folders_and_files(tmp_path):
     examples = list(Distilled(tmp_path)(NLP))
     assert [eg.reference[0].tag_ for eg in examples] == ["0", "1"]
     assert not examples[0].predicted.has_annotation("TAG")
+    (tmp_path / ".tmp.2.spacy").write_bytes(b"part")
+    assert len(list(Distilled(tmp_path)(NLP))) == 2
     assert len(list(Distilled(tmp_path / "0.spacy")(NLP))) == 1
     assert len(list(Distilled(tmp_path, limit=1)(NLP))) == 1
 
@@ -85,6 +87,19 @@ def test_entities_are_renamed_and_left_out(tmp_path):
     assert [token.ent_iob_ for token in eg.reference] == ["B", "O", "O"]
     soft = soft_labels_of(eg.reference)["ner"]
     assert soft.columns(("O", "U-PERSON"))[2] == pytest.approx([1.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    "target, label", [("tag", "NN"), ("pos", "NOUN"), ("morph", "A=B"), ("ner", "X"), ("cats", "Y")]
+)
+def test_names_that_no_text_has(tmp_path, caplog, target, label):
+    doc = make_doc(NLP.vocab, "ham", "NN", "NOUN", "A=B", ents="B-X")
+    doc.cats = {"Y": 1.0}
+    reader = Distilled(save(tmp_path / "0.spacy", doc), labels={target: {label: None, "X!": None}})
+    for _ in range(2):
+        list(reader(NLP))
+    (warning,) = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert f"labels.{target} names 'X!', which no text has" in warning
 
 
 def test_labels_of_texts_are_merged(tmp_path):
@@ -165,6 +180,11 @@ def test_rounded_probabilities_are_normalized(tmp_path):
         ({"text": "I", "cats": {"A": math.nan, "B": 0.9}}, "A = nan, which is not a probability"),
         ({"text": "I", "cats": {"A": 55, "B": 45}}, "A = 55, which is not a probability"),
         ({"text": "I", "cats": ["A"]}, "'cats' must be a dict"),
+        ({"text": "I", "cats": []}, "'cats' must be a dict"),
+        ({"text": "I a", "tokens": "Ia", "tags": ["A", "B"]}, "'tokens' must be a list of str"),
+        ({"text": "I a", "tokens": ["I", "a"], "tags": "AB"}, "'tags' must be a list of strings"),
+        ({"text": "I", "tokens": ["I"], "tags": [None]}, "'tags' must be a list of strings"),
+        (tagged({"X!": 1}, {}, target="pos"), "Line 1 of .*'pos' has 'X!', which token.pos"),
         ({"text": "I", "soft_labels": [1]}, r"Line 1 of .*: Soft labels .* \[1\] is not a dict"),
         (tagged({"A": 1.0}), "Line 1 of .*'tag' has 1 values for 2 tokens"),
         (tagged(*[{"A": 1.0}] * 3), "'tag' has 3 values for 2 tokens"),
@@ -176,6 +196,35 @@ def test_rounded_probabilities_are_normalized(tmp_path):
 def test_malformed_json(tmp_path, record, message):
     with pytest.raises(ValueError, match=message):
         read_json(tmp_path, record)
+
+
+@pytest.mark.parametrize("words", [["a", " ", "\n", "b"], ["a", "\n", "b"], ["a", "b"]])
+def test_white_space_may_be_divided_into_other_tokens(tmp_path, words):
+    tags = [{"a": "A", "b": "B"}.get(word, "_SP") for word in words]
+    soft = [{"A": 1.0} if word == "a" else {"B": 1.0} if word == "b" else {} for word in words]
+    record = {"text": "a \n b", "tokens": words, "tags": tags, "soft_labels": {"tag": soft}}
+    (doc,) = read_json(tmp_path, record)
+    assert [token.tag_ for token in doc] == ["A", "", "B"]
+    p = soft_labels_of(doc)["tag"].columns(["A", "B"])
+    assert p.tolist() == [[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]]
+
+
+def test_soft_labels_are_read_before_the_extension_is_known(tmp_path):
+    save(tmp_path / "0.spacy", answer(tag=one_hot(["NN", "VB", "NN"])))
+    Doc.remove_extension("soft_labels")
+    (example,) = Distilled(tmp_path)(NLP)
+    assert soft_labels_of(example.reference)["tag"].labels == ("NN", "VB")
+
+
+def test_labels_of_texts_are_known_to_other_readers(tmp_path):
+    docs = [answer(), answer()]
+    docs[0].cats, docs[1].cats = {"B": 1.0}, {"A": 1.0, "B": 0.0}
+    save(tmp_path / "0.spacy", *docs)
+    reader = Distilled(tmp_path, labels={"cats": {"B": "C"}})
+    assert reader.label_names == ["A", "C"]
+    save(tmp_path / "0.spacy", answer())
+    with pytest.raises(ValueError, match="has no labels. Leave labels out"):
+        reader.label_names  # noqa: B018
 
 
 @pytest.mark.parametrize("p, total", [(0.9, 1.8), (0.3, 0.6)])
@@ -227,6 +276,7 @@ def test_tokens_without_an_answer_are_counted(tmp_path, caplog):
         ({"limit": -1}, "'limit' must be"),
         ({"labels": {"lemma": {}}}, "'labels' maps those of 'lemma'"),
         ({"labels": {"pos": {"A": "NOM"}}}, r"parts of speech to \['NOM'\]"),
+        ({"labels": {"cats": {"A": ""}}}, "gives 'A' of 'cats' the name ''. Write null"),
     ],
 )
 def test_bad_settings(settings, message):
