@@ -114,7 +114,7 @@ def distill_cli(
         bool, Option("--train/--no-train", help="Train the student, or write the answers only")
     ] = True,
     resume: Annotated[
-        bool, Option("--resume", "-R", help="Go on from the checkpoint of the student, if any")
+        bool, Option("--resume", "-R", help="Continue from the checkpoint of the student, if any")
     ] = False,
     code: Annotated[Optional[Path], code_option()] = None,
     gpu_id: Annotated[int, gpu_option()] = -1,
@@ -124,7 +124,7 @@ def distill_cli(
     """Train a pipeline to answer as another one does, and compare both.
 
     The teacher answers all texts, with probabilities where it has some. Answers are kept in the
-    folder: a run that was interrupted goes on with the same command. Of ten different texts one is
+    folder: an interrupted run continues with the same command. Of ten different texts one is
     held out, up to 2000, to measure agreement. Settings of the config can be overridden as for
     'spacy train', also those of its reader, spacy_rnn.Distilled.v1 in [corpora.train].
     """

@@ -1,7 +1,7 @@
 """The answers of teachers to any number of texts, on disk.
 
 Texts are answered in shards. Each shard is written whole, and then noted in a manifest, so that a
-run that was interrupted goes on after the last shard that it had completed.
+run that was interrupted continues after the last shard that it had completed.
 
 A folder of answers has the folders "train", "held-out" and "gold" with .spacy files, which
 `spacy_rnn.Distilled.v1` reads, and "manifest.json".
@@ -193,7 +193,7 @@ def _writing(folder: Path, n_shards: int) -> Iterator[None]:
     except OSError as error:
         raise OSError(
             f"Can't write to '{folder}': {error}. The answers in it are complete for the first "
-            f"{n_shards * SHARD} texts. Mend the cause, such as a full disk, and go on with the "
+            f"{n_shards * SHARD} texts. Fix the cause, such as a full disk, and continue with the "
             f"same command."
         ) from error
 

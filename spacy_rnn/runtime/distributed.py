@@ -153,7 +153,7 @@ def _naming_the_cause() -> Iterator[None]:
     except RuntimeError as error:
         raise ConnectionError(
             f"Process {_group.rank} stopped, because another process of the training has ended or "
-            f"did not answer for {TIMEOUT.seconds // 60} minutes: look for its error. Mend the "
+            f"did not answer for {TIMEOUT.seconds // 60} minutes: look for its error. Fix the "
             f"cause, and continue from the last checkpoint with the same command and --resume. "
             f"({error})"
         ) from error

@@ -1,4 +1,4 @@
-"""Checkpoints: everything that a training needs to go on as if it had not stopped."""
+"""Checkpoints: everything that a training needs to continue as if it had not stopped."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FOLDER = "checkpoint"
 #: newer formats are refused
 FORMAT = 1
 _STATE, _TENSORS, _PIPELINE = "state.msgpack", "optimizer.safetensors", "pipeline"
-#: settings that may change when a training goes on
+#: settings that may change when a training continues
 CHANGEABLE = ("training.max_steps", "training.max_epochs", "training.patience", "training.logger")
 #: vocabulary and vectors do not change in training
 EXCLUDED = ["vocab", "tokenizer"]
@@ -140,8 +140,8 @@ def load_checkpoint(
     (rank, size), n_saved = group(), len(state["processes"])
     if n_saved != size:
         raise ValueError(
-            f"The checkpoint is one of {n_saved} processes, but there are {size} now. Go on with "
-            f"torchrun and {n_saved} processes"
+            f"The checkpoint is one of {n_saved} processes, but there are {size} now. Continue "
+            f"with torchrun and {n_saved} processes"
             + ", or without torchrun" * (n_saved == 1)
             + ", or train without --resume."
         )
@@ -171,7 +171,7 @@ def _check_config(config: Config, saved: Config) -> None:
     if changed:
         raise ValueError(
             f"The checkpoint is one of another config. Settings that differ: {', '.join(changed)}. "
-            f"Use the same config to go on, or train without --resume. Only these settings may "
+            f"Use the same config to continue, or train without --resume. Only these settings may "
             f"change: {', '.join(CHANGEABLE)}."
         )
 
@@ -181,5 +181,5 @@ def _check_corpora(now: Mapping[str, str], then: Mapping[str, str]) -> None:
     if changed:
         raise ValueError(
             f"The data has changed since the training began: {', '.join(changed)}. A training "
-            f"cannot go on with other data. Restore the files, or train without --resume."
+            f"cannot continue with other data. Restore the files, or train without --resume."
         )

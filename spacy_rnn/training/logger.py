@@ -83,7 +83,7 @@ def make_curve_logger(
 ) -> SetUpLogger:
     """spacy_rnn.CurveLogger.v1: write a row of numbers to a file at each evaluation, and plot them,
     in addition to what spacy_rnn.ConsoleLogger.v1 prints. Files of an earlier training are
-    replaced; a resumed training goes on with its own.
+    replaced; a resumed training continues with its own.
 
     The columns are:
 

@@ -1,7 +1,7 @@
 """spaCy's training loop with checkpoints.
 
 The steps, evaluations, logs and models are those of `spacy.training.loop.train`. In addition, a
-checkpoint is written from time to time, from which a training goes on as if it had not stopped,
+checkpoint is written from time to time, from which a training continues as if it had not stopped,
 models are replaced as a whole, and several processes can train together.
 """
 
@@ -116,7 +116,7 @@ class Training:
         return with_own_randomness(batches_of_steps(batches))
 
     def resume(self, output: Path) -> bool:
-        """Go on from a checkpoint.
+        """Continue from a checkpoint.
 
         output (Path): The output folder of the training.
         RETURNS (bool): False if there is none.
@@ -268,8 +268,8 @@ class Output:
         except OSError as error:
             raise OSError(
                 f"Can't write to '{self.path}': {error}. The models and the checkpoint in it are "
-                f"the last ones that were complete. Mend the cause, such as a full disk, and go on "
-                f"with the same command and --resume."
+                f"the last ones that were complete. Fix the cause, such as a full disk, and "
+                f"continue with the same command and --resume."
             ) from error
 
 
@@ -290,7 +290,7 @@ def train(
     output_path (Optional[Path]): Where models and checkpoints are saved; None for nowhere.
     checkpoint_every (Optional[int]): Steps from one checkpoint to the next; by default those from
         one evaluation to the next.
-    resume (bool): Go on from the checkpoint in the output folder, if there is one.
+    resume (bool): Continue from the checkpoint in the output folder, if there is one.
     use_gpu (int): The GPU; -1 for the CPU.
     stdout, stderr (IO): Where to write messages.
     RETURNS (bool): False if SIGTERM has ended it before its end.

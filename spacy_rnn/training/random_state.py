@@ -43,8 +43,8 @@ def set_random_state(state: Dict[str, Any]) -> None:
 
 
 def with_own_randomness(items: Iterator[ItemT]) -> Iterator[ItemT]:
-    """Take items in random states of their own. They begin as copies of the present ones, and go on
-    from item to item, whatever happens between them.
+    """Take items in random states of their own. They begin as copies of the present ones, and
+    continue from item to item, whatever happens between them.
 
     items (Iterator[ItemT]): Draws random numbers to make each item.
     RETURNS (Iterator[ItemT]): The items.

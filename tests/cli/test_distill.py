@@ -234,7 +234,7 @@ def test_an_interrupted_training_has_no_report(folder):
     teacher = save(make_trained("rnn_textcat"), folder / "teacher")
     callback = {"@callbacks": "tests.end_at_step_5.v1"}
     write_config(folder / "student.cfg", "rnn_textcat", before_update=callback)
-    assert "Interrupted. Go on" in distill(folder, "rnn_textcat", teacher=teacher)
+    assert "Interrupted. Continue" in distill(folder, "rnn_textcat", teacher=teacher)
     assert (folder / "out/model-best").exists() and not (folder / "out/report.json").exists()
     distill(folder, "rnn_textcat", "--resume", teacher=teacher)
     assert (folder / "out/report.json").exists()
