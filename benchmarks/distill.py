@@ -27,6 +27,7 @@ What is trained or answered already in --work stays as it is.
 """
 
 import json
+import random
 import re
 import shutil
 from argparse import Namespace
@@ -121,12 +122,11 @@ def french(work: Path, options: Namespace) -> dict[str, Any]:
     from texts import content
 
     lines = content(common.DATA / "mt-tatoeba-en-fr", "fra.txt").splitlines()
-    sentences = dict.fromkeys(line.split("\t")[1] for line in lines)
+    sentences = list(dict.fromkeys(line.split("\t")[1] for line in lines))
     # In the order of the file, neighbors have the same length.
-    step = max(len(sentences) // FRENCH_TEXTS, 1)
-    chosen = sorted(sentences, key=hash_of)[:: step if not options.quick else 1]
+    random.Random(0).shuffle(sentences)
     limit = QUICK_TEXTS if options.quick else FRENCH_TEXTS
-    texts = write_texts(work / "french.txt", chosen, limit)
+    texts = write_texts(work / "french.txt", sentences, limit)
     settings = {"corpora.train.temperature": TEMPERATURES["french"], "training.patience": "0"}
     settings = shorter(settings, STEPS["french"], options.quick)
     config = french_config(work / "french.cfg")
@@ -146,13 +146,6 @@ def french(work: Path, options: Namespace) -> dict[str, Any]:
         "fr_speedup": round(student["words"] / teacher["words"], 2),
         "fr_size_mb": round(student["bytes"] / 1e6, 2),
     }
-
-
-def hash_of(text: str) -> str:
-    """A key that puts texts in an order that is always the same, and random."""
-    from hashlib import sha1
-
-    return sha1(text.encode("utf8")).hexdigest()
 
 
 def over_gold(
