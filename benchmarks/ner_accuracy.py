@@ -46,7 +46,7 @@ from spacy_rnn.readers.data_file import detect
 NER = common.REPO / "configs" / "ner.cfg"
 CORPORA = ("wnut", "wikigold")
 BINS = 10
-THRESHOLDS = (0.5, 0.45, 0.4, 0.35, 0.3, 0.25, 0.2)
+THRESHOLDS = (0.5, 0.45, 0.4, 0.35, 0.3, 0.25, 0.2, 0.15, 0.1)
 CONFIDENCE = "confidence"
 WITH_CONFIDENCE = {"components": {"ner": {"confidence_attr": CONFIDENCE}}}
 QUICK_SENTENCES = 200
