@@ -240,9 +240,8 @@ def polarity(work: Path, options: Namespace) -> dict[str, float]:
     texts = write_texts(work / "reviews.txt", others, QUICK_TEXTS if options.quick else None)
     vectors = {"paths.vectors": str(glove(work, options.vectors))}
     settings = shorter(vectors, 2000, options.quick)
-    n_teachers = 1 if options.quick else N_TEACHERS
     large = CONFIGS / "textcat.cfg"
-    teachers = train_seeds(n_teachers, large, work / "polarity-teacher", settings, data)
+    teachers = train_seeds(options.teachers, large, work / "polarity-teacher", settings, data)
     test, limit = data / "test.spacy", QUICK_TEXTS if options.quick else 0
 
     def score_of(model: Path) -> float:
@@ -290,17 +289,17 @@ def tagger(work: Path, options: Namespace) -> dict[str, float]:
         DocBin(docs=docs).to_disk(data / f"{part}.spacy")
     found = [islice(some, QUICK_TEXTS if options.quick else None) for some in (articles(), web())]
     texts = write_texts(work / "tagger.txt", chain(*found), None)
-    paths = {f"paths.{part}": str(data / f"{part}.spacy") for part in ("train", "dev")}
-    settings = {**paths, "paths.vectors": str(glove(work, options.vectors))}
-    settings = shorter(settings, 4500, options.quick)
-    teacher, _ = train_once(CONFIGS / "tagger.cfg", work / "tagger-teacher", settings)
+    vectors = {"paths.vectors": str(glove(work, options.vectors))}
+    settings = shorter(vectors, 4500, options.quick)
+    large = CONFIGS / "tagger.cfg"
+    teachers = train_seeds(1, large, work / "tagger-teacher", settings, data)
     test = data / "test.spacy"
 
     def score_of(model: Path) -> float:
         return accuracy(model, test, "tag_acc", True, 0)
 
     config = CONFIGS / "tagger_small.cfg"
-    student, gold = over_gold("tagger", work, options, [teacher], config, texts, score_of)
+    student, gold = over_gold("tagger", work, options, teachers, config, texts, score_of)
     return {"xpos_student": student, "xpos_gold": gold}
 
 
@@ -313,9 +312,8 @@ def entities(work: Path, options: Namespace) -> dict[str, float]:
     config = CONFIGS / "ner.cfg"
     settings = {f"corpora.{part}.gold_preproc": "true" for part in ("train", "dev")}
     settings["paths.vectors"] = str(glove(work, options.vectors))
-    n_teachers = 1 if options.quick else N_TEACHERS
     args = (shorter(settings, 1600, options.quick), data)
-    teachers = train_seeds(n_teachers, config, work / "entities-teacher", *args)
+    teachers = train_seeds(options.teachers, config, work / "entities-teacher", *args)
     settings["training.optimizer.learn_rate.total_steps"] = str(STEPS["entities"])
     students = learn("entities", work, options, teachers, config, settings, texts)
 
@@ -345,6 +343,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="students of each kind")
     options = parser.parse_args()
     options.seeds = 1 if options.quick else options.seeds
+    options.teachers = 1 if options.quick else N_TEACHERS
     common.one_thread()
     mind_interrupts()
     only: Sequence[str] = options.only or (["tagger"] if options.quick else list(CASES))
