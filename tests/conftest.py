@@ -20,7 +20,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # `datasets` reports to the Hub that it reads a file, a local one too, and waits where it can't.
 os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")
 torch.set_num_threads(1)
-# A busy machine is no defect: no limit to the time of an example. In CI, the same examples always.
+# An example may take any time, because machines are busy. In CI the examples are always the same.
 settings.register_profile(
     "any_machine",
     deadline=None,

@@ -46,8 +46,8 @@ def check_settings(corpus: str, names: Iterable[str]) -> None:
     unknown = sorted({*names} - {*_SETTINGS})
     if unknown:
         raise ValueError(
-            f"'{corpus}.{unknown[0]}' is no setting of the student's reader, {READER}. Those that "
-            f"can be set: {', '.join(_SETTINGS)}."
+            f"'{corpus}.{unknown[0]}' is not a setting of the student's reader, {READER}. "
+            f"Those that can be set: {', '.join(_SETTINGS)}."
         )
 
 

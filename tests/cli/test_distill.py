@@ -202,7 +202,7 @@ def test_a_config_may_leave_out_its_corpora(folder):
 
 
 def test_misspelled_settings_of_the_reader(folder):
-    message = "'corpora.train.warmth' is no setting of the student's reader"
+    message = "'corpora.train.warmth' is not a setting of the student's reader"
     teacher = save(make_trained("rnn_textcat"), folder / "teacher")
     options = ("--corpora.train.warmth", "2")
     assert message in distill(folder, "rnn_textcat", *options, teacher=teacher, code=1)
