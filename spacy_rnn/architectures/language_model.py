@@ -47,7 +47,7 @@ class LanguageModelArchitecture(Architecture[Units, "torch.nn.ModuleDict", OutT]
     tied (bool): The output layer shares the weights of the embedding. If the encoder has another
         width, there is a linear layer between them.
     cutoffs (Sequence[int]): The first unit, by frequency, of each cluster of an adaptive softmax,
-        for vocabularies of tens of thousands; none for a full softmax. Needs `tied` to be false.
+        for vocabularies of tens of thousands; none for a full softmax.
     embedding_dropout (float): Rate at which units are dropped in a training step.
     activation_regularization, temporal_regularization (float): Weights of penalties on large states
         and on their change (AR and TAR, Merity et al. 2017).

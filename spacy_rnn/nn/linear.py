@@ -37,6 +37,15 @@ class Linear(nn.Linear):
         return linear(x, self.weight, self.bias)
 
 
+def output_layer(input_size: int, output_size: int) -> Linear:
+    """Make a linear layer that predicts: Xavier-uniform weights (Glorot and Bengio 2010), no bias
+    at first."""
+    layer = Linear(input_size, output_size)
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
 class OutputLayers(nn.ModuleDict):
     """A linear layer for each target, which can grow.
 
@@ -45,7 +54,7 @@ class OutputLayers(nn.ModuleDict):
     """
 
     def __init__(self, size: int, outputs: dict[str, int]):
-        super().__init__({target: _output_layer(size, n) for target, n in outputs.items()})
+        super().__init__({target: output_layer(size, n) for target, n in outputs.items()})
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """The outputs of each target: (N, size) -> (N, outputs)."""
@@ -59,18 +68,11 @@ class OutputLayers(nn.ModuleDict):
         for target, n in outputs.items():
             old: Any = self[target]
             if n > old.out_features:
-                new = _output_layer(old.in_features, n).to(old.weight.device)
+                new = output_layer(old.in_features, n).to(old.weight.device)
                 with torch.no_grad():
                     new.weight[: old.out_features] = old.weight
                     new.bias[: old.out_features] = old.bias
                 self[target] = new
-
-
-def _output_layer(input_size: int, output_size: int) -> Linear:
-    layer = Linear(input_size, output_size)
-    nn.init.xavier_uniform_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
 
 
 class _Linear(torch.autograd.Function):

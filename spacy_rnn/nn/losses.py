@@ -96,10 +96,14 @@ def log_probabilities(scores: Scores, targets: Tensor) -> Tensor:
     size = max(64, _CHUNK // scores.layer.out_features)
     with torch.no_grad():
         for states, target in zip(scores.states.split(size), targets.split(size), strict=True):
-            z = scores._replace(states=states).logits()
-            z = z.to(torch.promote_types(z.dtype, torch.float32)).log_softmax(dim=1)
+            z = log_softmax(scores._replace(states=states).logits())
             found.append(z.gather(1, target.unsqueeze(1)).squeeze(1))
     return torch.cat(found)
+
+
+def log_softmax(logits: Tensor) -> Tensor:
+    """The log-probabilities of logits (N, C), at least in float32."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(dim=1)
 
 
 class _VocabularyLoss(torch.autograd.Function):

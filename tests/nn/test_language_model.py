@@ -17,12 +17,14 @@ from spacy_rnn.nn.language_model import LanguageModel, language_loss
 N_UNITS, E, H = 11, 4, 5
 CELLS = ["rnn_tanh", "rnn_relu", "gru", "lstm"]
 every_cell = pytest.mark.parametrize("cell", CELLS)
-#: the ways to put units out: tied with and without a projection, a full and an adaptive softmax
+#: output layers: tied with and without a projection, or not; a full and an adaptive softmax
 OUTPUTS = {
     "projected": {},
     "tied": {"hidden_size": E},
     "untied": {"tied": False},
     "adaptive": {"tied": False, "cutoffs": [3, 7]},
+    "adaptive_projected": {"cutoffs": [3, 7]},
+    "adaptive_tied": {"hidden_size": E, "cutoffs": [3, 7]},
 }
 every_output = pytest.mark.parametrize("output", OUTPUTS)
 some_lengths = st.lists(st.integers(1, 7), min_size=1, max_size=5)
@@ -80,12 +82,20 @@ def distribution(model, h):
     if hasattr(model.output, "linear"):
         return log_softmax(model.output.linear.weight @ h + model.output.linear.bias)
     # First the frequent units and the clusters, then the units of each cluster.
-    clusters = model.output.clusters
-    head = log_softmax(clusters.head.weight @ h + clusters.head.bias)
-    n_frequent = clusters.cutoffs[0]
-    parts = [head[:n_frequent]]
-    for i, (narrow, out) in enumerate(clusters.tail):
-        parts.append(head[n_frequent + i] + log_softmax(out.weight @ (narrow.weight @ h)))
+    clusters = model.output
+    if clusters.head.in_features == model.embedding.embedding_dim:
+        table = model.embedding.weight
+        in_head = torch.cat([table[:3], clusters.head.own])
+        weights = [table[3:7], table[7:]]
+        read = [h, h]
+    else:
+        in_head = clusters.head.weight
+        weights = [layer.weight for layer in clusters.tail]
+        read = [layer.weight @ h for layer in clusters.narrow]
+    head = log_softmax(in_head @ h + clusters.head.bias)
+    parts = [head[:3]]
+    for i, (weight, x) in enumerate(zip(weights, read, strict=True)):
+        parts.append(head[3 + i] + log_softmax(weight @ x + clusters.tail[i].bias))
     return torch.cat(parts)
 
 
@@ -390,16 +400,38 @@ def test_tied_weights():
 
 
 def test_the_adaptive_softmax_is_torchs():
+    """Which has no biases in its clusters."""
     model = make_with("adaptive")
+    ours = model.output
+    torchs = nn.AdaptiveLogSoftmaxWithLoss(16, N_UNITS, [3, 7], head_bias=True).double()
+    assert ours.cutoffs == torchs.cutoffs
+    torchs.head.load_state_dict(ours.head.state_dict())
+    for narrow, layer, (torchs_narrow, torchs_layer) in zip(
+        ours.narrow, ours.tail, torchs.tail, strict=True
+    ):
+        nn.init.zeros_(layer.bias)
+        torchs_narrow.load_state_dict(narrow.state_dict())
+        torchs_layer.weight = layer.weight
     states, targets = torch.randn(N_UNITS, 16, dtype=torch.float64), torch.arange(N_UNITS)
-    every = model.output.clusters.log_prob(states)
-    assert_close(model.output(states), every)
-    log_p = model.output.log_probabilities(states, targets)
-    assert_close(log_p, every.diagonal())
-    assert_close(model.output.loss(states, targets), -every.diagonal().sum())
-    assert_close(every, torch.stack([distribution(model, h) for h in states]))
-    one = model.output.log_probabilities(states[:1], targets[:1])
-    assert_close(one, log_p[:1])
+    every = torchs.log_prob(states)
+    assert_close(ours(states), every)
+    assert_close(ours.log_probabilities(states, targets), torchs(states, targets).output)
+    assert_close(ours.loss(states, targets), -every.diagonal().sum())
+    one = ours.log_probabilities(states[:1], targets[:1])
+    assert_close(one, every[:1, 0])
+
+
+def test_an_adaptive_softmax_has_the_rows_of_the_embedding():
+    """They are saved once, and a change of the embedding is one of the output."""
+    model = make_with("adaptive_tied")
+    table, output = model.embedding.weight, model.output
+    assert all(layer.table is table for layer in (output.head, *output.tail))
+    states = torch.randn(3, E, dtype=torch.float64)
+    before = output(states)
+    with torch.no_grad():
+        table[8] += 1.0
+    changed = (output(states) - before).abs().sum(0) > 1e-9
+    assert changed.tolist() == [False] * 7 + [True] * 4
 
 
 # What is known of documents
@@ -444,5 +476,3 @@ def test_sizes_that_do_not_fit():
     for direction in ("backward", "both"):
         with pytest.raises(ValueError, match=f"got '{direction}'.*reverse"):
             LanguageModel(5, 3, RNNEncoder(direction=direction).module(3))
-    with pytest.raises(ValueError, match="tied to false, or cutoffs"):
-        LanguageModel(9, 3, RNNEncoder(direction="forward").module(3), cutoffs=[4])

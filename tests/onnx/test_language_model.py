@@ -15,12 +15,13 @@ from spacy_rnn.onnx.networks import write_graphs
 CELLS = ["rnn_tanh", "rnn_relu", "gru", "lstm"]
 N_UNITS, SIZE = 17, 6
 LENGTHS = [3, 7, 1, 12, 3, 5, 1]
-#: tied with a layer between, tied, with an output layer of its own, and with clusters
+#: tied with a layer between, tied, with an output layer of its own, and both with clusters
 OUTPUTS = {
     "projected": {"embedding_size": 4},
     "tied": {"embedding_size": SIZE},
     "untied": {"embedding_size": 4, "tied": False},
     "adaptive": {"embedding_size": 4, "tied": False, "cutoffs": [5]},
+    "adaptive_projected": {"embedding_size": 4, "cutoffs": [5]},
 }
 
 

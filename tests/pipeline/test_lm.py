@@ -292,14 +292,15 @@ def test_pieces_of_training_texts_may_be_drawn():
     same(values_of(nlp, TEXTS), values_of(fixed, TEXTS), 0.0)
 
 
-def test_an_adaptive_softmax_for_large_vocabularies():
+@pytest.mark.parametrize("tied", [False, True])
+def test_an_adaptive_softmax_for_large_vocabularies(tied):
     """Clusters that a small one does not reach are left out."""
-    model = {"tied": False, "cutoffs": [8, 1000]}
+    model = {"tied": tied, "cutoffs": [8, 1000]}
     nlp = make(model=model)
     examples = make_examples(nlp)
     train(nlp, examples, steps=60)
     (module,) = pipe_of(nlp).shim.module.values()
-    assert module.output.clusters.cutoffs == [8, len(pipe_of(nlp).shim.features)]
+    assert module.output.cutoffs == [8, len(pipe_of(nlp).shim.features)]
     assert 1 / nlp.evaluate(examples)["ppl"] > 0.9 * BEST
     copied = make(model=model).from_bytes(nlp.to_bytes())
     same(values_of(copied, TEXTS), values_of(nlp, TEXTS), 0.0)
@@ -441,12 +442,6 @@ def test_all_documents_are_empty():
 def test_settings_that_make_no_sense(settings, message):
     with pytest.raises(ValueError, match=message):
         make(**settings)
-
-
-def test_tied_weights_have_no_clusters():
-    nlp = make(model={"cutoffs": [4]})
-    with pytest.raises(ValueError, match="tied to false, or cutoffs"):
-        nlp.initialize(lambda: make_examples(nlp))
 
 
 def test_a_very_long_doc_in_bounded_memory():
