@@ -1,12 +1,13 @@
-"""The yardstick: a language model in plain torch, and the loop that trains it.
+"""The baseline: a language model in plain torch, and the loop that trains it.
 
-The network is that of `rnn_lm` with one layer: an embedding, `nn.LSTM`, and a linear layer over the
-units or, with cutoffs, `nn.AdaptiveLogSoftmaxWithLoss`; locked dropout before and after the LSTM.
-Its first weights are drawn alike. Id 0 stands before and after each text, id 1 for units that the
-training texts do not have.
+The network is that of `rnn_lm` with one layer: an embedding, `nn.LSTM`, and an output layer (a
+linear layer over the units, `nn.AdaptiveLogSoftmaxWithLoss`, or an adaptive softmax that shares the
+weights of the embedding); locked dropout before and after the LSTM, dropout of the embedding, and
+weight-drop. It has the same initial weights. Id 0 is the boundary before and after each text, id 1
+is for units that are not in the training texts.
 
-What a window needs (sorting, padding, packing, indices) is made with the window, so that a step is
-nothing but the kernels. The LSTM takes one of the two ways of benchmarks/bare_tagger.py.
+What a window needs (sorting, padding, packing, indices) is prepared with the window, so that a step
+only runs the kernels. The LSTM reads rows in one of the two ways of benchmarks/bare_tagger.py.
 """
 
 import copy
@@ -14,11 +15,13 @@ import math
 import random
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
 import torch
 from bare_tagger import Packed, Padded, Rows
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn.utils.rnn import PackedSequence
 from torch.optim.swa_utils import AveragedModel
 
@@ -42,11 +45,14 @@ LONG, MANY = 128, 64
 
 
 class Settings(NamedTuple):
-    """What a config of a language model says."""
+    """The settings of a language model's config; see docs/reference/lm.md."""
 
     embedding_size: int
     hidden_size: int
+    tied: bool
     cutoffs: list[int]
+    embedding_dropout: float
+    recurrent_dropout: float
     streams: int
     window: int
     dropout: float
@@ -64,7 +70,10 @@ def settings_of(config: Mapping[str, Any]) -> Settings:
     return Settings(
         model["embedding_size"],
         model["encoder"]["hidden_size"],
+        model.get("tied", True),
         model.get("cutoffs", []),
+        model.get("embedding_dropout", 0.0),
+        model["encoder"].get("recurrent_dropout", 0.0),
         component["streams"],
         component["bptt_length"],
         training["dropout"],
@@ -127,11 +136,48 @@ def prepare(parts: Sequence[Part], way: str, device: str) -> Window:
     )
 
 
+class TiedAdaptiveSoftmax(nn.Module):
+    """The loss of an adaptive softmax over states, projected to the width of the embedding, whose
+    weights it shares."""
+
+    def __init__(self, table: Tensor, hidden_size: int, cutoffs: Sequence[int]):
+        super().__init__()
+        size = table.shape[1]
+        self.table = table
+        self.cutoffs = [*cutoffs, len(table)]
+        self.project = nn.Linear(hidden_size, size)
+        nn.init.xavier_uniform_(self.project.weight)
+        nn.init.zeros_(self.project.bias)
+        self.clusters = nn.Parameter(torch.empty(len(cutoffs), size))
+        nn.init.normal_(self.clusters, std=size**-0.5)
+        self.head_bias = nn.Parameter(torch.zeros(cutoffs[0] + len(cutoffs)))
+        self.tail_bias = nn.Parameter(torch.zeros(len(table) - cutoffs[0]))
+
+    def forward(self, states: Tensor, targets: Tensor) -> Tensor:
+        x = self.project(states)
+        n_frequent = self.cutoffs[0]
+        head = torch.cat([self.table[:n_frequent], self.clusters])
+        in_head = targets
+        loss = x.new_zeros(())
+        for i, (start, end) in enumerate(pairwise(self.cutoffs)):
+            rows = ((targets >= start) & (targets < end)).nonzero().squeeze(1)
+            in_head = in_head.index_fill(0, rows, n_frequent + i)
+            bias = self.tail_bias[start - n_frequent : end - n_frequent]
+            scores = nn.functional.linear(x[rows], self.table[start:end], bias)
+            loss = loss + nn.functional.cross_entropy(
+                scores, targets[rows] - start, reduction="sum"
+            )
+        scores = nn.functional.linear(x, head, self.head_bias)
+        return loss + nn.functional.cross_entropy(scores, in_head, reduction="sum")
+
+
 class BareLM(nn.Module):
     def __init__(self, n_units: int, settings: Settings):
         super().__init__()
         embedding_size, hidden_size = settings.embedding_size, settings.hidden_size
-        # In the order in which `rnn_lm` makes them, so that one seed makes the same weights.
+        self.embedding_dropout = settings.embedding_dropout
+        self.recurrent_dropout = settings.recurrent_dropout
+        # In the order of `rnn_lm`, so that a seed gives the same weights.
         self.lstm = nn.LSTM(embedding_size, hidden_size)
         for name, parameter in self.lstm.named_parameters():
             for gate in parameter.data.chunk(4):
@@ -141,10 +187,12 @@ class BareLM(nn.Module):
                 parameter.data.chunk(4)[1].fill_(1.0)
         self.embedding = nn.Embedding(n_units, embedding_size)
         nn.init.normal_(self.embedding.weight, std=embedding_size**-0.5)
-        self.output: nn.Linear | nn.AdaptiveLogSoftmaxWithLoss
+        self.output: nn.Linear | nn.AdaptiveLogSoftmaxWithLoss | TiedAdaptiveSoftmax
         # A small vocabulary does not reach all of them.
         cutoffs = [cut for cut in settings.cutoffs if cut < n_units - 1]
-        if cutoffs:
+        if cutoffs and settings.tied:
+            self.output = TiedAdaptiveSoftmax(self.embedding.weight, hidden_size, cutoffs)
+        elif cutoffs:
             self.output = nn.AdaptiveLogSoftmaxWithLoss(
                 hidden_size, n_units, cutoffs, head_bias=True
             )
@@ -162,17 +210,24 @@ class BareLM(nn.Module):
         order of the streams."""
         inputs = window.inputs
         h, c = (part.index_select(1, window.order) * window.goes_on for part in state)
-        x = self.embedding(inputs.ids)
+        table, recurrent = self.embedding.weight, self.lstm.weight_hh_l0
+        if dropout and self.embedding_dropout:
+            table = table * nn.functional.dropout(
+                torch.ones_like(table[:, :1]), self.embedding_dropout
+            )
+        if dropout and self.recurrent_dropout:
+            recurrent = nn.functional.dropout(recurrent, self.recurrent_dropout)
+        x = nn.functional.embedding(inputs.ids, table)
         x = inputs.drop(x, dropout) if dropout else x
-        if isinstance(inputs, Packed):
-            packed, after = self.lstm(PackedSequence(x, inputs.sizes), (h, c))
-            y = packed.data
-        else:
-            # After a row that is shorter the state is not its own: a text begins.
-            y, after = self.lstm(x, (h, c))
+        rows = PackedSequence(x, inputs.sizes) if isinstance(inputs, Packed) else x
+        # The state after a shorter row is not used: its stream continues with another text.
+        y, after = functional_call(self.lstm, {"weight_hh_l0": recurrent}, (rows, (h, c)))
+        y = y.data if isinstance(inputs, Packed) else y
         y = inputs.drop(y, dropout) if dropout else y
         y = inputs.flat(y).index_select(0, window.places)
-        if isinstance(self.output, nn.Linear):
+        if isinstance(self.output, TiedAdaptiveSoftmax):
+            loss = self.output(y, window.targets)
+        elif isinstance(self.output, nn.Linear):
             loss = nn.functional.cross_entropy(self.output(y), window.targets, reduction="sum")
         else:
             loss = -self.output(y, window.targets).output.sum()
@@ -182,8 +237,8 @@ class BareLM(nn.Module):
 
 @torch.inference_mode()
 def perplexity(network: BareLM, texts: Sequence[Tensor]) -> float:
-    """Of units given all that stands before them in their text, its boundary included. The ends of
-    texts do not count as units.
+    """The perplexity of units, each given all units before it in its text and the boundary. The
+    ends of texts do not count as units.
 
     texts: as `Vocabulary.encode` gives them.
     """
@@ -241,8 +296,8 @@ class Streams:
 def shuffled(
     texts: Sequence[Text], batcher: Callable[[list[Text]], Iterable[list[Text]]], seed: int
 ) -> Iterator[list[Text]]:
-    """Batches without end in the very order of spaCy's training loop: shuffled in each epoch, the
-    shortest text of a batch first."""
+    """Endless batches in the order of spaCy's training loop: shuffled in each epoch, the shortest
+    text of a batch first."""
     rng = random.Random(seed)
     epoch = list(texts)
     while True:
@@ -290,8 +345,8 @@ def train(
 ) -> None:
     """As `spacy train` does; the network ends with the averages of weights that score lowest.
 
-    A batch without a window, as the first ones are until all streams have a text, is a step of the
-    schedule all the same.
+    A batch without a window, such as the first ones until all streams have a text, counts as a step
+    of the schedule, too.
     """
     streams = Streams(settings.streams, settings.window)
     learner = Learner(network, settings.streams, settings.dropout)

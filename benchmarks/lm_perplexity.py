@@ -8,9 +8,8 @@ weights. Both keep the averages that are best on valid.
 A perplexity is exp of the mean negative log-likelihood of a word. Words are those of the publishers
 of the corpus, `<unk>` among them, and the end of each line, as in published figures: 217,646 of
 valid and 245,569 of test. Both sides read each article from its beginning to its end with one
-state. That an article ends there is no word: what the networks give for it is counted neither as
-one nor for one. (Published models read a whole part as one text; they are not told where an article
-begins, and lose nothing to ends.)
+state. The end of an article is not a word: its probability is not counted. (Published models read a
+whole part as one text; they are not told where an article begins, and need not predict ends.)
 
 Keys:
 
@@ -18,9 +17,9 @@ Keys:
 * bare_valid_perplexity, bare_test_perplexity: bare torch;
 * valid_ratio, test_ratio: ours over bare torch.
 
-What --output has already, networks and figures, is not made again, so that `--only ours` and
-`--only bare` can run at the same time, each on a core of its own, and then all of it without
---only. Each takes most of an hour. --quick: a smaller network, fewer articles and steps, in two
+Networks and figures that --output already has are not computed again, so that `--only ours` and
+`--only bare` can run at the same time, each on its own core, and then the whole without --only.
+Each takes most of an hour. --quick: a smaller network, fewer articles and steps, in two
 minutes.
 """
 
@@ -131,7 +130,7 @@ def main() -> None:
     articles = read(options.quick)
     found: dict[str, Figures] = {}
     with workplace(options.output) as folder:
-        # Of one network nothing is taken for another.
+        # A quick run has a folder of its own, so that its results are not taken for a full run's.
         work = folder / "quick" if options.quick else folder
         work.mkdir(exist_ok=True)
         for side in options.only:
