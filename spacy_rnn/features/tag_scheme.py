@@ -1,5 +1,6 @@
 """Encoding of entities as tags of tokens, and decoding (Ratinov and Roth 2009, section 5)."""
 
+from functools import lru_cache
 from typing import Dict, Tuple
 
 import numpy as np
@@ -76,3 +77,10 @@ class TagScheme:
         outside = np.append(np.flatnonzero(~self.inside[tags]), len(tags))
         ends = outside[np.searchsorted(outside, starts, side="right")]
         return starts, ends, self.label[tags[starts]]
+
+
+@lru_cache(maxsize=32)
+def tag_scheme(name: str, n_labels: int) -> TagScheme:
+    """Return a `TagScheme`, which is made once, because its tables take longer than the tags of a
+    sentence."""
+    return TagScheme(name, n_labels)

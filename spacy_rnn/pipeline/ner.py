@@ -29,7 +29,7 @@ from ..architectures.tagger import decoder_of
 from ..config.signature import to_config, with_fields_of
 from ..extensions import set_span_extension, set_token_extension, single_value
 from ..features.soft_labels import common_temperature
-from ..features.tag_scheme import TagScheme
+from ..features.tag_scheme import TagScheme, tag_scheme
 from ..runtime.attribution import AttributionTarget, check_index, label_index
 from ..runtime.engine import EngineSettings
 from ..runtime.model import Targets
@@ -158,7 +158,7 @@ class RNNEntityRecognizer(RehearsingPipe):
     @property
     def scheme(self) -> TagScheme:
         """The tagging scheme for the labels (TagScheme)."""
-        return TagScheme(self.cfg["scheme"], len(self.cfg["labels"]))
+        return tag_scheme(self.cfg["scheme"], len(self.cfg["labels"]))
 
     @property
     def tags(self) -> Tuple[str, ...]:

@@ -20,7 +20,7 @@ from ..features.soft_labels import (
     set_soft_labels,
     soft_labels_of,
 )
-from ..features.tag_scheme import TagScheme
+from ..features.tag_scheme import tag_scheme
 from ..onnx.linear_chain import Constraints, TagScores
 from ..text_files import ending_of, read_json
 from .docs import read_docs
@@ -185,7 +185,7 @@ def _set_best_tags(doc: Any, target: str, soft: SoftLabels) -> None:
 def _best_entities(doc: Doc, soft: SoftLabels) -> List[Span]:
     soft = as_scheme(soft, "biluo")
     labels = tuple(dict.fromkeys(tag[2:] for tag in soft.labels if tag != "O"))
-    scheme = TagScheme("biluo", len(labels))
+    scheme = tag_scheme("biluo", len(labels))
     with np.errstate(divide="ignore"):
         scores = np.log(soft.columns(scheme.names(labels)))
     # No probability is so small that a text has no reading.
