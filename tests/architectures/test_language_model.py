@@ -1,5 +1,5 @@
-"""How documents are read by a language model: windows and streams in training, batches and windows
-in prediction, against one pass over each document alone."""
+"""How a language model reads documents: windows and streams in training, batches and windows in
+prediction, compared with one pass over each document alone."""
 
 import copy
 
@@ -47,7 +47,7 @@ def shim_of(model):
 
 @pytest.fixture(scope="module")
 def models():
-    """Not to be trained."""
+    """Models for tests that do not train them."""
     return {
         (direction, condition): make(direction, condition=condition)
         for direction in DIRECTIONS
@@ -94,7 +94,8 @@ def of(conditions, i):
 def test_batches_and_windows_change_nothing(
     models, direction, condition, texts, batch_tokens, window
 ):
-    """Forward where there are two directions; backward ones come in the order of the text."""
+    """Predictions are forward if there are two directions; backward ones are returned in the order
+    of the text."""
     model = models[direction, condition]
     conditions = random_conditions(texts, condition)
     name = NAMES[direction][0]
@@ -117,8 +118,8 @@ def test_no_documents(models):
 
 
 @pytest.mark.parametrize("batch_tokens, window", [(20, 7), (5, 7), (100, 3), (1, 1)])
-def test_no_more_is_read_at_a_time(models, batch_tokens, window):
-    """Of a text of any length, and of any number of texts."""
+def test_batches_and_windows_stay_within_their_limits(models, batch_tokens, window):
+    """For texts of any length, and any number of texts."""
     model = models["forward", 0]
     sizes = []
     module = shim_of(model).module["forwards"]
@@ -148,8 +149,8 @@ def steps(model, trainer, texts, conditions=None):
 def test_windows_have_the_loss_of_documents_alone(
     models, direction, condition, data, n, window, random
 ):
-    """In whatever batches they come: all streams end together, so that nothing waits. Each
-    document starts anew, or from what is known of it."""
+    """The loss is the same for any batches: all streams end together, so that no units are left
+    waiting. Each document starts from a new state, or from its condition."""
     model = models[direction, condition]
     sizes = data.draw(st.lists(st.integers(0, 9), min_size=1, max_size=4))
     generator = np.random.default_rng(window)
@@ -177,7 +178,7 @@ def test_windows_have_the_loss_of_documents_alone(
 @given(n=st.integers(1, 3), window=st.integers(1, 8), texts=some_texts)
 @settings(max_examples=15)
 def test_with_carry_a_stream_is_one_sequence(models, direction, n, window, texts):
-    """Read at once as far as windows reach, document after document."""
+    """The sequence of all documents is read in one pass, as far as the windows reach."""
     model = models[direction, 0]
     texts = texts * 3
     losses = steps(model, StreamTrainer(model, n, window, True, False), texts)
@@ -216,8 +217,8 @@ def reached(model, trainer, texts):
     return found
 
 
-def test_the_gradient_of_a_window_ends_where_it_begins():
-    """A later window reads the state, but does not teach the units of earlier ones."""
+def test_the_gradient_of_a_window_ends_at_its_start():
+    """A later window reads the state, but its gradient does not reach the units of earlier ones."""
     model = make("forward", "gru", tied=False)
     found = reached(model, StreamTrainer(model, 1, 3, False, False), ["abcdefg"])
     assert found == [{"", "a", "b"}, {"c", "d", "e"}, {"f", "g"}]
@@ -225,7 +226,7 @@ def test_the_gradient_of_a_window_ends_where_it_begins():
     assert found == [{"", "a", "b", "c"}, {"", "d", "e", "f"}]
 
 
-def test_the_last_unit_of_a_window_teaches_the_first():
+def test_the_gradient_of_the_last_unit_of_a_window_reaches_the_first():
     model = make("forward", "gru", tied=False)
     shim = shim_of(model)
     module = shim.module["forwards"]
@@ -238,8 +239,8 @@ def test_the_last_unit_of_a_window_teaches_the_first():
 
 
 @pytest.mark.parametrize("window", [1, 2, 3, 4, 10])
-def test_nothing_of_a_document_is_left_without_carry(window):
-    """Nor of its condition: the windows of the next one on its stream are the same."""
+def test_without_carry_the_document_before_does_not_matter(window):
+    """Neither does its condition: the windows of the next document on its stream are the same."""
     model = make(condition=2)
     conditions = np.array([[1, 0], [0, 1]], dtype="float32")
     n = -(-5 // window)
@@ -270,8 +271,8 @@ def test_with_carry_the_document_before_matters():
 
 
 @pytest.mark.parametrize("carry", [False, True])
-def test_states_go_on_in_the_next_batch(carry):
-    """Documents that come one batch at a time are read as in one."""
+def test_states_are_carried_to_the_next_batch(carry):
+    """Documents in several batches are read as in one batch."""
     model = make()
     texts = ["abcdefgh" * 2, "hgfedcba" * 2, "aaaa", "bb"]
     together = steps(model, StreamTrainer(model, 2, 3, carry, False), texts)
@@ -306,8 +307,8 @@ def test_the_regularization_of_the_config_is_added():
     assert more - loss == pytest.approx(float(expected), rel=1e-4)
 
 
-def test_random_windows_are_of_numpys_seed():
-    """All directions draw the same, and a seed repeats them."""
+def test_random_windows_depend_on_numpys_seed():
+    """All directions draw the same sizes, and a seed repeats them."""
     model = make("both")
 
     def sizes(seed):
@@ -322,8 +323,8 @@ def test_random_windows_are_of_numpys_seed():
     assert sizes(1) == sizes(1) != sizes(2)
 
 
-def test_a_copy_goes_on_by_itself():
-    """Streams and states among it."""
+def test_a_copy_continues_independently():
+    """Its streams and states are copied, too."""
     model = make()
     trainer = StreamTrainer(model, 2, 3, True, True)
     steps(model, trainer, ["abcdefghabc", "hgfedcba"])

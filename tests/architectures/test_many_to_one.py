@@ -1,4 +1,4 @@
-"""Texts read in batches, windows and sentences, against each text alone."""
+"""Texts read in batches, windows and sentences, compared with each text alone."""
 
 import copy
 from dataclasses import replace
@@ -30,7 +30,7 @@ VOCAB = Vocab()
 N_OUTPUTS = 3
 DIRECTIONS = ["forward", "backward", "both"]
 ALL = ("last", "mean", "max", "attention")
-#: one batch of one window a text
+#: all texts in one batch, each in one window
 WHOLE = MemoryLimits(batch_tokens=10_000, window=10_000, overlap=0)
 
 doc_lengths = st.lists(st.integers(0, 12), min_size=1, max_size=6)
@@ -83,7 +83,7 @@ def make_shim(*, max_length=0, keep="head", **parts):
 
 @pytest.fixture(scope="module")
 def shims():
-    """Texts as one sequence in each direction, and by sentences."""
+    """Models that read texts as one sequence, in each direction, and one that reads sentences."""
     made = {direction: make_shim(direction=direction) for direction in DIRECTIONS}
     return {**made, "sentences": make_shim(by_sentences=True)}
 
@@ -147,7 +147,7 @@ def assert_close(actual, expected):
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @given(lengths=doc_lengths, batch_tokens=st.integers(1, 40))
 @settings(max_examples=15)
-def test_texts_get_what_they_get_alone_in_their_order(shims, direction, lengths, batch_tokens):
+def test_texts_have_the_same_outputs_in_batches_as_alone(shims, direction, lengths, batch_tokens):
     docs = [make_doc(n, seed) for seed, n in enumerate(lengths)]
     outputs = predict(shims[direction], docs, MemoryLimits(batch_tokens, window=50, overlap=5))
     assert_close(outputs, [alone(shims[direction], doc) for doc in docs])
@@ -167,7 +167,7 @@ def test_every_way_of_pooling(way, direction):
         assert_close(predict(shim, docs, limits), expected)
 
 
-def test_texts_have_outputs_of_their_own(shims):
+def test_different_texts_have_different_outputs(shims):
     """So that the tests can tell texts apart."""
     docs = [make_doc(6, seed) for seed in range(4)]
     outputs = predict(shims["both"], docs)
@@ -175,7 +175,7 @@ def test_texts_have_outputs_of_their_own(shims):
 
 
 @pytest.mark.parametrize("kind", [*DIRECTIONS, "sentences"])
-def test_training_reads_what_prediction_reads(shims, kind):
+def test_training_and_prediction_have_the_same_outputs(shims, kind):
     shim = shims[kind]
     docs = [make_sentences(lengths) for lengths in [[3, 1], [], [2], [1, 4, 2]]]
     with torch.no_grad():
@@ -185,8 +185,8 @@ def test_training_reads_what_prediction_reads(shims, kind):
 
 @pytest.mark.parametrize("kind", [*DIRECTIONS, "sentences"])
 @pytest.mark.parametrize("lengths", [[0], [0, 0, 0], [1], [0, 1, 0, 6, 1]])
-def test_empty_texts_get_the_answer_to_no_evidence(kind, lengths):
-    """Also as the first that a model reads."""
+def test_empty_texts_get_the_output_for_no_tokens(kind, lengths):
+    """Also if they are the first texts that a model reads."""
     shim = make_shim(by_sentences=True) if kind == "sentences" else make_shim(direction=kind)
     docs = [make_sentences([n] if n else []) for n in lengths]
     outputs = predict(shim, docs, MemoryLimits(batch_tokens=4, window=3, overlap=6))
@@ -205,7 +205,7 @@ def test_empty_texts_get_the_answer_to_no_evidence(kind, lengths):
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 @given(lengths=st.lists(st.integers(0, 20), min_size=1, max_size=4), window=st.integers(1, 9))
 @settings(max_examples=12)
-def test_one_direction_in_windows_is_the_whole_text(shims, direction, lengths, window):
+def test_windows_of_one_direction_equal_the_whole_text(shims, direction, lengths, window):
     shim = shims[direction]
     docs = [make_doc(n, seed) for seed, n in enumerate(lengths)]
     outputs = predict(shim, docs, MemoryLimits(batch_tokens=40, window=window, overlap=2))
@@ -218,7 +218,7 @@ def test_one_direction_in_windows_is_the_whole_text(shims, direction, lengths, w
     batch_tokens=st.integers(1, 60),
 )
 @settings(max_examples=15)
-def test_windows_of_both_directions_with_all_context_are_the_whole_text(
+def test_windows_of_both_directions_with_all_context_equal_the_whole_text(
     shims, lengths, window, batch_tokens
 ):
     docs = [make_doc(n, seed) for seed, n in enumerate(lengths)]
@@ -227,15 +227,15 @@ def test_windows_of_both_directions_with_all_context_are_the_whole_text(
 
 
 def test_windows_differ_from_the_whole_text_without_context(shims):
-    """So that the tests of windows can tell what they compare."""
+    """Otherwise the tests of windows could not notice a mistake."""
     doc = make_doc(20)
     windowed = predict(shims["both"], [doc], MemoryLimits(100, window=5, overlap=0))
     assert np.abs(windowed - alone(shims["both"], doc)).max() > 1e-3
 
 
 def test_without_context_windows_are_pooled_as_one_text(shims):
-    """States of each window by itself, of which the last one is that of the last window forward and
-    of the first one backward."""
+    """Each window is read alone. The last state is that of the last window in the forward
+    direction, and that of the first window in the backward direction."""
     shim, doc = shims["both"], make_doc(20)
     words = [token.text for token in doc]
     with torch.no_grad():
@@ -244,7 +244,7 @@ def test_without_context_windows_are_pooled_as_one_text(shims):
     assert_close(predict(shim, [doc], MemoryLimits(100, window=7, overlap=0)), expected)
 
 
-# Texts read in part
+# Texts of which only a part is read
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_without_context_windows_are_pooled_as_one_text(shims):
         ("tail", 0, list(range(10))),
     ],
 )
-def test_a_long_text_is_read_as_one_of_the_words_that_are_kept(keep, max_length, read):
+def test_a_long_text_is_read_as_a_text_of_its_kept_words(keep, max_length, read):
     shim = make_shim(max_length=max_length, keep=keep)
     doc, short = make_doc(10), make_doc(1)
     kept = Doc(VOCAB, words=[doc[i].text for i in read])
@@ -275,11 +275,11 @@ def test_a_long_text_is_read_as_one_of_the_words_that_are_kept(keep, max_length,
     [
         ("head", [[0, 1, 2], [3]]),
         ("tail", [[6], [7, 8, 9]]),
-        # What follows a gap is not a part of the sentence before.
+        # Words after a gap are not a part of the sentence before it.
         ("both", [[0, 1], [8, 9]]),
     ],
 )
-def test_sentences_of_a_text_that_is_read_in_part(keep, expected):
+def test_sentences_of_a_text_of_which_only_a_part_is_read(keep, expected):
     shim = make_shim(max_length=4, keep=keep, by_sentences=True)
     doc = make_sentences([3, 4, 3])
     sentences = [[doc[i].text for i in sentence] for sentence in expected]
@@ -314,8 +314,8 @@ def test_both_levels_are_read_in_windows(direction, second):
     assert_close(outputs, [by_hand(shim, sentence_words(doc)) for doc in docs])
 
 
-def test_where_sentences_end_matters(shims):
-    """So that the tests of sentences can tell what they compare."""
+def test_the_ends_of_sentences_matter(shims):
+    """Otherwise the tests of sentences could not notice a mistake."""
     first, second = predict(shims["sentences"], [make_sentences([2, 4]), make_sentences([4, 2])])
     assert np.abs(first - second).max() > 1e-3
 
@@ -414,7 +414,7 @@ def test_attention_by_sentences_is_that_of_both_levels(shims, texts, batch_token
         {"second_ways": ["max"], "by_sentences": True},
     ],
 )
-def test_no_attention_without_it_among_the_ways(parts):
+def test_attention_must_be_one_of_the_ways_of_pooling(parts):
     shim = make_shim(**parts)
     with pytest.raises(ValueError, match='Add "attention"'):
         shim.architecture.attention(shim, DocBatch([make_sentences([2, 3])]), WHOLE)
@@ -425,7 +425,7 @@ def test_no_attention_without_it_among_the_ways(parts):
 
 @pytest.fixture
 def embedded(monkeypatch):
-    """How many words each call of the embeddings gives vectors of."""
+    """The number of words for which each call of the embeddings computes vectors."""
     rows = []
 
     def embed_parts(self, words, parts):
@@ -452,7 +452,7 @@ def test_distinct_words_of_many_batches_are_embedded_once(shims, embedded, kind)
 
 
 def test_words_are_embedded_when_they_first_occur(shims, embedded, monkeypatch):
-    """Of three batches at a time, those that no earlier one had."""
+    """Three batches at a time, the words that were in no earlier batch."""
     docs = [make_doc(5, seed) for seed in range(7)]
     expected = predict(shims["both"], docs)
     embedded.clear()
@@ -503,7 +503,7 @@ def test_settings_out_of_range_are_an_error(setting):
 
 
 @pytest.mark.parametrize("ways", [[], ["mean", "max", "mean"]])
-def test_ways_of_pooling_are_one_or_more_each_once(ways):
+def test_there_must_be_ways_of_pooling_without_repetition(ways):
     with pytest.raises(ValueError, match="each once"):
         Pooling(ways)
 

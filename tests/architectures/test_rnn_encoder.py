@@ -1,4 +1,4 @@
-"""The encoder as a thinc layer: what torch's module gives, in whatever batch a text comes."""
+"""The encoder as a thinc layer: it gives the states of torch's module for a text in any batch."""
 
 import pickle
 
@@ -37,7 +37,7 @@ def make_texts(lengths, seed=0):
 
 
 def alone(model, text):
-    """A text by itself through the torch module."""
+    """The states of a text alone, by the torch module."""
     with torch.no_grad():
         return module_of(model)(torch.from_numpy(text), torch.tensor([len(text)])).numpy()
 
@@ -75,8 +75,8 @@ def test_width_is_known_from_the_start():
 
 @given(lengths=st.lists(st.integers(0, 6), min_size=1, max_size=5))
 @settings(max_examples=15)
-def test_gradients_are_torchs(layers, lengths):
-    """Against one torch graph over the texts, each read by itself."""
+def test_gradients_equal_torchs(layers, lengths):
+    """Compared with torch's gradients, where each text is read alone."""
     model, texts = layers["lstm", "both"], make_texts(lengths)
     module = module_of(model)
     d_states = [np.random.default_rng(1).normal(size=(n, 8)).astype("float32") for n in lengths]
@@ -118,7 +118,7 @@ def test_no_texts_and_empty_texts(layers):
     assert [d.shape for d in backprop(states)] == [(0, WIDTH)]
 
 
-def test_dropout_is_drawn_in_training_alone():
+def test_dropout_acts_in_training_only():
     model, texts = make_layer(), make_texts([5, 3])
     set_dropout_rate(model, 0.5)
     first, second = (model.begin_update(texts)[0] for _ in range(2))
@@ -127,8 +127,8 @@ def test_dropout_is_drawn_in_training_alone():
 
 
 @pytest.mark.parametrize("optimizer", [Adam, make_adamw])
-def test_learns_beside_thincs_layers(optimizer):
-    """The sign of the sum of all that a text has had so far."""
+def test_learns_together_with_thincs_layers(optimizer):
+    """To predict the sign of the sum of all inputs of a text so far."""
     spacy.util.fix_random_seed(0)
     texts = make_texts([7] * 16)
     gold = [np.sign(text.cumsum(axis=0)[:, :1]) for text in texts]
@@ -160,8 +160,8 @@ def test_saved_and_loaded(layers, tmp_path):
         make_rnn_encoder("gru", hidden_size=4, depth=2).from_bytes(model.to_bytes())
 
 
-def test_a_copy_is_trained_by_itself():
-    """Both in one optimizer, as after `replace_listeners`."""
+def test_a_copy_is_trained_independently():
+    """Both are trained by one optimizer, as after `replace_listeners`."""
     model, texts = make_layer(), make_texts([4, 2])
     copied = model.copy()
     assert_close(copied.predict(texts), model.predict(texts))
@@ -185,7 +185,7 @@ def test_pickles(layers):
     assert_close(pickle.loads(pickle.dumps(model)).predict(texts), model.predict(texts))
 
 
-def test_settings_stand_for_the_layer():
+def test_settings_can_be_read_from_the_layer():
     model = make_rnn_encoder("gru", "backward", 7, 3, 0.1, True, True, 5)
     made = settings_of(model)
     assert (made.cell, made.direction, made.hidden_size, made.depth) == ("gru", "backward", 7, 3)

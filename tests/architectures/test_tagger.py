@@ -20,7 +20,7 @@ from spacy_rnn.runtime.tok2vec import DocBatch
 VOCAB = Vocab()
 OUTPUTS = {"tag": 4, "pos": 3}
 DIRECTIONS = ["forward", "backward", "both"]
-#: one batch of one window a document
+#: all documents in one batch, each in one window
 WHOLE = MemoryLimits(batch_tokens=10_000, window=10_000, overlap=0)
 
 doc_lengths = st.lists(st.integers(0, 12), min_size=1, max_size=8)
@@ -64,7 +64,7 @@ def assert_same(actual, expected):
 
 
 def decoded_whole(shim, scores):
-    """What the field says to the scores of all tokens of a document."""
+    """The output of the conditional random field for the scores of all tokens of a document."""
     outputs = {}
     for name, x in scores.items():
         x, lengths = torch.from_numpy(x), torch.tensor([len(x)])
@@ -99,7 +99,7 @@ def test_a_doc_in_windows_is_decoded_as_a_whole(shims, direction, window):
     assert_same(outputs, [decoded_whole(shim, x) for x in scores])
     if direction != "both":
         assert_same(outputs, predict(shim, docs))
-    # The field, not the token alone, decides.
+    # The conditional random field decides, not the scores of each token alone.
     assert any((x["tag"].argmax(1) != y["tag"]).any() for x, y in zip(scores, outputs, strict=True))
 
 
@@ -125,7 +125,7 @@ def test_docs_are_decoded_once_in_batches_that_fit(shims, lengths, batch_tokens)
     assert sorted(seen) == list(range(len(lengths)))
 
 
-def test_nothing_but_empty_docs(shims):
+def test_only_empty_docs(shims):
     for output in predict(shims["both"], [make_doc(0), make_doc(0)]):
         assert output["tag"].shape == (0,)
         assert output["tag_probabilities"].shape == (0, OUTPUTS["tag"])

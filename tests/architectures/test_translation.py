@@ -1,4 +1,4 @@
-"""Hypotheses as translations: several segmentations of a text, combinations of sentences."""
+"""From hypotheses to translations: several segmentations of one text, combinations of sentences."""
 
 import math
 
@@ -34,7 +34,7 @@ def test_probabilities_of_segmentations_are_added(alpha):
 
 
 def test_texts_that_look_the_same_are_the_same():
-    """French has spaces before its question marks that do not break lines."""
+    """French has non-breaking spaces before question marks."""
     texts = ["Tu viens\u202f?", "Tu viens ?", "Viens-tu ?", "Tu viens\xa0?"]
     log_p = [math.log(p) for p in (0.1, 0.3, 0.35, 0.05)]
     found = distinct(texts, [hypothesis([4 + i], p) for i, p in enumerate(log_p)], 0.0)
@@ -49,7 +49,7 @@ def test_texts_that_look_the_same_are_the_same():
     ]
 
 
-def test_other_penalties_stay():
+def test_other_penalties_are_kept():
     both = [hypothesis([4, 5], -2.0, more=-0.5), hypothesis([6], -9.0)]
     ((_, found),) = distinct(["ab", "ab"], both, 0.6)
     log_p = -2.0 + math.log(1 + math.exp(-7.0))
@@ -61,14 +61,14 @@ def test_one_sample_drawn_twice_counts_once():
     assert distinct(["ab"] * 3, [one] * 3, 0.6) == [("ab", one)]
 
 
-def test_no_sum_exceeds_one():
+def test_no_sum_of_probabilities_exceeds_one():
     both = [hypothesis([4, 5], 0.0), hypothesis([6], -30.0)]
     ((_, found),) = distinct(["ab", "ab"], both, 0.6)
     assert found.log_probability == found.score == 0.0
 
 
 def test_a_combination_counts_once():
-    """Though it comes about in two ways."""
+    """Even if it arises in two ways."""
     first = [translation("a", -1.0), translation("a b", -2.0)]
     second = [translation("b c", -1.0), translation("c", -3.0)]
     texts = [t.text for t in join(["", " ", "\n"], [first, second], 4)]

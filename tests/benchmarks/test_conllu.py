@@ -50,8 +50,8 @@ def test_paragraphs_are_texts():
     assert conllu.raw_texts(TREEBANK) == ["They don't bark. Owls?", "Rome's cats"]
 
 
-def test_gold_annotation_is_right(gold):
-    """What the reader reads is written, with tokens of several words."""
+def test_gold_annotation_has_perfect_scores(gold):
+    """All that the reader reads is written again, including tokens of several words."""
     written = conllu.to_conllu(gold)
     assert [line for line in written.splitlines() if "\t" in line] == [
         line.replace("SpaceAfter=No", "_") for line in TREEBANK.splitlines() if "\t" in line
@@ -85,7 +85,7 @@ def test_a_sentence_has_one_root_whatever_is_predicted(gold):
     ]
 
 
-def test_white_space_is_no_word():
+def test_white_space_is_not_a_word():
     doc = Doc(spacy.blank("en").vocab, ["Owls", "\n\n", "?"], [True, False, False])
     doc[0].is_sent_start = True
     doc[1].is_sent_start = doc[2].is_sent_start = False

@@ -1,4 +1,4 @@
-"""The commands for own data, with their defaults, on public corpora as they are published."""
+"""The commands for your own data, with their defaults, on public corpora as they are published."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The script for a GPU goes through all of its steps, here without one."""
+"""The script for a GPU runs all of its steps, here without a GPU."""
 
 import json
 import os

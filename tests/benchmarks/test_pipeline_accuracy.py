@@ -17,7 +17,7 @@ def test_both_sides_are_trained_and_scored(tmp_path, data_dir):
     environment = {**os.environ, "SPACY_RNN_DATA": str(data_dir)}
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     figures = json.loads(done.stdout.splitlines()[-1])
-    # The tokenizer is that of both, and is not trained.
+    # Both sides have the same tokenizer, which is not trained.
     assert figures["raw_tokens"] == figures["cnn_raw_tokens"] > 95
     assert figures["gold_words"] == figures["gold_sentences"] == 100
     assert 0 < figures["raw_las"] <= figures["raw_uas"] <= figures["raw_words"]

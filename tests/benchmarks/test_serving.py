@@ -1,4 +1,4 @@
-"""The service under load answers right, refuses what is too much, and loses nothing."""
+"""Under load, the service gives right answers, refuses excess requests and loses no request."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The ranges of the numbers in settings."""
+"""The allowed ranges of numbers in settings."""
 
 import dataclasses
 import importlib
@@ -18,7 +18,7 @@ from spacy_rnn.config.units import WordUnits
 
 from ..helpers.pipelines import make_pipeline
 
-#: the packages with settings, and the ends of the names of their dataclasses
+#: the packages with settings, and how the names of their dataclasses end
 ENDS = {
     "config": "",
     "architectures": "Architecture",
@@ -103,12 +103,12 @@ def test_a_number_out_of_range_is_an_error_that_names_it(found, name, value):
         ("rnn_translator", "search", {"@misc": "spacy_rnn.Search.v1", "max_ratio": 0}),
     ],
 )
-def test_settings_are_checked_where_the_config_is_read(factory, setting, value):
+def test_settings_are_checked_when_the_config_is_read(factory, setting, value):
     named = "max_ratio" if setting == "search" else setting
     with pytest.raises(ValueError, match=f"'{named}'"):
         make_pipeline(factory, **{setting: value})
 
 
-def test_the_ratios_of_a_search_belong_together():
+def test_the_ratios_of_a_search_are_checked_together():
     with pytest.raises(ValueError, match="'min_ratio' must be at most 'max_ratio', got 2.0 and 1"):
         Search(min_ratio=2.0, max_ratio=1.0)

@@ -1,4 +1,4 @@
-"""Shares of spans against counting characters one by one."""
+"""Shares of overlapping spans, compared with counting characters one by one."""
 
 import numpy as np
 from hypothesis import given
@@ -10,10 +10,10 @@ cuts = st.lists(st.integers(0, 12), max_size=6).map(sorted)
 
 
 @given(cuts, cuts, st.booleans())
-def test_shares_are_those_of_characters(places, others, with_gaps):
+def test_shares_equal_those_of_counted_characters(places, others, with_gaps):
     starts, ends = np.array(places[:-1], dtype="int64"), np.array(places[1:], dtype="int64")
     other = np.array(others + others[-1:] * (len(others) % 2), dtype="int64")
-    # Every second stretch, or all.
+    # Every second span, or all spans.
     first, last = (other[::2], other[1::2]) if with_gaps else (other[:-1], other[1:])
     found = overlap_matrix(starts, ends, first, last)
     assert found.shape == (len(starts), len(first)) and found.dtype == np.float32

@@ -35,7 +35,7 @@ def vocab() -> Vocab:
 
 
 def through_json(feature, fresh):
-    """`fresh` after it has taken up what `feature` has learned."""
+    """`fresh` with what `feature` has learned, passed on as JSON."""
     fresh.from_dict(json.loads(json.dumps(feature.to_dict())))
     return fresh
 
@@ -85,7 +85,7 @@ def test_word_ids(min_freq, lowercase, expected, vocab):
     assert_same_ids(feature, same, ["THE", "the", "Ox", "emu", "?"], vocab)
 
 
-def test_word_ids_of_another_case(vocab):
+def test_word_ids_of_words_in_another_case(vocab):
     lower, exact = WordIds("w", 1, True), WordIds("w", 1, False)
     for feature in (lower, exact):
         feature.build(Counter({"the": 1}), vocab)
@@ -105,7 +105,7 @@ def test_character_ids(vocab):
 
 
 @pytest.mark.parametrize("max_length", [1, 2, 5, 6, 7, 8])
-def test_of_long_words_both_ends_are_kept(max_length, vocab):
+def test_both_ends_of_long_words_are_kept(max_length, vocab):
     feature = CharacterIds("c", max_length)
     feature.build(Counter({"abcdefg": 2}), vocab)
     arrays = feature.arrays(["abcdefg"], vocab)
@@ -121,7 +121,7 @@ def test_character_columns_are_cut_to_the_longest_word_of_a_batch(words, columns
     assert arrays.words["c"].shape == (len(set(words)), columns)
 
 
-def test_affix_hashes_are_those_of_spacys_attributes(vocab):
+def test_affix_hashes_equal_those_of_spacys_attributes(vocab):
     doc = Doc(vocab, words=["Running", "running", "4.5", "X"])
     feature = AffixHashes("a", 1000, prefixes=1, suffixes=3, shape=True)
     expected = [
@@ -243,7 +243,7 @@ def test_features_of_a_word_are_computed_once(vocab):
     assert sorted(seen) == ["cat", "dog"]
 
 
-def test_a_full_cache_starts_anew(vocab, monkeypatch):
+def test_a_full_cache_is_replaced(vocab, monkeypatch):
     monkeypatch.setattr(tokens, "MAX_WORDS", 20)
     features = make_features(vocab)
     for start in (0, 8, 16, 0, 24):
@@ -295,7 +295,7 @@ def another_row(vectors):
 
 
 def another_key(vectors):
-    """As many as before."""
+    """The number of keys does not change."""
     vectors.key2row[get_string_id("emu")] = vectors.key2row.pop(get_string_id("cat"))
 
 
@@ -345,8 +345,8 @@ def test_another_floret_table_is_seen(vocab):
         np.testing.assert_array_equal(found, vocab.vectors["cat"])
 
 
-def test_each_sequence_is_read_by_its_own_vocabulary(vectors_vocab):
-    """Words of other vocabularies are unknown to one, and vectors differ."""
+def test_each_sequence_is_read_with_its_vocabulary(vectors_vocab):
+    """Each vocabulary lacks words of the others, and the vectors differ."""
     other, without_words = Vocab(), Vocab()
     other.reset_vectors(width=2)
     other.set_vector("cat", np.array([7, 8], dtype="float32"))
@@ -415,7 +415,7 @@ def test_threads_get_the_right_rows(max_words, vocab, monkeypatch):
 def test_saved_features_are_the_same(vocab):
     features = make_features(vocab)
     loaded = TokenFeatures(make_parts())
-    loaded(sequences_of(vocab, ["cat"]))  # what was kept before is outdated
+    loaded(sequences_of(vocab, ["cat"]))  # what is cached here becomes outdated
     through_json(features, loaded)
     assert loaded.to_dict() == features.to_dict()
     sequences = sequences_of(vocab, ["The", "cat", "unseen"])
@@ -424,7 +424,7 @@ def test_saved_features_are_the_same(vocab):
         np.testing.assert_array_equal(actual.words[name], array)
 
 
-def test_building_anew_forgets_what_was_kept(vocab):
+def test_building_again_clears_the_cache(vocab):
     features = make_features(vocab, words=["cat"])
     assert_right(features, [["cat", "dog"]], vocab)
     features.build([Doc(vocab, words=["dog", "dog", "cat"])])

@@ -1,4 +1,4 @@
-"""Texts in one spelling, and where its characters come from."""
+"""Normalization of texts, and the origins of normalized characters."""
 
 import sys
 import unicodedata
@@ -17,7 +17,7 @@ TEXTS = st.lists(st.sampled_from(CHARACTERS)).map("".join) | st.text()
 
 
 @pytest.mark.parametrize("space", [*SPACES, "\u200b", "\r\n", " \t ", "\0 \0", "  "])
-def test_white_space_of_every_kind_is_a_blank(space):
+def test_every_kind_of_white_space_becomes_a_blank(space):
     assert normalize(f"{space}a{space}b{space}") == "a b"
     assert normalize(space) == normalize("") == ""
 
@@ -28,7 +28,7 @@ def test_control_characters_are_left_out(control):
     assert normalize(f"e{control}\u0301") == "é"
 
 
-def test_what_spells_words_stays():
+def test_characters_that_spell_words_are_kept():
     for text in ("می\u200cخواهم", "क्\u200dष", "l'été – 10 €", "日本。", "ﬁ", "👩\u200d🚀"):
         assert normalize(text, nfc=False) == text
     assert normalize("e\u0301", nfc=False) == "e\u0301" and normalize("e\u0301") == "é"
@@ -36,7 +36,7 @@ def test_what_spells_words_stays():
 
 @given(TEXTS, st.booleans())
 @example("a\u0323\u0307", True)
-def test_normalized_once_is_normalized(text, nfc):
+def test_normalization_is_idempotent(text, nfc):
     found = normalize(text, nfc)
     assert normalize(found, nfc) == found
     assert not nfc or unicodedata.is_normalized("NFC", found)
@@ -44,7 +44,7 @@ def test_normalized_once_is_normalized(text, nfc):
 
 @given(TEXTS, st.booleans())
 @example("a \u0301\xadb\u0323\u0307\t", True)
-def test_characters_come_from_where_they_stand(text, nfc):
+def test_origins_are_the_places_of_characters(text, nfc):
     found = normalize(text, nfc)
     starts, ends = origins(text, nfc)
     assert len(starts) == len(ends) == len(found)
@@ -61,12 +61,12 @@ def test_half_of_a_surrogate_pair_is_an_error():
     text = "the \ud83d\ude00 cat \ud800!"
     with pytest.raises(ValueError, match=r"Text 1: .* surrogate pair.*\.decode\('utf-16'"):
         required_text(text, "Text 1")
-    # By the cure that it names.
+    # The fix that the message suggests.
     cured = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     assert required_text(cured, "Text 1") == "the 😀 cat \ufffd!"
 
 
 @pytest.mark.parametrize("no_text", [None, 3, b"the cat"])
-def test_what_is_no_text_is_an_error(no_text):
+def test_a_value_that_is_not_a_string_is_an_error(no_text):
     with pytest.raises(ValueError, match="is not a string. Each text must be a string"):
         required_text(no_text, "Text 1")

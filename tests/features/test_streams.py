@@ -1,4 +1,4 @@
-"""Streams of documents: every unit is predicted once, from the units and the document before it."""
+"""Streams of documents: every unit is predicted once, from the units and documents before it."""
 
 import copy
 from collections import Counter
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spacy_rnn.features.streams import BPTTStreams
 
-#: targets of documents: their units and the boundary at the end
+#: numbers of targets of documents: the units and the boundary at the end
 doc_sizes = st.lists(st.integers(1, 12), max_size=20)
 n_streams = st.integers(1, 5)
 window_sizes = st.integers(1, 9)
@@ -18,7 +18,7 @@ some = settings(max_examples=50)
 
 
 def documents(sizes):
-    """Each unit says whose it is, and its place: 100 times the document plus the place."""
+    """Each unit gives its document and its place: 100 times the document plus the place."""
     return [100 * (d + 1) + np.arange(n + 1) for d, n in enumerate(sizes)]
 
 
@@ -39,7 +39,7 @@ def document(unit):
 
 
 def targets_of_streams(windows, n):
-    """What is predicted on each stream, from window to window."""
+    """The targets of each stream, from window to window."""
     found = [[] for _ in range(n)]
     for window in windows:
         for stream, (_, targets) in zip(found, rows_of(window), strict=True):
@@ -48,7 +48,7 @@ def targets_of_streams(windows, n):
 
 
 def dealt(docs, n):
-    """What each stream ought to predict: a document joins the first of the shortest ones."""
+    """The expected targets of each stream: a document joins the first of the shortest streams."""
     found = [[] for _ in range(n)]
     for units in docs:
         min(found, key=len).extend(units[1:].tolist())
@@ -64,7 +64,7 @@ def dealt(docs, n):
 )
 @some
 def test_each_unit_is_predicted_once_and_in_order(sizes, n, window, carry, seed):
-    """What is missing at the end waits, and only because some stream lacks units."""
+    """Targets that are missing at the end are waiting, and only because some stream lacks units."""
     docs = documents(sizes)
     rng = None if seed is None else np.random.default_rng(seed)
     streams = BPTTStreams(n, window, carry, rng)
@@ -83,7 +83,7 @@ def test_each_unit_is_predicted_once_and_in_order(sizes, n, window, carry, seed)
 @given(sizes=doc_sizes, n=n_streams, window=window_sizes, carry=st.booleans())
 @some
 def test_the_input_is_the_unit_before_the_target(sizes, n, window, carry):
-    """Of the same document: what stands before a document is read, not predicted."""
+    """Both are of the same document: the unit before a document is read, not predicted."""
     for read_window in read(BPTTStreams(n, window, carry), documents(sizes)):
         assert (read_window.inputs + 1 == read_window.targets).all()
         for inputs, targets in rows_of(read_window):
@@ -93,7 +93,7 @@ def test_the_input_is_the_unit_before_the_target(sizes, n, window, carry):
 @given(sizes=doc_sizes, n=n_streams, window=window_sizes, seed=st.none() | st.integers(0, 9))
 @some
 def test_without_carry_rows_are_of_one_document_each(sizes, n, window, seed):
-    """Which they start or go on with; a row that is shorter than the window ends it."""
+    """A row starts or continues its document; a row that is shorter than the window ends it."""
     rng = None if seed is None else np.random.default_rng(seed)
     windows = read(BPTTStreams(n, window, rng=rng), documents(sizes))
     started = Counter()
@@ -107,7 +107,7 @@ def test_without_carry_rows_are_of_one_document_each(sizes, n, window, seed):
             if read_window.resets[i]:
                 started[owner] += 1
             else:
-                # The state after this unit goes on, so its row had to be of the longest.
+                # The state after this unit is carried on, so its row was one of the longest.
                 assert inputs[0] == last[i]
             whole = targets[-1] % 100 == sizes[owner - 1]
             assert whole or len(inputs) == longest
@@ -117,7 +117,7 @@ def test_without_carry_rows_are_of_one_document_each(sizes, n, window, seed):
 
 @given(sizes=doc_sizes, n=n_streams, window=window_sizes)
 @some
-def test_with_carry_rows_are_of_one_size(sizes, n, window):
+def test_with_carry_rows_have_one_size(sizes, n, window):
     windows = read(BPTTStreams(n, window, carry_state=True), documents(sizes))
     least = min(map(len, dealt(documents(sizes), n)))
     assert len(windows) == least // window
@@ -142,8 +142,9 @@ def test_random_windows_stay_within_bounds_and_a_seed_repeats_them(carry, window
     assert len(set(found)) > 1
 
 
-def test_random_windows_are_near_the_size_and_now_and_then_near_half_of_it():
-    """Normal with a deviation of 5, cut at the bounds; its mean is halved in one of 20."""
+def test_random_windows_are_near_the_size_and_sometimes_near_half_of_it():
+    """Sizes are normally distributed with a standard deviation of 5 and cut at the bounds. The mean
+    is halved in one of 20 windows."""
     streams = BPTTStreams(1, 70, True, np.random.default_rng(0))
     sizes = np.array([len(w.inputs) for w in read(streams, [np.arange(200_000)])])
     whole = sizes > 52
@@ -172,7 +173,7 @@ def test_windows_by_hand():
 
 
 def test_with_carry_windows_by_hand():
-    """What is read after a document is what stands before the next one."""
+    """The unit that is read after a document is the one before the next document."""
     streams = BPTTStreams(1, 4, carry_state=True)
     first, second = read(streams, [np.array(u) for u in ([0, 5, 6, 0], [0, 7, 0], [0, 8, 9, 0])])
     assert first.inputs.tolist() == [0, 5, 6, 0]
@@ -183,7 +184,7 @@ def test_with_carry_windows_by_hand():
 
 
 @pytest.mark.parametrize("carry", [False, True])
-def test_nothing_is_read_while_a_stream_is_empty_and_what_is_left_is_kept(carry):
+def test_nothing_is_read_while_a_stream_is_empty_and_remaining_units_are_kept(carry):
     streams = BPTTStreams(3, 4, carry)
     a, b, c, d = documents([6, 7, 5, 4])
     assert read(streams, []) == []
@@ -206,8 +207,8 @@ def test_nothing_is_read_while_a_stream_is_empty_and_what_is_left_is_kept(carry)
 @given(sizes=doc_sizes, n=n_streams, window=window_sizes, carry=st.booleans(), data=st.data())
 @some
 def test_documents_may_come_one_at_a_time(sizes, n, window, carry, data):
-    """The same targets on the same streams as where they come in other batches, but for what
-    waits for a window without carry: there a shorter one is read at once."""
+    """The streams have the same targets as with other batches, except for units that wait for a
+    window: without carry, a shorter window is read at once."""
     docs = documents(sizes)
     streams = BPTTStreams(n, window, carry)
     windows, rest = [], list(docs)
@@ -215,7 +216,7 @@ def test_documents_may_come_one_at_a_time(sizes, n, window, carry, data):
         k = data.draw(st.integers(1, len(rest)))
         windows += read(streams, rest[:k])
         rest = rest[k:]
-    # Each document is on one stream, whole and in its order but for an end that waits.
+    # Each document is on one stream, complete and in order except for an end that waits.
     found = targets_of_streams(windows, n)
     waiting = 0
     whole = {d + 1: units[1:].tolist() for d, units in enumerate(docs)}
@@ -237,7 +238,7 @@ def test_documents_may_come_one_at_a_time(sizes, n, window, carry, data):
 
 @given(sizes=doc_sizes, n=n_streams, window=window_sizes, seed=st.none() | st.integers(0, 9))
 @some
-def test_conditions_go_with_their_documents(sizes, n, window, seed):
+def test_rows_have_the_conditions_of_their_documents(sizes, n, window, seed):
     docs = documents(sizes)
     conditions = np.array([[d + 1, -d] for d in range(len(docs))], dtype="float32").reshape(-1, 2)
     rng = None if seed is None else np.random.default_rng(seed)
@@ -248,8 +249,8 @@ def test_conditions_go_with_their_documents(sizes, n, window, seed):
             assert vector.tolist() == [document(inputs[0]), 1 - document(inputs[0])]
 
 
-def test_a_copy_reads_on_by_itself():
-    """Random sizes and what is left among it."""
+def test_a_copy_continues_independently():
+    """Its random generator and remaining units are copied, too."""
     streams = BPTTStreams(2, 6, True, np.random.default_rng(3))
     read(streams, documents([9, 12, 11]))
     other = copy.deepcopy(streams)

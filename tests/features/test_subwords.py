@@ -82,7 +82,7 @@ def assert_same_ids(actual, expected):
 @ANY_KIND
 @given(texts=st.lists(SEEN, max_size=3))
 @settings(max_examples=150)
-def test_seen_characters_come_back(kind, texts):
+def test_seen_characters_are_decoded_unchanged(kind, texts):
     pieces = trained(kind)
     encoded = pieces.encode(texts)
     assert pieces.decode(encoded) == texts
@@ -93,7 +93,7 @@ def test_seen_characters_come_back(kind, texts):
 @pytest.mark.parametrize("kind", ["unigram", "bpe"])
 @given(text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\u2581")))
 @settings(max_examples=100)
-def test_with_bytes_all_characters_come_back(kind, text):
+def test_with_byte_fallback_all_characters_are_decoded_unchanged(kind, text):
     pieces = trained(kind, byte_fallback=True)
     assert pieces.decode(pieces.encode([text])) == [text]
 
@@ -101,8 +101,8 @@ def test_with_bytes_all_characters_come_back(kind, text):
 @ANY_KIND
 @given(texts=st.lists(st.text(min_size=1), min_size=1, max_size=4))
 @settings(max_examples=25)
-def test_what_was_trained_on_comes_back(kind, texts):
-    """Texts of whatever characters, but for the two that are documented."""
+def test_training_texts_are_decoded_unchanged(kind, texts):
+    """Texts of any characters, except for the two that are documented."""
     assume(any(character.isalnum() for character in "".join(texts)))
     pieces = SubwordModel(1000, kind)
     pieces.train(texts)
@@ -110,14 +110,14 @@ def test_what_was_trained_on_comes_back(kind, texts):
     assert pieces.decode(pieces.encode([t.replace("\0", "") for t in texts])) == expected
 
 
-def test_the_documented_losses():
+def test_the_documented_characters_that_are_lost():
     pieces = trained("unigram")
     assert pieces.decode(pieces.encode(["the\u2581cat"])) == ["the cat"]
     assert pieces.decode(pieces.encode(["the\0cat"])) == ["the ⁇ cat"]
 
 
 @ANY_KIND
-def test_encoding_is_that_of_sentencepiece(kind):
+def test_encoding_equals_that_of_sentencepiece(kind):
     pieces = trained(kind)
     oracle = SentencePieceProcessor(model_proto=pieces.to_bytes())
     assert_same_ids(pieces.encode(TEXTS), [oracle.encode(text) for text in TEXTS])
@@ -148,7 +148,7 @@ def test_control_pieces_are_left_out_of_texts(kind):
 @ANY_KIND
 @given(text=st.lists(st.one_of(SEEN, st.just("Ω"))).map("".join))
 @settings(max_examples=50)
-def test_the_unknown_character_is_written_as_wanted(kind, text):
+def test_unknown_characters_are_decoded_as_requested(kind, text):
     pieces = trained(kind)
     ids = pieces.encode([text])
     assert (ids[0] == pieces.unk).any() == ("Ω" in text)
@@ -212,8 +212,8 @@ def test_offsets_by_hand():
 
 @given(text=st.one_of(SEEN, st.text(), st.text("a ﬁ㍿é\u0301\xad\u200bｶﾞ")))
 @settings(max_examples=100)
-def test_offsets_where_the_model_normalises(text):
-    """Characters that are dropped may be missing; what is there is in order."""
+def test_offsets_if_the_model_normalizes(text):
+    """Characters that are dropped may be missing; all others are in order."""
     pieces = normalizing()
     ids, starts, ends = pieces.offsets(text)
     assert_same_ids([ids], pieces.encode([text]))
@@ -224,8 +224,9 @@ def test_offsets_where_the_model_normalises(text):
     assert covered.issuperset(i for i, character in enumerate(text) if character.isalnum())
 
 
-def test_offsets_where_one_character_becomes_four():
-    """Pieces that begin within it cover nothing, the last one all of it."""
+def test_offsets_if_one_character_becomes_four():
+    """Of the pieces that begin within the character, the last one covers all of it, and the others
+    cover nothing."""
     pieces = SubwordModel()
     pieces.from_bytes(train_elsewhere(["株 式 会 社 a"], model_type="char", vocab_size=10))
     ids, starts, ends = pieces.offsets("a㍿a")
@@ -263,7 +264,7 @@ def test_samples_differ_and_a_seed_repeats_them(kind):
     assert len({tuple(pieces.sample(texts, 0.3)[0]) for _ in range(4)}) > 1  # without a seed
 
 
-def test_bpe_leaves_out_no_merges_or_all_of_them():
+def test_bpe_omits_no_merges_or_all_merges():
     pieces = trained("bpe")
     assert_same_ids(pieces.sample(TEXTS, 0.0, 0), pieces.encode(TEXTS))
     spelled = pieces.sample([WORDS], 1.0, 0)[0]
@@ -276,7 +277,8 @@ def test_characters_have_one_spelling():
 
 @pytest.mark.parametrize("alpha", [0.0, 0.2, 1.0])
 def test_unigram_samples_follow_their_probabilities(alpha):
-    """Against all segmentations of a text, by their probability to the power of alpha."""
+    """Compared with all segmentations of a text, weighted by their probability to the power of
+    alpha."""
     pieces = SubwordModel(14)
     pieces.train(["abab ab abb", "ab abab aab ba", "aba bab"] * 3)
     oracle = SentencePieceProcessor(model_proto=pieces.to_bytes())
@@ -300,7 +302,7 @@ def test_unigram_samples_follow_their_probabilities(alpha):
     means = {way: n * weight / total for way, weight in expected.items()}
     often = {way: mean for way, mean in means.items() if mean >= 10}
     found = [counts[way] for way in often] + [sum(counts[w] for w in means if w not in often)]
-    # Of the rare ones each may come by chance, but not all of them together.
+    # Each of the rare segmentations may occur by chance, but not all of them together.
     wanted = [*often.values(), sum(mean for w, mean in means.items() if w not in often)]
     assert len(often) > 5
     np.testing.assert_array_less(np.abs(np.subtract(found, wanted)), 6 * np.sqrt(wanted) + 1)
@@ -310,7 +312,7 @@ def test_unigram_samples_follow_their_probabilities(alpha):
 @pytest.mark.parametrize("byte_fallback", [False, True])
 @pytest.mark.parametrize("kind", ["unigram", "bpe"])
 def test_samples_are_distributed_as_those_of_sentencepiece(kind, byte_fallback, alpha):
-    """With unknown characters, a space more, and pieces that are never split."""
+    """With unknown characters, an additional space, and pieces that are never split."""
     proto = train_elsewhere(
         ["abab ab abb", "ab abab aab ba", "aba bab"] * 3,
         model_type=kind,
@@ -398,7 +400,7 @@ def test_a_vocabulary_of_the_wanted_size_needs_no_warning(kind, caplog):
 
 
 @pytest.mark.parametrize("kind", ["unigram", "bpe"])
-def test_a_vocabulary_larger_than_the_texts_hold(kind, caplog):
+def test_a_vocabulary_size_larger_than_the_texts_allow(kind, caplog):
     pieces = SubwordModel(5000, kind)
     pieces.train(["the cat", "the dog"])
     assert 11 < len(pieces) < 40
@@ -439,7 +441,7 @@ def test_nothing_to_train_on_is_an_error(texts):
 @pytest.mark.parametrize("blank", [" ", "", "\n"])
 @ANY_KIND
 def test_long_lines_are_not_left_out(kind, blank):
-    """The characters of one line, each of which has a stretch to itself."""
+    """The characters of one line, in which each character is repeated many times."""
     alphabet = "aé日😀" + "".join(map(chr, range(0x4E00, 0x4E0A)))
     text = blank.join(character * 1500 for character in alphabet)
     pieces = SubwordModel(100, kind)
@@ -449,7 +451,7 @@ def test_long_lines_are_not_left_out(kind, blank):
 
 
 def test_words_of_long_lines_are_whole():
-    """Wherever a long line is cut, it is between words."""
+    """A long line is only cut between words."""
     choose = random.Random(0)
     words = ["".join(choose.choices("abc", k=choose.randint(1, 6))) for _ in range(3000)]
     one, many = SubwordModel(100, "bpe"), SubwordModel(100, "bpe")
@@ -470,7 +472,7 @@ def test_training_is_silent(capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_an_error_of_the_texts_is_the_error():
+def test_an_error_of_the_texts_is_raised():
     def texts():
         yield "the cat"
         raise OSError("the disk is gone")

@@ -1,4 +1,5 @@
-"""Tags of entities: by hand, there and back, and against enumeration of all sequences."""
+"""Tags of entities: written by hand, encoded and decoded again, and compared with enumeration of
+all sequences."""
 
 import itertools
 
@@ -53,7 +54,7 @@ def allowed(scheme, tags):
 
 
 def all_spans(n, n_labels, start=0):
-    """Every set of spans of n tokens that do not overlap."""
+    """Every set of spans of n tokens in which no spans overlap."""
     yield []
     for first, end in itertools.combinations(range(start, n + 1), 2):
         for label in range(n_labels):
@@ -80,14 +81,14 @@ def written(name, iob, labels, n_labels=2):
         # one entity after another
         ([BEGIN, BEGIN, IN], [0, 0, 0], "B-X B-X I-X", "U-X B-X L-X"),
         ([BEGIN, IN, BEGIN, OUT], [0, 0, 1, -1], "B-X I-X B-Y O", "B-X L-X U-Y O"),
-        # what says it goes on, but has nothing to go on from
+        # tokens inside an entity without a beginning
         ([IN, IN], [0, 0], "B-X I-X", "B-X L-X"),
         ([OUT, IN, OUT], [-1, 1, -1], "O B-Y O", "O U-Y O"),
         ([BEGIN, IN], [0, 1], "B-X B-Y", "U-X U-Y"),
-        # blocked tokens, and entities whose label is none of the scheme's
+        # blocked tokens, and entities whose label is not in the scheme
         ([BEGIN, BEGIN, IN], [-1, 0, 0], "O B-X I-X", "O B-X L-X"),
         ([BEGIN, IN, IN], [0, -1, 0], "B-X O B-X", "U-X O U-X"),
-        # tokens about which nothing is said
+        # tokens without annotation
         ([UNKNOWN, UNKNOWN], [-1, -1], "? ?", "? ?"),
         ([BEGIN, UNKNOWN, BEGIN], [0, -1, 1], "B-X ? B-Y", "U-X ? U-Y"),
         ([BEGIN, UNKNOWN, IN, IN], [0, -1, 0, 0], "B-X ? B-X I-X", "U-X ? B-X L-X"),
@@ -116,7 +117,7 @@ def test_decode_by_hand(name, tags, expected):
 
 @every_scheme
 @given(drawn=entities())
-def test_there_and_back(name, drawn):
+def test_encoded_entities_are_decoded_unchanged(name, drawn):
     n_labels, n, spans = drawn
     scheme = TagScheme(name, n_labels)
     tags = scheme.encode(*arrays(n, spans))
@@ -128,7 +129,7 @@ def test_there_and_back(name, drawn):
 @every_scheme
 @given(drawn=entities(), data=st.data())
 def test_any_annotation_of_tokens_gives_allowed_tags(name, drawn, data):
-    """Also one that no entities have; tokens about which nothing is said read as O."""
+    """Also annotation that no entities have; tokens without annotation are read as O."""
     n_labels, n, _ = drawn
     scheme = TagScheme(name, n_labels)
     size = {"min_size": n, "max_size": n}
@@ -146,7 +147,7 @@ def test_any_annotation_of_tokens_gives_allowed_tags(name, drawn, data):
 @every_scheme
 @pytest.mark.parametrize("n", range(5))
 def test_allowed_sequences_are_those_of_entities(name, n):
-    """Each has its own entities."""
+    """Each sequence has different entities."""
     scheme = TagScheme(name, 2)
     possible = itertools.product(range(scheme.n_tags), repeat=n)
     found = {tags for tags in possible if allowed(scheme, tags)}
@@ -178,7 +179,7 @@ def test_arrays_of_a_scheme(name, n_labels):
             assert scheme.continues[i, j] == belongs
     may = scheme.constraints()
     assert all(array.dtype == bool for array in may.values())
-    # What continues an entity may follow it; nothing else inside one may.
+    # Of the tags inside an entity, those that continue the one before may follow, and no others.
     inside = may["transitions"][:, scheme.inside]
     assert (inside == scheme.continues[:, scheme.inside]).all()
     assert (may["continues"] == scheme.continues).all()

@@ -1,4 +1,4 @@
-"""Pieces of sources and targets: what a decoder reads and predicts, saving."""
+"""Pieces of sources and targets: the decoder's input and targets, and saving."""
 
 import io
 import json
@@ -78,7 +78,7 @@ def test_teacher_forcing_of_empty_targets(joint):
     )
 
 
-def test_control_pieces_inside_a_target_are_no_padding():
+def test_control_pieces_inside_a_target_are_not_padding():
     check(
         make(),
         ids([PAD, 5], [BOS, EOS, PAD]),
@@ -114,7 +114,7 @@ def test_control_pieces_are_those_of_the_target():
 
 
 @both
-def test_valid_positions_give_the_pieces_before_those_after(joint):
+def test_valid_positions_give_the_piece_before_each_target(joint):
     features = make(joint)
     targets = features.target.encode([*FRENCH, "", "œ"])
     found = features.decoder_arrays(targets)
@@ -131,7 +131,7 @@ def test_joint():
     together, apart = TranslationVocabularies(source), TranslationVocabularies(source, target)
     assert together.joint and together.target is together.source is source
     assert not apart.joint and apart.target is target and apart.source is source
-    # Two of the same vocabulary are still two.
+    # Two models with the same vocabulary are still separate.
     assert not TranslationVocabularies(source, trained(ENGLISH)).joint
 
 
@@ -159,7 +159,7 @@ def test_saved_without_models(joint):
 
 
 @both
-def test_joint_ones_are_no_others(joint):
+def test_joint_and_separate_vocabularies_do_not_load_each_other(joint):
     features = make(joint)
     before = features.to_dict()
     with pytest.raises(KeyError, match="target"):

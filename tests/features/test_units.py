@@ -1,4 +1,4 @@
-"""The units of language models: what they are, whose they are, text and back."""
+"""The units of language models: their vocabularies, their tokens, encoding and decoding."""
 
 import functools
 import io
@@ -18,7 +18,7 @@ from spacy_rnn.features.subwords import SubwordModel
 from spacy_rnn.features.units import BOUNDARY, UNKNOWN, Characters, PieceUnits, Words
 
 VOCAB = Vocab()
-#: characters of one to four bytes, line breaks of all sorts, half a character, no character
+#: characters of one to four bytes, line breaks of all sorts, and a code point without a character
 STRANGE = "\0\t\n\r\x0b\x1f\x85\xa0\u2028\u0301\u3000\ue000\ufeff\ufffe\ufffféß日😀𝔘\U0010ffff"
 SURROGATES = "\ud800\udfff"
 any_text = st.text(st.characters(exclude_categories=[])) | st.text("ab \n\0\ud800😀")
@@ -28,7 +28,7 @@ some_tokens = st.lists(
 
 
 def doc_of(text):
-    """Its tokens are what stands between blanks."""
+    """A doc whose tokens are separated by blanks."""
     words = text.split(" ") if text else []
     return Doc(VOCAB, words=words, spaces=[True] * (len(words) - 1) + [False] * bool(words))
 
@@ -67,7 +67,7 @@ def everything(units):
 
 
 def test_characters_by_rank():
-    """The most frequent first, ties by their number; ids from 2 on."""
+    """The most frequent characters are first, ties are sorted by code point; ids start at 2."""
     units = Characters(min_freq=1)
     units.fit([doc_of("ba ab"), doc_of("c")])
     assert everything(units) == ["", "", "a", "b", " ", "c"]
@@ -98,7 +98,7 @@ def test_each_character_is_itself_or_unknown(known, text):
 
 @given(text=any_text)
 @settings(max_examples=40)
-def test_known_characters_come_back(text):
+def test_known_characters_are_decoded_unchanged(text):
     units = characters([text, STRANGE, SURROGATES])
     assert units.decode(units.encode_text(text)) == text
     assert units.decode(units.encode_text(STRANGE + SURROGATES)) == STRANGE + SURROGATES
@@ -106,7 +106,7 @@ def test_known_characters_come_back(text):
 
 
 def test_characters_of_docs_are_those_of_their_texts():
-    """Blanks and line breaks among them."""
+    """Including blanks and line breaks."""
     docs = [
         Doc(VOCAB, words=["é😀", "\n", "\0"], spaces=[True, False, True]),
         Doc(VOCAB),
@@ -140,7 +140,7 @@ def test_words_by_rank():
     "min_freq, max_words, known",
     [(1, 0, "cbad"), (2, 0, "cb"), (3, 0, "c"), (1, 3, "cba"), (2, 3, "cb"), (4, 1, "")],
 )
-def test_only_so_many_words_are_known(min_freq, max_words, known):
+def test_rare_words_and_those_above_max_words_are_unknown(min_freq, max_words, known):
     units = words_of("c b a c b c d", min_freq, max_words)
     assert everything(units) == ["", "", *(" " + word for word in known)]
     ids = units.encode_text("a b c d e", doc_of)
@@ -149,7 +149,7 @@ def test_only_so_many_words_are_known(min_freq, max_words, known):
 
 @given(text=st.lists(st.sampled_from(["a", "b", "é", "x."]), max_size=9).map(" ".join))
 @settings(max_examples=40)
-def test_known_words_come_back(text):
+def test_known_words_are_decoded_unchanged(text):
     units = words_of("a b é x. c")
     ids = units.encode_text(text, doc_of)
     assert ids.dtype == np.int64
@@ -158,7 +158,7 @@ def test_known_words_come_back(text):
 
 
 def test_words_are_written_with_one_blank_between_them():
-    """But for those that are white space."""
+    """Except for words that are white space."""
     units = words_of("a \n b")
     a, newline, b = (units.strings.index(" " + word) for word in ("a", "\n", "b"))
     assert units.decode([BOUNDARY, a, UNKNOWN, b, BOUNDARY]) == "a b"
@@ -170,15 +170,15 @@ def test_words_are_written_with_one_blank_between_them():
     "text, more", [("a", " b a"), ("x", " b a"), ("", "b a"), ("a ", "b a"), ("x\n", "b a")]
 )
 def test_words_after_a_text(text, more):
-    """One blank stands between them, whatever of the text is known."""
+    """One blank is between them, whether or not the text is known."""
     units = words_of("a b")
     added = units.encode_text("b a", doc_of)
     read = units.encode_text(text.strip(), doc_of)
     assert units.decode_continuation(text, read, added) == more
 
 
-def test_a_word_is_finished_before_white_space_that_is():
-    """More of it may come, and be a token with what there is."""
+def test_the_stable_prefix_ends_before_the_last_word_or_white_space():
+    """More text may follow, and form one token with it."""
     units = words_of("a b")
     texts = ("a b.", "a b. ", "a\nb \n", "ab", " ", "", " a b")
     found = [units.stable_prefix(text) for text in texts]
@@ -186,14 +186,14 @@ def test_a_word_is_finished_before_white_space_that_is():
 
 
 def test_pieces_after_a_text(pieces):
-    """A blank at its end is that of the next piece."""
+    """A blank at the end of the text belongs to the next piece."""
     more = pieces.encode_text("ab")
     for text, read, added in [("ab", "ab", " ab"), ("ab ", "ab", "ab"), ("", "", "ab")]:
         assert pieces.decode_continuation(text, pieces.encode_text(read), more) == added
     assert pieces.stable_prefix("ab a") == "ab" and pieces.stable_prefix("ab\na") == ""
 
 
-def test_blanks_are_no_words_but_tokens_of_blanks_are():
+def test_blanks_are_not_words_but_tokens_of_blanks_are():
     docs = [Doc(VOCAB, words=["a", "  ", "a"], spaces=[True, False, False]), Doc(VOCAB)]
     units = Words(1)
     units.fit(docs)
@@ -223,7 +223,7 @@ def test_the_boundary_of_pieces_is_the_end_of_a_sentence(pieces):
     assert pieces.strings[:4] == [""] * 4 and all(pieces.strings[4:])
 
 
-def test_pieces_have_blanks_for_marks(pieces):
+def test_strings_of_pieces_have_blanks_instead_of_marks(pieces):
     assert list(pieces.model.pieces[4:]) == [s.replace(" ", "\u2581") for s in pieces.strings[4:]]
     ids = pieces.encode_text("ab 日b")
     assert "".join(pieces.strings[i] for i in ids) == " ab 日b"
@@ -231,14 +231,15 @@ def test_pieces_have_blanks_for_marks(pieces):
 
 @given(text=st.text("ab日😀 \n"))
 @settings(max_examples=40)
-def test_known_pieces_come_back(pieces, text):
+def test_known_pieces_are_decoded_unchanged(pieces, text):
     assert pieces.decode(pieces.encode_text(text)) == text
     doc = Doc(VOCAB, words=[text] if text else [], spaces=[False] if text else [])
     assert pieces.encode([doc])[0].tolist() == pieces.encode_text(text).tolist()
 
 
 def test_a_piece_belongs_to_the_token_in_which_it_ends():
-    """Most begin with the blank before a word; the blank before a text is the first token's."""
+    """Most pieces begin with the blank before a word; the blank before the text belongs to the
+    first token."""
     units = PieceUnits(SubwordModel(20, "char"))
     units.fit([doc_of("ab ab")])
     doc = Doc(VOCAB, words=["a", "b", "\n", "ab"], spaces=[True, False, False, True])
@@ -252,7 +253,7 @@ def test_a_piece_belongs_to_the_token_in_which_it_ends():
 
 
 def test_a_vocabulary_can_come_from_a_model_that_drops_characters():
-    """What is left of a text may be nothing; then no token has a piece."""
+    """It may drop all characters of a text; then no token has a piece."""
     proto = io.BytesIO()
     SentencePieceTrainer.train(
         sentence_iterator=iter(["a b ab"]), model_writer=proto, vocab_size=8, minloglevel=2,
@@ -269,7 +270,7 @@ def test_a_vocabulary_can_come_from_a_model_that_drops_characters():
     assert units.decode(units.encode([doc])[0]) == "a b"
 
 
-# All of them
+# All units
 
 
 @given(tokens=some_tokens)
@@ -283,7 +284,7 @@ def test_each_unit_has_one_owner_in_order(pieces, tokens):
         assert owners.dtype == np.int64 and len(owners) == len(ids)
         assert (np.diff(owners) >= 0).all()
         assert ((owners >= 0) & (owners < len(doc))).all()
-        # Summed over owners nothing is lost.
+        # Sums over the units of each token lose nothing.
         values = np.random.default_rng(0).normal(size=len(ids))
         sums = np.bincount(owners, values, minlength=len(doc))
         assert len(sums) == len(doc) and sums.sum() == pytest.approx(values.sum())
@@ -302,8 +303,8 @@ def single_characters():
 @given(tokens=some_tokens)
 @settings(max_examples=40)
 def test_a_token_owns_the_text_of_its_pieces(tokens):
-    """Where each piece is one character: its own and the blank after it; the one before the text
-    is the first token's."""
+    """If each piece is one character, a token owns its characters and the blank after it; the blank
+    before the text belongs to the first token."""
     doc = doc_from(tokens)
     owned = Counter(single_characters().token_indices(doc).tolist())
     known = [t.text_with_ws.replace("\0", "Ω") for t in doc]
@@ -327,7 +328,7 @@ def test_docs_without_tokens_have_no_units(pieces):
         assert units.encode_text("", doc_of).tolist() == [] and units.decode([]) == ""
 
 
-def test_nothing_is_known_before_it_is_learned():
+def test_no_units_are_known_before_training():
     assert Characters().encode_text("aé\0").tolist() == [UNKNOWN] * 3
     assert Words().encode_text("a b", doc_of).tolist() == [UNKNOWN] * 2
     assert Words().encode([doc_of("a b a")])[0].tolist() == [UNKNOWN] * 3
@@ -337,7 +338,7 @@ def test_nothing_is_known_before_it_is_learned():
         PieceUnits(SubwordModel()).encode_text("a")
 
 
-def test_learning_again_forgets():
+def test_fitting_again_replaces_the_units():
     for units in (Characters(1), Words(1)):
         units.fit([doc_of("a b")])
         units.fit([doc_of("c")])
@@ -345,7 +346,8 @@ def test_learning_again_forgets():
 
 
 def as_json(state):
-    """As the weights' metadata holds it: in UTF-8, for which half a character has to be ASCII."""
+    """The state as it is stored in the metadata of the weights: in UTF-8, which cannot encode half
+    of a surrogate pair, so that JSON has to escape it in ASCII."""
     return json.loads(json.dumps(state).encode("utf-8").decode("utf-8"))
 
 

@@ -1,4 +1,4 @@
-"""Files of word vectors: what was written is read, and what can't be read is named."""
+"""Files of word vectors: written vectors are read, and messages name what can't be read."""
 
 import bz2
 import gzip
@@ -23,9 +23,10 @@ def is_number(part):
 
 
 def fits_on_a_line(word):
-    """A word with spaces whose last part is a number can't be told from a number too many, one that
-    ends with a space from columns that are aligned by spaces, and one with a TAB before a number
-    from a word that a TAB ends."""
+    """Whether a word can be told apart from the numbers on its line. Three kinds of words can't: a
+    word with spaces whose last part is a number looks like one number too many, one that ends with
+    a space looks like columns that are aligned by spaces, and one with a TAB before a number looks
+    like a word that ends at the TAB."""
     parts = word.encode().split(b" ")
     after_tab = word.rpartition("\t")[2].encode().split(b" ")
     return (
@@ -68,7 +69,7 @@ def write_text(path, keys, rows, header=True, end="\n"):
 
 
 def write_binary(path, keys, rows, end=b"\n"):
-    """`end`: a line feed as of word2vec, nothing as of gensim."""
+    """`end`: a line feed as in files of word2vec, nothing as in files of gensim."""
     entries = [
         key.encode() + b" " + np.array(row, dtype="<f4").tobytes() + end
         for key, row in zip(keys, rows, strict=True)
@@ -77,7 +78,8 @@ def write_binary(path, keys, rows, end=b"\n"):
 
 
 def assert_read(path, keys, rows, needed, n_first):
-    """The needed and the first words are there, in the file's order, bit for bit."""
+    """Check that the needed and the first words are read, in the file's order, and that their
+    vectors are equal bit for bit."""
     table = read_vectors(path, needed, n_first)
     last = len(keys) if n_first is None else n_first
     chosen = [i for i, key in enumerate(keys) if i < last or key in needed]
@@ -102,7 +104,7 @@ subsets = st.sets(st.integers(0, 7))
 @example((["a", "New York", ". . .", " ", "\u00a0"], [[1.0]] * 5), {1, 3}, 0, False, "\n")
 @example((["7", "8 a", "9"], [[2.0]] * 3), {0, 1, 2}, 0, False, "\n")
 @settings(max_examples=200)
-def test_text_comes_back(file, table, subset, n_first, header, end):
+def test_text_files_are_read_unchanged(file, table, subset, n_first, header, end):
     keys, rows = table
     # Most words have no spaces.
     plain = [f"plain-{i}" for i in range(len(keys) + 1)]
@@ -114,16 +116,16 @@ def test_text_comes_back(file, table, subset, n_first, header, end):
 
 @given(tables(fits_an_entry), subsets, counts, st.sampled_from([b"\n", b""]))
 @settings(max_examples=200)
-def test_binary_comes_back(file, table, subset, n_first, end):
+def test_binary_files_are_read_unchanged(file, table, subset, n_first, end):
     keys, rows = table
-    rows = [[*row, 1.0] for row in rows]  # whose bytes no text has
+    rows = [[*row, 1.0] for row in rows]  # no text has the bytes of 1.0
     write_binary(file, keys, rows, end)
     needed = {keys[i] for i in subset if i < len(keys)}
     assert_read(file, keys, rows, needed, n_first)
 
 
 @pytest.mark.parametrize("write", [write_text, write_binary])
-def test_files_longer_than_what_is_read_at_once(file, write):
+def test_files_longer_than_the_part_that_is_read_at_once(file, write):
     keys = [f"word{i}" for i in range(9000)]
     rows = np.random.default_rng(0).normal(size=(9000, 60)).astype("float32")
     write(file, keys, rows)
@@ -141,15 +143,15 @@ PACKED = [
 
 @pytest.mark.parametrize("suffix, pack", PACKED)
 @pytest.mark.parametrize("write", [write_text, write_binary])
-def test_packed_files(tmp_path, write, suffix, pack):
+def test_compressed_files(tmp_path, write, suffix, pack):
     write(tmp_path / "plain", ["cat", "dog"], [[1.0, 2.0], [3.0, 4.0]])
     packed = tmp_path / f"vectors.txt{suffix}"
     packed.write_bytes(pack((tmp_path / "plain").read_bytes()))
     assert_read(packed, ["cat", "dog"], [[1.0, 2.0], [3.0, 4.0]], {"dog"}, 0)
 
 
-def test_real_files_are_as_another_reader_has_them(data_dir):
-    """GloVe without a header and with one; numpy parses all of each."""
+def test_real_files_are_read_like_by_numpy(data_dir):
+    """GloVe files with and without a header; numpy parses each file completely."""
     for path in sorted((data_dir / "vectors-glove").glob("*.txt.xz")):
         lines = lzma.open(path, "rt", encoding="utf8").read().splitlines()
         rows = dict(line.split(" ", 1) for line in lines if line.count(" ") > 1)
@@ -163,7 +165,7 @@ def test_real_files_are_as_another_reader_has_them(data_dir):
 @pytest.mark.parametrize("header", ["", "4 3\n", "4\t3\n"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 @pytest.mark.parametrize("end", ["\n", " \n", "\t\r\n"])
-def test_what_separates_words_and_numbers(file, caplog, after_word, between, header, mark, end):
+def test_separators_of_words_and_numbers(file, caplog, after_word, between, header, mark, end):
     rows = {"the": [0.5, 1, 2], "7": [3, 4, 5], "cat's": [6, 7, 8], "é": [9, 1e-3, -1]}
     lines = [key + after_word + between.join(map(str, row)) for key, row in rows.items()]
     file.write_text(mark + header + "".join(line + end for line in lines), encoding="utf8")
@@ -222,7 +224,7 @@ SKIPPED = [
 
 
 @pytest.mark.parametrize("lines, message", SKIPPED)
-def test_odd_lines_are_counted_and_those_around_them_read(file, caplog, lines, message):
+def test_invalid_lines_are_counted_and_those_around_them_are_read(file, caplog, lines, message):
     text = f"the 1 2\ncat 3 4\n{lines}\nemu 7 8\n"
     file.write_bytes(text.encode("utf8", "surrogateescape"))
     table = read_vectors(file, {"the", "cat", "dog", "emu"}, 0)
@@ -233,7 +235,7 @@ def test_odd_lines_are_counted_and_those_around_them_read(file, caplog, lines, m
     ]
 
 
-def test_odd_entries_of_a_binary_file(file, caplog):
+def test_invalid_entries_of_a_binary_file(file, caplog):
     rows = [[1.0, 2.0], [np.nan, 1.0], [3.0, 4.0], [5.0, 6.0]]
     write_binary(file, ["cat", "dog", "cat", "d~g"], rows)
     file.write_bytes(file.read_bytes().replace(b"~", b"\xe9"))
@@ -251,7 +253,7 @@ def test_a_good_line_after_a_bad_one_of_the_same_word_counts(file):
     assert read_vectors(file, {"cat"}, 0).vectors.tolist() == [[1, 2]]
 
 
-def test_numbers_that_are_not_needed_are_not_looked_at(file, caplog):
+def test_numbers_that_are_not_needed_are_not_parsed(file, caplog):
     file.write_text("cat 1 2\ndog x y\n")
     assert read_vectors(file, {"cat"}, 1).keys == ["cat"]
     assert not caplog.messages
@@ -320,7 +322,7 @@ def test_a_truncated_binary_file(file, end):
 
 
 @pytest.mark.parametrize("suffix, pack", PACKED)
-def test_a_truncated_or_damaged_packed_file(tmp_path, suffix, pack):
+def test_a_truncated_or_damaged_compressed_file(tmp_path, suffix, pack):
     data = pack(b"".join(b"word%d 1 2 %d\n" % (i, i * i) for i in range(999)))
     path = tmp_path / f"vectors{suffix}"
     for damaged in (data[:-200], data[:200] + b"?" * 50 + data[250:], b"cat 1 2\n", b""):

@@ -18,7 +18,7 @@ from spacy_rnn.features.vectors import MAX_NGRAMS, PipelineVectors, StoredVector
 COUNTS = Counter({"cat": 4, "Cat": 2, "DOG": 3, "1999": 5, "B12": 1, "emu": 2})
 KEYS = ["cat", "Cat", "dog", "0000", "b##"]
 ROWS = np.arange(10, dtype="float32").reshape(5, 2) + 1
-#: the rows that words have
+#: the row of each word
 FOUND = {"cat": 0, "Cat": 1, "CAT": 0, "DOG": 2, "1999": 3, "B12": 4, "b12": 4, "emu": None}
 
 
@@ -72,7 +72,7 @@ def warnings(caplog):
 
 
 @pytest.mark.parametrize("make", ["pipeline", "stored"])
-def test_few_tokens_with_a_vector_are_a_warning_with_words_of_both_sides(caplog, make):
+def test_few_tokens_with_a_vector_give_a_warning_with_words_of_both_sides(caplog, make):
     feature, vocab = make_pipeline_vectors() if make == "pipeline" else make_stored()
     counts = Counter({"chat": 9, "le": 30, "cat": 16, "un": 7, "et": 6, "ou": 5, "où": 1})
     feature.build(counts, vocab)
@@ -129,7 +129,7 @@ MAKERS = [(make_pipeline_vectors, False), (make_pipeline_vectors, True), (make_s
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_words_are_looked_up_alike_wherever_the_vectors_are(make):
+def test_both_features_look_up_words_alike(make):
     feature, vocab = built(*make)
     again = through_json(feature, make[0](*make[1:])[0])
     for each in (feature, again, pickle.loads(pickle.dumps(feature))):
@@ -160,24 +160,24 @@ def test_coverage_is_logged_and_kept(make, caplog):
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_the_table_is_given_away_once_then_its_shape(make):
+def test_the_table_can_be_taken_once_and_afterwards_its_shape(make):
     feature, vocab = built(*make)
     assert np.array_equal(feature.take_table(), ROWS)
     assert feature.take_table() == (5, 2)
     assert through_json(feature, make[0](*make[1:])[0]).take_table() == (5, 2)
 
 
-# Those of the pipeline
+# Vectors of the pipeline
 
 
-def test_training_a_copy_leaves_the_pipelines_table_as_it_is():
+def test_training_a_copy_does_not_change_the_pipelines_table():
     feature, vocab = built(make_pipeline_vectors, True)
     feature.take_table()[:] = 0
     np.testing.assert_array_equal(vocab.vectors.data, ROWS)
 
 
 def test_a_word_that_is_one_of_spacys_symbols_has_its_vector():
-    """Such as NOUN, whose key is a small number and no hash."""
+    """Such as NOUN, whose key is a small number and not a hash."""
     feature, vocab = built(make_pipeline_vectors)
     vocab.set_vector("NOUN", np.array([7, 8], dtype="float32"))
     batch = TokenSequences([Doc(vocab, words=["NOUN", "cat"])])
@@ -185,7 +185,7 @@ def test_a_word_that_is_one_of_spacys_symbols_has_its_vector():
     assert arrays.words["v"][arrays.tokens].tolist() == [[7, 8], [1, 2]]
 
 
-def test_other_vectors_than_those_of_the_training_are_an_error():
+def test_vectors_of_another_shape_than_in_training_are_an_error():
     trained, frozen = built(make_pipeline_vectors, True)[0], built(make_pipeline_vectors)[0]
     more = Vocab()
     more.vectors = Vectors(shape=(50, 2))
@@ -197,7 +197,7 @@ def test_other_vectors_than_those_of_the_training_are_an_error():
         frozen.arrays(["cat"], more)
 
 
-def test_a_table_that_was_emptied_has_no_words():
+def test_an_emptied_table_has_no_words():
     feature, _ = built(make_pipeline_vectors)
     vocab = Vocab()
     vocab.vectors = Vectors(shape=(0, 2))
@@ -259,7 +259,7 @@ def test_floret_vectors_are_not_trained():
         PipelineVectors("v", True).build(COUNTS, floret_vocab())
 
 
-# Those that are a part of the model
+# Vectors that are a part of the model
 
 
 def test_a_source_without_any_of_the_words_is_an_error():
@@ -270,7 +270,7 @@ def test_a_source_without_any_of_the_words_is_an_error():
         feature.build(COUNTS, Vocab())
 
 
-def test_any_word_is_saved_as_it_is():
+def test_any_word_is_saved_unchanged():
     keys = ["\n", "\0", "a b", '"', "\\", "日本", "🥚", "\u2028", ""]
     feature = StoredVectors("v", lambda words: VectorTable(keys, np.ones((9, 2), dtype="float32")))
     feature.build(COUNTS, Vocab())

@@ -1,4 +1,4 @@
-"""Pieces of words against SentencePiece itself, and their place in texts."""
+"""Pieces of words, compared with SentencePiece, and their places in texts."""
 
 import copy
 import functools
@@ -26,7 +26,7 @@ COUNTS = Counter(
     {"the": 90, ".": 80, "cat": 20, "cats": 15, "walked": 9, "walking": 9, "é\u0301😀": 2}
 )
 ANY_KIND = pytest.mark.parametrize("kind", MODEL_TYPES)
-#: anything, and blanks, line breaks, combining characters, emoji and NUL more often
+#: any text, and more often text with blanks, line breaks, combining characters, emoji and NUL
 TEXTS = st.one_of(st.text(), st.text("a the\n\u0301é😀\u200d\ufe0f\0\u3000\u2581 日walked."))
 NLP = spacy.blank("en")
 
@@ -56,7 +56,7 @@ def pieces_of(feature, words):
 @ANY_KIND
 @given(words=st.lists(TEXTS, max_size=4))
 @settings(max_examples=50)
-def test_pieces_are_those_of_sentencepiece(kind, words):
+def test_pieces_equal_those_of_sentencepiece(kind, words):
     feature = built(kind)
     oracle = SentencePieceProcessor(model_proto=feature.pieces.to_bytes())
     words = [word[:30] for word in words]
@@ -71,8 +71,8 @@ def test_words_without_pieces_and_no_words(kind):
 
 
 @pytest.mark.parametrize("n", [MAX_LENGTH - 1, MAX_LENGTH, MAX_LENGTH + 1, 1000])
-def test_of_a_word_of_many_pieces_both_ends_are_kept(n):
-    """A blank is the first piece."""
+def test_both_ends_of_a_word_of_many_pieces_are_kept(n):
+    """The first piece is a blank."""
     feature = built("char")
     word = "thecatw" * n
     word = word[: n - 1]
@@ -87,7 +87,7 @@ def test_of_a_word_of_many_pieces_both_ends_are_kept(n):
 
 
 @ANY_KIND
-def test_training_depends_on_the_counts_of_words_alone(kind):
+def test_training_depends_only_on_the_counts_of_words(kind):
     again, once = make(kind), make(kind)
     again.build(Counter(dict(reversed(COUNTS.items()))), Vocab())
     assert again.pieces.to_bytes() == built(kind).pieces.to_bytes()
@@ -95,7 +95,7 @@ def test_training_depends_on_the_counts_of_words_alone(kind):
     assert once.pieces.to_bytes() != again.pieces.to_bytes()
 
 
-def test_each_word_is_learned_from_as_often_as_it_occurs():
+def test_each_word_is_in_the_training_data_as_often_as_it_occurs():
     seen = []
     feature = WordPieces("p", SubwordModel(), lambda pieces, lines: seen.extend(lines))
     counts = Counter({f"w{i}": i for i in range(30)})
@@ -104,8 +104,8 @@ def test_each_word_is_learned_from_as_often_as_it_occurs():
 
 
 @pytest.mark.parametrize("kind", ["unigram", "bpe"])
-def test_frequent_words_are_pieces_of_their_own(kind):
-    """Also where nothing else begins as they do."""
+def test_frequent_words_are_single_pieces(kind):
+    """Also if no other word begins like them."""
     counts = Counter({word: 50 for word in ["from", "which", "because", "very", "said", "if"]})
     feature = make(kind, vocab_size=60)
     feature.build(counts + Counter({letter: 1 for letter in "xyzjk"}), Vocab())
@@ -143,7 +143,7 @@ def _through_json(feature):
 
 
 def test_a_loaded_model_that_leaves_nothing_of_a_word(tmp_path):
-    """Its normalization takes some characters out."""
+    """Its normalization removes some characters."""
     proto = io.BytesIO()
     ids = {"pad_id": 3, "unk_id": 0, "bos_id": 1, "eos_id": 2}
     SentencePieceTrainer.train(
@@ -194,6 +194,6 @@ def test_pieces_cover_the_tokens_of_any_text(kind, byte_fallback, text):
 @given(words=st.lists(TEXTS.map(lambda word: word[:15] or "e"), max_size=5), data=st.data())
 @settings(max_examples=50)
 def test_pieces_cover_tokens_cut_anywhere(words, data):
-    """Within characters of several codes too, and where tokens have blanks or are blank."""
+    """Also within characters of several code points, and if tokens have blanks or are blank."""
     spaces = data.draw(st.lists(st.booleans(), min_size=len(words), max_size=len(words)))
     assert_aligned(built(), Doc(Vocab(), words=words, spaces=spaces))

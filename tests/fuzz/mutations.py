@@ -1,8 +1,8 @@
-"""Random damage to saved components, and what comes of it.
+"""Random damage to saved components, and the outcome.
 
-A damaged component must give the answers of the sound one, or an error that names it and the file
-or the setting. Anything else is a finding: another answer without an error ("silent"), another
-exception or a hang ("crashed"), an error that names nothing ("unclear").
+A damaged component must give the answers of the undamaged one, or an error that names it and the
+file or the setting. Anything else is a finding: another answer without an error ("silent"), another
+exception or a hang ("crashed"), or an error that names nothing ("unclear").
 """
 
 import copy
@@ -23,7 +23,7 @@ from ..helpers.pipelines import SENTENCES, make_trained
 PATIENCE = 30
 FILES = ("cfg", "model", "checksums")
 VALUES = [None, True, -1, 0, 1, 2, 3, 7, 1e30, 10**9, float("nan"), "", "x", "lstm", [], {}, [1]]
-#: settings of the model that answers may depend on, beside those that belong to the weights
+#: settings of the model that may change the answers without an error
 FREE = {"batch_tokens", "window", "overlap", "max_length", "keep", "mixed_precision"}
 DELETED = object()
 
@@ -45,7 +45,7 @@ class Subject:
         self.pipe, self.config = nlp.get_pipe(factory), nlp.config
         self.docs = [Doc(nlp.vocab, sentence[0].split()) for sentence in SENTENCES]
         self.expected = self.kind.outputs(self.pipe, self.docs)
-        # Of the same shape, and of another component.
+        # One pipeline of the same shape, and one with another component.
         other = "rnn_ner" if factory == "rnn_tagger" else "rnn_tagger"
         pipelines = [nlp, make_trained(factory, steps=39), make_trained(other)]
         self.files, *self.foreign = (self._save(each, n) for n, each in enumerate(pipelines))
@@ -64,7 +64,7 @@ class Subject:
         return self.kind.pipe(self._blank)
 
     def mutate_files(self, rng):
-        """Damage one file; what was done and what came of it."""
+        """Damage one file. Returns the damage and its outcome."""
         name = rng.choice(FILES)
         if rng.random() < 0.15:
             what, data = "swapped", rng.choice(self.foreign)[name]
@@ -94,7 +94,7 @@ class Subject:
         config = copy.deepcopy(self.config)
         block = config["components"][self.kind.factory]
         path = rng.choice(sorted(leaves(block)))
-        # spaCy's own registry takes strings only as the names of functions.
+        # spaCy's registry accepts strings only as the names of functions.
         texts = [value for value in VALUES if isinstance(value, str)]
         value = rng.choice(texts if path[-1].startswith("@") else [DELETED, *VALUES])
         change(block, path, value)
@@ -159,7 +159,7 @@ def zero(rng, data):
 
 
 def edit_json(rng, data):
-    """Change one value of a JSON file; of another file, a bit."""
+    """Change one value of a JSON file, or one bit of another file."""
     try:
         state = json.loads(data)
     except ValueError:
@@ -190,7 +190,7 @@ def leaves(block, path=()):
 
 
 def mutate(subjects, n, seed):
-    """Mutate components in turn; yields what was done and what came of it.
+    """Mutate components in turn. Yields each damage and its outcome.
 
     subjects (List[Subject]): The components.
     n (int): The number of mutations.

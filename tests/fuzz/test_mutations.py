@@ -1,8 +1,8 @@
-"""Random damage to saved components; `benchmarks/fuzz.py` does more of it."""
+"""Random damage to saved components; `benchmarks/fuzz.py` makes more mutations."""
 
 from .mutations import make_subjects, mutate
 
-#: mutations and their seed
+#: the number of mutations and their seed
 N, SEED = 400, 1
 
 

@@ -1,4 +1,4 @@
-"""Any text, for every component."""
+"""Every component accepts any text."""
 
 import pytest
 from hypothesis import example, given, settings
@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 from ..helpers.kinds import KINDS
 from ..helpers.pipelines import make_trained
 
-#: all but halves of surrogate pairs, which spaCy's strings cannot hold
+#: all characters except halves of surrogate pairs, which spaCy's strings cannot hold
 CHARACTERS = st.characters(exclude_categories=["Cs"])
 SEVERAL = ["Mn", "Me", "Cc", "Cf", "Co", "Cn", "Zl", "Zp", "Zs", "So"]
 TEXTS = st.one_of(
@@ -36,7 +36,7 @@ def nlp(kind):
 @example("\u2028 \u2029\r\n\x0b\x0c\x85")
 @example("\\ud800 \\x00 \\N{DEGREE SIGN}")
 @example("z\u0336\u0321\u0489" * 300)
-def test_a_text_gets_an_answer_and_stays_as_it_is(kind, nlp, text):
+def test_any_text_gets_an_answer_and_stays_unchanged(kind, nlp, text):
     doc = nlp(text)
     assert doc.text == text
     (alone,) = kind.output(nlp, [nlp.make_doc(text)])

@@ -1,4 +1,4 @@
-"""Cases of agreement, and language models that know their sentences."""
+"""Cases of agreement, and language models that have memorized their sentences."""
 
 import json
 from dataclasses import asdict, replace
@@ -39,7 +39,7 @@ def write(path, *lines):
 
 
 def make_model(units="words", direction="forward", sentences=CASES, steps=60):
-    """A language model that knows some sentences by heart, or with no steps nothing."""
+    """A language model that has memorized some sentences, or learned nothing if `steps` is 0."""
     nlp = make_pipeline(
         "rnn_lm",
         {"units": UNITS[units], "encoder": {"direction": direction}},

@@ -1,4 +1,4 @@
-"""Small networks of every component, and what they say of a text when its vectors are changed."""
+"""Small networks of every component, and their predictions when the vectors of a text change."""
 
 import math
 
@@ -10,7 +10,7 @@ from spacy_rnn.nn.translator import SourceBatch
 from .pipelines import SENTENCES, make_doc, make_trained
 
 TEXT = SENTENCES[1][0]  # She eats one ham .
-#: of each component the prediction that is explained
+#: the prediction of each component that is explained
 ASKED = {
     "rnn_tagger": {"token": 1},
     "rnn_ner": {"token": 3},
@@ -23,12 +23,12 @@ ASKED = {
 
 
 def trained(factory, steps=10):
-    """A pipeline that has learned a little."""
+    """A pipeline that was trained briefly."""
     return make_trained(factory, steps)
 
 
 def only_pipe(nlp):
-    """The component that is the last one of a pipeline."""
+    """The last component of a pipeline."""
     return nlp.pipeline[-1][1]
 
 
@@ -37,7 +37,7 @@ def doc_of(nlp, text=TEXT):
 
 
 def randomize(module, std=0.5, seed=0):
-    """Give a module weights none of which has a value that hides a mistake."""
+    """Give a module weights of which none has a value that hides a mistake."""
     torch.manual_seed(seed)
     with torch.no_grad():
         for parameter in module.parameters():
@@ -49,7 +49,7 @@ def log_odds(p):
 
 
 def answer(pipe, doc, asked, label):
-    """What the component itself says: the log-odds of a label, a value, or a log-probability."""
+    """The component's prediction: the log-odds of a label, a value, or a log-probability."""
     factory = type(pipe).__name__
     if factory == "RNNTagger":
         p = pipe.predict_probabilities([doc])[0]["tag"][asked["token"]]
@@ -66,7 +66,7 @@ def answer(pipe, doc, asked, label):
 
 
 def predicted(pipe, doc, asked):
-    """The label that the component chooses, of a translator the pieces that it writes."""
+    """The label that the component predicts, or the pieces that a translator predicts."""
     factory = type(pipe).__name__
     if factory == "RNNTagger":
         return pipe.labels[pipe.predict([doc])[0]["tag"][asked["token"]]]
@@ -80,7 +80,8 @@ def predicted(pipe, doc, asked):
 
 
 def _piece_log_probability(pipe, doc, place, pieces):
-    """By the network as it is trained: of all pieces at once."""
+    """The log-probability of one piece, computed by the network as in training: for all pieces at
+    once."""
     features = pipe.shim.features
     ids = np.array([features.target.pieces.index(piece) for piece in pieces])
     arrays = features.decoder_arrays([ids])
@@ -93,7 +94,7 @@ def _piece_log_probability(pipe, doc, place, pieces):
 
 
 def scaled(pipe, doc, asked, label, factors):
-    """`answer` where the vector that the encoder reads of each token is multiplied by a number."""
+    """`answer`, with the vector of each token that the encoder reads multiplied by a factor."""
     module = pipe.shim.module
     encoder = module.tokens.encoder if hasattr(module, "tokens") else module.encoder
 

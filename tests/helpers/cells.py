@@ -1,4 +1,4 @@
-"""A cell that the package does not have, for tests of all that asks the table of cells."""
+"""A cell that the package does not have, for tests of all code that uses the table of cells."""
 
 from contextlib import contextmanager
 
@@ -20,7 +20,7 @@ def light_gru_step(gates, states, w_hh, b_hh):
 
 @contextmanager
 def light_gru():
-    """The cell is in the table inside the context."""
+    """Add the cell to the table within the context."""
     CELLS[LIGHT] = Cell("zn", step=light_gru_step, keep_gate="z")
     try:
         yield
@@ -29,7 +29,7 @@ def light_gru():
 
 
 class LightGRU(nn.Module):
-    """The same for one sequence (n, D), gate by gate, as `nn.GRU` is used."""
+    """The same cell for one sequence (n, D), gate by gate, with the interface of `nn.GRU`."""
 
     def __init__(self, input_size, hidden_size):
         super().__init__()

@@ -6,9 +6,9 @@ from typer.testing import CliRunner
 
 
 def run(*arguments, code=0, message="", stdin=None):
-    """Run a spaCy command in this process; returns what it printed.
+    """Run a spaCy command in this process. Returns its output.
 
-    message: what the exception that ends it says.
+    message: a part of the message of the exception that ends it.
     stdin: the contents of standard input.
     """
     setup_cli_once()
@@ -26,5 +26,5 @@ def setup_cli_once(done=[]):  # noqa: B006
 
 
 def shown(output):
-    """As it is written, but for how lines are wrapped."""
+    """The output without its line breaks, which depend on how lines are wrapped."""
     return " ".join(output.split())

@@ -16,7 +16,8 @@ from .cli import setup_cli_once
 
 
 def check_spacy(words):
-    """A command of spaCy takes these arguments, and its overrides are settings that there are."""
+    """Check that a command of spaCy accepts these arguments, and that its overrides are existing
+    settings."""
     setup_cli_once()
     command = typer.main.get_command(app)
     while hasattr(command, "commands"):
@@ -43,7 +44,7 @@ class Parsed(Exception):
 
 
 def check_script(path, words):
-    """A script is there, and takes these arguments."""
+    """Check that a script exists and accepts these arguments."""
     parse_args = argparse.ArgumentParser.parse_args
 
     def stop(parser, arguments=None):

@@ -1,4 +1,4 @@
-"""Language models of characters, in the embedding of other components."""
+"""Language models of characters in the embedding of other components."""
 
 from thinc.api import Config
 
@@ -13,7 +13,7 @@ CHARACTERS = {
 
 
 def save_lm(folder, model=None, **config):
-    """A language model of characters, trained a little, in a pipeline on disk."""
+    """Train a language model of characters briefly and save its pipeline. Returns the folder."""
     model = Config(CHARACTERS).merge(model or {})
     nlp = make_pipeline("rnn_lm", model, **config)
     train(nlp, make_examples(nlp), steps=3)
@@ -22,7 +22,7 @@ def save_lm(folder, model=None, **config):
 
 
 def with_context(factory, source, alone=False, **settings):
-    """A pipeline whose embedding has the language model; `alone`, nothing else."""
+    """A pipeline whose embedding has the language model, and nothing else if `alone` is true."""
     part = {"@architectures": "spacy_rnn.ContextualStrings.v1", "source": source, **settings}
     others = {"words": None, "characters": None} if alone else {}
     return make_pipeline(factory, {"embedding": {"context": part, **others}})

@@ -1,4 +1,4 @@
-"""The converters beside the corpora."""
+"""The converters in the folder of the corpora."""
 
 import importlib
 

@@ -1,4 +1,4 @@
-"""The files in tests/data, with the format, the task and the docs that they must give."""
+"""The files in tests/data, with the format, the task and the docs that must be read from each."""
 
 from .paths import ROOT
 
@@ -39,7 +39,7 @@ READ = {
 
 
 def labels(all_labels):
-    """Make a function that gives the values of all labels from the names of those that hold."""
+    """Make a function that gives the values of all labels, given the names of the true ones."""
     return lambda own: {name: float(name in own.split()) for name in all_labels.split()}
 
 

@@ -1,4 +1,4 @@
-"""Trainings by two processes: torchrun starts this module, which trains the configs of a folder.
+"""Training by two processes: torchrun starts this module, which trains the configs of a folder.
 
 torchrun --nproc-per-node 2 -m tests.helpers.distributed FOLDER
 """
@@ -43,7 +43,7 @@ def make_corpus(path, n):
 
 
 def torchrun(*arguments, processes=2, **environment):
-    """The ended process of a command that torchrun starts several times."""
+    """Run a command in several processes by torchrun. Returns the completed process."""
     return subprocess.run(
         [
             *(sys.executable, "-m", "torch.distributed.run"),
@@ -60,8 +60,8 @@ def torchrun(*arguments, processes=2, **environment):
 
 @spacy.registry.callbacks("distributed.Events.v1")
 def make_events():
-    """What may happen in a training: a step that is not finite, a new label, a signal, a death. The
-    last two only happen where the environment says so."""
+    """Events of a training: a step that is not finite, a new label, a signal, the death of a
+    process. The last two only happen if the environment requests them."""
 
     def before_update(nlp, args):
         step, second = args["step"], os.environ.get("RANK") == "1"
@@ -84,7 +84,7 @@ def make_events():
 
 @spacy.registry.readers("distributed.Differing.v1")
 def make_differing(path):
-    """A corpus that has longer texts in the second process, of the same labels."""
+    """A corpus that has longer texts, with the same labels, in the second process."""
     corpus = Corpus(path)
 
     def read(nlp):
@@ -97,7 +97,7 @@ def make_differing(path):
 
 
 def main(folder):
-    """Train by each config NAME.cfg or NAME.N.cfg in the folder NAME, or go on with it there."""
+    """Train each config NAME.cfg or NAME.N.cfg in the folder NAME, or resume its training there."""
     with process_group():
         for path in sorted(Path(folder).glob("*.cfg")):
             name, _, times = path.stem.partition(".")

@@ -1,11 +1,11 @@
-"""Programs that use the package as it is installed."""
+"""Programs that use the installed package."""
 
 import os
 import subprocess
 
 
 def call(*command, **options):
-    # The package is where the wheel is installed, not where the tests found it.
+    # Import the package from the installed wheel, not from the folder that the tests use.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
         [str(part) for part in command], capture_output=True, text=True, env=environment, **options

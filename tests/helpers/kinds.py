@@ -1,4 +1,4 @@
-"""The components as the tests of what all of them promise see them."""
+"""Descriptions of the components for tests that run for all components."""
 
 import math
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from .pipelines import SENTENCES, make_pipeline
 class Kind:
     """A component under test.
 
-    score: what training maximizes, `best` for a perfect fit.
-    outputs: of the pipe and docs, an array of numbers for each doc.
-    annotation: what was set on a doc, as comparable numbers.
+    score: the name of the score that training maximizes; it is `best` for a perfect fit.
+    outputs: a function of the pipe and docs that gives an array of numbers for each doc.
+    annotation: a function that gives the annotation of a doc as comparable numbers.
     best, floor: the score and the summed loss of a perfect fit of the four sentences.
     """
 
@@ -37,7 +37,7 @@ class Kind:
         return self.outputs(self.pipe(nlp), docs)
 
     def fits(self, nlp, examples):
-        """Whether the examples were learned by heart."""
+        """Whether the component fits the examples perfectly."""
         return nlp.evaluate(examples)[self.score] == pytest.approx(self.best, abs=0.02)
 
 
@@ -86,8 +86,9 @@ def _token_log_probabilities(doc):
     return np.array(doc._.log_probability)
 
 
-#: No language model knows which of the sentences comes: the first words cannot be predicted better
-#: than by 1/4 each. All other tokens can, and so can the ends, which count as tokens.
+#: The summed loss of a perfect language model. It cannot know which sentence comes, so that the
+#: first words have a probability of at most 1/4 each. All other tokens can be predicted, and so can
+#: the ends, which count as tokens.
 CHOICE = len(SENTENCES) * math.log(len(SENTENCES))
 
 KINDS = {
@@ -109,9 +110,9 @@ KINDS = {
         ),
     )
 }
-#: a component with each network; tests of the others may be slow
+#: one component with each network; tests of the others may be slow
 FEW_KINDS = ["rnn_ner", "rnn_textcat", "rnn_translator", "rnn_lm"]
-#: those that read spaCy's tokens, and predict labels or values of a given name
+#: components that read spaCy's tokens, and predict labels or named values
 TOKEN_KINDS = [name for name in KINDS if name not in ("rnn_translator", "rnn_lm")]
-#: those that learn from an annotation, not from the text itself
+#: components that learn from an annotation, not from the text itself
 LABELLED_KINDS = [name for name in KINDS if name != "rnn_lm"]

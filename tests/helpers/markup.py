@@ -1,4 +1,4 @@
-"""The elements of heat maps, and any text to show."""
+"""The elements of heat maps, and arbitrary text to show."""
 
 import re
 from xml.etree import ElementTree
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from spacy_rnn.display.strings import display_width
 
-#: with line breaks, control characters, lone surrogates, and what is not a character at all
+#: includes line breaks, control characters, lone surrogates, and code points without a character
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=50)
 
 

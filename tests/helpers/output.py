@@ -8,7 +8,7 @@ NUMBER = r"[-+]?\d+(?:\.\d+)?(?:e[-+]\d+)?"
 
 
 def assert_alike(printed: str, shown: str) -> None:
-    """The same text, with numbers that agree to a tenth."""
+    """Check that the texts are the same, with numbers that differ by at most 10%."""
     assert re.sub(NUMBER, "0", printed) == re.sub(NUMBER, "0", shown)
     found, expected = ([float(x) for x in re.findall(NUMBER, text)] for text in (printed, shown))
     assert found == pytest.approx(expected, rel=0.1)

@@ -1,7 +1,7 @@
 """The pages of the documentation, taken apart: blocks of code, tables, headings and links.
 
-The blocks of one page run in order, in one folder of stand-ins for what the page speaks of, and the
-Python ones share their names, as in a notebook.
+The blocks of one page run in order, in one folder with stand-ins for the files that the page
+mentions, and the Python blocks share their variables, as in a notebook.
 """
 
 import re
@@ -66,7 +66,7 @@ class Parts:
 
 @cache
 def parts(page: Path) -> Parts:
-    """What a page has."""
+    """The blocks, tables, headings and links of a page."""
     found = Parts([], [], [], [])
     lines = iter(enumerate(page.read_text(encoding="utf8").splitlines(), start=1))
     for number, line in lines:
@@ -88,7 +88,7 @@ def parts(page: Path) -> Parts:
 
 
 def _until(lines: Iterator[Tuple[int, str]], start: str, ends: bool = True) -> Iterator[str]:
-    """The lines before one that starts, or with `ends` false does not start, like this."""
+    """The lines before the first one that starts like this, or does not if `ends` is false."""
     for _, line in lines:
         if line.strip().startswith(start) == ends:
             return
@@ -101,7 +101,7 @@ def cells(row: str) -> Tuple[str, ...]:
 
 
 def _links(line: str) -> List[str]:
-    """Where the links of a line lead to."""
+    """The targets of the links in a line."""
     return re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`]*`", "", line))
 
 
@@ -111,7 +111,7 @@ def anchor(heading: str) -> str:
 
 
 def outputs(page: Path) -> Dict[Block, str]:
-    """The Python blocks of a page that show what they print, in a block of text right below."""
+    """The Python blocks of a page whose output is shown in a text block right below."""
     found, pairs = {}, zip(parts(page).blocks, parts(page).blocks[1:], strict=False)
     for code, shown in pairs:
         between = shown.line - code.line - code.text.count("\n")
@@ -126,7 +126,7 @@ def blocks(*languages: str) -> List[Block]:
 
 
 def parse(text: str) -> Config:
-    """A part of a config, in which the sections around others need not be written."""
+    """Parse a part of a config, in which the sections around others may be left out."""
     chunks = re.split(r"^(?=\[)", text, flags=re.MULTILINE)
     sections = re.findall(r"^\[(.+)\]$", text, re.MULTILINE)
     around = {section[:i] for section in sections for i, c in enumerate(section) if c == "."}

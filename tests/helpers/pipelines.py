@@ -123,8 +123,8 @@ def make_examples(nlp):
 def make_pipeline(factory, model=None, name=None, **config):
     """A blank pipeline with one small component.
 
-    Its language is "xx", as in other tests: making English's tokenizer, of 1,300 exceptions, would
-    take half of their time.
+    Its language is "xx", as in other tests: making the English tokenizer, with 1,300 exceptions,
+    would take half of the time of the tests.
     """
     if factory == "rnn_translator":
         search = {"@misc": "spacy_rnn.Search.v1", "beam": 2, "max_ratio": 1.0}
@@ -174,9 +174,9 @@ def _trained_bytes(factory, steps):
 
 
 def make_trained(factory, steps=40, **config):
-    """A pipeline that has learned the examples, trained once in a process.
+    """A pipeline that has learned the examples, trained once per process.
 
-    config: Settings of the component, which hold after that training.
+    config: Settings of the component, which apply after that training.
     """
     data = _trained_bytes(factory, steps)
     return make_pipeline(factory, **config).from_bytes(data, exclude=["tokenizer"])

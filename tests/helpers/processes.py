@@ -1,10 +1,10 @@
-"""Processes that are forked."""
+"""Forked processes."""
 
 import contextlib
 import multiprocessing
 import threading
 
-#: seconds after which a child counts as one that waits forever
+#: seconds after which a child counts as hanging
 PATIENCE = 60
 
 

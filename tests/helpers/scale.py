@@ -1,4 +1,4 @@
-"""Tables of texts to annotate, and what they should become."""
+"""Tables of texts to annotate, and the expected results."""
 
 import json
 from pathlib import Path
@@ -37,7 +37,7 @@ def write_lines(path, texts):
 
 
 def predicted(model, texts):
-    """What one process predicts, as `spacy rnn apply` writes it."""
+    """The predictions of one process, as `spacy rnn apply` writes them."""
     nlp = spacy.load(model)
     return [json.loads(line) for line in as_json(nlp.pipe(texts), predictions_of(nlp))]
 
@@ -49,7 +49,7 @@ def rows_of(folder):
 
 
 def assert_same(found, expected):
-    """Values are equal, but for the rounding of numbers."""
+    """Check that values are equal, except for the rounding of numbers."""
     if isinstance(expected, dict):
         assert list(found) == list(expected)
         for name, value in expected.items():
@@ -65,7 +65,8 @@ def assert_same(found, expected):
 
 
 def assert_predicted(rows, model, texts):
-    """The rows have every text once, with the predictions of one process and without errors."""
+    """Check that the rows have every text once, with the predictions of one process and without
+    errors."""
     rows = sorted(rows, key=lambda row: row["id"])
     assert [row["id"] for row in rows] == list(range(len(texts)))
     for i, (row, record) in enumerate(zip(rows, predicted(model, texts), strict=True)):

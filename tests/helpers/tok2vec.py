@@ -1,4 +1,4 @@
-"""A tok2vec with the encoder, for spaCy's own components."""
+"""A tok2vec with the encoder, for spaCy's components."""
 
 import spacy
 from thinc.api import Config

@@ -12,7 +12,7 @@ from spacy_rnn.training.loop import train
 
 from .pipelines import make_examples
 
-#: what the logger of these trainings does at each step, and what it was told
+#: functions that the logger of these trainings calls at each step, and the infos that it received
 HOOKS = []
 INFOS = []
 MAX_STEPS = 12
@@ -65,7 +65,7 @@ def make_config(nlp, folder, **training):
 
 
 def run(config, output, loop=train, **options):
-    """Train by a loop; what was printed."""
+    """Train by a loop. Returns the printed text."""
     output.mkdir(parents=True, exist_ok=True)
     printed = io.StringIO()
     nlp = init_nlp(config)
@@ -74,7 +74,7 @@ def run(config, output, loop=train, **options):
 
 
 def content(folder):
-    """All files of a model or of several."""
+    """The content of all files of one or more models."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
@@ -83,7 +83,7 @@ def content(folder):
 
 
 def snapshots(output, folder, steps):
-    """A hook that copies the output of a training at steps, as a kill there would leave it."""
+    """A hook that copies the output of a training at some steps, as if it were killed there."""
 
     def copy(step):
         if step in steps:

@@ -21,7 +21,7 @@ def make(model=None, search=None, **config):
 
 
 def load(nlp, data):
-    """Without the tokenizer, which takes longest and is the same."""
+    """Load a pipeline without its tokenizer, which takes longest and is the same."""
     return nlp.from_bytes(data, exclude=["tokenizer"])
 
 
@@ -34,7 +34,7 @@ def features_of(nlp):
 
 
 def pair(nlp, source, target, attr="translation"):
-    """An example whose tokens are as the pipeline makes them."""
+    """An example with the tokens that the pipeline makes."""
     set_doc_extension(attr)
     reference = nlp.make_doc(source)
     reference._.set(attr, target)
@@ -63,13 +63,13 @@ def make_trained(joint=False, model=None, **config):
 
 @functools.cache
 def shared(joint=False):
-    """A trained pipeline for tests that leave it as it is."""
+    """A trained pipeline for tests that do not change it."""
     return make_trained(joint)
 
 
 @functools.cache
 def shared_by_sentences():
-    """The same, which translates sentence by sentence."""
+    """The same pipeline, but it translates sentence by sentence."""
     nlp = make_trained()
     nlp.add_pipe("sentencizer", first=True)
     return nlp

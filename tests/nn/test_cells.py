@@ -1,5 +1,6 @@
-"""The cells in numpy, as docs/explanation/course.md has their equations: a step, a sequence, each
-gate and the gradient through time, against torch's cells, autograd and the encoder."""
+"""The recurrent cells in numpy, by the equations in docs/explanation/course.md, compared with
+torch's cells, autograd and the encoder: a step, a sequence, each gate and the gradient through
+time."""
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from spacy_rnn.nn.cells import CELLS
 LAYOUTS = ["padded", "packed"]
 DIRECTIONS = {"forward": [False], "backward": [True], "both": [False, True]}
 INPUT, HIDDEN = 4, 5
-#: at which a gate is open, and closed with a minus
+#: a bias that opens a gate; its negative closes the gate
 FAR = 1e3
 
 sizes = st.integers(1, 6)
@@ -65,7 +66,7 @@ N_STATES = {"rnn_tanh": 1, "rnn_relu": 1, "gru": 1, "lstm": 2}
 
 
 def run(cell, xs, weights):
-    """The states of a sequence (T, D) from left to right, (T, H)."""
+    """The hidden states (T, H) of a sequence (T, D) that is read from left to right."""
     hidden_size = weights[1].shape[1]
     state, states = np.zeros((N_STATES[cell], hidden_size)), []
     for x in xs:
@@ -75,14 +76,14 @@ def run(cell, xs, weights):
 
 
 def make_cell(cell, input_size, hidden_size):
-    """torch's own. All of its weights and biases are random."""
+    """One of torch's cells. All of its weights and biases are random."""
     if cell.startswith("rnn_"):
         return nn.RNNCell(input_size, hidden_size, nonlinearity=cell[4:])
     return {"gru": nn.GRUCell, "lstm": nn.LSTMCell}[cell](input_size, hidden_size)
 
 
 def make_encoder(cell, direction="forward", hidden_size=HIDDEN):
-    """One layer, with the weights of one of torch's cells in each direction."""
+    """An encoder of one layer, with the weights of one of torch's cells in each direction."""
     encoder = RNNEncoder(cell=cell, direction=direction, hidden_size=hidden_size, depth=1).module(
         INPUT
     )
@@ -107,7 +108,7 @@ def assert_close(actual, expected):
 @pytest.mark.parametrize("cell", STEPS)
 @given(input_size=sizes, hidden_size=sizes, seed=seeds)
 @settings(max_examples=20)
-def test_a_step_is_that_of_torch(cell, input_size, hidden_size, seed):
+def test_a_step_equals_that_of_torch(cell, input_size, hidden_size, seed):
     torch.manual_seed(seed)
     module = make_cell(cell, input_size, hidden_size)
     x, state = torch.randn(input_size), torch.randn(N_STATES[cell], hidden_size)
@@ -121,7 +122,7 @@ def test_a_step_is_that_of_torch(cell, input_size, hidden_size, seed):
 @pytest.mark.parametrize("cell", STEPS)
 @given(lengths=st.lists(st.integers(0, 7), min_size=1, max_size=4), seed=seeds)
 @settings(max_examples=5)
-def test_sequences_are_those_of_the_encoder(cell, direction, layout, lengths, seed):
+def test_sequences_equal_those_of_the_encoder(cell, direction, layout, lengths, seed):
     torch.manual_seed(seed)
     encoder = make_encoder(cell, direction)
     encoder.layout = layout
@@ -135,11 +136,12 @@ def test_sequences_are_those_of_the_encoder(cell, direction, layout, lengths, se
         assert_close(states, np.concatenate(parts, axis=1))
 
 
-# Gates: an encoder that makes one step from any state, some of its gates open or closed for good
+# Gates: an encoder makes one step from a random state, with some of its gates forced open or closed
 
 
 def step(cell, **biases):
-    """The vector that is read, the states before and after it, and the weights of each gate."""
+    """The vector that one step reads, the states before and after the step, and the weights of each
+    gate."""
     torch.manual_seed(0)
     encoder = make_encoder(cell).double()
     weights = encoder.layers[0].all_weights[0]
@@ -158,13 +160,13 @@ def test_a_closed_forget_gate_resets_the_state():
     assert_close(c, np.tanh(inside(gates["g"], x, h)))
 
 
-def test_an_open_forget_gate_keeps_it():
+def test_an_open_forget_gate_keeps_the_state():
     _, (_, before), (_, c), _ = step("lstm", f=FAR, i=-FAR)
     assert_close(c, before)
 
 
 @pytest.mark.parametrize("sign", [-1, 1])
-def test_what_is_new_lies_between_minus_one_and_one(sign):
+def test_the_candidate_lies_between_minus_one_and_one(sign):
     _, (_, before), (_, c), _ = step("lstm", f=FAR, i=FAR, g=sign * FAR)
     assert_close(c, before + sign)
 
@@ -175,13 +177,13 @@ def test_the_output_gate_hides_the_state_or_shows_it(share):
     assert_close(h, share * np.tanh(c))
 
 
-def test_an_open_z_keeps_the_state_of_a_gru():
+def test_an_open_update_gate_keeps_the_state_of_a_gru():
     _, (before,), (h,), _ = step("gru", z=FAR)
     assert_close(h, before)
 
 
 @pytest.mark.parametrize("share", [0, 1])
-def test_r_is_a_share_of_the_product_with_the_state_and_of_its_bias(share):
+def test_the_reset_gate_scales_the_product_with_the_state_and_its_bias(share):
     x, (before,), (h,), gates = step("gru", z=-FAR, r=FAR if share else -FAR)
     w_in, w_hn, b_in, b_hn = gates["n"]
     assert_close(h, np.tanh(w_in @ x + b_in + share * (w_hn @ before + b_hn)))
@@ -191,8 +193,8 @@ def test_r_is_a_share_of_the_product_with_the_state_and_of_its_bias(share):
 
 
 def gradient_by_hand(xs, d_states, weights, window):
-    """Of W_hh of an Elman network, where the loss itself gives h_t the gradient d_states[t], cut
-    off at the end of each window."""
+    """The gradient of W_hh of an Elman network, truncated at the end of each window. The direct
+    gradient of the loss with respect to h_t is d_states[t]."""
     _, w_hh, _, _ = weights
     states = run("rnn_tanh", xs, weights)
     before = np.concatenate([np.zeros_like(states[:1]), states[:-1]])
@@ -208,7 +210,8 @@ def gradient_by_hand(xs, d_states, weights, window):
 @given(n_steps=st.integers(1, 9), window=st.integers(1, 10), hidden_size=sizes, seed=seeds)
 @settings(max_examples=40)
 def test_back_propagation_through_time(n_steps, window, hidden_size, seed):
-    """Of a sequence as a whole, and truncated: the state goes on detached, as on streams."""
+    """Both of the whole sequence and truncated: the state is carried to the next window without its
+    gradient, as on streams."""
     torch.manual_seed(seed)
     encoder = make_encoder("rnn_tanh", hidden_size=hidden_size).double()
     x, d_states = torch.randn(n_steps, INPUT).double(), torch.randn(n_steps, hidden_size).double()

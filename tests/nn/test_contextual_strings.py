@@ -1,4 +1,4 @@
-"""Sequences of words as characters, against strings put together by hand."""
+"""Sequences of words as characters, compared with joined strings."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from spacy_rnn.nn.contextual_strings import spell
 
-#: characters by ID: the boundary of documents, then the space
+#: characters by ID: first the boundary of documents, then the space
 ALPHABET = "| abcde"
 
 words = st.text("abcde", max_size=6)
@@ -18,7 +18,7 @@ batches = st.lists(st.lists(words, max_size=5), max_size=4)
 def spelled(batch, backward=False, n_more=0):
     """The characters of each sequence, and the places where words end.
 
-    n_more: columns of padding that no word needs.
+    n_more: the number of additional columns of padding.
     """
     distinct = sorted({word for row in batch for word in row}) or [""]
     sizes = [len(word) for word in distinct]
@@ -45,7 +45,7 @@ def test_a_space_follows_each_word(batch):
 
 
 @given(batches)
-def test_the_backward_direction_reads_everything_from_the_end(batch):
+def test_the_backward_direction_reads_the_reversed_text(batch):
     mirrored = [[word[::-1] for word in row[::-1]] for row in batch[::-1]]
     texts, ends = spelled(batch, backward=True)
     expected_texts, expected_ends = spelled(mirrored)

@@ -1,4 +1,5 @@
-"""Attention against its formulas, and the decoder against itself step by step."""
+"""Attention compared with its formulas, and the decoder on whole targets compared with the decoder
+step by step."""
 
 import itertools
 
@@ -16,7 +17,7 @@ from spacy_rnn.nn.dropout import set_dropout_rate
 
 NAMES = ["bahdanau", "dot", "general"]
 CELLS = ["rnn_tanh", "gru", "lstm"]
-#: width of the vectors of pieces, of the source's states and of the decoder's
+#: widths of the vectors of pieces, of the source's states and of the decoder's states
 E, M, H = 4, 6, 6
 
 
@@ -28,7 +29,7 @@ def random_source(seed, lengths):
 
 
 def score(name, attention, q, m):
-    """Of one source state for one decoder state, in numpy."""
+    """The score of one source state for one decoder state, in numpy."""
     weights = {key: p.detach().numpy() for key, p in attention.named_parameters()}
     if name == "dot":
         return q @ m
@@ -39,7 +40,7 @@ def score(name, attention, q, m):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_attention_is_its_formula(name):
+def test_attention_equals_its_formula(name):
     torch.manual_seed(0)
     attention = ATTENTIONS[name](H, M)
     lengths = [3, 1, 5]
@@ -58,7 +59,7 @@ def test_attention_is_its_formula(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_attention_on_nothing(name):
+def test_attention_on_a_source_without_tokens(name):
     attention = ATTENTIONS[name](H, M)
     memory = torch.randn(2, 3, M, requires_grad=True)
     mask = torch.tensor([[True, True, False], [False, False, False]])
@@ -74,7 +75,7 @@ def test_dot_needs_equal_widths():
         ATTENTIONS["dot"](3, 4)
 
 
-def test_a_wrong_name_is_an_error():
+def test_an_unknown_attention_is_an_error():
     with pytest.raises(ValueError, match="null or one of bahdanau, dot, general, got 'luong'"):
         RNNDecoder(attention="luong")
 
@@ -96,7 +97,7 @@ def begin(decoder, lengths, seed=0):
 
 @every_way
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_whole_target_is_read_as_step_by_step(attention, input_feeding, cell):
+def test_a_whole_target_at_once_equals_step_by_step(attention, input_feeding, cell):
     decoder = make(attention, input_feeding, cell=cell, depth=2)
     source, state = begin(decoder, [3, 1, 4])
     vectors = torch.randn(3, 5, E)
@@ -114,8 +115,8 @@ def test_a_whole_target_is_read_as_step_by_step(attention, input_feeding, cell):
 
 
 @every_way
-def test_what_comes_later_changes_nothing_before(attention, input_feeding):
-    """Nor does padding, which stands at the end of a target."""
+def test_later_pieces_do_not_change_earlier_states(attention, input_feeding):
+    """Neither does padding, which is at the end of a target."""
     decoder = make(attention, input_feeding)
     source, state = begin(decoder, [2, 4])
     vectors = torch.randn(2, 6, E)
@@ -129,7 +130,7 @@ def test_what_comes_later_changes_nothing_before(attention, input_feeding):
 @every_way
 @settings(max_examples=15)
 @given(lengths=st.lists(st.integers(0, 4), min_size=1, max_size=4), seed=st.integers(0, 99))
-def test_a_source_is_read_alone_as_in_a_batch(attention, input_feeding, lengths, seed):
+def test_a_source_gives_the_same_alone_and_in_a_batch(attention, input_feeding, lengths, seed):
     lengths = [*lengths, 5]
     decoder = make(attention, input_feeding)
     source, state = begin(decoder, lengths, seed)
@@ -143,7 +144,7 @@ def test_a_source_is_read_alone_as_in_a_batch(attention, input_feeding, lengths,
 
 @every_way
 def test_rows_that_share_a_source(attention, input_feeding):
-    """The hypotheses of a beam, against sources repeated for each of them."""
+    """The hypotheses of a beam, compared with rows that each have a copy of the source."""
     decoder = make(attention, input_feeding)
     source, state = begin(decoder, [3, 5])
     rows = torch.tensor([0, 0, 0, 1, 1, 1])
@@ -158,8 +159,8 @@ def test_rows_that_share_a_source(attention, input_feeding):
 
 
 @every_way
-def test_gradients_reach_everything(attention, input_feeding):
-    """Through the steps, the bridge and the source; against finite differences."""
+def test_gradients_reach_all_inputs_and_weights(attention, input_feeding):
+    """Through the steps, the bridge and the source; compared with finite differences."""
     decoder = make(attention, input_feeding, cell="gru").double()
     memory, mask = random_source(0, [2, 3])
     vectors = torch.randn(2, 3, E, dtype=torch.float64)
@@ -174,7 +175,7 @@ def test_gradients_reach_everything(attention, input_feeding):
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in decoder.parameters())
 
 
-def test_input_feeding_reads_the_attentional_state_before():
+def test_input_feeding_reads_the_previous_attentional_state():
     decoder = make("general", input_feeding=True)
     source, state = begin(decoder, [3])
     vector = torch.randn(1, 1, E)
@@ -190,8 +191,8 @@ def test_input_feeding_needs_attention():
 
 @pytest.mark.parametrize("input_feeding", [False, True])
 def test_dropout_is_locked(input_feeding):
-    """What is dropped of the states is the same at every step of a target, and another the next
-    time."""
+    """The same elements of the states are dropped at every step of a target, and others at the next
+    call."""
     decoder = make("general", input_feeding).train()
     set_dropout_rate(decoder, 0.5)
     source, state = begin(decoder, [3, 4])
@@ -201,8 +202,8 @@ def test_dropout_is_locked(input_feeding):
     assert (dropped != again).any()
 
 
-def test_no_step_draws_what_to_drop_anew(monkeypatch):
-    """Neither of its input, nor between layers, nor of the recurrent weights."""
+def test_dropout_masks_are_drawn_once_for_all_steps(monkeypatch):
+    """The masks of the input, between layers and of the recurrent weights."""
     decoder = make("general", True, depth=2, recurrent_dropout=0.5).train()
     set_dropout_rate(decoder, 0.5)
     source, state = begin(decoder, [3, 4])
@@ -212,6 +213,6 @@ def test_no_step_draws_what_to_drop_anew(monkeypatch):
         monkeypatch.setattr(module, name, lambda *a, f=function, n=name: drawn.append(n) or f(*a))
     for n_steps in (2, 6):
         decoder(torch.randn(2, n_steps, E), source, state)
-        # Before, between and after the layers and of the output; the weights of both layers.
+        # Masks before, between and after the layers and of the output; weights of both layers.
         assert sorted(drawn) == ["bernoulli_mask"] * 4 + ["dropout"] * 2
         drawn.clear()

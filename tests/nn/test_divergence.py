@@ -16,7 +16,7 @@ from spacy_rnn.nn.tagger import tagging_divergence
 
 from ..helpers.chains import log_sum, readings
 
-#: of probabilities 0.5 and 0.5 those of 0.75 and 0.25
+#: the divergence of the probabilities 0.75 and 0.25 from a teacher's 0.5 and 0.5
 HALF_FROM_THREE_QUARTERS = 0.5 * math.log(4 / 3)
 
 
@@ -52,7 +52,7 @@ def test_outputs_that_the_teacher_lacks_do_not_count(of):
 
 
 @pytest.mark.parametrize("of", [divergence, of_labels])
-def test_nothing_is_to_be_learned_from_oneself(of):
+def test_equal_outputs_have_no_divergence_and_no_gradient(of):
     teacher = torch.randn(6, 4, generator=torch.Generator().manual_seed(0)) * 5
     logits = teacher.clone().requires_grad_()
     loss = of(logits, teacher)
@@ -72,7 +72,7 @@ def make_chain(generator, lengths, n_tags):
 def make_constraints(generator, n_tags):
     def allowed(*shape):
         mask = torch.rand(*shape, generator=generator) < 0.6
-        # Tags 0 are always allowed.
+        # Tag 0 is always allowed.
         mask[(0,) * len(shape)] = True
         return mask
 
@@ -85,7 +85,7 @@ def first(masks, n):
 
 
 def enumerated(chain, teacher, constraints):
-    """By all sequences of the teacher's tags, in float64."""
+    """The divergence by enumeration of all sequences of the teacher's tags, in float64."""
     n = teacher.scores.shape[1]
     masks = None if constraints is None else first(constraints, n)
 
@@ -125,14 +125,14 @@ def test_chains_by_enumeration(seed, lengths, n_tags, n_new, constrained):
     expected = enumerated(chain, teacher, constraints)
     assert float(loss.detach()) == pytest.approx(expected, rel=1e-4, abs=1e-4)
     loss.backward()
-    # Nothing is learned by the teacher, nor of tags that it lacks.
+    # The teacher and the tags that it lacks have no gradient.
     assert all(parameter.grad is None for parameter in [teacher.scores, *teacher.crf.parameters()])
     assert (chain.scores.grad[:, n_tags:] == 0).all() and chain.scores.grad.isfinite().all()
     assert (chain.crf.transitions.grad[n_tags:] == 0).all()
 
 
 @pytest.mark.parametrize("constrained", [False, True])
-def test_a_chain_has_nothing_to_learn_from_itself(constrained):
+def test_equal_chains_have_no_divergence_and_no_gradient(constrained):
     generator = torch.Generator().manual_seed(0)
     chain = make_chain(generator, [3, 40, 1], 5)
     constraints = make_constraints(generator, 5) if constrained else None
@@ -143,7 +143,7 @@ def test_a_chain_has_nothing_to_learn_from_itself(constrained):
     assert all(gradient.abs().max() < 1e-5 for gradient in gradients)
 
 
-def test_targets_add_up():
+def test_divergences_of_several_targets_are_summed():
     generator = torch.Generator().manual_seed(0)
     lengths = torch.tensor([2, 3])
     chains, teachers = (
@@ -158,8 +158,8 @@ def test_targets_add_up():
 
 
 @pytest.mark.parametrize("kind", ["softmax", "labels", "crf"])
-def test_rounding_takes_no_divergence_below_zero(kind):
-    """With the gradient that it has without."""
+def test_rounding_does_not_make_a_divergence_negative(kind):
+    """A divergence that rounding would make negative still has its gradient."""
     for seed in range(50):
         torch.manual_seed(seed)
         taught = torch.randn(6, 5)

@@ -1,4 +1,4 @@
-"""Locked dropout, weight-drop and the dropping of words."""
+"""Locked dropout, weight-drop and word dropout."""
 
 import pytest
 import torch
@@ -52,7 +52,7 @@ def test_no_mask_in_evaluation_or_at_rate_zero(rate, training):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_one_mask_a_sequence_shared_over_time_and_not_over_the_batch(layout):
+def test_one_mask_per_sequence_shared_over_time_but_not_over_the_batch(layout):
     encoder = transparent_encoder(layout).train()
     set_dropout_rate(encoder, 0.5)
     y = encoder(torch.ones(sum(LENGTHS), 32), torch.tensor(LENGTHS))
@@ -140,13 +140,13 @@ def test_weight_drop_acts_in_training_only(cell, layout):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_weight_drop_spares_input_weights(layout):
-    """The only step of a sequence of one token has nothing to do with the recurrent weights."""
+    """The only step of a sequence of one token does not depend on the recurrent weights."""
     encoder = weight_drop_encoder("lstm", layout)
     x, lengths = torch.randn(4, 3), torch.tensor([1, 1, 1, 1])
     torch.testing.assert_close(encoder.train()(x, lengths), encoder.eval()(x, lengths))
 
 
-def test_drop_words_only_to_the_unknown_word():
+def test_drop_words_replaces_words_by_the_unknown_word():
     ids = torch.randint(1, 1000, (20_000,))
     original = ids.clone()
     dropped = drop_words(ids, 0.1, True)

@@ -1,4 +1,4 @@
-"""Each part of a token's embedding, word by word."""
+"""Each part of a token's embedding, compared word by word."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from spacy_rnn.nn.vectors import GivenVectors
 
 WIDTH = 4
 
-#: words as lists of ids of characters or pieces, some without any
+#: words as lists of ids of characters or pieces; some lists are empty
 spellings = st.lists(st.lists(st.integers(1, 9), max_size=6), max_size=5)
 
 
@@ -29,7 +29,7 @@ def seed():
 
 
 def make_words(words, extra_columns=0):
-    """The arrays of words that are lists of ids, padded to the longest of them."""
+    """The arrays of words, which are given as lists of ids, padded to the longest word."""
     columns = max([1, *map(len, words)]) + extra_columns
     ids = [word + [0] * (columns - len(word)) for word in words]
     return {
@@ -45,7 +45,7 @@ def assert_close(actual, expected):
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 @given(words=spellings)
 @settings(max_examples=30)
-def test_subword_rnn_is_torchs_last_states_word_by_word(cell, words):
+def test_subword_rnn_gives_torchs_last_states_word_by_word(cell, words):
     part = SubwordRNN("chars", 10, WIDTH, 3, cell).eval()
     alone = {"lstm": nn.LSTM, "gru": nn.GRU}[cell](WIDTH, 3, bidirectional=True)
     alone.load_state_dict(part.encoder.layers[0].state_dict())
@@ -78,7 +78,8 @@ def test_each_piece_gets_its_share_of_a_means_gradient():
 
 
 def convolve(part, word):
-    """Each filter at each character of one word, zeros beyond its ends; the maximum, at least 0."""
+    """Apply each filter at each character of one word, with zeros beyond the ends of the word.
+    Returns the maximum of each filter, at least 0."""
     table, weight, bias = (
         tensor.detach().double().numpy()
         for tensor in (part.table.weight, part.convolution.weight, part.convolution.bias)
@@ -99,7 +100,7 @@ def convolve(part, word):
 @given(words=spellings, extra_columns=st.integers(0, 3))
 @settings(max_examples=30)
 def test_character_cnn_by_hand(kernel_size, words, extra_columns):
-    """Whatever the longest word of the batch is."""
+    """The result does not depend on the longest word of the batch."""
     part = CharacterCNN("chars", 10, WIDTH, 6, kernel_size).eval()
     nn.init.normal_(part.convolution.bias)
     vectors = part(make_words(words, extra_columns))
@@ -125,7 +126,7 @@ def test_the_padding_character_stays_zero():
     assert part.table.weight.grad[3].any()
 
 
-def test_word_embedding_looks_up_and_drops_to_the_unknown_word():
+def test_word_embedding_looks_up_words_and_drops_some_to_the_unknown_word():
     part = WordEmbedding("words", 50, WIDTH, 0.3).eval()
     ids = torch.randint(1, 50, (5000,))
     assert torch.equal(part({"words": ids}), part.table.weight[ids])

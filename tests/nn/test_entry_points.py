@@ -50,6 +50,6 @@ def test_no_name_of_this_package_is_replaced():
     assert CELLS["lstm"] is lstm
 
 
-def test_errors_name_them():
+def test_errors_list_parts_of_other_packages():
     with pytest.raises(ValueError, match="none, new_cell, got 'no_cell'"):
         RNNEncoder(cell="no_cell")

@@ -1,4 +1,4 @@
-"""Initial weights, a gate at a time."""
+"""Initial weights, gate by gate."""
 
 import math
 
@@ -28,7 +28,7 @@ def blocks(layer, name):
 
 
 def biases(layer, cell, suffix):
-    """The bias of each gate: torch adds up two."""
+    """The bias of each gate: the sum of torch's two biases."""
     pairs = zip(blocks(layer, "bias_ih" + suffix), blocks(layer, "bias_hh" + suffix), strict=True)
     return dict(zip(GATES[cell], [a + b for a, b in pairs], strict=True))
 
@@ -53,7 +53,7 @@ def test_input_weights_of_each_gate_are_glorot_uniform(cell, suffix):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_the_forget_gate_of_an_lstm_has_a_bias_of_one_in_all(suffix):
+def test_the_two_biases_of_an_lstms_forget_gate_sum_to_one(suffix):
     gates = biases(make("lstm"), "lstm", suffix)
     assert gates.pop("f").eq(1.0).all()
     assert not any(bias.any() for bias in gates.values())

@@ -1,4 +1,4 @@
-"""The language model against torch's own cells in double precision, unit by unit."""
+"""The language model compared with torch's cells in double precision, unit by unit."""
 
 import copy
 import math
@@ -17,7 +17,7 @@ from spacy_rnn.nn.language_model import LanguageModel, language_loss
 N_UNITS, E, H = 11, 4, 5
 CELLS = ["rnn_tanh", "rnn_relu", "gru", "lstm"]
 every_cell = pytest.mark.parametrize("cell", CELLS)
-#: output layers: tied with and without a projection, or not; a full and an adaptive softmax
+#: output layers: tied with or without a projection, or untied; with a full or an adaptive softmax
 OUTPUTS = {
     "projected": {},
     "tied": {"hidden_size": E},
@@ -45,7 +45,7 @@ def make_with(output, **options):
 
 
 def random_rows(lengths, seed=1):
-    """Units that are read and those that come next, row by row."""
+    """The input units of each row, and its target units."""
     generator = torch.Generator().manual_seed(seed)
     rows = [torch.randint(N_UNITS, (n + 1,), generator=generator) for n in lengths]
     return [row[:-1] for row in rows], [row[1:] for row in rows]
@@ -59,7 +59,7 @@ def flat(rows):
 
 
 def cells_of(encoder):
-    """torch's own cells, with the weights of the layers themselves."""
+    """torch's cells, which share the weights of the layers."""
     cells = []
     for layer in encoder.layers:
         classes = {"lstm": nn.LSTMCell, "gru": nn.GRUCell}
@@ -100,8 +100,11 @@ def distribution(model, h):
 
 
 def oracle(model, units, state=None):
-    """One row, unit by unit: the log-probabilities of what comes next (n, V), the states that
-    output and, of each layer, hidden (and cell) state at the end. state: (S, depth, H)."""
+    """Read one row unit by unit. state: (S, depth, H).
+
+    Returns the log-probabilities of the next unit after each unit (n, V), the states of the last
+    layer, and the final hidden (and cell) state of each layer.
+    """
     cells = cells_of(model.encoder)
     size = model.encoder.hidden_size
     zeros = torch.zeros(1, size, dtype=torch.float64)
@@ -122,7 +125,7 @@ def oracle(model, units, state=None):
 
 
 def oracle_log_p(model, inputs, targets, states=None):
-    """Of all targets, row after row."""
+    """The log-probabilities of all targets, row by row."""
     states = [None] * len(inputs) if states is None else states
     return torch.cat([
         oracle(model, row, state)[0].gather(1, target.unsqueeze(1)).squeeze(1)
@@ -150,8 +153,8 @@ def assert_close(actual, expected, tolerance=1e-10):
 
 @every_output
 @every_cell
-def test_log_probabilities_of_units_together(output, cell):
-    """From the vectors of what is before them."""
+def test_log_prob_sums_the_log_probabilities_of_units(output, cell):
+    """Given the vectors of the units before them."""
     model = make_with(output, cell=cell, depth=2)
     inputs, targets = random_rows([6])
     expected = oracle_log_p(model, inputs, targets).float()
@@ -164,10 +167,10 @@ def test_log_probabilities_of_units_together(output, cell):
 @every_output
 @every_cell
 @pytest.mark.parametrize("depth", [1, 2])
-def test_loss_probabilities_and_gradients_are_those_of_torchs_cells(output, cell, depth):
+def test_loss_probabilities_and_gradients_equal_those_of_torchs_cells(output, cell, depth):
     model = make_with(output, cell=cell, depth=depth)
     inputs, targets = random_rows([3, 5, 1, 9])
-    assert {0, 3, 8} <= set(flat(targets).tolist())  # of all clusters
+    assert {0, 3, 8} <= set(flat(targets).tolist())  # units of all clusters
     expected = oracle_log_p(model, inputs, targets)
     loss, read = loss_of(model, inputs, targets, model.initial_state(4))
     assert_close(loss, -expected.sum())
@@ -181,7 +184,7 @@ def test_loss_probabilities_and_gradients_are_those_of_torchs_cells(output, cell
 
 
 @every_output
-def test_single_precision_is_near(output):
+def test_single_precision_is_close_to_double(output):
     model = make_with(output, dtype=torch.float32)
     inputs, targets = random_rows([6, 2])
     loss, read = loss_of(model, inputs, targets, model.initial_state(2))
@@ -203,15 +206,16 @@ def test_probabilities_sum_to_one(output, cell):
         for unit in range(N_UNITS)
     ], dim=1)  # fmt: skip
     assert_close(every.exp().sum(1), torch.ones(6, dtype=torch.float64))
-    # What a search reads are the same, but for a constant.
+    # The scores that a search reads differ from these only by a constant.
     assert_close(model.output(read.states).log_softmax(1), every)
 
 
 @every_cell
 @given(lengths=some_lengths, data=st.data())
 @settings(max_examples=10)
-def test_windows_read_what_the_whole_sequence_at_once_reads(cell, lengths, data):
-    """Cut anywhere, the state carried; the loss and the log-probability of each unit."""
+def test_windows_give_the_same_as_the_whole_sequence(cell, lengths, data):
+    """The loss and the log-probability of each unit, with rows cut at any place and the state
+    carried from the first window to the second."""
     model = make(cell, depth=2)
     inputs, targets = random_rows(lengths)
     whole, read = loss_of(model, inputs, targets, model.initial_state(len(lengths)))
@@ -235,7 +239,7 @@ def test_windows_read_what_the_whole_sequence_at_once_reads(cell, lengths, data)
 
 @given(lengths=some_lengths, data=st.data())
 @settings(max_examples=20)
-def test_a_row_is_read_alone_as_in_any_batch(lengths, data):
+def test_a_row_gives_the_same_alone_and_in_any_batch(lengths, data):
     model = make("gru")
     inputs, targets = random_rows(lengths)
     states = torch.randn(model.encoder.state_size(len(lengths)), dtype=torch.float64)
@@ -248,7 +252,7 @@ def test_a_row_is_read_alone_as_in_any_batch(lengths, data):
             assert_close(read.final[:, :, i : i + 1], alone.final)
 
 
-def test_what_comes_later_changes_nothing_before():
+def test_later_units_do_not_change_earlier_states():
     model = make(depth=2)
     (units,), _ = random_rows([7])
     other = units.clone()
@@ -260,9 +264,9 @@ def test_what_comes_later_changes_nothing_before():
     assert (states[4:] - changed[4:]).abs().sum(1).min() > 1e-6
 
 
-def test_no_gradient_goes_through_a_state_that_is_detached():
-    """A unit that stands before the cut alone: read in the first window, predicted in none, it has
-    a gradient only where the second one reaches back."""
+def test_no_gradient_flows_through_a_detached_state():
+    """Units that occur only before the cut are read in the first window and never predicted. They
+    have a gradient only if that of the second window reaches back to the first."""
     model = make("gru", tied=False)
     first, second = [torch.tensor([9, 1])], [torch.tensor([2, 3])]
     targets = [torch.tensor([3, 4])]
@@ -277,11 +281,12 @@ def test_no_gradient_goes_through_a_state_that_is_detached():
         assert not reached[[0, 4, 5, 6, 7, 8, 10]].any()
 
 
-# Its losses
+# Losses
 
 
-def test_activation_and_temporal_regularisation_by_hand():
-    """Two rows of states of width 2, 3 + 1 units; what changes from row to row does not count."""
+def test_activation_and_temporal_regularization_by_hand():
+    """Two rows, of 3 and 1 units, with states of width 2. The change from one row to the next does
+    not count."""
     model = make(hidden_size=2, tied=False)
     states = torch.tensor([[1.0, 2.0], [0.0, 2.0], [0.0, -1.0], [5.0, 5.0]], dtype=torch.float64)
     targets, lengths = torch.tensor([0, 1, 2, 3]), np.array([3, 1])
@@ -297,7 +302,7 @@ def test_activation_and_temporal_regularisation_by_hand():
     assert (only[1] - plain).item() == pytest.approx(4 * 2.0 * changes / 4)
 
 
-def test_rows_of_one_unit_do_not_change():
+def test_rows_of_one_unit_have_no_temporal_regularization():
     model = make(hidden_size=2, tied=False)
     states = torch.randn(3, 2, dtype=torch.float64)
     targets, lengths = torch.tensor([0, 1, 2]), np.array([1, 1, 1])
@@ -307,7 +312,7 @@ def test_rows_of_one_unit_do_not_change():
 
 @given(lengths=some_lengths, activation=st.floats(0, 3), temporal=st.floats(0, 3))
 @settings(max_examples=20)
-def test_regularisation_is_its_formula(lengths, activation, temporal):
+def test_regularization_equals_its_formula(lengths, activation, temporal):
     model = make("gru", hidden_size=3, tied=False)
     states = torch.randn(sum(lengths), 3, dtype=torch.float64, requires_grad=True)
     targets = torch.zeros(sum(lengths), dtype=torch.int64)
@@ -325,8 +330,8 @@ def test_regularisation_is_its_formula(lengths, activation, temporal):
 
 
 @every_output
-def test_half_precision_has_its_loss_in_full(output):
-    """And its states from window to window as they were."""
+def test_the_loss_of_half_precision_is_in_single_precision(output):
+    """The states that are carried from window to window are in single precision, too."""
     model = make_with(output, dtype=torch.float32)
     inputs, targets = random_rows([5, 5, 2])
     expected = -oracle_log_p(copy.deepcopy(model).double(), inputs, targets)
@@ -341,11 +346,12 @@ def test_half_precision_has_its_loss_in_full(output):
     assert all(torch.isfinite(g).all() for g in gradients(loss, model))
 
 
-# Its vectors
+# Embedding and output layer
 
 
 def test_dropout_of_the_embedding_drops_units():
-    """All of a vector, wherever the unit stands, in a training step; the output layer sees all."""
+    """A training step drops whole vectors, at every position of the unit; the output layer uses all
+    vectors."""
     model = make(hidden_size=E, embedding_dropout=0.25).train()
     weight = model.embedding.weight
     tables = [model.embedding_matrix() for _ in range(400)]
@@ -386,7 +392,7 @@ def test_locked_dropout_acts_in_training_only():
 
 
 def test_tied_weights():
-    """Through a layer where the widths differ; else with nothing between them."""
+    """With a projection if the widths differ, otherwise without one."""
     tied, projected, untied = (make_with(name) for name in ("tied", "projected", "untied"))
     for model in (tied, projected):
         assert model.output.linear.weight is model.embedding.weight
@@ -399,8 +405,8 @@ def test_tied_weights():
         assert read.states.shape == (3, width)
 
 
-def test_the_adaptive_softmax_is_torchs():
-    """Which has no biases in its clusters."""
+def test_the_adaptive_softmax_equals_torchs():
+    """torch's has no biases in its clusters."""
     model = make_with("adaptive")
     ours = model.output
     torchs = nn.AdaptiveLogSoftmaxWithLoss(16, N_UNITS, [3, 7], head_bias=True).double()
@@ -421,8 +427,8 @@ def test_the_adaptive_softmax_is_torchs():
     assert_close(one, every[:1, 0])
 
 
-def test_an_adaptive_softmax_has_the_rows_of_the_embedding():
-    """They are saved once, and a change of the embedding is one of the output."""
+def test_a_tied_adaptive_softmax_shares_the_rows_of_the_embedding():
+    """They are saved once, and a change of the embedding changes the output."""
     model = make_with("adaptive_tied")
     table, output = model.embedding.weight, model.output
     assert all(layer.table is table for layer in (output.head, *output.tail))
@@ -434,12 +440,12 @@ def test_an_adaptive_softmax_has_the_rows_of_the_embedding():
     assert changed.tolist() == [False] * 7 + [True] * 4
 
 
-# What is known of documents
+# Conditions of documents
 
 
 @every_cell
-def test_a_condition_sets_the_state_before_a_document(cell):
-    """A layer with tanh, the same for each row."""
+def test_a_condition_sets_the_initial_state_of_a_document(cell):
+    """The state is a layer with tanh of the condition, the same layer for each row."""
     model = make(cell, depth=2, condition_size=3)
     vectors = torch.randn(4, 3, dtype=torch.float64)
     state = model.initial_state(4, vectors)
@@ -472,7 +478,7 @@ def test_without_a_condition_the_state_is_zeros(condition_size):
     assert (model.condition is None) == (condition_size == 0)
 
 
-def test_sizes_that_do_not_fit():
+def test_a_language_model_needs_a_forward_encoder():
     for direction in ("backward", "both"):
         with pytest.raises(ValueError, match=f"got '{direction}'.*reverse"):
             LanguageModel(5, 3, RNNEncoder(direction=direction).module(3))

@@ -79,7 +79,7 @@ def test_positions_undo_gather(layout_class, lengths):
 @pytest.mark.parametrize("layout_class", LAYOUTS)
 @given(lengths=row_lengths)
 @settings(max_examples=50)
-def test_reverse_turns_each_row_within_its_own_length(layout_class, lengths):
+def test_reverse_flips_each_row_within_its_length(layout_class, lengths):
     layout, tokens, rows = make(layout_class, lengths)
     gathered = layout.gather(tokens)
     reversed_once = layout.reverse(gathered)
@@ -90,7 +90,7 @@ def test_reverse_turns_each_row_within_its_own_length(layout_class, lengths):
 @pytest.mark.parametrize("layout_class", LAYOUTS)
 @given(lengths=row_lengths)
 @settings(max_examples=50)
-def test_spread_gives_each_token_the_vector_of_its_row(layout_class, lengths):
+def test_broadcast_gives_each_token_the_vector_of_its_row(layout_class, lengths):
     layout, tokens, rows = make(layout_class, lengths)
     vectors = torch.arange(2.0 * len(lengths)).view(-1, 2)
     spread = layout.broadcast(vectors) + torch.zeros_like(layout.gather(tokens))
@@ -111,12 +111,12 @@ def test_offsets():
 
 
 def padded_cost(groups, overhead):
-    """What padded groups of row lengths cost: steps x (rows + overhead)."""
+    """The cost of padded groups of row lengths: steps x (rows + overhead)."""
     return sum(max(group) * (len(group) + overhead) for group in groups)
 
 
 def cheapest(lengths, overhead):
-    """The least cost of all ways of cutting the sorted rows in contiguous groups."""
+    """The lowest cost of all ways to cut the sorted rows into contiguous groups."""
     rows = sorted((n for n in lengths if n), reverse=True)
     cuts = (c for k in range(len(rows)) for c in combinations(range(1, len(rows)), k))
     partitions = (
@@ -169,7 +169,7 @@ def test_group_by_equal_length(lengths):
 
 
 @pytest.mark.parametrize("layout_class", [Padded, Packed])
-def test_gather_takes_the_rows_that_tokens_name(layout_class):
+def test_gather_takes_the_rows_that_tokens_index(layout_class):
     layout = layout_class(np.array([3, 1]), np.array([0, 3]), torch.device("cpu"))
     words = torch.randn(5, 2)
     tokens = torch.tensor([4, 0, 4, 2])
@@ -185,7 +185,7 @@ def test_padded_rows_in_a_grid_of_more_steps():
     assert grid.flatten()[torch.from_numpy(layout.positions)].tolist() == [0, 1, 2]
 
 
-def test_a_single_row_has_few_numbers_of_steps():
+def test_round_up_gives_few_different_numbers_of_steps():
     steps = [round_up(n) for n in range(1, 4097)]
     assert all(n <= rounded <= max(n + 7, n * 9 / 8) for n, rounded in enumerate(steps, 1))
     assert len(set(steps[:64])) == 8 and len(set(steps)) == 56

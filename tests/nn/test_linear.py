@@ -1,4 +1,4 @@
-"""The product of a layer, against float64 and torch's own."""
+"""The product of a linear layer, compared with float64 and with torch's layer."""
 
 import pytest
 import torch
@@ -29,14 +29,14 @@ def oracle(x, weight, bias=None):
 
 @pytest.fixture(autouse=True)
 def large(monkeypatch):
-    """Whatever the size."""
+    """Treat products of all sizes as large."""
     monkeypatch.setattr(module, "LARGE", 0)
 
 
 @pytest.mark.parametrize("name", INPUTS)
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-def test_is_torchs(name, bias, dtype):
+def test_equals_torch(name, bias, dtype):
     layer = torch.nn.Linear(6, 7, bias=bias).to(dtype)
     x = INPUTS[name].to(dtype)
     expected = layer(x)
@@ -69,8 +69,8 @@ def test_a_layer_without_bias_learns():
     torch.testing.assert_close(layer.weight.grad, expected[0])
 
 
-def test_only_large_products_are_onednns(monkeypatch):
-    """Small ones are faster as they are."""
+def test_only_large_products_use_onednn(monkeypatch):
+    """Small ones are faster with torch's product."""
     monkeypatch.setattr(module, "LARGE", LARGE)
     calls, product = [], onednn.product
     monkeypatch.setattr(onednn, "product", lambda *a: calls.append(a) or product(*a))

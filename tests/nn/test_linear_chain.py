@@ -1,4 +1,4 @@
-"""Inference over chains against enumeration of every sequence of tags, in float64."""
+"""Inference over chains compared with enumeration of every sequence of tags, in float64."""
 
 import itertools
 import subprocess
@@ -28,8 +28,8 @@ from ..helpers.chains import log_sum, readings
 
 
 def make(seed, lengths, n_tags, forbidden=0.0, scale=2.0):
-    """Random potentials, some of them -inf, and emissions; every sequence keeps a reading, the one
-    of tags 0."""
+    """Random potentials, of which some are -inf, and random emissions. The sequence of tags 0 is
+    always possible."""
     generator = torch.Generator().manual_seed(seed)
 
     def scores(*shape):
@@ -44,7 +44,7 @@ def make(seed, lengths, n_tags, forbidden=0.0, scale=2.0):
 
 
 def sentences(potentials, emissions, lengths):
-    """The readings of each sentence: tags (R, n), scores (R,)."""
+    """All sequences of tags of each sentence, (R, n), and their scores, (R,)."""
     for x in emissions.split(lengths):
         found = list(readings(potentials, x))
         tags = np.array([tags for tags, _ in found], dtype=int).reshape(len(found), len(x))
@@ -102,7 +102,7 @@ def test_entropies(seed, lengths, n_tags, forbidden):
 
 
 def test_the_entropy_of_a_long_text_is_exact():
-    """Without transitions it is the sum over tokens, computed in several parts."""
+    """Without transitions it is the sum over the tokens. The text is computed in several parts."""
     _, emissions = make(0, [5_000], 40)
     zeros = torch.zeros(40)
     potentials = Potentials(zeros, torch.zeros(40, 40), zeros)
@@ -153,7 +153,8 @@ def test_path_scores(seed, lengths, n_tags, forbidden, data):
 @few
 @given(**chains, data=st.data())
 def test_span_probabilities(seed, lengths, n_tags, forbidden, data):
-    """Of every span of one reading, which any tag may follow but those that continue it."""
+    """The probability of every span of the best tags, followed by any tag that does not continue
+    it."""
     potentials, emissions = make(seed, lengths, n_tags, forbidden)
     continues = torch.tensor(
         [[data.draw(st.booleans()) for _ in range(n_tags)] for _ in range(n_tags)]
@@ -180,7 +181,7 @@ def test_span_probabilities(seed, lengths, n_tags, forbidden, data):
 @few
 @given(**chains)
 def test_gradient_of_log_partition(seed, lengths, n_tags, forbidden):
-    """Against automatic differentiation of the sum over all readings."""
+    """Compared with automatic differentiation of the sum over all sequences of tags."""
     assume(any(lengths))
     potentials, emissions = make(seed, lengths, n_tags, forbidden)
     factors = torch.arange(1.0, len(lengths) + 1)
@@ -217,7 +218,8 @@ def test_gradient_of_log_partition(seed, lengths, n_tags, forbidden):
 @few
 @given(**chains, data=st.data())
 def test_loss_with_missing_tags(seed, lengths, n_tags, forbidden, data):
-    """-log of the share of the readings that agree with what is annotated."""
+    """The loss is -log of the probability of all sequences of tags that agree with the
+    annotation."""
     potentials, emissions = make(seed, lengths, n_tags, forbidden)
     crf = CRF(n_tags)
     for parameter, values in zip(crf.parameters(), potentials, strict=True):
@@ -264,7 +266,7 @@ def test_loss_with_missing_tags(seed, lengths, n_tags, forbidden, data):
     temperature=st.sampled_from([1.0, 2.5]),
 )
 def test_log_odds(seed, lengths, n_tags, forbidden, temperature):
-    """Of the readings with a label at a token against those with another one."""
+    """The log-odds of the sequences with a label at a token against all other sequences."""
     potentials, emissions = make(seed, lengths, n_tags, forbidden)
     crf = CRF(n_tags)
     for parameter, values in zip(crf.parameters(), potentials, strict=True):
@@ -294,7 +296,7 @@ def test_log_odds_without_learned_transitions():
     close(actual, (p / (1 - p)).log())
 
 
-def test_without_learned_transitions_a_token_stands_alone():
+def test_without_learned_transitions_tokens_are_independent():
     emissions = torch.randn(9, 4, generator=torch.Generator().manual_seed(0))
     chain = TagScores(emissions, torch.tensor([4, 0, 5]))
     potentials = chain.potentials()
@@ -302,7 +304,7 @@ def test_without_learned_transitions_a_token_stands_alone():
     torch.testing.assert_close(marginals(potentials, *chain[:2]), emissions.softmax(1))
 
 
-def test_half_precision_is_read_in_single():
+def test_half_precision_is_computed_in_single_precision():
     potentials, emissions = make(0, [5, 3], 3, scale=30.0)
     lengths = torch.tensor([5, 3])
     half = emissions.bfloat16()
@@ -315,8 +317,8 @@ def test_half_precision_is_read_in_single():
     assert half.grad.dtype == torch.bfloat16
 
 
-def test_long_sequences_are_read_as_exactly_as_short_ones():
-    """Against the same recursions in float64."""
+def test_long_sequences_are_computed_exactly():
+    """Compared with the same recursions in float64."""
     potentials, emissions = make(2, [8_000], 3, scale=4.0)
     lengths = torch.tensor([8_000])
     transitions = potentials.transitions.double()
@@ -375,7 +377,7 @@ def test_resize_keeps_what_was_learned():
     assert not crf.transitions[2:].any() and not crf.start[2:].any()
 
 
-def test_nothing_but_empty_sequences():
+def test_only_empty_sequences():
     potentials, _ = make(0, [], 3)
     nothing, lengths = torch.zeros(0, 3), torch.tensor([0, 0])
     assert log_partition(potentials, nothing, lengths).tolist() == [0.0, 0.0]
@@ -405,8 +407,8 @@ with torch.inference_mode():
 """
 
 
-def test_the_memory_of_a_long_document_is_that_of_its_scores():
-    """In MB; the scores take 2, and tensors of the single tokens would take 100."""
+def test_a_long_document_takes_little_more_memory_than_its_scores():
+    """In MB: the scores take 2, and separate tensors of all tokens would take 100."""
     done = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, check=True)
     of_viterbi, of_marginals = map(float, done.stdout.split())
     assert of_viterbi < 40 and of_marginals < 80

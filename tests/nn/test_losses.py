@@ -1,4 +1,4 @@
-"""The losses against worked values and formulas in numpy."""
+"""The losses compared with worked values and with formulas in numpy."""
 
 import math
 
@@ -83,7 +83,7 @@ def test_missing_targets_have_no_gradient(smoothing):
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("n_tokens", [0, 3])
-def test_only_missing_targets_are_a_loss_of_zero(n_tokens, smoothing):
+def test_only_missing_targets_give_a_loss_of_zero(n_tokens, smoothing):
     logits = torch.randn(n_tokens, 4, requires_grad=True)
     targets = torch.full((n_tokens,), MISSING)
     loss = cross_entropy(logits, targets, smoothing, torch.tensor([1.0, 2.0, 3.0, 4.0]))
@@ -116,7 +116,7 @@ def test_float16_logits_have_a_finite_loss_and_gradient(smoothing):
 @given(st.lists(st.sampled_from([MISSING, 0, 1, 2]), max_size=6), st.sampled_from([0.0, 0.2]))
 @settings(max_examples=30)
 def test_the_loss_of_several_targets_is_their_sum(targets, smoothing):
-    """Only the first one's classes have weights."""
+    """Only the classes of the first target have weights."""
     torch.manual_seed(len(targets))
     logits = {"tag": torch.randn(len(targets), 3), "pos": torch.randn(len(targets), 4)}
     tags = torch.tensor(targets, dtype=torch.int64)
@@ -129,9 +129,9 @@ def test_the_loss_of_several_targets_is_their_sum(targets, smoothing):
     assert loss.item() == pytest.approx(expected, rel=1e-5, abs=1e-5)
 
 
-# Classes of which one is right
+# Exclusive classes
 
-#: of each text the label, or which of its three classes are possible
+#: the label of each text, or which of the three classes are possible
 some_texts = st.lists(
     st.sampled_from([MISSING, 0, 1, 2])
     | st.sets(st.integers(0, 2), min_size=1).map(lambda classes: tuple(sorted(classes))),
@@ -183,7 +183,7 @@ def test_exclusive_classes_by_their_probabilities(texts, smoothing, weighted):
     ],
 )
 def test_worked_values_of_exclusive_classes(text, expected):
-    """Probabilities of 4/8, 3/8 and 1/8."""
+    """The classes have the probabilities 4/8, 3/8 and 1/8."""
     logits = torch.tensor([[math.log(4), math.log(3), 0.0]])
     loss = exclusive_loss({"text": logits}, exclusive_gold([text]))
     assert loss.item() == pytest.approx(expected, rel=1e-6, abs=1e-6)
@@ -192,7 +192,8 @@ def test_worked_values_of_exclusive_classes(text, expected):
 @given(texts=some_texts)
 @settings(max_examples=40)
 def test_the_gradient_of_exclusive_classes(texts):
-    """The probabilities less those among the classes that are possible; 0 where all are."""
+    """The gradient is the probabilities minus the probabilities given that the class is one of the
+    possible ones. It is 0 if all classes are possible."""
     torch.manual_seed(len(texts))
     logits = (torch.randn(len(texts), 3) * 2).requires_grad_()
     exclusive_loss({"text": logits}, exclusive_gold(texts)).backward()
@@ -206,7 +207,7 @@ def test_the_gradient_of_exclusive_classes(texts):
         assert gradient == pytest.approx([a - b for a, b in zip(p, among, strict=True)], abs=1e-5)
 
 
-def test_possible_classes_of_no_probability_have_a_finite_loss_and_gradient():
+def test_possible_classes_of_zero_probability_have_a_finite_loss_and_gradient():
     logits = torch.tensor([[60000.0, -60000.0, -60000.0]] * 2, dtype=torch.float16)
     logits.requires_grad_()
     loss = exclusive_loss({"text": logits}, exclusive_gold([(1, 2), (0, 1)]))
@@ -216,7 +217,7 @@ def test_possible_classes_of_no_probability_have_a_finite_loss_and_gradient():
     assert logits.grad[1].tolist() == [0.0, 0.0, 0.0]
 
 
-# Classes of which any number are right
+# Classes that do not exclude each other
 
 NAN = float("nan")
 some_truth = st.lists(st.tuples(*[st.sampled_from([0.0, 1.0, NAN])] * 3), max_size=6)
@@ -228,7 +229,7 @@ def as_rows(rows):
 
 @given(truth=some_truth, smoothing=st.sampled_from([0.0, 0.2]), weighted=st.booleans())
 @settings(max_examples=60)
-def test_labels_of_any_number_by_their_probabilities(truth, smoothing, weighted):
+def test_the_multilabel_loss_by_probabilities(truth, smoothing, weighted):
     torch.manual_seed(len(truth))
     logits = torch.randn(len(truth), 3) * 3
     weights = [0.5, 1.0, 4.0] if weighted else [1.0] * 3
@@ -258,7 +259,7 @@ def test_labels_of_any_number_by_their_probabilities(truth, smoothing, weighted)
     ],
 )
 def test_worked_values_of_one_label(target, smoothing, weight, expected):
-    """A probability of 3/4."""
+    """The label has the probability 3/4."""
     gold = {"truth": torch.tensor([[target]])}
     if weight is not None:
         gold["weights"] = torch.tensor([weight])
@@ -267,7 +268,7 @@ def test_worked_values_of_one_label(target, smoothing, weight, expected):
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_labels_that_are_not_known_have_no_gradient(smoothing):
+def test_unknown_labels_have_no_gradient(smoothing):
     logits = torch.randn(3, 3, requires_grad=True)
     truth = as_rows([(NAN, 1.0, 0.0), (NAN, NAN, NAN), (0.0, NAN, 1.0)])
     gold = {"truth": truth, "weights": torch.tensor([1.0, 2.0, 3.0])}
@@ -298,7 +299,7 @@ def test_squared_errors_are_summed():
 
 @given(truth=some_truth)
 @settings(max_examples=40)
-def test_numbers_that_are_not_known_have_no_loss_and_no_gradient(truth):
+def test_unknown_numbers_have_no_loss_and_no_gradient(truth):
     values = torch.randn(len(truth), 3, requires_grad=True)
     loss = squared_error({"text": values}, {"truth": as_rows(truth)})
     loss.backward()
@@ -317,7 +318,7 @@ def test_squared_errors_of_float16_outputs_do_not_overflow():
 def test_the_loss_of_a_vocabulary_equals_cross_entropy_with_its_gradients(
     n_rows, n_classes, smoothing
 ):
-    """In chunks of rows, of which the last may be short."""
+    """The rows are computed in chunks; the last chunk may be shorter."""
     torch.manual_seed(n_rows)
     scores = scores_64(n_rows, n_classes)
     parts = [scores.states, *scores.layer.parameters()]
@@ -350,7 +351,7 @@ def cross_entropy_64(logits, targets, smoothing):
     )
 
 
-def test_the_loss_of_a_vocabulary_bears_large_scores():
+def test_the_loss_of_a_vocabulary_is_right_for_large_scores():
     states = torch.tensor([[1000.0], [-1000.0]], requires_grad=True)
     scores = scores_of(states, torch.tensor([[1.0], [-1.0]]), torch.zeros(2))
     loss = vocabulary_loss(scores, torch.tensor([0, 0]))
@@ -377,8 +378,8 @@ def test_log_odds(logits, label, expected):
 
 
 @pytest.mark.parametrize("n_rows, n_classes", [(0, 3), (1, 3), (130, 5), (5, 20_000), (300, 9_000)])
-def test_log_probabilities_of_a_vocabulary_are_those_of_torch(n_rows, n_classes):
-    """In chunks of rows, of which the last may be short."""
+def test_log_probabilities_of_a_vocabulary_equal_those_of_torch(n_rows, n_classes):
+    """The rows are computed in chunks; the last chunk may be shorter."""
     torch.manual_seed(n_rows)
     scores = scores_64(n_rows, n_classes)
     targets = torch.randint(n_classes, (n_rows,))
@@ -393,12 +394,12 @@ def test_log_probabilities_of_a_vocabulary_are_those_of_torch(n_rows, n_classes)
     torch.testing.assert_close(single.double(), found, rtol=1e-5, atol=1e-5)
 
 
-def test_log_probabilities_of_half_precision_are_in_full():
-    """Large scores too, of which exp would be infinite."""
+def test_log_probabilities_of_half_precision_scores_are_in_single_precision():
+    """Also those of large scores, of which exp would be infinite."""
     scores = [torch.tensor(x) for x in ([[1000.0], [-1000.0]], [[1.0], [-1.0]], [0.0, 0.0])]
     for dtype in (torch.float16, torch.bfloat16, torch.float32):
         half = scores_of(*(x.to(dtype) for x in scores))
         found = log_probabilities(half, torch.tensor([0, 0]))
         assert found.dtype == torch.float32
-        # Half precision holds 1000 as it is.
+        # Half precision represents 1000 exactly.
         assert found.tolist() == [0.0, -2000.0]

@@ -19,7 +19,7 @@ needs_onednn = pytest.mark.skipif(not available, reason="this torch has no oneDN
 
 @pytest.fixture
 def replace(monkeypatch):
-    """Puts another operator in the place of torch's, which is tried anew."""
+    """A function that replaces torch's operator by another one, which is tried again."""
     monkeypatch.setattr(linear_module, "LARGE", 0)
     onednn.has_product.cache_clear()
     yield lambda operator: monkeypatch.setattr(onednn, "_OPERATOR", operator)
@@ -27,12 +27,12 @@ def replace(monkeypatch):
 
 
 @needs_onednn
-def test_it_is_used_here():
+def test_the_operator_is_used_here():
     assert onednn.has_product()
 
 
 def refuse(x, weight, bias, attr, scalars):
-    """An argument fewer."""
+    """Take fewer arguments than torch's operator."""
 
 
 def raise_as_torch_does(*arguments):
@@ -50,7 +50,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_torchs_product_takes_the_place_of_an_operator_that(name, replace):
+def test_torchs_product_replaces_an_unusable_operator(name, replace):
     replace(OTHERS[name])
     assert not onednn.has_product()
     x, weight, bias = torch.randn(5, 6), torch.randn(7, 6), torch.randn(7)
@@ -68,7 +68,7 @@ def test_the_operator_is_tried_once(replace):
 
 
 def values_after(code, **variables):
-    """The sizes of the caches in the environment of a process that ran the code."""
+    """The sizes of the caches in the environment of a process, after it ran the code."""
     environment = {name: value for name, value in os.environ.items() if name not in CACHES}
     code = f"{code}\nimport os; print(*(os.environ.get(name) for name in {CACHES}))"
     return subprocess.run(
@@ -81,14 +81,14 @@ def values_after(code, **variables):
 
 
 @pytest.mark.slow
-def test_the_environment_has_the_last_word():
+def test_sizes_set_in_the_environment_are_kept():
     code = "from spacy_rnn.nn.onednn import limit_caches; limit_caches()"
     assert values_after(code) == ["32", "32"]
     assert values_after(code, LRU_CACHE_CAPACITY="7") == ["32", "7"]
 
 
 @pytest.mark.slow
-def test_the_caches_are_limited_where_networks_are_used_alone():
+def test_networks_used_without_pipelines_limit_the_caches():
     assert values_after(
         "from spacy_rnn.config.encoder import RNNEncoder; RNNEncoder().module(2)"
     ) == ["32", "32"]
@@ -98,7 +98,7 @@ def test_the_caches_are_limited_where_networks_are_used_alone():
     )
 
 
-#: resident memory in MB after 50 shapes and after 300, printed by a process of its own
+#: code for a separate process, which prints the resident memory in MB after 50 and 300 shapes
 SHAPES = """
 import torch
 from spacy_rnn.nn.linear import Linear

@@ -1,4 +1,4 @@
-"""Pooling against each sequence alone in float64, and its windows against the whole."""
+"""Pooling compared with each sequence alone in float64, and windows with the whole sequence."""
 
 import math
 
@@ -39,12 +39,12 @@ def make_states(lengths, scale=1.0):
 
 
 def weights_of(attention):
-    """float64 copies that collect gradients."""
+    """float64 copies of the weights, with gradients."""
     return {name: p.detach().double().requires_grad_() for name, p in attention.named_parameters()}
 
 
 def pool_alone(way, x, direction="both", weights=None):
-    """One way of pooling one sequence (n, size), in float64."""
+    """Pool one sequence (n, size) in one way, in float64."""
     if not len(x):
         return torch.zeros(SIZE, dtype=torch.float64)
     if way == "last":
@@ -91,7 +91,7 @@ def test_equals_each_sequence_alone_in_float64(way, direction, lengths):
 
 @given(ways=some_ways)
 @settings(max_examples=20)
-def test_vectors_stand_in_the_order_of_the_ways(ways):
+def test_vectors_are_in_the_order_of_the_ways(ways):
     pooling, x = make(ways), make_states(LENGTHS)
     y = pooling(x, torch.tensor(LENGTHS))
     assert y.shape[1] == pooling.output_size == len(ways) * SIZE
@@ -124,7 +124,8 @@ def test_a_batch_without_tokens_is_zeros(way, lengths):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_empty_sequences_are_zeros_with_a_finite_gradient(way):
-    """Among states that are all below 0, or a maximum could be mistaken for a 0."""
+    """All states are below 0, so that a maximum cannot be mistaken for the 0 of an empty
+    sequence."""
     lengths = [0, 2, 0, 0, 4, 0]
     pooling, x = make([way]), -make_states(lengths).abs() - 1
     x.requires_grad_()
@@ -151,7 +152,7 @@ def test_nothing_leaks_between_sequences(way, values):
 
 @given(lengths=st.permutations([0, 1, 2, 2, 4, 8]))
 @settings(max_examples=15)
-def test_a_vector_has_a_gradient_in_its_own_sequence_alone(lengths):
+def test_a_vector_has_a_gradient_only_in_its_sequence(lengths):
     pooling = make()
     x = make_states(lengths).requires_grad_()
     y = pooling(x, torch.tensor(lengths))
@@ -163,7 +164,7 @@ def test_a_vector_has_a_gradient_in_its_own_sequence_alone(lengths):
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("way", WAYS)
-def test_gradients_are_those_of_each_sequence_alone(way, direction):
+def test_gradients_equal_those_of_each_sequence_alone(way, direction):
     pooling, x = make([way], direction), make_states(LENGTHS).requires_grad_()
     weights = weights_of(pooling.ways[way])
     weighting = torch.linspace(-1, 1, len(LENGTHS) * SIZE).view(-1, SIZE)
@@ -181,8 +182,8 @@ def test_gradients_are_those_of_each_sequence_alone(way, direction):
 
 
 def cut_in_windows(data, lengths):
-    """Random lengths of consecutive windows, and how many each sequence has. Only an empty
-    sequence has empty windows, one or none."""
+    """Random lengths of consecutive windows, and the number of windows of each sequence. An empty
+    sequence has one empty window or none; other sequences have no empty windows."""
     windows, counts = [], []
     for n in lengths:
         cuts = data.draw(st.sets(st.integers(1, n - 1))) if n > 1 else set()
@@ -210,7 +211,7 @@ def test_windows_merge_into_the_whole(way, direction, lengths, data, scale):
 
 @given(n=st.integers(2, 12), data=st.data())
 @settings(max_examples=20)
-def test_what_was_merged_may_be_merged_again(n, data):
+def test_merged_windows_can_be_merged_again(n, data):
     pooling, x = make(), make_states([n])
     windows, _ = cut_in_windows(data, [n])
     first = data.draw(st.integers(1, len(windows)))
@@ -220,8 +221,8 @@ def test_what_was_merged_may_be_merged_again(n, data):
     assert_close(pooling.finish(merged), pooling(x, torch.tensor([n])))
 
 
-def test_each_window_has_its_own_part_in_the_whole():
-    """So that the tests of windows can tell what they compare: they are not averages."""
+def test_the_whole_is_not_the_mean_of_its_windows():
+    """Otherwise the tests of windows could not tell merged windows from averaged ones."""
     pooling, x = make(), make_states([7])
     windows = torch.tensor([1, 5, 1])
     means = pooling(x, windows).mean(0, keepdim=True)
@@ -251,7 +252,7 @@ def make_extreme(scores):
     "scores", [[1.0, -1.0, 0.0], [-1.0, 1.0, 1.0], [-1.0, -1.0, -1.0], [1.0, 1.0, 1.0], [-1.0]]
 )
 def test_extreme_scores_give_finite_weights(scores):
-    """The best tokens share all of the weight, in one piece and in windows of one token."""
+    """The best tokens share all of the weight, both in one sequence and in windows of one token."""
     pooling, x = make_extreme(scores)
     x.requires_grad_()
     n = len(scores)
@@ -267,8 +268,9 @@ def test_extreme_scores_give_finite_weights(scores):
             assert gradient.isfinite().all()
 
 
-def test_one_sequences_scores_do_not_push_anothers_to_zero():
-    """A softmax below the largest score of the batch would leave the second nothing."""
+def test_scores_of_one_sequence_do_not_push_weights_of_another_to_zero():
+    """A softmax that subtracts the largest score of the batch would give the second sequence no
+    weight."""
     pooling, x = make_extreme([1.0, 1.0, -1.0, -1.0])
     expected = torch.stack([x[:2].mean(0), x[2:].mean(0)])
     assert_close(pooling(x, torch.tensor([2, 2])), expected)
@@ -286,7 +288,7 @@ def test_scores_are_those_of_the_formula():
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
 def test_pooling_is_in_float32(dtype):
-    """A mean of 3000 tokens of 100 in float16 would overflow."""
+    """In float16, the mean of 3000 tokens of value 100 would overflow."""
     pooling = make()
     x = torch.full((3000, SIZE), 100.0, dtype=dtype)
     y = pooling(x, torch.tensor([3000]))
@@ -296,7 +298,7 @@ def test_pooling_is_in_float32(dtype):
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
-def test_the_last_state_of_an_encoder_is_torchs_h_n(cell, direction):
+def test_the_last_state_of_an_encoder_equals_torchs_h_n(cell, direction):
     torch.manual_seed(0)
     encoder = RNNEncoder(cell, direction, hidden_size=2, depth=1).module(3).eval()
     size = encoder.output_size
@@ -317,7 +319,7 @@ def test_the_last_state_of_an_encoder_is_torchs_h_n(cell, direction):
 @pytest.mark.parametrize("way", WAYS)
 @given(lengths=some_lengths)
 @settings(max_examples=10)
-def test_a_pooled_encoder_reads_a_sequence_alone_as_in_any_batch(way, lengths):
+def test_a_pooled_encoder_gives_the_same_alone_and_in_any_batch(way, lengths):
     torch.manual_seed(0)
     encoder = RNNEncoder(cell="gru", hidden_size=SIZE // 2, depth=2).module(3).eval()
     pooled = PooledEncoder(encoder, make([way]))
@@ -347,7 +349,7 @@ def test_segments_against_loops(dtype, lengths):
 
 @given(lengths=some_lengths)
 @settings(max_examples=20)
-def test_the_gradient_of_a_maximum_is_that_of_scatter_reduce(lengths):
+def test_the_gradient_of_a_maximum_equals_that_of_scatter_reduce(lengths):
     """Ties included: the rows that attain a maximum share its gradient."""
     torch.manual_seed(0)
     sequences = sequence_of(torch.tensor(lengths, dtype=torch.int64), torch.device("cpu"))

@@ -1,5 +1,5 @@
-"""The encoder against torch's own modules, and one of a cell that is added to the table, sequence
-by sequence."""
+"""The encoder compared, sequence by sequence, with torch's modules, and with a module for a cell
+that is added to the table."""
 
 import pytest
 import torch
@@ -47,7 +47,7 @@ def make_tokens(lengths, size=INPUT, dtype=torch.float32):
 
 
 def torch_modules(layer, cell):
-    """torch's own one-directional modules with the weights of each direction of a layer."""
+    """torch's unidirectional modules with the weights of each direction of a layer."""
     module_class = {"lstm": nn.LSTM, "gru": nn.GRU, LIGHT: LightGRU}.get(cell, nn.RNN)
     options = {"nonlinearity": cell[4:]} if module_class is nn.RNN else {}
     weights = layer.state_dict()
@@ -114,7 +114,7 @@ def test_equals_torch_sequence_by_sequence(cell, direction, depth, dtype):
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("hidden_size", [HIDDEN, 70])
 def test_the_only_sequence_of_a_batch(hidden_size, cell, direction):
-    """Of any length, also where its grid has more steps than that."""
+    """A sequence of any length, also if its grid has more steps."""
     torch.manual_seed(0)
     config = RNNEncoder(cell=cell, direction=direction, hidden_size=hidden_size, depth=2)
     encoder = config.module(INPUT).eval()
@@ -141,7 +141,7 @@ def test_residual_and_layer_norm(layout, residual, layer_norm, input_size):
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("cell", CELLS)
-def test_gradients_of_both_layouts_are_those_of_torch(cell, direction, training):
+def test_gradients_of_both_layouts_equal_those_of_torch(cell, direction, training):
     encoder = make(cell=cell, direction=direction, depth=2).train(training)
     x = make_tokens(LENGTHS).requires_grad_()
     weighting = torch.linspace(-1, 1, sum(LENGTHS) * encoder.output_size)
@@ -164,7 +164,7 @@ def test_gradients_of_both_layouts_are_those_of_torch(cell, direction, training)
     layout=st.sampled_from(LAYOUTS),
 )
 @settings(max_examples=60)
-def test_a_sequence_alone_gets_what_it_gets_in_any_batch(lengths, cell, direction, layout):
+def test_a_sequence_gives_the_same_alone_and_in_any_batch(lengths, cell, direction, layout):
     encoder = make(cell=cell, direction=direction, depth=2)
     encoder.layout = layout
     x = make_tokens(lengths)
@@ -176,7 +176,7 @@ def test_a_sequence_alone_gets_what_it_gets_in_any_batch(lengths, cell, directio
 @given(lengths=st.permutations([0, 1, 2, 2, 4, 9]), layout=st.sampled_from(LAYOUTS))
 @settings(max_examples=30)
 def test_the_order_of_sequences_does_not_matter(lengths, layout):
-    """Every token of a sequence of n is n in all its components, so that rows can be told apart."""
+    """All numbers of a sequence of n tokens are n, so that rows can be told apart."""
     encoder = make()
     encoder.layout = layout
 
@@ -203,7 +203,7 @@ def test_a_batch_without_tokens(cell, layout, lengths):
 @pytest.mark.parametrize("cell", CELLS)
 @given(lengths=some_lengths, data=st.data())
 @settings(max_examples=8)
-def test_steps_over_pieces_give_what_one_pass_gives(cell, direction, lengths, data):
+def test_steps_over_pieces_give_the_same_as_one_pass(cell, direction, lengths, data):
     """Each row is cut in three pieces, some of them empty, and read a piece at a time."""
     encoder = make(cell=cell, direction=direction, depth=2, residual=True, layer_norm=True)
     x = make_tokens(lengths)
@@ -227,7 +227,7 @@ def test_steps_over_pieces_give_what_one_pass_gives(cell, direction, lengths, da
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 @pytest.mark.parametrize("cell", RECURRENT)
-def test_the_state_after_a_step_is_torchs_last_state(cell, direction):
+def test_the_state_after_a_step_equals_torchs_last_state(cell, direction):
     encoder = make(cell=cell, direction=direction, depth=2)
     x = make_tokens(LENGTHS)
     _, state = encoder.forward_stateful(x, torch.tensor(LENGTHS))
@@ -241,7 +241,7 @@ def test_the_state_after_a_step_is_torchs_last_state(cell, direction):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_the_lowest_layers_are_an_encoder_of_their_own(cell):
+def test_the_lowest_layers_are_an_encoder(cell):
     encoder = make(cell=cell, direction="forward", depth=3, residual=True, layer_norm=True)
     x, lengths = make_tokens([4, 2]), torch.tensor([4, 2])
     names = [name for name, _ in encoder.named_parameters()]
@@ -277,9 +277,9 @@ def test_a_row_without_tokens_keeps_its_state(cell):
 @pytest.mark.parametrize("cell", CELLS)
 @given(lengths=some_lengths)
 @settings(max_examples=6)
-def test_a_step_of_which_the_longest_rows_go_on(cell, direction, training, lengths):
-    """All outputs, the states of the longest rows and their gradients are as ever; rows of several
-    lengths are read together."""
+def test_a_step_after_which_only_the_longest_rows_continue(cell, direction, training, lengths):
+    """All outputs, the states of the longest rows and their gradients stay the same, although rows
+    of several lengths are read together."""
     encoder = make(cell=cell, direction=direction, depth=2, residual=True).train(training)
     x = make_tokens(lengths).requires_grad_()
     state = torch.linspace(-1, 1, 4 * len(lengths) * HIDDEN).view(2, 2, -1, HIDDEN)
@@ -302,8 +302,8 @@ def test_a_step_of_which_the_longest_rows_go_on(cell, direction, training, lengt
 @pytest.mark.parametrize("steps", [1, 4])
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 @pytest.mark.parametrize("cell", CELLS)
-def test_rows_of_one_length_are_read_as_any_rows(cell, direction, steps):
-    """With gradients and without, where kernels differ."""
+def test_rows_of_equal_length_give_the_same_as_any_rows(cell, direction, steps):
+    """With and without gradients, for which the kernels differ."""
     n_rows = 3
     encoder = make(cell=cell, direction=direction, depth=2, layer_norm=True, residual=True)
     x = make_tokens([steps] * n_rows)
@@ -317,7 +317,7 @@ def test_rows_of_one_length_are_read_as_any_rows(cell, direction, steps):
         torch.testing.assert_close(final, after)
 
 
-def test_no_steps_in_both_directions():
+def test_a_bidirectional_encoder_has_no_steps():
     encoder = make(direction="both")
     with pytest.raises(ValueError, match="one direction"):
         encoder.forward_stateful(make_tokens([2]), torch.tensor([2]))
@@ -327,7 +327,7 @@ def test_no_steps_in_both_directions():
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("cell", RECURRENT)
-def test_final_states_are_torchs_h_n(cell, direction):
+def test_final_states_equal_torchs_h_n(cell, direction):
     encoder = make(cell=cell, direction=direction, depth=1)
     lengths = [0, *LENGTHS, 0]
     x = make_tokens(lengths)
@@ -377,7 +377,7 @@ def test_choose_layout(cell, hidden_size, training, device, expected):
     assert choose_layout(padded_from, hidden_size, training, torch.device(device)) == expected
 
 
-def test_an_unknown_cell_is_refused_with_the_names_of_those_there_are():
+def test_an_unknown_cell_is_an_error_that_names_the_known_cells():
     with pytest.raises(
         ValueError, match="rnn_tanh, rnn_relu, gru, lstm, none, light_gru, got 'ltsm'"
     ):

@@ -1,4 +1,5 @@
-"""Search against enumeration of every target, for models whose next piece depends on all before."""
+"""Search compared with enumeration of every target, for models whose next piece depends on all
+pieces before it."""
 
 import itertools
 import math
@@ -78,7 +79,7 @@ class Toy:
         return other
 
     def log_p(self, source, pieces):
-        """Of a target with its end, piece by piece."""
+        """The log-probability of a target with its end, piece by piece."""
         code, total = 0, 0.0
         for before, after in itertools.pairwise([BEGIN, *pieces, END]):
             code = int(self.code(code, before))
@@ -135,14 +136,15 @@ def test_a_beam_as_wide_as_the_space_finds_the_best(seed, max_length, alpha, n_b
 
 
 class Chain(Toy):
-    """Random scores of a larger vocabulary for each of some numbers that histories get."""
+    """Random scores of a larger vocabulary. Each history has one of a few numbers, on which its
+    scores depend."""
 
     N_CODES = 97
 
     def __init__(self, seed, n_sources, n_pieces):
         generator = torch.Generator().manual_seed(seed)
         self.scores = 2.0 * torch.randn(n_sources, self.N_CODES, n_pieces, generator=generator)
-        # Ends that are likely enough to come at any length.
+        # The end is likely enough to come at any length.
         self.scores[..., END] += 4.0
         self.attention = torch.ones(n_sources, self.N_CODES, 1)
 
@@ -150,7 +152,7 @@ class Chain(Toy):
         return (31 * codes + pieces + 1) % self.N_CODES
 
     def beam_search(self, source, max_length, beam, alpha):
-        """One hypothesis after the other, to the greatest length: no source stops early."""
+        """Extend one hypothesis after another, up to the greatest length: no source stops early."""
         alive, finished = [(0.0, 0, [BEGIN])], []
         for n in range(max_length + 1):
             ways = []
@@ -174,7 +176,7 @@ class Chain(Toy):
     st.integers(1, 6),
     st.sampled_from([0.0, 0.6, 1.5]),
 )
-def test_is_beam_search_one_by_one(seed, max_length, n_more, beam, alpha):
+def test_equals_beam_search_of_one_hypothesis_at_a_time(seed, max_length, n_more, beam, alpha):
     chain = Chain(seed, len(max_length), END + 1 + n_more)
     for n_best in {1, beam}:
         found = chain.search(max_length, beam=beam, n_best=n_best, length_penalty=alpha)
@@ -186,12 +188,12 @@ def test_is_beam_search_one_by_one(seed, max_length, n_more, beam, alpha):
 
 
 class FlatThenCertain(Chain):
-    """Everything is about as likely for two steps, the end a little more; then one piece is
-    certain, and the end after the longest target."""
+    """For two steps all pieces are equally likely, and the end a little more likely. Then one piece
+    is certain, and after the longest target the end is."""
 
     def __init__(self, max_length):
         super().__init__(0, len(max_length), 10)
-        # By the number of pieces that were read, the first of which is the one before a target.
+        # Indexed by the number of pieces that were read, including the one before a target.
         self.scores[:] = 0.0
         self.scores[:, 1:3, END] = 0.1
         for scores, limit in zip(self.scores, max_length, strict=True):
@@ -202,8 +204,8 @@ class FlatThenCertain(Chain):
         return codes + 1
 
 
-def test_a_search_waits_for_what_gains_by_its_length():
-    """The empty target ends first, and has a better score than those of two pieces would have."""
+def test_a_search_waits_for_targets_that_gain_by_their_length():
+    """The empty target ends first, and has a better score than targets of two pieces would have."""
     max_length = [12, 9, 0]
     toy = FlatThenCertain(max_length)
     found = toy.search(max_length, beam=3, length_penalty=1.5)
@@ -215,8 +217,8 @@ def test_a_search_waits_for_what_gains_by_its_length():
 
 @few
 @given(st.integers(0, 1000), st.integers(1, 3), st.integers(1, 700), st.integers(1, 12), st.data())
-def test_the_greatest_numbers(seed, n_rows, size, n, data):
-    """Against torch, with numbers that are equal and some that are ruled out."""
+def test_blockwise_topk(seed, n_rows, size, n, data):
+    """Compared with torch, with some numbers that are equal and some that are ruled out."""
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(n_rows, size, generator=generator)
     if data.draw(st.booleans()):
@@ -240,8 +242,8 @@ def test_a_beam_of_one_is_greedy(seed, max_length):
 
 @few
 @given(st.integers(0, 1000), lengths, st.integers(1, 5), st.sampled_from([0.0, 1.0]), st.booleans())
-def test_what_every_search_gives(seed, max_length, beam, alpha, sample):
-    """Scores are those of the target read again, alone and in a batch, attention its own."""
+def test_scores_and_attention_of_every_search(seed, max_length, beam, alpha, sample):
+    """Scores and attention are those of reading the target again, alone and in a batch."""
     toy = Toy(seed, len(max_length))
     options = {"beam": beam, "n_best": beam, "length_penalty": alpha}
     found = toy.search(max_length, seed=seed if sample else None, **options)
@@ -256,7 +258,7 @@ def test_what_every_search_gives(seed, max_length, beam, alpha, sample):
         for h in hypotheses:
             pieces = h.pieces.tolist()
             assert len(pieces) <= limit and BEGIN not in pieces and END not in pieces
-            # Where nothing but the end may follow, it still has its own probability.
+            # If only the end may follow, it still has the probability that the model gives it.
             assert h.log_probability == pytest.approx(toy.log_p(source, pieces), abs=1e-4)
             penalty = ((6 + len(pieces)) / 6) ** alpha
             assert h.score == pytest.approx(h.log_probability / penalty, abs=1e-4)
@@ -286,7 +288,7 @@ def test_no_ngram_twice(n):
 
 
 def test_coverage_penalty():
-    """Wu et al. 2016, equation 14: beta times the sum of log min(attention in all, 1)."""
+    """Wu et al. 2016, equation 14: beta times the sum of log min(total attention, 1)."""
     toy = Toy(3, 1)
     (plain,) = toy.search([LONGEST], beam=20, n_best=12)
     (covered,) = toy.search([LONGEST], beam=20, n_best=12, coverage_penalty=0.7)
@@ -302,7 +304,7 @@ def test_samples_follow_the_model():
     n = 4000
     (hypotheses,) = toy.search([2], beam=n, n_best=n, seed=1, forbidden=())
     found = pieces_of(hypotheses)
-    # A target that is cut off at its greatest length stands for all that begin as it does.
+    # A target that is cut off at its greatest length stands for all targets that begin with it.
     for pieces in [(), (FIRST,), (FIRST, FIRST), (FIRST + 1, FIRST)]:
         log_p = toy.log_p(0, pieces)
         if len(pieces) == 2:
@@ -314,7 +316,7 @@ def test_samples_follow_the_model():
         assert share == pytest.approx(math.exp(log_p), abs=4 * math.sqrt(0.25 / n))
 
 
-def test_samples_are_those_of_the_seed():
+def test_a_seed_repeats_the_samples():
     toy = Toy(6, 3)
     options = {"beam": 4, "n_best": 4}
     first, second, other = (toy.search([3, 3, 3], seed=seed, **options) for seed in (1, 1, 2))
@@ -362,7 +364,7 @@ def test_top_k_and_top_p_cut_the_tail():
         assert starts == set(order[:n])
 
 
-def test_the_first_result_may_be_certain_before_the_others():
+def test_the_first_result_can_be_exact_before_the_others():
     for seed in range(20):
         toy = Toy(seed, 3)
         (one, few), all_certain = (
@@ -374,7 +376,7 @@ def test_the_first_result_may_be_certain_before_the_others():
             assert len(some) <= len(every) == 5
 
 
-def test_attention_is_kept_where_it_is_asked_for():
+def test_attention_is_kept_only_on_request():
     toy = Toy(0, 2)
     with_it, without = (toy.search([3, 3], beam=2, attention=a) for a in (True, False))
     assert list(map(pieces_of, with_it)) == list(map(pieces_of, without))
@@ -397,7 +399,7 @@ class Written(TorchDispatchMode):
 
 @pytest.mark.parametrize("attention", [False, True])
 def test_long_targets_take_linear_time(attention):
-    """A step after 200 pieces costs what one after 50 does."""
+    """A step after 200 pieces costs as much as a step after 50."""
 
     def cost(n):
         chain = Chain(0, 2, 70)

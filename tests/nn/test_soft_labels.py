@@ -27,9 +27,9 @@ ONES = torch.ones(1)
 
 
 def test_worked_value_of_classes():
-    """Logits of 2 and 0 at the temperature 2, of a teacher that gives 0.8 and 0.2."""
+    """Logits of 2 and 0 at the temperature 2, with a teacher that gives 0.8 and 0.2."""
     loss = soft_divergence(torch.tensor([[2.0, 0.0]]), torch.tensor([[0.8, 0.2]]), ONES, 2.0)
-    # The square roots of 0.8 and 0.2 are as 2 to 1.
+    # The ratio of the square roots of 0.8 and 0.2 is 2 to 1.
     q = [2 / 3, 1 / 3]
     p = [math.e / (math.e + 1), 1 / (math.e + 1)]
     expected = 4 * sum(qi * math.log(qi / pi) for qi, pi in zip(q, p, strict=True))
@@ -37,7 +37,7 @@ def test_worked_value_of_classes():
 
 
 def test_worked_value_of_labels():
-    """A logit of 2 at the temperature 2, of a teacher that gives 0.8."""
+    """A logit of 2 at the temperature 2, with a teacher that gives 0.8."""
     loss = binary_soft_divergence(torch.tensor([[2.0]]), torch.tensor([[0.8]]), ONES, 2.0)
     # The odds of 4 become 2.
     q, p = 2 / 3, math.e / (math.e + 1)
@@ -47,7 +47,7 @@ def test_worked_value_of_labels():
 
 @pytest.mark.parametrize("of", [soft_divergence, binary_soft_divergence])
 @pytest.mark.parametrize("temperature", [1.0, 3.0])
-def test_gradient_is_that_of_cross_entropy(of, temperature):
+def test_the_gradient_equals_that_of_cross_entropy(of, temperature):
     torch.manual_seed(0)
     logits = torch.randn(4, 3, requires_grad=True)
     taught = torch.randn(4, 3)
@@ -60,7 +60,7 @@ def test_gradient_is_that_of_cross_entropy(of, temperature):
     assert torch.allclose(logits.grad, expected, atol=1e-6)
 
 
-def test_one_hot_probabilities_are_labels():
+def test_one_hot_probabilities_equal_labels():
     torch.manual_seed(0)
     logits = torch.randn(5, 3)
     labels = torch.tensor([0, 2, 1, 1, 0])
@@ -85,7 +85,7 @@ def test_labels_that_a_teacher_does_not_know_have_no_loss():
     assert loss.isfinite() and (logits.grad[soft.isnan()] == 0).all()
 
 
-def test_ambiguous_texts_have_the_share_of_gold():
+def test_the_loss_of_ambiguous_texts_has_the_share_of_gold():
     logits = {"text": torch.tensor([[1.0, 2.0, 0.5]])}
     candidates = torch.tensor([[True, True, False]])
     gold = {
@@ -156,7 +156,7 @@ def test_chains_by_enumeration(seed, lengths, n_tags, temperature):
 
 
 @pytest.mark.parametrize("crf", [False, True])
-def test_one_hot_marginals_are_tags(crf):
+def test_one_hot_marginals_equal_tags(crf):
     """Loss and gradient are those of plain training."""
     generator = torch.Generator().manual_seed(0)
     chain = make_chain(generator, [3, 1, 5], 4)
@@ -197,7 +197,7 @@ def test_shares_of_gold_and_teacher(crf):
 
 
 def test_tags_that_the_scheme_forbids_have_no_probability():
-    """A teacher that is sure of them is learned from without an infinite loss."""
+    """The loss is finite even if the teacher is certain of such tags."""
     chain = make_chain(torch.Generator().manual_seed(0), [2], 2)
     transitions = torch.tensor([[True, False], [True, True]])
     ends = torch.ones(2, dtype=torch.bool)

@@ -31,7 +31,7 @@ def random_pieces(generator, lengths):
 
 
 def batch_of(sources, targets):
-    """What the network reads, and the pieces that come next."""
+    """The input of the network, and the target pieces."""
     steps = max(map(len, targets)) + 1
     decoder_input = torch.full((len(targets), steps), PAD)
     decoder_input[:, 0] = BEGIN
@@ -59,7 +59,7 @@ def translate(translator, sources, max_length=6, **options):
 
 
 @every_way
-def test_scores_of_search_are_those_of_training(attention, input_feeding):
+def test_scores_of_search_equal_those_of_training(attention, input_feeding):
     translator = make(attention, input_feeding)
     sources = random_pieces(np.random.default_rng(0), [3, 1, 5, 4])
     found = translate(translator, sources, beam=4, n_best=4)
@@ -79,7 +79,7 @@ def test_scores_of_search_are_those_of_training(attention, input_feeding):
 
 
 @every_way
-def test_the_next_piece_has_its_probability_in_training(attention, input_feeding):
+def test_next_log_probs_equal_those_of_training(attention, input_feeding):
     translator = make(attention, input_feeding, seed=2)
     sources = random_pieces(np.random.default_rng(0), [3, 5])
     (batch, decoder_input, valid_positions), _ = batch_of(
@@ -98,7 +98,7 @@ def test_the_next_piece_has_its_probability_in_training(attention, input_feeding
 
 
 @every_way
-def test_a_batch_is_translated_as_its_sources_alone(attention, input_feeding):
+def test_a_batch_is_translated_like_its_sources_alone(attention, input_feeding):
     translator = make(attention, input_feeding, seed=1)
     sources = random_pieces(np.random.default_rng(1), [5, 2, 1, 7, 3])
     targets = random_pieces(np.random.default_rng(2), [0, 4, 2, 6, 1])
@@ -135,8 +135,8 @@ def test_a_beam_as_wide_as_the_space_finds_the_best():
 
 @pytest.mark.slow
 @every_way
-def test_learns_to_turn_round(attention, input_feeding):
-    """What attention is for; without, short sources fit into the state."""
+def test_learns_to_reverse_sources(attention, input_feeding):
+    """Attention makes this possible; without it, short sources fit into the state."""
     translator = make(attention, input_feeding, cell="gru").train()
     optimizer = torch.optim.Adam(translator.parameters(), lr=0.02)
     generator = np.random.default_rng(0)
@@ -154,7 +154,8 @@ def test_learns_to_turn_round(attention, input_feeding):
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_scheduled_sampling_reads_predictions(share):
-    """Where it should, the best-scored piece of the step before, else the target's."""
+    """Where this is requested, the input is the best-scored piece of the step before, elsewhere
+    that of the target."""
     translator = make(seed=5).train()
     sources = random_pieces(np.random.default_rng(4), [4, 2])
     targets = random_pieces(np.random.default_rng(5), [5, 5])
@@ -177,7 +178,7 @@ def test_scheduled_sampling_reads_predictions(share):
 
 @every_way
 def test_reading_no_prediction_is_teacher_forcing(attention, input_feeding):
-    """Step by step the same as all steps at once."""
+    """Step by step gives the same as all steps at once."""
     translator = make(attention, input_feeding)
     sources = random_pieces(np.random.default_rng(6), [3, 5])
     targets = random_pieces(np.random.default_rng(7), [4, 4])
@@ -187,7 +188,7 @@ def test_reading_no_prediction_is_teacher_forcing(attention, input_feeding):
 
 
 def test_predictions_are_read_with_locked_dropout():
-    """The states of all steps lack the same numbers."""
+    """The same numbers are dropped from the states of all steps."""
     translator = make("general", True).train()
     set_dropout_rate(translator, 0.5)
     sources, targets = [np.array([5, 6])], [np.array([5, 6, 7, 5])]

@@ -1,4 +1,4 @@
-"""Pretrained vectors: rows of a table or those of a batch, and the unknown word's."""
+"""Pretrained vectors: rows of a table or of a batch, and the vector of unknown words."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def seed():
 
 
 def make_rows(words):
-    """The arrays of words that are lists of rows."""
+    """The arrays of words, which are given as lists of rows."""
     columns = max([1, *map(len, words)])
     rows = [word + [0] * (columns - len(word)) for word in words]
     return {
@@ -65,7 +65,7 @@ def test_vectors_of_the_batch():
 
 @pytest.mark.parametrize("make", [GivenVectors, lambda *args: TableVectors(*args, False)])
 def test_the_unknown_vector_is_drawn_with_the_mean_and_variance_of_each_column(make):
-    """Many draws of it have them."""
+    """The mean and variance of many draws."""
     table = (TABLE * [1, 10, 0] + [0, -5, 2]).astype("float32")
     draws = torch.stack([make("v", table).unknown.detach() for _ in range(2000)]).numpy()
     mean, deviation = table.mean(axis=0), table.std(axis=0)
@@ -81,7 +81,7 @@ def test_one_row_is_enough_to_draw_from():
     assert TableVectors("v", TABLE[:1].copy(), True).unknown.tolist() == TABLE[0].tolist()
 
 
-def test_a_shape_takes_saved_weights():
+def test_parts_made_from_a_shape_load_saved_weights():
     for make in (lambda t: GivenVectors("v", t), lambda t: TableVectors("v", t, True)):
         saved = make(TABLE.copy())
         loaded = make(SHAPE)

@@ -1,4 +1,4 @@
-"""Sequences on which graphs are compared with torch."""
+"""Random weights and vectors, with which graphs are compared with torch."""
 
 import pytest
 import torch
@@ -7,7 +7,8 @@ from torch import nn
 
 @pytest.fixture
 def randomized():
-    """Give a network weights of which none has a value that hides a mistake, such as 0."""
+    """A function that gives a network weights of which none has a value that hides a mistake, such
+    as 0."""
 
     def randomize(network, seed=0):
         generator = torch.Generator().manual_seed(seed)
@@ -20,6 +21,6 @@ def randomized():
 
 @pytest.fixture
 def vectors():
-    """Vectors of distinct words."""
+    """A function that makes vectors of distinct words."""
     generator = torch.Generator().manual_seed(1)
     return lambda n, size: torch.randn(n, size, generator=generator)

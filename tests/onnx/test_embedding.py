@@ -1,4 +1,4 @@
-"""Embedding parts as graphs against torch."""
+"""Embedding parts as graphs, compared with torch."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def table():
     return np.random.default_rng(3).normal(size=(UNITS, 4)).astype("float32")
 
 
-#: a part and its arrays
+#: a function that makes a part, and the part's arrays
 PARTS = {
     "words": (
         lambda: WordEmbedding("words", 5, 3, unknown_dropout=0.5),
@@ -115,7 +115,7 @@ def test_a_word_has_the_same_vector_alone_and_in_batches(name, randomized):
         assert np.array_equal(alone[0], together[i])
 
 
-def test_int8_tables_are_near_torch_and_small(randomized):
+def test_int8_tables_are_close_to_torch_and_small(randomized):
     embedding, words = make(ALL, randomized)
     exact = embed(embedding, words)
     found = embed(by_graph(embedding, int8=True), words)

@@ -1,4 +1,4 @@
-"""Encoders as graphs against torch, and the 8-bit one alone and in batches."""
+"""Encoders as graphs, compared with torch; and results alone compared with those in batches."""
 
 import itertools
 
@@ -33,7 +33,7 @@ def make_tagger(randomized, **settings):
 
 
 class Given(TokenEmbedding):
-    """Stands for an embedding of any kind, of which nothing is embedded here."""
+    """A stand-in for any kind of embedding; these tests embed nothing."""
 
     def __init__(self):
         super().__init__({"words": WordEmbedding("words", 2, 3, 0.0)})
@@ -105,7 +105,7 @@ def test_int8_is_bit_equal_alone_and_in_batches(direction, depth, hidden_size, r
             residual=residual,
             layer_norm=layer_norm,
         )
-        # Bounds of a part of the input: the rest is clipped.
+        # The bounds are those of a part of the input: the rest is clipped.
         check_alone(by_graphs(tagger, bounds_of(tagger, x[:20], [20])), x, LENGTHS)
 
 
@@ -126,7 +126,7 @@ def test_float32_is_bit_equal_alone_and_in_batches(cell, hidden_size, randomized
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("depth", [1, 2])
-def test_int8_is_near_torch(direction, depth, vectors):
+def test_int8_is_close_to_torch(direction, depth, vectors):
     torch.manual_seed(0)
     encoder = RNNEncoder(direction=direction, hidden_size=64, depth=depth).module(SIZE)
     tagger = Tagger(Given(), encoder, {"tag": 4}).eval()
@@ -172,7 +172,7 @@ def test_a_cell_without_an_operator_is_an_error(randomized):
             write_graphs(tagger)
 
 
-def test_a_carried_state_is_that_of_torch(randomized, vectors):
+def test_a_carried_state_equals_that_of_torch(randomized, vectors):
     tagger = make_tagger(randomized, hidden_size=5, direction="forward")
     x = vectors(10, SIZE)
     whole, carry = read(tagger, x, [10])["tag"], Carry()
@@ -184,7 +184,7 @@ def test_a_carried_state_is_that_of_torch(randomized, vectors):
     np.testing.assert_allclose(torch.cat(parts).numpy(), whole, atol=1e-5)
 
 
-def test_lower_layers_are_those_of_torch(randomized, vectors):
+def test_lower_layers_equal_those_of_torch(randomized, vectors):
     tagger = make_tagger(randomized, hidden_size=5, depth=2)
     x, lengths = vectors(7, SIZE), torch.tensor([3, 4])
     with torch.inference_mode():
@@ -194,7 +194,7 @@ def test_lower_layers_are_those_of_torch(randomized, vectors):
     assert torch.equal(found, expected)
 
 
-def test_bounds_are_those_of_all_that_is_read(randomized, vectors):
+def test_bounds_cover_everything_that_is_read(randomized, vectors):
     tagger = make_tagger(randomized, hidden_size=5, depth=2)
     batches = [(vectors(5, SIZE), [3, 2]), (3 * vectors(4, SIZE), [4]), (vectors(0, SIZE), [0])]
     with measured_bounds(tagger) as bounds:

@@ -1,4 +1,5 @@
-"""Language models whose parts are graphs against torch, and the 8-bit ones alone and in batches."""
+"""Language models whose parts are graphs, compared with torch; and results alone compared with
+those in batches."""
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from spacy_rnn.onnx.networks import write_graphs
 CELLS = ["rnn_tanh", "rnn_relu", "gru", "lstm"]
 N_UNITS, SIZE = 17, 6
 LENGTHS = [3, 7, 1, 12, 3, 5, 1]
-#: tied with a layer between, tied, with an output layer of its own, and both with clusters
+#: tied with a projection, tied, untied; and clusters, untied and with a projection
 OUTPUTS = {
     "projected": {"embedding_size": 4},
     "tied": {"embedding_size": SIZE},
@@ -47,7 +48,7 @@ def rows_of(lengths):
 
 
 def read(network, rows, window=4):
-    """Of each row the log-probability of each unit after those before it, read in windows."""
+    """The log-probabilities of the units of each row, which is read in windows."""
     found = [[] for _ in rows]
     with torch.inference_mode():
         state = network.initial_state(len(rows), torch.ones(len(rows), 2))
@@ -113,7 +114,7 @@ def test_a_text_is_bit_equal_alone_and_in_any_batch(cell, int8, output, randomiz
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
-def test_int8_is_near_torch(output, monkeypatch):
+def test_int8_is_close_to_torch(output, monkeypatch):
     monkeypatch.setattr(linear, "LARGE", 0)
     torch.manual_seed(0)
     size = SIZE if output == "tied" else 64
@@ -124,7 +125,7 @@ def test_int8_is_near_torch(output, monkeypatch):
     assert not np.array_equal(found, expected)
 
 
-def test_int8_does_not_clip_units_of_which_none_was_read():
+def test_int8_does_not_clip_units_that_were_not_measured():
     torch.manual_seed(0)
     network = make(lambda network: network.eval(), "untied", 64)
     rare = torch.full((5,), 3)

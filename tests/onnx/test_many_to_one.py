@@ -1,4 +1,4 @@
-"""Networks of whole texts by graphs against torch."""
+"""Networks of whole texts as graphs, compared with torch."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ WAYS = ["last", "mean", "max", "attention"]
 DIRECTIONS = ["forward", "backward", "both"]
 N_WORDS, SIZE = 20, 4
 LENGTHS = [3, 0, 7, 1, 5]
-#: sentences of texts, of the lengths above
+#: the number of sentences of each text; the lengths above are those of the sentences
 COUNTS = [2, 0, 1, 2]
 
 
@@ -70,7 +70,7 @@ def test_a_text_is_bit_equal_alone_and_in_batches(cell, int8, randomized):
         assert np.array_equal(read(graphs, alone)[0], together[i])
 
 
-def test_bounds_are_measured_of_both_encoders(randomized):
+def test_bounds_are_measured_for_both_encoders(randomized):
     network = randomized(make(sentences=True))
     with measured_bounds(network) as bounds:
         read(network, batch_of(LENGTHS, COUNTS))

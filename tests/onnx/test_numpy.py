@@ -1,4 +1,4 @@
-"""Chains of tags and pooling in numpy against torch, alone and in batches."""
+"""Chains of tags and pooling in numpy, compared with torch, alone and in batches."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ RNG = np.random.default_rng(0)
 
 @pytest.fixture(params=[False, True], ids=["softmax", "crf"])
 def both(request):
-    """The same scores for both libraries, some of them ruled out."""
+    """The same scores for both libraries; some tags are ruled out."""
     scores = RNG.normal(size=(LENGTHS.sum(), N_TAGS)).astype("float32")
     scores[4, 1:] = -np.inf
     crf, learned = None, None
@@ -41,7 +41,7 @@ def constraints():
 
 @pytest.mark.parametrize("constrained", [False, True])
 @torch.inference_mode()
-def test_tags_and_probabilities_are_those_of_torch(constrained, both):
+def test_tags_and_probabilities_equal_those_of_torch(constrained, both):
     masks = constraints() if constrained else (None, None)
     expected, found = (s.best(m) for s, m in zip(both, masks, strict=True))
     assert found.tolist() == expected.tolist()
@@ -50,14 +50,14 @@ def test_tags_and_probabilities_are_those_of_torch(constrained, both):
 
 
 @torch.inference_mode()
-def test_a_bias_is_that_of_torch(both):
+def test_a_bias_has_the_same_effect_as_in_torch(both):
     expected, found = (s.biased(0, -2.0).best(m) for s, m in zip(both, constraints(), strict=True))
     assert found.tolist() == expected.tolist()
     assert np.count_nonzero(found) > np.count_nonzero(both[1].best(constraints()[1]))
 
 
 @torch.inference_mode()
-def test_readings_are_those_of_torch(both):
+def test_readings_equal_those_of_torch(both):
     masks = constraints()
     (tags, log_p), (found_tags, found_log_p) = (
         s.readings(3, m) for s, m in zip(both, masks, strict=True)
@@ -67,13 +67,13 @@ def test_readings_are_those_of_torch(both):
 
 
 @torch.inference_mode()
-def test_entropies_are_those_of_torch(both):
+def test_entropies_equal_those_of_torch(both):
     expected, found = (s.entropies(m) for s, m in zip(both, constraints(), strict=True))
     np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4)
 
 
 @torch.inference_mode()
-def test_probabilities_of_spans_are_those_of_torch(both):
+def test_probabilities_of_spans_equal_those_of_torch(both):
     masks = constraints()
     starts, ends = np.array([0, 2, 10, 72, 74]), np.array([2, 3, 15, 73, 79])
     tags = both[1].best(masks[1])
@@ -99,7 +99,7 @@ def test_a_sequence_is_bit_equal_alone(both):
 
 @pytest.mark.parametrize("direction", ["forward", "backward", "both"])
 @torch.inference_mode()
-def test_pooling_is_that_of_torch(direction):
+def test_pooling_equals_that_of_torch(direction):
     ways, size = ["last", "mean", "max", "attention"], 6
     of_torch = torch_pooling.Pooling(size, direction, ways, 5)
     attention = of_torch.ways["attention"]

@@ -1,4 +1,5 @@
-"""Translators whose decoder is a graph against torch, and the 8-bit one alone and in batches."""
+"""Translators whose decoder is a graph, compared with torch; and results alone compared with those
+in batches."""
 
 import numpy as np
 import onnx
@@ -17,7 +18,7 @@ from spacy_rnn.onnx.networks import write_graphs
 
 CELLS = ["rnn_tanh", "rnn_relu", "gru", "lstm"]
 KINDS = [None, *ATTENTIONS]
-#: pieces of the vocabularies, hypotheses of a beam, and lengths of sources
+#: sizes of the vocabularies and of the beam, and lengths of sources
 N_SOURCE, N_TARGET, BEAM = 11, 13, 3
 LENGTHS = [3, 7, 1, 12, 3, 5, 33, 1]
 #: (residual, layer_norm)
@@ -66,7 +67,7 @@ def translate(network, sources, beam=BEAM):
 
 
 def steps(network, lengths):
-    """What three steps of a beam give: the scores, the attention, and the states."""
+    """The scores, the attention and the states of three steps of a beam."""
     generator = torch.Generator().manual_seed(3)
     found = []
     with torch.inference_mode():
@@ -145,7 +146,7 @@ def test_a_translation_is_bit_equal_alone_and_in_any_batch(
 
 
 @pytest.mark.parametrize("attention", KINDS)
-def test_int8_is_near_torch(attention, monkeypatch):
+def test_int8_is_close_to_torch(attention, monkeypatch):
     monkeypatch.setattr(linear, "LARGE", 0)
     torch.manual_seed(0)
     network = make(lambda network: network.eval(), 64, attention=attention)
@@ -156,7 +157,7 @@ def test_int8_is_near_torch(attention, monkeypatch):
     assert not np.array_equal(found, expected)
 
 
-def test_graphs_are_valid_and_those_of_the_parts(randomized):
+def test_each_part_has_a_valid_graph(randomized):
     network = make(randomized, attention="bahdanau")
     graphs = write_graphs(network)
     parts = ["decoder", "decoder.attention.memory", "decoder.bridge", "encoder", "output"]
@@ -176,7 +177,7 @@ def test_an_attention_without_a_graph_is_an_error(randomized, monkeypatch):
 
 
 @pytest.mark.parametrize("joint, attention", [(True, None), (False, "general")])
-def test_int8_does_not_clip_pieces_of_which_none_was_read(joint, attention, randomized):
+def test_int8_does_not_clip_pieces_that_were_not_measured(joint, attention, randomized):
     network = make(randomized, 64, joint, attention=attention, input_feeding=attention is not None)
     with measured_bounds(network) as bounds:
         translate(network, [torch.tensor([2, 3])])

@@ -95,7 +95,7 @@ class Spy:
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @given(lengths=doc_lengths, batch_tokens=st.integers(1, 40))
 @settings(max_examples=20)
-def test_documents_get_what_they_get_alone_in_their_order(shims, direction, lengths, batch_tokens):
+def test_documents_have_the_same_scores_as_alone(shims, direction, lengths, batch_tokens):
     shim = shims[direction]
     docs = [make_doc(n, seed) for seed, n in enumerate(lengths)]
     outputs = predict(shim, docs, MemoryLimits(batch_tokens, window=50, overlap=5))
@@ -104,7 +104,7 @@ def test_documents_get_what_they_get_alone_in_their_order(shims, direction, leng
 
 @given(lengths=doc_lengths, batch_tokens=st.integers(1, 40))
 @settings(max_examples=30)
-def test_batches_keep_to_their_padded_size_and_read_every_token_once(shims, lengths, batch_tokens):
+def test_batches_stay_within_their_size_and_read_every_token_once(shims, lengths, batch_tokens):
     docs = [make_doc(n, seed) for seed, n in enumerate(lengths)]
     with Spy(shims["both"]) as batches:
         predict(shims["both"], docs, MemoryLimits(batch_tokens, window=50, overlap=5))
@@ -150,7 +150,7 @@ def test_windows_of_both_directions_are_read_with_their_context(
 
 
 def test_windows_differ_from_the_whole_document_without_context(shims):
-    """So that the tests of windows can tell what they compare."""
+    """Otherwise the tests of windows could not notice a mistake."""
     doc = make_doc(20)
     (windowed,) = predict(shims["both"], [doc], MemoryLimits(100, window=5, overlap=0))
     assert np.abs(windowed - one_pass(shims["both"], doc)).max() > 1e-3
@@ -159,7 +159,7 @@ def test_windows_differ_from_the_whole_document_without_context(shims):
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 @given(lengths=st.lists(st.integers(0, 20), min_size=1, max_size=4), window=st.integers(1, 9))
 @settings(max_examples=20)
-def test_one_direction_in_windows_is_the_whole_document(shims, direction, lengths, window):
+def test_windows_of_one_direction_equal_the_whole_document(shims, direction, lengths, window):
     shim = shims[direction]
     docs = [make_doc(n, seed) for seed, n in enumerate(lengths)]
     with Spy(shim) as batches:
@@ -180,7 +180,7 @@ def test_every_cell_carries_its_state_over_windows(cell, direction):
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("lengths", [[], [0], [0, 0], [0, 3, 0, 0, 9, 0]])
 def test_empty_documents(direction, lengths):
-    """Also as the first that a model reads."""
+    """Also if they are the first documents that a model reads."""
     shim = make_shim(direction)
     docs = [make_doc(n) for n in lengths]
     outputs = predict(shim, docs, MemoryLimits(batch_tokens=20, window=4, overlap=1))

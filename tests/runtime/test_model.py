@@ -21,7 +21,7 @@ def _labels(pipe, docs):
 
 
 def _best_tags(pipe, docs):
-    # Of a few texts learned by heart, no tag breaks the constraints of the scheme.
+    # After overfitting on a few texts, no tag breaks the constraints of the scheme.
     return [found.argmax(axis=1) for found in pipe.predict_probabilities(docs)]
 
 
@@ -30,7 +30,7 @@ def _translations(pipe, docs):
     return pipe.predict(docs)
 
 
-#: the model's prediction, and that of the component in the same form
+#: functions for the model's predictions and for the component's predictions in the same form
 FORMS = {
     "rnn_tagger": (lambda pipe, found: [one["tag"] for one in found], _labels),
     "rnn_ner": (lambda pipe, found: [one["ner"] for one in found], _best_tags),
@@ -38,7 +38,7 @@ FORMS = {
         lambda pipe, found: [best[0].text if best else "" for best in found],
         _translations,
     ),
-    # Its units are the words.
+    # The units are the words.
     "rnn_lm": (lambda pipe, found: found, lambda pipe, docs: pipe.predict(docs)),
 }
 SCORES = (lambda pipe, found: pipe.to_scores(found), lambda pipe, docs: pipe.predict(docs).scores)
@@ -51,7 +51,7 @@ def trained(request):
 
 
 @pytest.mark.parametrize("is_train", [False, True])
-def test_docs_in_and_predictions_out(trained, is_train):
+def test_the_model_predicts_the_same_as_the_component(trained, is_train):
     pipe, docs = trained
     of_model, of_pipe = FORMS.get(pipe.name, SCORES)
     found = of_model(pipe, pipe.model(docs, is_train)[0])
@@ -64,7 +64,7 @@ def test_docs_in_and_predictions_out(trained, is_train):
             np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-def test_no_docs_in_and_nothing_out(trained):
+def test_without_docs_there_are_no_predictions(trained):
     pipe, _ = trained
     assert len(pipe.model.predict([])) == 0
     pipe.set_annotations([], pipe.predict([]))
@@ -78,7 +78,7 @@ def test_predictions_have_no_gradient(trained):
 
 
 def test_a_language_model_that_starts_from_labels():
-    """Of docs without labels nothing is known."""
+    """The condition of docs without labels is unknown."""
     nlp = make_pipeline("rnn_lm", condition="cats")
     train(nlp, make_examples(nlp), steps=2)
     pipe, docs = nlp.get_pipe("rnn_lm"), [nlp.make_doc(TEXTS[0])]

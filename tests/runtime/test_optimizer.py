@@ -1,4 +1,4 @@
-"""AdamW against torch's own, for torch modules, and against thinc's Adam, for thinc layers."""
+"""AdamW compared with torch's for torch modules, and with thinc's Adam for thinc layers."""
 
 import copy
 
@@ -43,7 +43,7 @@ def assert_close(module, other):
 
 
 def torch_adamw(module, **options):
-    """torch's own, in its plainest form, with decay for `DECAYED` alone."""
+    """torch's AdamW in its simplest form, with weight decay only for `DECAYED`."""
     decay = options.pop("weight_decay")
     parameters = dict(module.named_parameters())
     groups = [
@@ -54,7 +54,7 @@ def torch_adamw(module, **options):
 
 
 @pytest.mark.parametrize("steps", [1, 40])
-def test_steps_are_those_of_torch(steps):
+def test_steps_equal_those_of_torch(steps):
     mine, theirs = Net(), Net()
     optimizer = make_adamw(0.02, weight_decay=0.3, beta1=0.8, beta2=0.95, eps=1e-3)
     expected = torch_adamw(theirs, lr=0.02, weight_decay=0.3, betas=(0.8, 0.95), eps=1e-3)
@@ -66,7 +66,7 @@ def test_steps_are_those_of_torch(steps):
     assert_close(mine, theirs)
 
 
-def test_weights_without_a_gradient_stay():
+def test_weights_without_a_gradient_do_not_change():
     module = Net()
     before = copy.deepcopy(module)
     module.head.weight.grad = torch.ones(3, 4)
@@ -80,7 +80,7 @@ def test_weights_without_a_gradient_stay():
 
 
 def test_no_decay_of_biases_norms_and_embeddings():
-    """Where the gradient is zero, decay is all that moves a weight."""
+    """If the gradient is zero, only weight decay changes a weight."""
     module = Net()
     before = copy.deepcopy(module)
     for parameter in module.parameters():
@@ -91,7 +91,7 @@ def test_no_decay_of_biases_norms_and_embeddings():
         torch.testing.assert_close(parameter, before.get_parameter(name) * factor)
 
 
-def test_tied_weights_move_once_and_do_not_decay():
+def test_tied_weights_are_updated_once_and_do_not_decay():
     class Tied(nn.Module):
         def __init__(self):
             super().__init__()
@@ -106,8 +106,8 @@ def test_tied_weights_move_once_and_do_not_decay():
     torch.testing.assert_close(module.table.weight, before - 0.1)
 
 
-def test_schedules_move_the_rate():
-    """With a gradient that never changes, a step of Adam is as long as its rate."""
+def test_schedules_change_the_learning_rate():
+    """With a constant gradient, the size of a step of Adam is its learning rate."""
     module = nn.Linear(1, 1, bias=False)
     optimizer = make_adamw([0.1, 0.03, 0.01], weight_decay=0.0)
     lengths = []
@@ -132,7 +132,7 @@ def test_every_number_may_be_a_schedule():
     assert optimizer.grad_clip == 1.0
 
 
-def test_a_resized_layer_leaves_the_moments_of_the_others():
+def test_resizing_a_layer_keeps_the_moments_of_the_others():
     mine, theirs = Net(), Net()
     options = {"weight_decay": 0.1, "eps": 1e-8}
     optimizer = make_adamw(0.01, **options)
@@ -155,7 +155,7 @@ def test_a_resized_layer_leaves_the_moments_of_the_others():
     assert_close(mine, theirs)
 
 
-def test_modules_have_moments_of_their_own():
+def test_each_module_has_separate_moments():
     modules, alone = [Net(), Net()], [Net(), Net()]
     together = make_adamw()
     for step in range(3):
@@ -171,8 +171,8 @@ def test_modules_have_moments_of_their_own():
 
 
 @pytest.mark.parametrize("t", [1, 50_000, 89_990, 1_000_000])
-def test_averages_move_as_thincs(t):
-    """Also where the decay has grown to its limit, 0.9999, after 90,000 steps."""
+def test_averages_are_updated_like_thincs(t):
+    """Also after 90,000 steps, when the decay has grown to its limit of 0.9999."""
     module = nn.Linear(4, 3)
     optimizer = make_adamw()
     optimizer.update_averages(1, module)
@@ -185,7 +185,7 @@ def test_averages_move_as_thincs(t):
     torch.testing.assert_close(average.double(), torch.from_numpy(expected), rtol=1e-4, atol=1e-6)
 
 
-def test_averages_are_off_where_they_are_not_wanted():
+def test_averages_can_be_turned_off():
     optimizer = make_adamw(use_averages=False)
     optimizer.update_averages(1, Net())
     assert optimizer.averages is None
@@ -206,7 +206,7 @@ def train_linear(optimizer):
     return layer.get_param("W"), layer.get_param("b"), averaged
 
 
-def test_a_thinc_layer_is_trained_as_by_thincs_adam():
+def test_a_thinc_layer_is_trained_like_by_thincs_adam():
     options = {"beta1": 0.8, "beta2": 0.95, "eps": 1e-6, "grad_clip": 0.5}
     mine = train_linear(make_adamw([0.1, 0.05], weight_decay=0.2, **options))
     theirs = train_linear(Adam([0.1, 0.05], L2=0.2, **options))

@@ -1,4 +1,5 @@
-"""An import changes nothing in a process; the first network does, and the first information."""
+"""Importing the package changes nothing in a process; making the first network does, and logging
+the first information."""
 
 import json
 import logging
@@ -10,8 +11,8 @@ import pytest
 
 from spacy_rnn.log import inform
 
-#: Prints what stands in the environment, which levels loggers have, and which handlers of forks are
-#: there, each time `show` is called.
+#: Prints the environment, the levels of loggers and the handlers of forks each time `show` is
+#: called.
 WATCH = """
 import json, logging, os
 
@@ -57,7 +58,7 @@ def shown(code):
 
 
 @pytest.mark.slow
-def test_to_import_every_module_changes_nothing():
+def test_importing_every_module_changes_nothing():
     before, after = shown(f"show()\n{IMPORT_ALL}\nshow()")
     assert after == before
     assert not before[2]

@@ -51,7 +51,7 @@ def make_loss(shim, docs):
 
 
 def accumulate(shim, docs, factor=1.0, dropout=0.0):
-    """Add up the gradient of one batch; its loss."""
+    """Add up the gradient of one batch. Returns its loss."""
     loss, n_items = make_loss(shim, docs)
     with shim.training(dropout) as module:
         summed = loss(module) * factor
@@ -98,7 +98,7 @@ def recorded(shim, grad_clip=0.0):
 
 
 @pytest.mark.parametrize("grad_clip", [0.0, 0.01, 0.1, 100.0])
-def test_the_gradient_is_of_the_mean_and_clipped_as_a_whole(grad_clip):
+def test_the_gradient_is_that_of_the_mean_loss_and_clipped_as_a_whole(grad_clip):
     shim = make_shim()
     module = copy.deepcopy(shim.module).double()
     loss, n_items = make_loss(shim, DOCS)
@@ -113,7 +113,7 @@ def test_the_gradient_is_of_the_mean_and_clipped_as_a_whole(grad_clip):
         torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-7)
 
 
-def test_batches_in_pieces_give_the_gradient_of_the_whole():
+def test_parts_of_a_batch_give_the_gradient_of_the_whole():
     shim = make_shim()
     accumulate(shim, DOCS)
     whole = recorded(shim)
@@ -166,7 +166,7 @@ def test_training_fits_the_data_and_averages_are_used(make_optimizer):
 
 
 @pytest.mark.parametrize("make_optimizer", [make_adamw, Adam])
-def test_training_goes_on_after_a_resize(make_optimizer):
+def test_training_continues_after_a_resize(make_optimizer):
     shim = make_shim()
     optimizer = make_optimizer(0.05)
     accumulate(shim, DOCS)
@@ -205,8 +205,8 @@ class ScaledShim(TorchShim):
 
 
 def test_the_scale_of_a_float16_loss(monkeypatch):
-    """It is halved when a gradient overflows and doubled after some steps without an overflow, and
-    changes nothing but that."""
+    """It is halved when a gradient overflows and doubled after some steps without an overflow. It
+    does not change the training."""
     monkeypatch.setattr(step_counts, "STEPS_TO_GROW", 3)
     plain, scaled = make_shim(), make_shim(make=ScaledShim, mixed_precision="fp16")
     optimizers, scales = [make_adamw(0.1), make_adamw(0.1)], [scaled.scale]
@@ -228,7 +228,7 @@ def modes(module):
     return {part.training for part in module.modules()}
 
 
-def test_training_is_a_mode_of_a_view_of_the_weights():
+def test_training_mode_is_that_of_a_view_with_the_same_weights():
     shim = make_shim()
     with shim.training(0.5) as module:
         assert modes(module) == {True} and modes(shim.module) == {False}
@@ -252,7 +252,7 @@ def test_prediction_is_in_evaluation_mode_and_without_gradients():
     np.testing.assert_array_equal(logits(shim), logits(shim))
 
 
-def test_dropout_is_that_of_the_update():
+def test_dropout_applies_only_to_its_update():
     shim = make_shim()
     without, same = (accumulate(shim, DOCS) for _ in range(2))
     assert without == same
@@ -301,7 +301,7 @@ def test_averages_of_numpy_arrays():
         assert shim.module.heads["tag"].bias.tolist() == [5] * N_LABELS
 
 
-def test_averages_of_others_are_left_alone():
+def test_averages_of_other_weights_are_ignored():
     shim = make_shim()
     before = snapshot(shim)
     params = {
@@ -437,7 +437,7 @@ def test_disk_round_trip(tmp_path):
     np.testing.assert_array_equal(logits(loaded), logits(shim))
 
 
-def test_a_copy_is_trained_alone():
+def test_training_a_copy_does_not_change_the_original():
     shim = make_shim()
     before = logits(shim)
     copied = shim.copy()
@@ -538,7 +538,7 @@ def test_weights_that_do_not_fit_are_an_error(saved, config):
         TorchShim(config).from_bytes(data)
 
 
-def test_what_is_saved_beside_the_weights_is_json():
+def test_the_metadata_of_saved_weights_is_json():
     data = make_shim().to_bytes()
     size = struct.unpack("<Q", data[:8])[0]
     state = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["spacy_rnn"])

@@ -1,4 +1,4 @@
-"""Vectors of words that are kept, against networks that have none."""
+"""The cache of the vectors of words, compared with networks that have cached nothing."""
 
 import copy
 import pickle
@@ -29,7 +29,7 @@ from ..helpers.pipelines import make_examples, make_pipeline, train
 
 N_WORDS = 40
 LIMITS = MemoryLimits(batch_tokens=50, window=50, overlap=5)
-#: bytes of the vectors of a word
+#: bytes of the cached vectors of one word
 ROW = 4 * (4 + 2 * 2)
 
 texts = st.lists(st.lists(st.integers(0, N_WORDS - 1), max_size=8), min_size=1, max_size=4)
@@ -73,7 +73,7 @@ def predict(shim, *docs):
 
 
 def assert_right(shim, *docs):
-    """Against a copy, which has no vectors yet."""
+    """Compare with a copy, which has cached nothing yet."""
     np.testing.assert_allclose(
         predict(shim, *docs), predict(copy.deepcopy(shim), *docs), rtol=1e-6, atol=1e-6
     )
@@ -81,7 +81,7 @@ def assert_right(shim, *docs):
 
 @pytest.fixture
 def embedded(monkeypatch):
-    """The parts that vectors of words were computed for, and the number of words."""
+    """The embedding parts for which vectors of words were computed, and the number of words."""
     calls = []
 
     def embed_parts(self, words, parts):
@@ -107,7 +107,7 @@ def test_only_new_words_are_embedded(embedded):
 
 @settings(max_examples=30)
 @given(calls=st.lists(texts, min_size=2, max_size=6))
-def test_predictions_are_those_without_kept_vectors(calls):
+def test_predictions_are_the_same_without_cached_vectors(calls):
     shim = make_shim()
     for numbers in calls:
         assert_right(shim, *(make_doc(some) for some in numbers))
@@ -173,7 +173,7 @@ CHANGES = [
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_vectors_of_other_weights_are_not_used(change):
+def test_vectors_of_previous_weights_are_not_used(change):
     shim = make_shim()
     for _ in range(3):
         before = predict(shim, make_doc())
@@ -184,7 +184,7 @@ def test_vectors_of_other_weights_are_not_used(change):
         assert not np.allclose(predict(shim, make_doc()), before)
 
 
-def test_averages_are_used_where_they_are_swapped_in():
+def test_averages_are_used_while_they_are_swapped_in():
     shim, optimizer = make_shim(), make_adamw(0.1)
     for _ in range(3):
         learn(shim, optimizer)
@@ -207,8 +207,8 @@ def test_a_resize_of_the_output_keeps_the_vectors(embedded):
     assert_right(shim, make_doc())
 
 
-def test_vectors_are_read_and_kept_while_another_thread_trains(embedded):
-    """Words are replaced at random in training only."""
+def test_vectors_are_read_and_cached_while_another_thread_trains(embedded):
+    """Only training replaces words at random."""
     shim = make_shim()
     expected = predict(shim, make_doc())
     embedded.clear()
@@ -234,7 +234,7 @@ def test_the_pipelines_vectors_are_read_each_time(embedded):
     assert_right(shim, make_doc(vocab=vocab))
 
 
-def test_words_of_two_vocabularies_have_their_own_vectors():
+def test_words_of_two_vocabularies_have_different_vectors():
     one, other = make_vocab(seed=0), make_vocab(seed=1)
     shim = make_shim(vocab=one, vectors=VectorEmbedding())
     docs = [make_doc(vocab=one), make_doc(vocab=other), make_doc([3, 30], vocab=one)]
@@ -249,7 +249,7 @@ def test_words_of_two_vocabularies_have_their_own_vectors():
 
 
 @pytest.mark.parametrize("max_words, max_bytes", [(3, 1), (3, 12 * ROW), (50, 1)])
-def test_the_vectors_that_are_kept_are_bounded(monkeypatch, max_words, max_bytes):
+def test_the_cache_is_bounded(monkeypatch, max_words, max_bytes):
     monkeypatch.setattr(word_cache, "MAX_WORDS", max_words)
     monkeypatch.setattr(word_cache, "MAX_BYTES", max_bytes)
     shim = make_shim()
@@ -264,7 +264,7 @@ def test_the_vectors_that_are_kept_are_bounded(monkeypatch, max_words, max_bytes
         assert_right(shim, make_doc(rng.integers(0, N_WORDS, 9)))
 
 
-def test_copies_have_no_vectors(embedded):
+def test_copies_have_an_empty_cache(embedded):
     shim = make_shim()
     expected, saved = predict(shim, make_doc()), shim.to_bytes()
     with PeakMemory() as memory:
