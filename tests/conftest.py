@@ -17,10 +17,10 @@ from .helpers.paths import ROOT
 from .helpers.pipelines import make_trained
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# `datasets` reports to the Hub that it reads a file, a local one too, and waits where it can't.
+# `datasets` reports each file that it reads to the Hub, even a local file, and waits if it can't.
 os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")
 torch.set_num_threads(1)
-# An example may take any time, because machines are busy. In CI the examples are always the same.
+# There is no deadline, because machines may be busy. In CI, the examples are always the same.
 settings.register_profile(
     "any_machine",
     deadline=None,
@@ -28,15 +28,16 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("any_machine")
-# By group, which catalogue reads as well: at every name of a config, it would search the entry
-# points of all packages, for a fifth of the time of the tests.
+# Entry points by group, which catalogue accepts too. Otherwise it searches the entry points of all
+# packages for every name in a config, which takes a fifth of the time of the tests.
 catalogue.AVAILABLE_ENTRY_POINTS = {
     group: entry_points(group=group) for group in entry_points().groups
 }
-# Emoticons, which are in no test: they take half of the time of making a pipeline of "xx".
+# No emoticons: no test needs them, and they take half of the time of creating a pipeline of "xx".
 MultiLanguage.Defaults.tokenizer_exceptions = {}
 if sys.version_info < (3, 11):
-    # ONNX Runtime for Python 3.10 computes plain recurrent layers wrong: the extra leaves it out.
+    # ONNX Runtime for Python 3.10 computes plain recurrent layers incorrectly, so that the extra
+    # does not install it.
     collect_ignore = [
         "cli/test_compress.py",
         "docs/test_deploy.py",
@@ -78,7 +79,7 @@ def hide(monkeypatch):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """What reads real data is slow."""
+    """Mark tests that read real data as slow."""
     for item in items:
         if "data_dir" in item.fixturenames:
             item.add_marker(pytest.mark.slow)
@@ -86,7 +87,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
-    """The folder of real treebanks and vectors, `SPACY_RNN_DATA` or beside the repository."""
+    """The folder of real treebanks and vectors: `SPACY_RNN_DATA`, or one beside the repository."""
     default = ROOT.parent / "shared" / "data"
     path = Path(os.environ.get("SPACY_RNN_DATA", default))
     if path.is_dir():

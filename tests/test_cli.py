@@ -94,7 +94,7 @@ def test_resume_by_source(work):
     config.to_disk(work / "resume.cfg")
     printed = run("train", work / "resume.cfg", *paths(work), "--output", work / "resumed", *FAST)
     first = next(line.split() for line in printed.splitlines() if line.split()[:2] == ["0", "0"])
-    # It starts from what it knew: columns are epoch, step, loss, accuracy, score.
+    # Training starts from the loaded weights. Columns: epoch, step, loss, accuracy, score.
     assert float(first[3]) > 80
 
 
@@ -172,7 +172,7 @@ def test_package(work):
     shutil.rmtree(work / "packages")
 
 
-#: of other components the corpus, and what training maximizes
+#: the corpus of each other component, and the score that training maximizes
 CONFIGS = {
     "textcat_small": ("reviews", "cats_micro_f"),
     "textcat_multilabel": ("reviews", "cats_macro_auc"),
@@ -235,7 +235,7 @@ def test_translator_on_the_command_line(tmp_path):
     run("init", "fill-config", config, tmp_path / "filled.cfg")
     run("debug", "config", tmp_path / "filled.cfg", *tables)
     limits = ["--corpora.train.limit", 100, "--corpora.dev.limit", 10]
-    # Fewer pairs have fewer pieces, and a network that knows little goes on and on.
+    # Fewer pairs give fewer pieces, and a barely trained network generates very long texts.
     smaller = ["--components.translator.search.max_ratio", 0.5]
     run("train", config, *tables, *limits, *smaller, "--output", tmp_path / "run", *FAST)
     run("rnn", "convert", corpus / "dev.tsv", tmp_path / "dev.spacy")
@@ -259,7 +259,7 @@ def articles(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["lm", "lm_characters", "lm_awd"])
 def test_language_models_on_the_command_line(articles, name):
-    """Two steps of the whole network."""
+    """Train the full-size network for two steps."""
     config, model = ROOT / "configs" / f"{name}.cfg", articles / name / "model-last"
     run("init", "fill-config", config, articles / "filled.cfg")
     run("debug", "config", articles / "filled.cfg", *paths(articles))
@@ -307,7 +307,7 @@ def test_a_tagger_with_context_on_the_command_line(work, articles):
     assert all(token.tag_ for token in nlp("The dog was here."))
 
 
-def test_the_taggers_with_and_without_context_differ_in_nothing_else():
+def test_the_taggers_with_and_without_context_differ_only_in_context():
     plain, context = (
         spacy.util.load_config(ROOT / "configs" / f"{name}.cfg")
         for name in ("tagger", "tagger_context")

@@ -1,4 +1,4 @@
-"""What is imported is declared, and libraries that only some uses need are optional."""
+"""Imported libraries are declared, and libraries that only some features need are optional."""
 
 import ast
 import re
@@ -19,14 +19,14 @@ from .helpers.paths import ROOT
 from .helpers.pipelines import make_examples, make_pipeline, train
 
 REQUIREMENTS = [Requirement(line) for line in requires("spacy-rnn")]
-#: the extras that the extra "all" brings
+#: the extras that the extra "all" includes
 WITH_ALL = {
     extra
     for found in REQUIREMENTS
     if 'extra == "all"' in str(found.marker)
     for extra in found.extras
 }
-#: libraries that are there, or not, where the code is run
+#: libraries that the system may or may not provide
 OF_THE_SYSTEM = {"IPython", "compression"}
 
 
@@ -40,7 +40,7 @@ def declared(extra=None):
 
 
 def imported(nodes):
-    """The libraries of others that these nodes of the code import."""
+    """The third-party libraries that these nodes of a syntax tree import."""
     names = set()
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -51,7 +51,7 @@ def imported(nodes):
     return tops - sys.stdlib_module_names - OF_THE_SYSTEM
 
 
-def test_what_is_imported_is_declared():
+def test_imported_libraries_are_declared():
     trees = [ast.parse(path.read_bytes()) for path in (ROOT / "spacy_rnn").rglob("*.py")]
     at_once = {name for tree in trees for name in imported(tree.body)}
     at_some_time = {name for tree in trees for name in imported(ast.walk(tree))}
@@ -60,9 +60,9 @@ def test_what_is_imported_is_declared():
 
 
 @pytest.mark.parametrize("library, extra", EXTRAS.items())
-def test_the_extra_that_an_error_names_brings_the_library(library, extra):
+def test_the_extra_named_in_an_error_installs_the_library(library, extra):
     assert library in declared(extra)
-    # That of torchtext needs an old torch; those of engines for many computers are large.
+    # The extra torchtext needs an old torch; the extras of distributed engines are large.
     if extra not in ("torchtext", "ray", "spark"):
         assert extra in WITH_ALL
 
@@ -81,7 +81,7 @@ def test_importing_every_module_loads_no_optional_library():
     assert done.stdout.strip() == "set()"
 
 
-def test_a_library_that_is_missing_is_named_with_its_extra(hide):
+def test_a_missing_library_is_named_with_its_extra(hide):
     hide("sacrebleu")
     with pytest.raises(ImportError) as error:
         with optional_import("sacrebleu", "Scoring translations", ", or do not"):
@@ -93,7 +93,7 @@ def test_a_library_that_is_missing_is_named_with_its_extra(hide):
     )
 
 
-def test_an_error_of_another_kind_is_left_as_it_is():
+def test_other_errors_are_not_changed():
     with pytest.raises(ValueError, match="^another$"):
         with optional_import("sacrebleu", "Scoring translations"):
             raise ValueError("another")
@@ -132,7 +132,7 @@ def test_writing_a_dataset_without_the_library(hide):
 
 @pytest.mark.parametrize("tokenize", ["13a", "char"])
 def test_a_translator_is_loaded_and_translates_without_sacrebleu(tokenize, tmp_path, hide):
-    """Only its scores need it."""
+    """Only scoring needs sacrebleu."""
     scorer = {"@scorers": "spacy_rnn.translation_scorer.v1", "tokenize": tokenize}
     nlp = make_pipeline("rnn_translator", scorer=scorer)
     train(nlp, make_examples(nlp), steps=2)

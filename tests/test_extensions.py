@@ -1,4 +1,4 @@
-"""Values of tokens after tokens were merged or split, and written by spaCy's own serializers."""
+"""Values of tokens after tokens are merged or split, and after serialization by spaCy."""
 
 import copy
 import json
@@ -69,7 +69,7 @@ def of_tokens(doc, name):
 
 
 def agree(doc, *names):
-    """Whether the values of tokens are those of their doc."""
+    """Whether the values of the tokens equal those of their doc."""
     return all(of_tokens(doc, n) == doc._.get(n)[: len(doc)] for n in names)
 
 
@@ -92,33 +92,33 @@ def test_the_values_of_merged_tokens_add_up():
     assert merge(doc, (0, 3))._.get(LOGP) == [-31.0, -32.0] and agree(doc, LOGP)
 
 
-def test_nothing_is_known_of_merged_tokens_where_values_do_not_add_up():
+def test_merged_tokens_have_no_value_where_values_do_not_add_up():
     doc = merge(make_doc(), (0, 2))
     assert doc._.get(ONLY) == {"a": [None, [2, 3], [3, 4], [4, 5]], "b": [None, [2], [3], [4]]}
     assert of_tokens(doc, ONLY)[:2] == [{"a": None, "b": None}, {"a": [2, 3], "b": [2]}]
 
 
-def test_nothing_is_known_of_the_parts_of_a_split_token():
+def test_the_parts_of_a_split_token_have_no_values():
     doc = split(make_doc(), 1, "Yo", "rk")
     assert doc._.get(LOGP) == [-1.0, None, None, -4.0, -8.0, -16.0, -32.0]
     assert doc._.get(SUM) == [1.0, None, None, 4.0, 8.0, 16.0] and agree(doc, SUM, LOGP)
     assert doc[1]._.get(ONLY) == {"a": None, "b": None}
-    # Together they are known still.
+    # The value of both parts together is still known.
     assert doc[1:3]._.get(PERPLEXITY) == pytest.approx(math.exp(2 / 2))
     assert doc[0:2]._.get(PERPLEXITY) is doc[2:2]._.get(PERPLEXITY) is None
     assert doc._.get(PERPLEXITY) == pytest.approx(math.exp(63 / 7))
     assert merge(doc, (1, 3))._.get(LOGP) == [-1.0, -2.0, -4.0, -8.0, -16.0, -32.0]
 
 
-def test_tokens_with_other_edges():
-    """As many as before."""
+def test_tokens_with_other_boundaries():
+    """The number of tokens is the same as before."""
     doc = merge(split(make_doc(), 0, "Ne", "w"), (1, 3))
     assert [token.text for token in doc] == ["Ne", "w York", "is", "big", "."]
     assert doc._.get(SUM) == [None, None, 4.0, 8.0, 16.0] and agree(doc, SUM, LOGP)
     assert doc[0:2]._.get(PERPLEXITY) == pytest.approx(math.exp(3 / 2))
 
 
-def test_scores_are_of_the_tokens_that_were_read():
+def test_scores_are_computed_from_the_tokens_that_were_read():
     def scored(doc):
         return language_model_score([spacy.training.Example(doc, doc)], attr=LOGP)
 
@@ -195,7 +195,7 @@ def test_a_part_of_a_doc_and_joined_docs_have_no_values():
 
 
 def test_an_extension_that_users_set_to_read_stored_docs():
-    """Each that only stores a value is replaced."""
+    """An extension of the user is replaced if it only stores a value."""
     for owner, name in [
         *((owner, name) for owner in (Doc, Token) for name in (SUM, LOGP)),
         *((owner, PERPLEXITY) for owner in (Doc, Span)),
@@ -221,7 +221,7 @@ def test_an_extension_that_users_set_to_read_stored_docs():
     ],
 )
 @pytest.mark.parametrize("kind", ["getter", "method"])
-def test_an_extension_that_users_compute(owner, name, register, kind):
+def test_an_extension_that_users_compute_is_an_error(owner, name, register, kind):
     owner.set_extension(name, **{kind: len}, force=True)
     with pytest.raises(ValueError, match=f"{owner.__name__.lower()}._.{name} .*{kind} = len.*name"):
         register()
@@ -230,15 +230,15 @@ def test_an_extension_that_users_compute(owner, name, register, kind):
     register()
 
 
-def test_a_stored_value_and_a_default_of_users_stay():
+def test_an_extension_of_users_with_a_default_is_kept():
     Doc.remove_extension(SUM)
     Doc.set_extension(SUM, default="nothing")
     set_doc_extension(SUM)
     assert Doc(VOCAB)._.get(SUM) == "nothing"
 
 
-def test_extensions_are_registered_again():
-    """In the same process, or in one that got those of another."""
+def test_extensions_can_be_registered_again():
+    """Both in the same process, and in one that received the extensions of another process."""
     state = pickle.loads(pickle.dumps(Underscore.get_state()))
     Underscore.load_state(state)
     for _ in range(2):
@@ -248,7 +248,7 @@ def test_extensions_are_registered_again():
     assert agree(make_doc(), SUM, LOGP)
 
 
-def test_components_that_give_one_name_to_different_things():
+def test_components_that_use_one_name_for_different_values():
     make_pipeline("rnn_lm", attr=LOGP, perplexity_attr=PERPLEXITY)
     make_pipeline("rnn_lm", attr=LOGP, perplexity_attr=PERPLEXITY)
     for factory, model, settings in [
@@ -276,8 +276,8 @@ ATTENTION = {"pooling": {"ways": ["attention"]}}
         ("rnn_regressor", ATTENTION, "attention_attr", SUM),
     ],
 )
-def test_all_values_that_components_set(factory, model, setting, name):
-    """Are right after a merge, and JSON."""
+def test_values_of_all_components_after_merging_and_as_json(factory, model, setting, name):
+    """The values are correct after a merge, and can be written as JSON."""
     others = {"perplexity_attr": PERPLEXITY} if factory == "rnn_lm" else {}
     nlp = make_pipeline(factory, model, **{setting: name}, **others)
     train(nlp, make_examples(nlp), steps=1)

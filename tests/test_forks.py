@@ -1,4 +1,4 @@
-"""Processes that are forked while other threads work."""
+"""Processes that are forked while other threads are running."""
 
 import ast
 import contextlib
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no for
 
 @pytest.fixture(scope="module", autouse=True)
 def prepared():
-    """As by a network."""
+    """Prepare the process, as a network does."""
     prepare_process()
 
 
@@ -36,7 +36,7 @@ def nlp():
 
 @contextlib.contextmanager
 def in_another_thread(work):
-    """Do the work again and again, meanwhile."""
+    """Repeat the work in another thread while the block runs."""
     stopped = threading.Event()
 
     def run():
@@ -53,7 +53,7 @@ def in_another_thread(work):
 
 
 def ends(work):
-    """Whether a forked child can do the work."""
+    """Whether a forked child finishes the work."""
     child = multiprocessing.get_context("fork").Process(target=work)
     child.start()
     child.join(PATIENCE)
@@ -65,7 +65,7 @@ def ends(work):
 
 
 def predict_new_words(nlp, numbers):
-    """Words that the cache does not have are looked up one thread at a time."""
+    """Predict words that are not in the cache, which are looked up by one thread at a time."""
     nlp(" ".join(f"w{next(numbers)}" for _ in range(20)))
 
 
@@ -94,7 +94,7 @@ def test_processes_of_pipe_beside_a_thread_that_predicts(nlp):
 
 
 @pytest.mark.slow
-def test_children_of_a_process_that_draws_pieces():
+def test_children_of_a_process_that_samples_pieces():
     pieces = SubwordModel(vocab_size=40)
     texts = [sentence[0] for sentence in SENTENCES]
     pieces.train(texts)
@@ -105,7 +105,7 @@ def test_children_of_a_process_that_draws_pieces():
 
 @contextlib.contextmanager
 def computing_elsewhere(seconds):
-    """Another thread is inside, for so long."""
+    """Let another thread hold its lock, as if it computed, for this many seconds."""
     inside, done = threading.Event(), []
 
     def run():
@@ -146,7 +146,7 @@ def test_a_thread_that_computes_may_fork():
 
 
 def test_all_locks_are_made_in_one_place():
-    """Where they are renewed in a child."""
+    """Locks are created only in the module that replaces them in a forked child."""
     makers = {}
     for path in (ROOT / "spacy_rnn").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
@@ -162,9 +162,10 @@ def test_all_locks_are_made_in_one_place():
         "Lock": {"forks.py"},
         "RLock": {"forks.py"},
         "local": {"forks.py"},
-        # Of training corpora, which no child reads.
+        # In training corpora, which no child process reads.
         "cached_property": {"columns.py", "corpus.py", "data_file.py", "hf_dataset.py"},
-        # Of the service: a worker starts no process, and the process that does computes nothing.
+        # In the service: workers start no processes, and the process that starts the workers
+        # computes nothing.
         "Condition": {"batches.py"},
         "Event": {"server.py"},
         "Pipe": {"server.py"},

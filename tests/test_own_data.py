@@ -1,4 +1,4 @@
-"""Own data without own code: from a file of each format to scores and predictions."""
+"""User data without any code: from a file of each format to scores and predictions."""
 
 import json
 
@@ -11,9 +11,9 @@ from .helpers.paths import ROOT
 from .helpers.slow import slow_but
 
 DATA = ROOT / "tests" / "data"
-#: without the translations of the other file
+#: all data files except the translations of aligned.en
 FILES = sorted(path.name for path in DATA.iterdir() if path.name != "aligned.fr")
-#: one for each task
+#: one file for each task
 QUICK = [
     "intents.csv",
     "iob1.conll",
@@ -23,7 +23,7 @@ QUICK = [
     "ratings.tsv",
     "treebank.conllu",
 ]
-#: settings of networks and their values in these tests
+#: settings of networks and their largest values in these tests
 SMALL = {
     "width": 8,
     "hidden_size": 8,
@@ -62,7 +62,7 @@ def test_from_data_to_predictions(name, tmp_path):
     assert all(len(record) > 1 for record in records)
 
 
-def test_translations_in_a_file_of_their_own(tmp_path):
+def test_translations_in_a_separate_file(tmp_path):
     data, target = DATA / "aligned.en", ("--target", DATA / "aligned.fr")
     run("rnn", "convert", data, tmp_path / "pairs.spacy", *target)
     train_on(tmp_path / "pairs.spacy", tmp_path)
@@ -80,7 +80,7 @@ def train_on(data, folder):
 
 
 def check_scores(folder, data, *options):
-    """What the training maximizes is scored on a data file."""
+    """Check that the scores that training maximizes are computed on a data file."""
     metrics, model = folder / "metrics.json", folder / "model-last"
     printed = run("rnn", "evaluate", model, data, "--output", metrics, *options)
     assert "has no scores" not in printed and "does not know" not in printed

@@ -1,5 +1,5 @@
-"""The project's workflow `all`, checked, and those for public corpora, run from a mirror in a local
-folder."""
+"""Check the project's workflow `all`, and run the workflows for public corpora with a mirror in a
+local folder."""
 
 import json
 import lzma
@@ -21,7 +21,7 @@ from .helpers.commands import check_script, check_spacy
 from .helpers.paths import ROOT
 
 PROJECT = load_project_config(ROOT)
-#: the folders of what commands make, and the settings with their outputs
+#: the folders that commands write to, and the settings that list their outputs
 FOLDERS = [f"{folder}/" for folder in PROJECT["directories"]]
 OUTPUTS = ("outputs", "outputs_no_cache")
 
@@ -32,7 +32,7 @@ TREEBANKS = {
 }
 
 
-#: of other corpora, where the mirror has them
+#: the folders of other corpora in the mirror
 PLAIN = {
     "textcat-banking77": "PolyAI-LDN/task-specific-datasets/"
     "57ec275d8078af65b7731c2a98be812d844a6d6b/banking_data",
@@ -64,7 +64,7 @@ def slow(test):
 
 
 def test_files_and_commands_of_all(tmp_path, monkeypatch):
-    """Scripts take their arguments, need what is there, and write what is declared."""
+    """Scripts accept their arguments, dependencies exist, and declared outputs are written."""
     monkeypatch.chdir(tmp_path)
     for name in ("configs", "corpora"):
         shutil.copytree(ROOT / name, name)
@@ -81,13 +81,13 @@ def test_files_and_commands_of_all(tmp_path, monkeypatch):
             words = shlex.split(line)
             paths = [Path(word) for word in words if word.startswith(tuple(FOLDERS))]
             for path in paths:
-                # A file of a step, a folder of such files, or a file in a folder named before.
+                # A declared file, a folder of declared files, or a file in a folder named before.
                 others = [*deps, *outputs]
                 assert any(path in (each, *each.parents) for each in others) or (
                     named & set(path.parents)
                 ), f"{step}: {path}"
                 named.add(path)
-                # As made by an earlier line, or by this one.
+                # As if created by an earlier line, or by this one.
                 touch(path)
             if words[:3] == ["python", "-m", "spacy"]:
                 check_spacy(words[3:])
@@ -121,7 +121,7 @@ def project(folder, *arguments):
 
 @pytest.fixture(scope="module")
 def clone(data_dir, tmp_path_factory):
-    """The project's files in a folder, with its assets fetched from a mirror of packed ones."""
+    """A folder with the project's files; assets are fetched from a mirror of compressed files."""
     mirror = tmp_path_factory.mktemp("mirror")
     addresses = {folder: f"UniversalDependencies/{name}" for folder, name in TREEBANKS.items()}
     for folder, address in {**addresses, **PLAIN}.items():
@@ -144,14 +144,14 @@ def clone(data_dir, tmp_path_factory):
         (mirror / address).parent.mkdir(parents=True)
         with zipfile.ZipFile(mirror / address, "w") as archive:
             for packed in (data_dir / name).glob("*.xz"):
-                # A part is enough, and short to learn from.
+                # A part is enough, and training on it is fast.
                 some = lzma.open(packed).readlines()[::40]
                 archive.writestr(packed.stem, b"".join(some))
     folder = tmp_path_factory.mktemp("clone")
     shutil.copy(ROOT / "project.yml", folder)
     for name in ("configs", "corpora"):
         shutil.copytree(ROOT / name, folder / name)
-    # The checksums of all files that have one hold.
+    # This verifies the checksums of all files that have one.
     project(folder, "assets", ".", "--extra", "--vars.mirror", mirror.as_uri())
     return folder
 
@@ -170,13 +170,13 @@ def test_ud_workflow(clone):
     project(clone, "run", "ud", ".", *overrides)
     scores = json.loads((clone / "metrics" / "UD_Czech-CLTT.json").read_text())
     assert scores["pos_acc"] > 0.5
-    # What has not changed is not done again.
+    # Steps whose inputs have not changed are skipped.
     assert project(clone, "run", "ud", ".", *overrides).count("Skipping") == 3
 
 
 @slow
 def test_pipeline_workflow(clone):
-    """A part of a treebank is enough, and short to learn from."""
+    """A part of a treebank is enough, and training on it is fast."""
     for name in ("pipeline", "ner"):
         path = clone / "configs" / f"{name}.cfg"
         text = re.sub(r"eval_frequency = \d+", "eval_frequency = 40", path.read_text())
@@ -208,7 +208,7 @@ def test_pipeline_workflow(clone):
     assert names <= set(meta["performance"])
     assert meta["performance"]["pos_acc"] > 0.4 and meta["performance"]["dep_las"] > 0.1
     assert set(meta["size_mb"]) == {*meta["pipeline"], "total"}
-    # What has not changed is not done again; the package is installed and used, as always.
+    # Steps whose inputs have not changed are skipped; the package is always installed and used.
     assert project(clone, "run", "pipeline", ".", *overrides).count("Skipping") == 8
 
 
@@ -221,7 +221,7 @@ def test_pipeline_workflow(clone):
     ],
 )
 def test_other_workflows(clone, workflow, config, score, least):
-    """What is learned in a few steps is better than chance."""
+    """After a few training steps, scores are better than chance."""
     path = clone / "configs" / f"{config}.cfg"
     text = re.sub(r"eval_frequency = \d+", "eval_frequency = 90", path.read_text())
     path.write_text(re.sub(r"hidden_size = \d+", "hidden_size = 32", text))
@@ -261,7 +261,7 @@ def test_wikitext2_and_characters_workflows(clone):
         text = re.sub("(embedding|hidden)_size = .*", r"\1_size = 16", path.read_text())
         text = re.sub("(streams|bptt_length) = .*", r"\1 = 8", text)
         path.write_text(re.sub("eval_frequency = .*", "eval_frequency = 2", text))
-    # A part of the words is enough, and short to learn from.
+    # A part of the words is enough, and training on it is fast.
     for part in ("train", "valid", "test"):
         path = clone / "assets" / "wikitext2" / f"{part}.txt"
         path.write_text("".join(path.read_text("utf8").splitlines(True)[:60]), "utf8")
@@ -269,7 +269,7 @@ def test_wikitext2_and_characters_workflows(clone):
     output = project(clone, "run", "wikitext2", ".", *steps)
     perplexity = srsly.read_json(clone / "metrics" / "wikitext2.json")["ppl"]
     assert f"perplexity {perplexity}" in output
-    # Worse than a model of nothing but frequencies, better than one that knows nothing.
+    # Worse than a model of only word frequencies, better than an untrained one.
     assert 50 < perplexity < 2000
     project(clone, "run", "characters", ".", *steps)
     assert (clone / "training" / "characters" / "model-best" / "lm").exists()

@@ -1,4 +1,4 @@
-"""Every public name resolves in a fresh pipeline, is documented, and is in this list."""
+"""Every public name resolves in a fresh pipeline, is documented, and is in the expected list."""
 
 import re
 import subprocess
@@ -43,7 +43,7 @@ def test_is_documented(group, name):
 
 
 def test_every_command_is_documented():
-    """The row of the commands names all of them, in their order."""
+    """The row of the commands lists all commands in alphabetical order."""
     registry = (ROOT / "docs" / "reference" / "registry.md").read_text(encoding="utf8")
     (row,) = re.findall(r"^\| `rnn` \| cli \| (.*?) \|", registry, re.MULTILINE)
     names = [command.name for command in rnn_cli.registered_commands]
@@ -51,8 +51,8 @@ def test_every_command_is_documented():
 
 
 @pytest.mark.slow
-def test_blank_pipeline_stays_light():
-    """Loading the factory brings nothing that torch and spaCy do not bring themselves."""
+def test_a_blank_pipeline_imports_no_heavy_libraries():
+    """The package imports no heavy library that torch and spaCy do not import themselves."""
     heavy = ("datasets", "sentencepiece", "pandas", "matplotlib", "scipy", "torchtext")
     code = f"import spacy, sys; spacy.blank('en'); print([m for m in {heavy} if m in sys.modules])"
     output = subprocess.run(
@@ -62,7 +62,7 @@ def test_blank_pipeline_stays_light():
 
 
 @pytest.mark.slow
-def test_factories_are_there_without_an_import():
+def test_factories_are_available_without_an_import():
     names = REGISTERED["spacy_factories"]
     code = (
         f"import spacy; nlp = spacy.blank('en'); [nlp.add_pipe(x) for x in {names}]; "
@@ -74,8 +74,8 @@ def test_factories_are_there_without_an_import():
     assert output.strip() == str(names)
 
 
-def test_networks_know_nothing_of_spacy():
-    """`spacy_rnn.nn` can be lifted out whole, but for what makes its import lazy."""
+def test_networks_do_not_depend_on_spacy():
+    """`spacy_rnn.nn` can be used separately, except for the code that makes its import lazy."""
     for path in (ROOT / "spacy_rnn" / "nn").glob("*.py"):
         text = path.read_text(encoding="utf8")
         assert not re.search(r"^\s*(from|import) (spacy|thinc)\b", text, re.MULTILINE), path

@@ -1,4 +1,4 @@
-"""Loading runs no code that a file brings with it."""
+"""Loading does not run code that is in the loaded files."""
 
 import ast
 import io
@@ -19,7 +19,7 @@ from .helpers.pipelines import make_trained
 MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "yaml", "imp"}
 CALLS = {"eval", "exec", "compile", "__import__"}
 ATTRIBUTES = {("torch", "load"), ("torch", "jit"), ("np", "load"), ("numpy", "load")}
-#: modules that import by name, with names that are in the package
+#: modules that import by name, but only names that are in the package
 BY_NAME = {"optional.py", "nn/__init__.py"}
 
 
@@ -66,7 +66,7 @@ def test_the_pickle_would_run(tmp_path):
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
 def test_pickles_in_place_of_files_are_not_run(kind, tmp_path):
-    """With the right checksums."""
+    """Pickles are not run even if the checksums are correct."""
     make_trained(kind.factory).to_disk(tmp_path / "pipeline")
     pipe = kind.pipe(kind.make())
     folder, ran = tmp_path / "pipeline" / kind.factory, tmp_path / "ran"
@@ -74,7 +74,7 @@ def test_pickles_in_place_of_files_are_not_run(kind, tmp_path):
     sound = {name: (folder / name).read_bytes() for name in ("cfg", "model", "checksums")}
     envelope = srsly.msgpack_loads(sound["model"])
     for payload in payloads(ran):
-        # In place of each file, and of the weights inside the model.
+        # The payload replaces each file, and the weights inside the model.
         inner = srsly.msgpack_dumps({**envelope, "shims": [[payload]]})
         for name, data in [*((name, payload) for name in sound), ("model", inner)]:
             (folder / name).write_bytes(data)

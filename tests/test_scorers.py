@@ -1,5 +1,6 @@
-"""The scores of regressors against worked values and the formulas of Python's own statistics, those
-of translators against sacrebleu's own, those of language models against worked values."""
+"""The scores of regressors are compared with worked examples and the formulas of Python's
+statistics, those of translators with sacrebleu, and those of language models with worked examples.
+"""
 
 import logging
 import math
@@ -39,7 +40,7 @@ some_pairs = st.lists(
 
 
 def make_example(predicted, gold, attr="regression"):
-    """An example from two dicts of values, or None where nothing is set."""
+    """An example from two dicts of values; None leaves a value unset."""
     set_doc_extension(attr)
     docs = [Doc(VOCAB, words=["fine"]) for _ in range(2)]
     for doc, values in zip(docs, (predicted, gold), strict=True):
@@ -62,12 +63,12 @@ def score(predicted, gold):
 def correlation(x, y):
     try:
         return statistics.correlation(x, y)
-    except statistics.StatisticsError:  # one value, or all of one side equal
+    except statistics.StatisticsError:  # only one value, or all values of one side are equal
         return 0.0
 
 
 def ranks(values):
-    """One more than there are smaller values, and half the others that are equal."""
+    """One plus the number of smaller values, plus half the number of other equal values."""
     return [
         1 + sum(v < value for v in values) + (sum(v == value for v in values) - 1) / 2
         for value in values
@@ -79,10 +80,10 @@ def ranks(values):
     [
         ([1, 2, 3], [1, 2, 3], [0, 0, 1, 1]),
         ([3, 2, 1], [1, 2, 3], [4 / 3, math.sqrt(8 / 3), -1, -1]),
-        # 30 is the sum of products, 2 and 1400 / 3 those of squares.
+        # 30 is the sum of products, 2 and 1400 / 3 are the sums of squares.
         ([10, 20, 40], [1, 2, 3], [64 / 3, math.sqrt(1774 / 3), 30 / math.sqrt(2800 / 3), 1]),
         ([1, 3, 2, 10], [1, 2, 3, 4], [2, math.sqrt(38 / 4), 13 / math.sqrt(5 * 50), 0.8]),
-        # Ranks of 4, 1.5, 1.5, 3 and of 1, 2.5, 2.5, 4.
+        # The ranks are 4, 1.5, 1.5, 3 and 1, 2.5, 2.5, 4.
         ([3, 1, 1, 2], [1, 2, 2, 4], [1.5, math.sqrt(10 / 4), -3 / math.sqrt(209), -1 / 3]),
     ],
 )
@@ -119,7 +120,7 @@ def test_correlations_are_those_of_scipy():
         ([5], [3], 2.0),
     ],
 )
-def test_a_constant_side_has_a_correlation_of_zero(predicted, gold, mae):
+def test_constant_values_have_a_correlation_of_zero(predicted, gold, mae):
     scores = score(predicted, gold)
     assert scores[0] == pytest.approx(mae) and scores[2:] == [0.0, 0.0]
 
@@ -134,7 +135,7 @@ def test_texts_without_a_gold_value_do_not_count(gold):
 
 
 @pytest.mark.parametrize("predicted", [None, {}, {"other": 5.0}])
-def test_a_missing_prediction_is_an_error_of_the_gold_values_size(predicted):
+def test_a_missing_prediction_counts_as_zero(predicted):
     examples = [make_example(predicted, {"rating": -3.0}), make_example(*[{"rating": 1.0}] * 2)]
     scores = regression_score(examples, labels=["rating"])
     assert scores["mae"] == 1.5
@@ -142,8 +143,8 @@ def test_a_missing_prediction_is_an_error_of_the_gold_values_size(predicted):
     assert scores["pearson"] == scores["spearman"] == pytest.approx(1.0)
 
 
-def test_targets_are_averaged_and_each_counts_its_own_texts():
-    """Labels that are not asked for do not count, those without gold values neither."""
+def test_each_target_is_scored_on_its_texts_and_targets_are_averaged():
+    """Labels that are not requested and labels without gold values do not count."""
     examples = [
         make_example({"a": 1.0, "b": 2.0, "x": 9.0}, {"a": 2.0, "b": 2.0, "x": 0.0}),
         make_example({"a": 3.0, "b": 4.0}, {"a": 1.0}),
@@ -183,8 +184,8 @@ def test_the_values_of_another_extension():
     assert regression_score(examples, labels=["rating"])["mae"] is None
 
 
-def test_the_registered_scorer_takes_what_a_component_gives():
-    """Its settings beside the attr and the labels, and examples that come once."""
+def test_the_registered_scorer_accepts_what_a_component_passes():
+    """A component also passes its other settings, and the examples may be a generator."""
     examples = (make_example({"rating": p}, {"rating": 2.0}) for p in (1.0, 4.0))
     scorer = make_regression_scorer()
     scores = scorer(examples, attr="regression", labels=("rating",), attention_attr=None)
@@ -196,11 +197,11 @@ REFERENCES = ["Le chat dort dans le lit.", "Il mangea deux pommes hier soir !", 
 
 
 def translations(predicted, gold, attr="translation"):
-    """Examples from pairs of strings, or of None where nothing is set."""
+    """Examples from pairs of strings; None leaves a translation unset."""
     return [make_example(*pair, attr) for pair in zip(predicted, gold, strict=True)]
 
 
-def test_translations_score_as_sacrebleu_says():
+def test_scores_of_translations_are_those_of_sacrebleu():
     scores = translation_score(translations(HYPOTHESES, REFERENCES))
     bleu = sacrebleu.corpus_bleu(HYPOTHESES, [REFERENCES])
     chrf = sacrebleu.corpus_chrf(HYPOTHESES, [REFERENCES])
@@ -211,8 +212,9 @@ def test_translations_score_as_sacrebleu_says():
     assert all(type(score) is float and 0.3 < score < 0.9 for score in scores.values())
 
 
-def test_bleu_by_hand():
-    """Of 6 words 5 are right, of 5, 4 and 3 runs 4, 3 and 2; the other text is 2 words shorter."""
+def test_worked_value_of_bleu():
+    """In the first text, 5 of 6 words, 4 of 5 bigrams, 3 of 4 trigrams and 2 of 3 4-grams are
+    correct; the second text is 2 words too short."""
     examples = translations(["a b c d e x", "a b"], ["a b c d e f", "a b c d"])
     matched = (7 / 8) * (5 / 6) * (3 / 4) * (2 / 3)
     score = translation_score(examples)["bleu"]
@@ -225,7 +227,7 @@ def test_perfect_translations_score_one():
 
 
 @pytest.mark.parametrize("tokenize", ["intl", "char", "zh", "none"])
-def test_words_are_found_by_the_tokenizer_asked_for(tokenize):
+def test_words_are_found_by_the_given_tokenizer(tokenize):
     predicted, gold = ["我很喜欢吃苹果。", *HYPOTHESES], ["我喜欢吃红苹果。", *REFERENCES]
     scores = make_translation_scorer(tokenize)(translations(predicted, gold))
     expected = sacrebleu.corpus_bleu(predicted, [gold], tokenize=tokenize).score / 100
@@ -279,8 +281,8 @@ def test_signatures_are_logged_once(caplog):
     assert "|tok:char|" in logged[2]
 
 
-def test_the_registered_translation_scorer_takes_what_a_component_gives():
-    """Its other settings, examples that come once, and a copy of itself."""
+def test_the_registered_translation_scorer_accepts_what_a_component_passes():
+    """A component also passes other settings; examples are an iterator, and the scorer a copy."""
     scorer = pickle.loads(pickle.dumps(make_translation_scorer("char")))
     scores = scorer(iter(translations(HYPOTHESES, REFERENCES)), attr="translation", labels=())
     expected = sacrebleu.corpus_bleu(HYPOTHESES, [REFERENCES], tokenize="char").score / 100
@@ -315,14 +317,14 @@ def predicted(*texts, attr="log_probability"):
         # sqrt(1/4 * 1/9) = 1/6
         ([(["abcd"], [1 / 4, 1 / 9])], 1 / 6, math.log2(36) / 4, 1 - math.log2(36) / 32),
         ([(["ab", "c"], [1 / 2, 1 / 8, 1 / 4])], 1 / 4, 6 / 3, 1 - 6 / 24),
-        # All texts together, not the mean of theirs: 2 + 3 + 3 bits, 5 tokens, 3 characters.
+        # All texts together, not a mean over texts: 2 + 3 + 3 bits, 5 tokens, 3 characters.
         (
             [(["a"], [1 / 2, 1 / 2]), (["b", "c"], [1 / 8, 1 / 4, 1 / 2])],
             2 ** (-8 / 5),
             8 / 3,
             2 / 3,
         ),
-        # An empty text has an end, and no characters.
+        # An empty text has an end, but no characters.
         ([([], [1 / 4])], 1 / 4, 2.0, 0.75),
         ([([], [1 / 4]), (["a"], [1.0, 1.0])], (1 / 4) ** (1 / 3), 2.0, 0.75),
         ([(["sure"], [1.0, 1.0])], 1.0, 0.0, 1.0),
@@ -352,7 +354,7 @@ def test_without_log_probabilities_there_are_no_scores(texts):
     assert scores == dict.fromkeys(("ppl", "bpc", "lm_score"))
 
 
-def test_texts_that_are_all_but_impossible_have_finite_scores():
+def test_very_improbable_texts_have_finite_scores():
     (example,) = predicted((["a"], [1.0, 1.0]))
     example.predicted._.log_probability = [-1e4, -1e4]
     scores = language_model_score([example])
@@ -361,8 +363,8 @@ def test_texts_that_are_all_but_impossible_have_finite_scores():
     assert scores["lm_score"] == pytest.approx(1 - 2e4 / math.log(2) / 8)
 
 
-def test_the_registered_scorer_of_language_models_takes_what_a_component_gives():
-    """Its settings beside the attr, and examples that come once."""
+def test_the_registered_scorer_of_language_models_accepts_what_a_component_passes():
+    """A component also passes its other settings, and the examples may be an iterator."""
     examples = predicted((["ab"], [1 / 4, 1 / 9]), attr="log_p")
     scorer = pickle.loads(pickle.dumps(make_language_model_scorer()))
     scores = scorer(iter(examples), attr="log_p", perplexity_attr="perplexity", labels=(), window=7)

@@ -1,4 +1,4 @@
-"""Text files: whatever their encoding and compression, the same lines."""
+"""Text files give the same lines with any encoding and compression."""
 
 import bz2
 import gzip
@@ -18,7 +18,7 @@ PACKED = {
     ".bz2": bz2.compress,
     ".zst": zstandard.compress,
 }
-#: a byte-order mark and what follows it
+#: encodings with a byte-order mark
 MARKED = ["utf-8-sig", "utf-16", "utf-32"]
 
 
@@ -35,7 +35,9 @@ def error(read, *arguments):
 
 @pytest.mark.parametrize("ending", PACKED)
 @pytest.mark.parametrize("encoding", ["utf-8", *MARKED])
-def test_a_byte_order_mark_tells_the_encoding_and_is_no_text(tmp_path, encoding, ending):
+def test_a_byte_order_mark_tells_the_encoding_and_is_not_part_of_the_text(
+    tmp_path, encoding, ending
+):
     path = write(tmp_path / f"a.txt{ending}", TEXT.encode(encoding))
     assert list(read_lines(path)) == LINES
     assert list(read_lines(path, "utf-8")) == LINES
@@ -83,7 +85,7 @@ def test_a_file_that_ends_inside_a_character(tmp_path):
     assert f"Line 2 of {path} is not UTF-8 (unexpected end of data)" in error(read_lines, path)
 
 
-def test_utf_16_without_a_mark_is_an_error_with_the_cure(tmp_path):
+def test_utf_16_without_a_mark_is_an_error_that_names_the_encoding(tmp_path):
     path = write(tmp_path / "a.txt", "Жa\n".encode("utf-16-le"))
     assert f"{path} has zero bytes" in error(read_lines, path)
     assert "UTF-16" in error(decode, path.read_bytes(), "a.txt")
@@ -98,7 +100,7 @@ def test_a_damaged_file_is_an_error(tmp_path, ending):
         assert f"{path} is damaged" in error(read_lines, path)
 
 
-def test_files_that_are_not_there_or_no_files(tmp_path):
+def test_missing_files_and_folders_are_errors(tmp_path):
     with pytest.raises(FileNotFoundError):
         list(read_lines(tmp_path / "none.txt"))
     with pytest.raises(OSError, match="directory"):
@@ -128,7 +130,7 @@ def values(path):
 
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
-def test_json_has_a_value_a_line_or_one_list(tmp_path, mark):
+def test_json_has_a_value_per_line_or_one_list(tmp_path, mark):
     lines = write(tmp_path / "a.json", f'{mark}{{"a": 1}}\n\n{{"a": 2}}\n'.encode())
     assert list(read_json(lines)) == [
         (f"Line 1 of {lines}", {"a": 1}),

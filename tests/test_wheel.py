@@ -1,4 +1,4 @@
-"""The wheel holds the package and nothing else, and works from another folder."""
+"""The wheel contains only the package, and works from another folder."""
 
 import os
 import sys
@@ -32,7 +32,7 @@ def test_contents(wheel):
 
 
 def test_works_from_another_folder(wheel, tmp_path):
-    """In an environment of its own, which borrows the dependencies but not this checkout."""
+    """The wheel runs in a separate environment with the same dependencies, not in this checkout."""
     call(sys.executable, "-m", "venv", tmp_path / "venv")
     python = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
     call(python, "-m", "pip", "install", "--quiet", "--no-deps", wheel)

@@ -1,4 +1,4 @@
-"""What is run for a change and for a release exists, and versions that stand twice agree."""
+"""Scripts that run for a change or a release exist, and repeated version numbers agree."""
 
 import os
 import re
@@ -30,7 +30,7 @@ def read(path):
 
 
 def commands(workflow):
-    """What the steps of a workflow run."""
+    """The commands that the steps of a workflow run."""
     jobs = read(ROOT / ".github" / "workflows" / f"{workflow}.yml")["jobs"].values()
     return [step["run"] for job in jobs for step in job["steps"] if "run" in step]
 
@@ -56,8 +56,8 @@ def test_scripts_can_be_run(script):
 
 
 def test_all_scripts_are_run_and_explained():
-    """The local run has what the workflows have, but for the coverage, which takes long, and what
-    needs the data besides."""
+    """The local run has the steps of the workflow, except the coverage, which takes long. It also
+    has the step that needs the data."""
     text = (ROOT / ".ci" / "run").read_text(encoding="utf8")
     steps = set(re.findall(r"^run (\w+)", text, re.MULTILINE))
     steps |= set(re.search(r"for step in (.*); do", text)[1].split())
@@ -76,8 +76,8 @@ def test_the_readme_has_the_commands():
     assert "project run all" in first and "pytest" in second
 
 
-def test_pythons():
-    """Classifiers are the supported versions, and all of them are tested."""
+def test_python_versions():
+    """Classifiers list the supported versions, and all supported versions are tested."""
     supported = SpecifierSet(PACKAGE["Requires-Python"])
     assert PYTHONS and all(f"{python}.0" in supported for python in PYTHONS)
     minor = int(PYTHONS[0].split(".")[1])

@@ -1,4 +1,4 @@
-"""Answers on disk: in shards, resumable, and complete as far as they go."""
+"""Answers on disk are in shards, can be resumed, and are complete up to the last shard."""
 
 import errno
 import json
@@ -74,7 +74,7 @@ def test_texts_are_answered_and_some_are_held_out(tmp_path):
     assert all(doc.has_annotation("TAG") and soft_labels_of(doc)["tag"] for doc in found["train"])
 
 
-def test_not_more_are_held_out_than_are_needed(tmp_path, monkeypatch):
+def test_no_more_texts_are_held_out_than_needed(tmp_path, monkeypatch):
     monkeypatch.setattr(held_out, "MOST", 1)
     assert run(tmp_path).held_out == 1
 
@@ -104,7 +104,7 @@ def test_gold_documents_keep_their_labels(tmp_path):
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError(errno.EIO, "The file is gone")])
-def test_an_interrupted_run_goes_on(tmp_path, stop):
+def test_an_interrupted_run_is_resumed(tmp_path, stop):
     run(tmp_path / "whole")
     read_texts = []
 
@@ -134,7 +134,7 @@ def test_an_interrupted_run_goes_on(tmp_path, stop):
     assert files[0] == files[1]
 
 
-def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch):
+def test_a_full_disk_keeps_earlier_answers(tmp_path, monkeypatch):
     to_disk = DocBin.to_disk
 
     def fail(self, path):

@@ -19,7 +19,7 @@ def answers(*pipelines, texts=TEXTS, attr="soft_labels", **settings):
 
 
 def trained_spacy(*factories):
-    """A pipeline of spaCy's components that has learned the four sentences a little."""
+    """A pipeline of spaCy's components, trained for a few steps on the four sentences."""
     spacy.util.fix_random_seed(0)
     nlp = spacy.blank("xx")
     for factory in factories:
@@ -116,7 +116,7 @@ def test_several_teachers_are_averaged():
 
 
 def test_labels_are_averaged_too():
-    """Of two of three teachers that find an entity, and a third that finds another one."""
+    """Two of three teachers find an entity, and the third finds another one."""
     pipelines = []
     for pattern in ("green eggs", "green eggs", "green"):
         nlp = spacy.blank("xx")
@@ -153,8 +153,8 @@ def test_documents_keep_their_tokens():
     assert [token.text for token in answered] == ["Eg", "gs"] and len(doc.user_data) == 0
 
 
-def test_a_student_learns_what_teachers_of_any_kind_answer():
-    """Docs are references of examples as they are."""
+def test_a_student_learns_from_teachers_of_any_kind():
+    """The answered docs can be used as references of examples without changes."""
     taught = answers(trained_spacy("tagger"))
     student = make_trained("rnn_tagger", steps=3)
     examples = [Example(student.make_doc(doc.text), doc) for doc in taught]
@@ -188,7 +188,7 @@ def gives(**cats):
     return with_component(lambda doc: doc.cats.update(cats))
 
 
-def test_a_recognizer_of_sentences_is_no_tagger():
+def test_a_sentence_recognizer_is_not_treated_as_a_tagger():
     examples = make_examples(spacy.blank("xx"))
     for eg in examples:
         for token in eg.reference:
@@ -230,7 +230,7 @@ def test_entities_of_rules_are_certain(place, scheme):
 
 
 @pytest.mark.parametrize("value", [float("nan"), 3.5, -1.0])
-def test_values_that_are_no_probabilities(value):
+def test_values_that_are_not_probabilities(value):
     with pytest.raises(
         ValueError, match=rf"'cats' the value {value:.4g} in the text 'I like green"
     ):

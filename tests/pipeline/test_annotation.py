@@ -1,4 +1,4 @@
-"""Gold annotation that readers of spaCy drop is noticed in training."""
+"""Training warns about gold annotation that spaCy's readers drop."""
 
 import logging
 
@@ -19,7 +19,7 @@ from spacy_rnn.pipeline.annotation import has_annotation
 from ..helpers.kinds import KINDS
 from ..helpers.pipelines import SENTENCES, make_doc, make_examples, make_pipeline
 
-#: what each component misses
+#: the annotation that each component needs
 NAMES = {
     "rnn_tagger": "token.tag",
     "rnn_ner": "doc.ents",
@@ -39,10 +39,10 @@ EXTENSION_KINDS = ["rnn_regressor", "rnn_translator"]
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    """Three texts of one sentence and one of two, seven tokens long."""
+    """A corpus of three texts with one sentence, and one text with two sentences (seven tokens)."""
     vocab = spacy.blank("xx").vocab
     first, second, third, last = SENTENCES
-    # Each column of a sentence of five tokens and of one of two.
+    # Each column of a sentence of five tokens, joined with that of a sentence of two.
     both = [f"{one} {other}" for one, other in zip(second[:4], last[:4], strict=True)]
     long = (*both, *second[4:6], f"{second[6]} {last[6]}", second[7])
     docs = [make_doc(vocab, *sentence) for sentence in (first, long, third, last)]
@@ -55,7 +55,7 @@ def path(tmp_path_factory):
 
 
 def warnings_of(caplog, nlp, corpus, updates=1):
-    """What training on a corpus warns of, with a network made from examples that are whole."""
+    """The warnings of training on a corpus, with a network initialized from complete examples."""
     nlp.initialize(lambda: make_examples(nlp))
     caplog.clear()
     with caplog.at_level(logging.WARNING, "spacy_rnn"):
@@ -65,19 +65,19 @@ def warnings_of(caplog, nlp, corpus, updates=1):
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_corpus_that_is_read_whole(caplog, path, name):
+def test_a_corpus_that_is_read_completely(caplog, path, name):
     assert warnings_of(caplog, make_pipeline(name), Corpus(path)) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("settings", [{"gold_preproc": True}, {"max_length": 6}])
 def test_documents_that_are_split(caplog, path, name, settings):
-    """All of those with sentence starts, or those that are long."""
+    """The reader splits all documents with sentence starts, or only long documents."""
     (message,) = warnings_of(caplog, make_pipeline(name), Corpus(path, **settings), updates=2) or [
         ""
     ]
     if name in ("rnn_tagger", "rnn_ner"):
-        # Tokens keep theirs.
+        # The annotation of tokens is kept.
         assert message == ""
     else:
         n, n_missing = (5, 5) if "gold_preproc" in settings else (5, 2)
@@ -86,7 +86,7 @@ def test_documents_that_are_split(caplog, path, name, settings):
 
 
 @pytest.mark.parametrize("name", ["rnn_textcat", "rnn_textcat_multilabel", "rnn_regressor"])
-def test_the_error_of_a_corpus_that_lost_all_annotation_says_so(path, name):
+def test_the_error_for_a_corpus_that_lost_all_annotation_names_the_cause(path, name):
     nlp, corpus = make_pipeline(name), Corpus(path, gold_preproc=True)
     with pytest.raises(ValueError) as raised:
         nlp.initialize(lambda: corpus(nlp))
@@ -96,7 +96,7 @@ def test_the_error_of_a_corpus_that_lost_all_annotation_says_so(path, name):
 
 @pytest.mark.parametrize("name", EXTENSION_KINDS)
 @pytest.mark.parametrize("augmenter", AUGMENTERS)
-def test_documents_that_are_changed(caplog, path, name, augmenter):
+def test_documents_that_are_augmented(caplog, path, name, augmenter):
     corpus = Corpus(path, augmenter=AUGMENTERS[augmenter])
     (message,) = warnings_of(caplog, make_pipeline(name), corpus)
     assert message.startswith(f"'{name}' finds no {NAMES[name]} in 4 of the 4 training examples")
@@ -134,7 +134,7 @@ def test_one_of_several_targets_is_enough(caplog):
     words = ["I", "like"]
     with caplog.at_level(logging.WARNING, "spacy_rnn"):
         nlp.update([Example(Doc(nlp.vocab, words), Doc(nlp.vocab, words, pos=["PRON", "VERB"]))])
-        # Nor is anything missing where there is nothing to annotate.
+        # An empty doc does not lack annotation.
         nlp.update([Example(Doc(nlp.vocab), Doc(nlp.vocab))])
         assert caplog.messages == []
         nlp.update([Example(Doc(nlp.vocab, words), Doc(nlp.vocab, words))])

@@ -1,4 +1,4 @@
-"""What every component promises, whatever it predicts."""
+"""Behavior that all components share."""
 
 import copy
 import pickle
@@ -36,7 +36,7 @@ over_tokens, over_labelled = (
     pytest.mark.parametrize("kind", slow_but(FEW_KINDS, kinds), indirect=True)
     for kinds in (TOKEN_KINDS, LABELLED_KINDS)
 )
-#: of what is the same code for all of them
+#: for tests of code that all components share
 over_shared = pytest.mark.parametrize("kind", slow_but(["rnn_textcat"], KINDS), indirect=True)
 
 
@@ -90,7 +90,7 @@ def test_learns_with_every_encoder(kind, cell, direction):
 
 @over_shared
 @pytest.mark.parametrize("make_optimizer", [Adam, make_adamw])
-def test_every_optimizer_trains_it(kind, make_optimizer):
+def test_every_optimizer_trains_a_component(kind, make_optimizer):
     nlp = kind.make()
     examples = make_examples(nlp)
     train(nlp, examples, optimizer=make_optimizer(0.03), steps=60)
@@ -106,7 +106,7 @@ def test_gradients_wait_for_finish_update(kind, trained):
     assert weights(kind, trained) != before
 
 
-def test_a_batch_in_pieces_gives_the_same_gradient(kind, trained):
+def test_a_batch_in_parts_gives_the_same_gradient(kind, trained):
     def gradients(nlp, batches):
         for batch in batches:
             nlp.update(batch, sgd=False)
@@ -119,7 +119,7 @@ def test_a_batch_in_pieces_gives_the_same_gradient(kind, trained):
     same(gradients(other, [examples[:1], examples[1:]]), whole)
 
 
-def test_dropout_of_training_reaches_the_network(kind, trained):
+def test_dropout_of_training_is_used_by_the_network(kind, trained):
     examples = make_examples(trained)
 
     def loss(drop):
@@ -140,7 +140,7 @@ def test_same_seed_same_bytes(kind):
 
 @over_shared
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-def test_mixed_precision_is_quietly_off_on_a_cpu(kind, precision):
+def test_mixed_precision_is_ignored_on_a_cpu(kind, precision):
     def run(precision):
         nlp = kind.make({"mixed_precision": precision})
         train(nlp, make_examples(nlp), steps=5)
@@ -160,7 +160,7 @@ def test_mixed_precision_learns_on_a_gpu(kind, precision):
     spacy.require_cpu()
 
 
-def test_averages_are_what_evaluation_and_saving_use(kind, trained):
+def test_evaluation_and_saving_use_averages(kind, trained):
     optimizer = trained.resume_training()
     optimizer.averages = {}
     optimizer.learn_rate = 0.5
@@ -173,14 +173,14 @@ def test_averages_are_what_evaluation_and_saving_use(kind, trained):
     assert weights(kind, trained) == raw
 
 
-def test_resume_from_disk_goes_on_learning(kind, trained, tmp_path):
+def test_training_is_resumed_from_disk(kind, trained, tmp_path):
     trained.to_disk(tmp_path)
     nlp = spacy.load(tmp_path)
     optimizer = nlp.resume_training()
     assert nlp.update(make_examples(nlp), sgd=optimizer)[kind.factory] < kind.floor + 5.0
 
 
-def test_frozen_component_stays(kind, trained):
+def test_frozen_component_does_not_change(kind, trained):
     before = weights(kind, trained)
     trained.update(make_examples(trained), sgd=trained.resume_training(), exclude=[kind.factory])
     assert weights(kind, trained) == before
@@ -205,8 +205,8 @@ def test_two_components_in_one_pipeline(kind):
 
 
 @over_tokens
-def test_labels_initialise_another(kind, trained):
-    """As ``spacy init labels`` saves them, in JSON."""
+def test_labels_initialize_another_component(kind, trained):
+    """Labels are read as ``spacy init labels`` saves them, in JSON."""
     data = srsly.json_loads(srsly.json_dumps(kind.pipe(trained).label_data))
     other = kind.make()
     kind.pipe(other).initialize(lambda: make_examples(other), nlp=other, labels=data)
@@ -215,7 +215,7 @@ def test_labels_initialise_another(kind, trained):
 
 
 @over_tokens
-def test_a_new_label_changes_no_known_output_layer(kind, trained):
+def test_a_new_label_does_not_change_weights_of_known_labels(kind, trained):
     pipe = kind.pipe(trained)
     (head,) = pipe.shim.module.heads.values()
     known = head.weight.detach().clone()
@@ -249,8 +249,8 @@ def test_stored_component_predicts_the_same(kind, trained, tmp_path, way, device
     if device == "cpu":
         same(*outputs, 0.0)
     else:
-        # cuDNN's sums depend on where weights lie in memory, and logarithms of small probabilities
-        # show it most.
+        # cuDNN's sums depend on where weights are in memory, which affects logarithms of small
+        # probabilities most.
         for one, other in zip(*outputs, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
@@ -347,8 +347,8 @@ def test_threads_get_the_same_answers(kind, trained):
     assert not wrong
 
 
-def test_training_in_a_thread_leaves_the_predictions_of_another(kind, trained):
-    """Gradients add up without a step, so that only dropout could change an answer."""
+def test_training_in_a_thread_does_not_change_predictions_of_another(kind, trained):
+    """Gradients accumulate without a step, so that only dropout could change an answer."""
     docs, examples = docs_of(trained), make_examples(trained)
     expected = kind.output(trained, docs)
     done = threading.Event()
@@ -374,7 +374,7 @@ def test_processes_get_the_same_answers(kind, trained):
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        # Two threads in the parent must not make forked children wait for ever.
+        # Two threads in the parent must not make forked children wait forever.
         trained("a warm-up that starts the threads of the parent " * 20)
         with patience():
             same_annotation(kind, trained.pipe(texts, n_process=2, batch_size=3), expected)
@@ -383,7 +383,7 @@ def test_processes_get_the_same_answers(kind, trained):
 
 
 def examples_of(vocabs):
-    """The sentences, each known to one of the vocabularies."""
+    """Examples of the sentences, each with one of the vocabularies."""
     return [
         Example(make_doc(vocab, sentence[0]), make_doc(vocab, *sentence))
         for vocab, sentence in zip(vocabs, SENTENCES, strict=True)
@@ -391,7 +391,7 @@ def examples_of(vocabs):
 
 
 def test_docs_of_several_vocabularies(kind):
-    """They are learned from and predicted as if they were of one, and can be read."""
+    """Losses and predictions are those with one vocabulary, and annotation can be read."""
 
     def trained(nlp, examples):
         spacy.util.fix_random_seed(0)
@@ -423,7 +423,7 @@ SENTENCE_ENCODER = {
     [*((name, {}) for name in TOKEN_KINDS), ("rnn_textcat", {"sentences": SENTENCE_ENCODER})],
     indirect=["kind"],
 )
-def test_docs_are_read_by_the_vectors_of_their_vocabulary(kind, model):
+def test_docs_are_read_with_the_vectors_of_their_vocabulary(kind, model):
     nlp = kind.make({**WITH_VECTORS, **model})
     vocabs = [nlp.vocab, Vocab()]
     for value, vocab in enumerate(vocabs, start=1):
@@ -439,7 +439,7 @@ def test_docs_are_read_by_the_vectors_of_their_vocabulary(kind, model):
     assert np.abs(together[0] - together[1]).max() > 1e-4
 
 
-def test_prediction_leaves_nothing_of_torch_on_the_doc(trained):
+def test_prediction_leaves_no_tensors_on_the_doc(trained):
     doc = trained("I like eggs")
     assert not any(isinstance(value, torch.Tensor) for value in doc.user_data.values())
     assert srsly.msgpack_dumps(doc.to_bytes())
@@ -470,7 +470,7 @@ def test_update_with_empty_docs_only(kind, trained):
     assert kind.pipe(trained).update([]) == {kind.factory: 0.0}
 
 
-def test_update_mixes_empty_docs_in(kind, trained):
+def test_update_with_some_empty_docs(kind, trained):
     examples = make_examples(trained) + [Example(Doc(trained.vocab), Doc(trained.vocab))]
     losses = trained.update(examples, sgd=trained.resume_training())
     assert losses[kind.factory] > 0
@@ -499,7 +499,7 @@ def test_no_labels(kind):
 
 
 def test_a_corpus_without_examples_is_an_error_that_says_so(kind, tmp_path):
-    """As a reader of .spacy files has none where it is given another file."""
+    """For example, a reader of .spacy files finds no examples in another kind of file."""
     nlp = kind.make()
     (tmp_path / "train.csv").write_text("text,label\na,x\n")
     corpus = Corpus(tmp_path / "train.csv")
@@ -527,7 +527,7 @@ def test_a_corpus_without_labels_is_an_error_that_says_what_it_has(kind):
 
 
 @over_shared
-def test_not_finite_gradients_stop_training(kind, trained):
+def test_gradients_that_are_not_finite_stop_training(kind, trained):
     pipe = kind.pipe(trained)
     optimizer = trained.resume_training()
     with torch.no_grad():
@@ -571,7 +571,7 @@ def test_vectors_that_are_not_finite(kind):
 
 
 @over_tokens
-def test_vectors_are_left_out_where_there_are_none(kind, caplog):
+def test_without_vectors_the_part_is_left_out(kind, caplog):
     nlp = kind.make(WITH_VECTORS)
     losses = train(nlp, make_examples(nlp), steps=2)
     assert "no pretrained vectors" in caplog.text
@@ -596,7 +596,7 @@ def test_settings_that_make_no_sense(kind, model, message):
 
 @over_tokens
 def test_a_very_long_doc_in_bounded_memory(kind):
-    """A window at a time: no array of the network ever spans the document."""
+    """The network reads one window at a time, so that no array spans the document."""
     nlp = kind.make({"window": 50, "overlap": 10, "batch_tokens": 100})
     train(nlp, make_examples(nlp), steps=2)
     words = " ".join(sentence[0] for sentence in SENTENCES * 300).split()
@@ -613,6 +613,6 @@ def test_a_very_long_doc_in_bounded_memory(kind):
     "kind", ["rnn_tagger", "rnn_textcat", "rnn_textcat_multilabel", "rnn_translator"], indirect=True
 )
 @pytest.mark.parametrize("label_smoothing", [-0.5, 1.0])
-def test_label_smoothing_is_a_share(kind, label_smoothing):
+def test_label_smoothing_is_at_least_0_and_below_1(kind, label_smoothing):
     with pytest.raises(ValueError, match="label_smoothing"):
         kind.make(label_smoothing=label_smoothing)

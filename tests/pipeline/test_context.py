@@ -1,4 +1,4 @@
-"""A language model of characters in the embedding of other components."""
+"""A character language model in the embedding of other components."""
 
 import shutil
 
@@ -37,7 +37,7 @@ def lm_of(source):
 
 
 def states_of(nlp, words):
-    """What the embedding reads of the context of words."""
+    """The states of the context of words in the embedding."""
     shim = nlp.get_pipe(nlp.component_names[0]).shim
     doc = Doc(nlp.vocab, words=words)
     batch = shim.architecture.batch(shim, DocBatch([doc]))
@@ -46,7 +46,7 @@ def states_of(nlp, words):
 
 
 def oracle(lm, words):
-    """The same from torch's own LSTM, a string at a time."""
+    """The same states from torch's LSTM, one string at a time."""
     units = lm.shim.features
 
     def last_state(name, text):
@@ -82,14 +82,14 @@ def lm_of_once(source, found={}):  # noqa: B006
 
 @pytest.mark.parametrize("factory", slow_but(["rnn_textcat"], TOKEN_KINDS))
 @pytest.mark.parametrize("trained", [False, True])
-def test_components_learn_with_it_alone_and_keep_it(factory, trained, tmp_path, device):
+def test_components_learn_with_only_context_and_keep_it(factory, trained, tmp_path, device):
     source = save_lm(tmp_path / "lm")
     kind = KINDS[factory]
     nlp = with_context(factory, source, alone=True, trained=trained)
     examples = make_examples(nlp)
     train(nlp, examples, steps=100)
     assert kind.fits(nlp, examples)
-    # The pipeline that it came from is needed no more.
+    # The pipeline of the language model is no longer needed.
     shutil.rmtree(source)
     nlp.to_disk(tmp_path / "nlp")
     texts = [sentence[0] for sentence in SENTENCES]
@@ -99,7 +99,7 @@ def test_components_learn_with_it_alone_and_keep_it(factory, trained, tmp_path, 
 
 
 @pytest.mark.parametrize("trained", [False, True])
-def test_its_weights_move_only_if_they_are_trained(source, trained):
+def test_its_weights_change_only_if_they_are_trained(source, trained):
     nlp = with_context("rnn_tagger", source, trained=trained)
     train(nlp, make_examples(nlp), steps=3)
     theirs = lm_of(source).shim.module
@@ -108,7 +108,7 @@ def test_its_weights_move_only_if_they_are_trained(source, trained):
             assert torch.equal(weight, theirs[name].state_dict()[key]) is not trained, key
 
 
-def test_as_it_is_it_has_no_dropout(source):
+def test_a_frozen_language_model_has_no_dropout(source):
     nlp = with_context("rnn_tagger", source)
     train(nlp, make_examples(nlp), steps=1)
     shim = nlp.get_pipe("rnn_tagger").shim
@@ -121,7 +121,7 @@ def test_as_it_is_it_has_no_dropout(source):
 
 @settings(max_examples=20)
 @given(st.lists(texts, min_size=1, max_size=5))
-def test_a_text_gets_the_same_in_any_batch(tagger, batch):
+def test_a_text_gets_the_same_predictions_in_any_batch(tagger, batch):
     pipe = tagger.get_pipe("rnn_tagger")
     docs = [Doc(tagger.vocab, words=words) for words in batch]
     together = [found["tag"] for found in pipe.predict_probabilities(docs)]
@@ -145,7 +145,7 @@ def test_long_documents_are_read_in_windows_with_context_around_them(source, dir
     np.testing.assert_allclose(found["tag"], expected["tag"], atol=1e-4)
 
 
-def test_the_default_component_name_is_the_factorys(source):
+def test_the_default_component_name_is_that_of_the_factory(source):
     assert "rnn_lm" in spacy.load(source).component_names
 
 
@@ -164,7 +164,7 @@ def errors_of(source, **settings):
     return str(error.value)
 
 
-def test_errors_name_the_cure(source, tmp_path):
+def test_errors_say_what_to_do(source, tmp_path):
     assert "set 'source'" in errors_of(None)
     assert "Can't find model" in errors_of(str(tmp_path / "nothing"))
     assert "only ['rnn_lm']" in errors_of(source, component="lm")
@@ -174,7 +174,7 @@ def test_errors_name_the_cure(source, tmp_path):
     assert "condition = null" in errors_of(conditioned)
 
 
-def test_a_component_of_another_kind_is_no_language_model(tmp_path):
+def test_a_component_of_another_kind_is_an_error(tmp_path):
     nlp = make_pipeline("rnn_tagger")
     train(nlp, make_examples(nlp), steps=1)
     nlp.add_pipe("sentencizer")
@@ -183,7 +183,7 @@ def test_a_component_of_another_kind_is_no_language_model(tmp_path):
         assert "not a language model" in errors_of(str(tmp_path / "nlp"), component=name)
 
 
-def test_characters_and_words_never_seen_have_states_too(tagger):
+def test_unseen_characters_and_words_have_states(tagger):
     pipe = tagger.get_pipe("rnn_tagger")
     docs = [Doc(tagger.vocab, words=words) for words in ([], ["日本", "𝔄" * 10_000], ["\n", " "])]
     for doc, found in zip(docs, pipe.predict_probabilities(docs), strict=True):

@@ -1,4 +1,4 @@
-"""Components that predict by ONNX Runtime."""
+"""Components that predict with ONNX Runtime."""
 
 import pickle
 import sys
@@ -51,7 +51,7 @@ def save(nlp, path):
 
 
 def edit(path, old, new):
-    """Replace bytes of the same number in the saved network of the only component."""
+    """Replace bytes by as many others in the saved network of the only component."""
     (file,) = path.glob("rnn_*/model")
     data = file.read_bytes()
     assert old in data and len(old) == len(new)
@@ -94,7 +94,7 @@ def test_all_ways_to_read_documents(factory, model, tmp_path):
 
 @pytest.mark.parametrize("int8", [False, True])
 @pytest.mark.parametrize("factory", KINDS)
-def test_a_text_is_bit_equal_alone_and_in_any_batch(factory, int8, tmp_path):
+def test_outputs_are_bit_identical_alone_and_in_any_batch(factory, int8, tmp_path):
     kind = KINDS[factory]
     model = {"encoder": {"hidden_size": 50, "depth": 2}}
     nlp = spacy.load(save(with_graphs(initialized(factory, model), int8), tmp_path / "pipeline"))
@@ -147,7 +147,7 @@ def test_entities_and_their_probabilities_are_those_of_torch(model, tmp_path):
             assert other.probability == pytest.approx(one.probability, abs=1e-5)
 
 
-def test_the_weights_that_graphs_hold_are_left_out(saved):
+def test_the_weights_that_graphs_contain_are_left_out(saved):
     original = make_trained("rnn_tagger").get_pipe("rnn_tagger").shim
     weights = sum(parameter.nbytes for parameter in original.module.parameters())
     compressed = spacy.load(saved).get_pipe("rnn_tagger").shim
@@ -189,7 +189,7 @@ def test_graphs_of_other_settings_are_an_error(setting, value, now, saved):
         spacy.load(saved, config={f"components.rnn_tagger.model.{setting}": value})
 
 
-def test_settings_of_reading_can_be_changed(saved):
+def test_settings_of_windows_and_batches_can_be_changed(saved):
     settings = {"window": 3, "overlap": 1, "batch_tokens": 20}
     changed = {f"components.rnn_tagger.model.{name}": n for name, n in settings.items()}
     assert len(spacy.load(saved, config=changed)(TEXTS[-1])) == len(TEXTS[-1].split())
@@ -207,7 +207,7 @@ def test_bytes_pickles_and_processes(saved):
     assert [[token.tag_ for token in doc] for doc in in_processes] == tags
 
 
-def test_all_but_prediction_is_an_error_that_names_the_cure(saved):
+def test_everything_but_prediction_is_an_error_that_says_what_to_do(saved):
     nlp = spacy.load(saved)
     pipe, examples = nlp.get_pipe("rnn_tagger"), make_examples(nlp)
     optimizer = nlp.resume_training()

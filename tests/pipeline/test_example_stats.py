@@ -1,4 +1,4 @@
-"""What components tell reports of an example."""
+"""The statistics of an example that components give to reports."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ LABELS = {
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_by_hand(name):
+def test_stats_of_one_example(name):
     nlp = make_pipeline(name)
     stats = nlp.get_pipe(name).example_stats(make_examples(nlp)[1])
     assert stats.labels == LABELS[name]
@@ -60,7 +60,7 @@ def test_a_text_without_any_label_is_annotated():
     assert nlp.get_pipe("rnn_textcat_multilabel").example_stats(example).labels == {"text": []}
 
 
-def test_labels_that_a_language_model_starts_from():
+def test_labels_that_condition_a_language_model():
     nlp = make_pipeline("rnn_lm", condition="cats")
     assert nlp.get_pipe("rnn_lm").example_stats(make_examples(nlp)[0]).labels == {"cats": ["LIKE"]}
 
@@ -75,7 +75,7 @@ def test_tokens_that_differ():
     assert list(stats.unusable.values()) == [1]
 
 
-def test_tokens_of_white_space_are_not_lost():
+def test_white_space_tokens_do_not_count_as_lost():
     nlp = make_pipeline("rnn_tagger")
     reference = Doc(nlp.vocab, words=["go", "on"], tags=["VB", "RP"])
     predicted = Doc(nlp.vocab, words=["go", " ", "on"], spaces=[True, False, True])
@@ -98,7 +98,7 @@ def test_entities_that_tokens_do_not_allow():
 
 @pytest.mark.parametrize("scheme, n_lost", [("biluo", 1), ("bio", 2)])
 def test_entities_that_tags_do_not_allow(scheme, n_lost):
-    """As prediction rules tags out."""
+    """These are the entities whose tags prediction rules out."""
     nlp = make_pipeline("rnn_ner", scheme=scheme)
     words = ["a", " ", "b", "c", "\n", "d"]
     spans = [(0, 3, "X"), (3, 5, "X"), (5, 6, "X")]
@@ -131,5 +131,5 @@ def test_read_limits_of_the_others():
     nlp = make_pipeline("rnn_lm", {"batch_tokens": 100}, streams=3, bptt_length=7)
     assert nlp.get_pipe("rnn_lm").read_limits == ReadLimits(100, step=21)
     nlp = make_pipeline("rnn_translator", {"batch_tokens": 100})
-    # A beam of 2.
+    # The beam size is 2.
     assert nlp.get_pipe("rnn_translator").read_limits == ReadLimits(50)

@@ -28,7 +28,7 @@ every_unit = pytest.mark.parametrize("unit", UNITS)
 
 @functools.cache
 def pipeline(unit):
-    """With a language model that knows four sentences by heart."""
+    """A pipeline with a language model that has memorized four sentences."""
     nlp = make_pipeline(NAME, {"units": UNITS[unit]}, bptt_length=40)
     train(nlp, make_examples(nlp), steps=60)
     return nlp
@@ -39,7 +39,7 @@ def shared(unit):
 
 
 def make_random(unit):
-    """Weights that tell all contexts apart."""
+    """A pipeline with random weights, so that predictions differ between all contexts."""
     nlp = make_pipeline(NAME, {"units": UNITS[unit]})
     nlp.initialize(lambda: make_examples(nlp))
     torch.manual_seed(0)
@@ -55,7 +55,7 @@ def random_pipeline(unit):
 
 
 def log_p(lm, before, after):
-    """Of units after a text, by reading all of it again."""
+    """The log-probability of units after a text, computed by reading the whole text again."""
     module = lm.shim.module["forwards"]
     ids = [lm.shim.features.boundary_id, *before, *after]
     with torch.no_grad():
@@ -73,7 +73,7 @@ def test_greedy_texts_are_those_learned(unit):
 
 
 def greedy(lm, before, n, first=None):
-    """The most probable units one after the other, the first one among some that are allowed."""
+    """The most probable units one after the other; `first` marks those that may come first."""
     units, module = lm.shim.features, lm.shim.module["forwards"]
     ids, found = [units.boundary_id, *before], []
     nothing = [i for i, s in enumerate(units.strings) if not s and i != units.boundary_id]
@@ -124,7 +124,7 @@ def test_prompts_are_tokenized_as_training_texts(prompt):
 
 @pytest.mark.parametrize("typed", ["ham! ", "ham!", "I like  eggs.\n", "She  \n eats\n\n  "])
 def test_words_are_suggested_after_all_tokens(typed):
-    """A token that is not a word is finished."""
+    """A token that is not a word counts as complete."""
     nlp = random_pipeline("words")
     lm = nlp.get_pipe(NAME)
     surfaces = lm.shim.features.strings
@@ -139,8 +139,8 @@ def test_words_are_suggested_after_all_tokens(typed):
             assert probability == pytest.approx(p[word] / sum(p.values()), rel=1e-4)
 
 
-def test_the_tokenizer_is_that_of_the_pipeline_now(tmp_path):
-    """Loaded, copied, in another pipeline, and after a change."""
+def test_the_current_tokenizer_of_the_pipeline_is_used(tmp_path):
+    """Loaded, copied and other pipelines use their tokenizer, and so does a changed pipeline."""
     nlp = make_random("words")
     expected = nlp.get_pipe(NAME).generate(WORDS_ALONE, beam=1, max_length=6)
     nlp.to_disk(tmp_path)
@@ -160,7 +160,7 @@ def test_the_tokenizer_is_that_of_the_pipeline_now(tmp_path):
     assert changed != expected
 
 
-def test_a_component_without_a_pipeline_knows_no_words():
+def test_a_component_without_a_pipeline_has_no_tokenizer():
     model = make_random("words").get_pipe(NAME).model
     lm = RNNLanguageModel(Vocab(), model)
     with pytest.raises(ValueError, match="no pipeline whose tokenizer splits"):
@@ -169,7 +169,7 @@ def test_a_component_without_a_pipeline_knows_no_words():
 
 
 @pytest.mark.parametrize("prompt", ["", "They", "Zyxdog", "Zyxdog qwf", "They ", "They\t", "x\n"])
-def test_words_are_put_after_a_prompt_with_one_blank(prompt):
+def test_words_are_appended_to_a_prompt_with_one_space(prompt):
     lm = shared("words")
     (text,) = lm.generate([prompt], beam=1, max_length=1)
     more = text.removeprefix(prompt)
@@ -178,7 +178,7 @@ def test_words_are_put_after_a_prompt_with_one_blank(prompt):
     assert more == gap + more.strip()
 
 
-def test_a_blank_at_the_end_of_a_prompt_is_that_of_the_next_piece():
+def test_a_space_at_the_end_of_a_prompt_belongs_to_the_next_piece():
     lm = random_pipeline("pieces").get_pipe(NAME)
     units = lm.shim.features
     blank = np.array([s.startswith(" ") for s in units.strings])
@@ -190,7 +190,7 @@ def test_a_blank_at_the_end_of_a_prompt_is_that_of_the_next_piece():
         before = units.encode_text(prompt.removesuffix(" "))
         more = greedy(lm, before.tolist(), 6, first if ends else None)
         assert text == units.decode([*before.tolist(), *more])
-    # Not two.
+    # There is one space, not two.
     assert shared("pieces").generate(["I like "], beam=1)[0].startswith("I like green")
 
 
@@ -204,31 +204,31 @@ def test_prompts_of_a_batch_are_continued_as_alone(unit):
 
 
 @every_unit
-def test_drawn_texts_are_those_of_the_seed(unit):
+def test_sampled_texts_depend_on_the_seed(unit):
     lm = shared(unit)
     draw = functools.partial(lm.generate, ["", ""], temperature=3.0, max_length=20)
     assert draw(seed=1) == draw(seed=1) != draw(seed=2)
-    # Two prompts that are the same may go on differently.
+    # Two equal prompts may be continued differently.
     assert any(len(set(draw(seed=seed))) == 2 for seed in range(5))
     assert lm.generate(["I like"], top_k=1) == lm.generate(["I like"], beam=1)
 
 
 @every_unit
-def test_drawn_texts_do_not_depend_on_the_other_prompts(unit):
+def test_sampled_texts_do_not_depend_on_the_other_prompts(unit):
     draw = functools.partial(shared(unit).generate, temperature=3.0, max_length=20, seed=4)
     prompts = ["I", "She", "", "x", "I", "I"]
     found = draw(prompts)
     assert draw(prompts[:3]) == found[:3]
-    # Of equal ones they are those of the first, the second, ...
+    # Of several equal prompts, the first always gets the same text, and so does the second, ...
     assert draw(prompts[::-1]) == [found[i] for i in (0, 4, 3, 2, 1, 5)]
     assert [draw([prompt])[0] for prompt in prompts[:4]] == found[:4]
     assert len({found[0], found[4], found[5]}) > 1
-    # Nor on how far others go on.
+    # They do not depend on the lengths of the other texts either.
     assert [t[:5] for t in draw(prompts, max_length=30)] == [t[:5] for t in found]
 
 
 @every_unit
-def test_half_a_character(unit):
+def test_half_of_a_surrogate_pair(unit):
     lm = shared(unit)
     for ask in (lambda t: lm.generate(["I", t]), lm.suggest, lm.session().type):
         with pytest.raises(
@@ -263,7 +263,7 @@ def test_a_session_suggests_what_the_whole_text_does(unit):
 
 
 def test_words_have_their_probabilities():
-    """With words as units: of all that begin as typed, that of one."""
+    """With words as units, it is the share of a word among all words that begin as typed."""
     lm = shared("words")
     units = lm.shim.features
     before = list(units.encode_text("I like", lm.tokenize))
@@ -272,7 +272,7 @@ def test_words_have_their_probabilities():
         matching = {word: q for word, q in p.items() if word.startswith(typed)}
         total = sum(matching.values())
         for suggestion in lm.suggest(f"I like {typed}", 3):
-            # Before another word or the end; next to nothing is left for an unknown one.
+            # A word or the end follows; the probability of an unknown word is close to zero.
             expected = matching[suggestion.word] / total
             assert suggestion.probability == pytest.approx(expected, abs=0.02)
     assert lm.suggest("I like zebra") == []
@@ -291,7 +291,7 @@ def test_suggestions_complete_words(unit):
 
 @functools.cache
 def quoting():
-    """Pieces of texts with marks and line breaks between words."""
+    """A model of pieces, trained on texts with punctuation and line breaks between words."""
     nlp = make_pipeline(NAME, {"units": UNITS["pieces"]}, bptt_length=40)
     texts = ["I like green eggs.\nThey eat ham.", 'She eats "one ham". He eats eggs.']
     train(nlp, [Example(doc, doc) for doc in map(nlp.make_doc, texts)], steps=80)
@@ -309,7 +309,7 @@ def quoting():
         ('She eats "one ham". H', "He"),
     ],
 )
-def test_a_word_of_pieces_begins_after_white_space_and_marks(text, word):
+def test_a_word_of_pieces_begins_after_white_space_and_punctuation(text, word):
     assert quoting().suggest(text, 1)[0].word == word
     session = quoting().session()
     for character in text:
@@ -319,13 +319,13 @@ def test_a_word_of_pieces_begins_after_white_space_and_marks(text, word):
 
 @every_unit
 @pytest.mark.parametrize("gap", ["\t", "\u00a0", "\r\n"])
-def test_words_after_characters_never_seen(unit, gap):
+def test_words_after_unseen_characters(unit, gap):
     found = shared(unit).suggest(f"I like{gap}gr", 3)
     assert found and all(suggestion.word.startswith("gr") for suggestion in found)
 
 
 @every_unit
-def test_characters_never_seen(unit):
+def test_unseen_characters(unit):
     lm = shared(unit)
     (text,) = lm.generate(["Ω 日"], beam=1, max_length=5)
     assert text.startswith("Ω 日")
@@ -334,7 +334,7 @@ def test_characters_never_seen(unit):
 
 @pytest.mark.slow
 def test_a_long_prompt():
-    """Longer than what is read at a time."""
+    """The prompt is longer than what is read at a time."""
     lm = shared("characters")
     text = "I like green eggs " * 300
     context = lm.session()
@@ -353,7 +353,7 @@ def test_a_prompt_of_a_million_characters(unit):
     prompt = "I like green eggs " * 55_556
     (text,) = lm.generate([prompt], beam=1, max_length=3)
     assert len(prompt) > 1_000_000 and text.startswith(prompt)
-    # All that matters now is near its end.
+    # Only the text near its end matters.
     near = lm.generate([prompt[-18 * 300 :]], beam=1, max_length=3)[0]
     assert text[len(prompt) :] == near[18 * 300 :]
     assert lm.suggest(prompt, 1)[0].word == lm.suggest(prompt[-18 * 300 :], 1)[0].word
@@ -384,7 +384,7 @@ def test_settings_out_of_range(settings, message):
         shared("words").generate(["I"], **settings)
 
 
-def test_what_cannot_be_continued():
+def test_prompts_and_models_that_cannot_be_continued():
     lm = shared("words")
     with pytest.raises(ValueError, match="Put it into a list"):
         lm.generate("I like")
@@ -399,7 +399,7 @@ def test_what_cannot_be_continued():
         nlp.get_pipe(NAME).generate(["I"])
 
 
-def test_texts_from_labels():
+def test_texts_conditioned_on_labels():
     nlp = make_pipeline(NAME, condition="cats")
     train(nlp, make_examples(nlp), steps=80)
     lm = nlp.get_pipe(NAME)

@@ -17,7 +17,7 @@ from ..helpers.kinds import KINDS, TOKEN_KINDS
 from ..helpers.pipelines import SENTENCES, make_pipeline, make_trained
 
 TEXTS = [sentence[0] for sentence in SENTENCES]
-#: of a component that is saved
+#: the files of a saved component
 FILES = ["cfg", "model", "checksums"]
 
 
@@ -34,7 +34,7 @@ def saved(kind, tmp_path):
 
 
 def edit(file, old, new):
-    """Replace bytes of the same number, and the checksum too."""
+    """Replace bytes by as many others, and update the checksum."""
     data = file.read_bytes()
     assert old in data and len(old) == len(new)
     file.write_bytes(data.replace(old, new))
@@ -69,7 +69,7 @@ def test_one_wrong_bit_is_an_error_that_names_component_and_file(saved, kind):
     pipe.from_disk(saved, exclude=["vocab"])
 
 
-def test_one_wrong_bit_among_bytes_is_an_error_that_names_the_component(kind):
+def test_one_wrong_bit_in_bytes_is_an_error_that_names_the_component(kind):
     pipe, rng = kind.pipe(kind.make()), random.Random(0)
     data = kind.pipe(make_trained(kind.factory)).to_bytes()
     for _ in range(10):
@@ -110,7 +110,7 @@ def test_weights_that_are_not_finite_are_an_error_that_names_them(kind, saved):
     assert f"'{name}' has values that are not finite" in error_of(saved.parent)
 
 
-# What belongs to other components
+# Files of other components
 
 
 def test_the_files_of_two_components_of_one_shape_cannot_be_exchanged(kind, saved, tmp_path):
@@ -200,7 +200,7 @@ def test_settings_of_training_can_be_changed(tmp_path):
         assert [t.tag_ for t in loaded(text)] == [t.tag_ for t in expected(text)]
 
 
-# Bounds
+# Limits
 
 
 def test_sizes_are_compared_before_the_network_is_made(tmp_path, monkeypatch):
@@ -230,7 +230,7 @@ def stored_vectors(keys):
         ({"keys": "AAAA"}, "cannot have been|damaged"),
     ],
 )
-def test_words_are_decompressed_to_their_size_only(change, message):
+def test_words_are_decompressed_only_to_their_saved_size(change, message):
     state = stored_vectors([f"word{i}" for i in range(200)]).to_dict()
     with pytest.raises(ValueError, match=message):
         stored_vectors([]).from_dict({**state, **change})

@@ -1,4 +1,4 @@
-"""What is special to the language model: units, probabilities, directions, conditions, streams."""
+"""What is specific to the language model: units, probabilities, directions, conditions, streams."""
 
 import copy
 import functools
@@ -22,7 +22,7 @@ from ..helpers.pipelines import SENTENCES, make_doc, make_examples, make_pipelin
 from ..helpers.slow import slow_but
 
 NAME = "rnn_lm"
-#: the probability of a token, on geometric mean, of a perfect fit
+#: the geometric mean of the probabilities of tokens with a perfect fit
 BEST = math.exp(-CHOICE / sum(len(text.split()) + 1 for text, *_ in SENTENCES))
 UNITS = {
     "characters": {"@architectures": "spacy_rnn.CharacterUnits.v1", "min_freq": 1},
@@ -46,7 +46,7 @@ def pipe_of(nlp):
 
 
 def examples_of(nlp, texts, cats=None):
-    """Tokenized as the pipeline does it."""
+    """Examples of texts, tokenized by the pipeline."""
     examples = []
     for i, text in enumerate(texts):
         reference = nlp.make_doc(text)
@@ -57,7 +57,7 @@ def examples_of(nlp, texts, cats=None):
 
 
 def set_weights(nlp, seed=0):
-    """None of which has a value that hides a mistake."""
+    """Set random weights, so that no special value hides a mistake."""
     torch.manual_seed(seed)
     with torch.no_grad():
         for parameter in pipe_of(nlp).shim.module.parameters():
@@ -74,7 +74,7 @@ def make_random(units="words", model=None, texts=None, **config):
 
 @functools.cache
 def shared(units):
-    """A pipeline with random weights for tests that leave it as it is."""
+    """A pipeline with random weights for tests that do not change it."""
     return make_random(units)
 
 
@@ -83,7 +83,7 @@ def values_of(nlp, texts):
 
 
 def single_characters(nlp, text):
-    """A doc with a token a character."""
+    """A doc with one token per character."""
     return Doc(nlp.vocab, words=list(text), spaces=[False] * len(text))
 
 
@@ -95,7 +95,7 @@ def same(left, right, tolerance=1e-5):
 
 @pytest.fixture
 def attrs():
-    """Names of extensions, which are gone after the test."""
+    """Names of extensions, which are removed after the test."""
     names = [f"lm_{next(numbers)}" for _ in range(2)]
     yield names
     for owner, name in itertools.product((Doc, Span, Token), names):
@@ -107,8 +107,8 @@ def attrs():
 
 
 @pytest.mark.parametrize("units", ["characters", "words"])
-def test_probabilities_of_all_that_may_come_sum_to_one(units):
-    """First a known unit, an unknown one, or the end."""
+def test_probabilities_of_all_first_units_sum_to_one(units):
+    """The first unit is a known unit, an unknown unit, or the end."""
     nlp = shared(units)
     known = [surface for surface in pipe_of(nlp).shim.features.strings if surface]
     nothing, *found = pipe_of(nlp).predict(
@@ -140,8 +140,8 @@ def test_a_token_has_the_probability_of_its_units(units):
             assert values[token.i] == pytest.approx(float(sum(own)), abs=1e-5)
 
 
-def test_characters_of_tokens_by_hand():
-    """The blank after a token is the token's."""
+def test_the_value_of_a_token_is_the_sum_over_its_characters():
+    """The space after a token belongs to the token."""
     nlp = shared("characters")
     whole = Doc(nlp.vocab, words=["ham", "eggs", "\n"], spaces=[True, False, False])
     apart = single_characters(nlp, "ham eggs\n")
@@ -151,7 +151,7 @@ def test_characters_of_tokens_by_hand():
 
 
 def test_perplexity_is_per_token():
-    """Of a doc with its end, of a span without."""
+    """The perplexity of a doc includes its end, that of a span does not."""
     nlp = shared("words")
     doc = nlp("She eats green ham")
     values = doc._.log_probability
@@ -167,13 +167,13 @@ def test_perplexity_is_per_token():
     assert empty._.perplexity == pytest.approx(math.exp(-empty._.log_probability[0]))
 
 
-def test_nothing_is_known_of_a_doc_that_was_not_read():
+def test_a_doc_that_was_not_read_has_no_values():
     doc = shared("words").make_doc("green ham")
     assert doc._.log_probability is doc._.perplexity is None
     assert doc[0]._.log_probability is doc[0:2]._.perplexity is None
 
 
-def test_perplexity_by_hand():
+def test_worked_values_of_perplexity():
     assert perplexity(math.log(1 / 4) + math.log(1 / 9), 2) == pytest.approx(6.0)
     assert perplexity(0.0, 1) == 1.0
     assert perplexity(0.0, 0) is perplexity(None, 2) is None
@@ -181,8 +181,8 @@ def test_perplexity_by_hand():
 
 
 @every_unit
-def test_scores_are_those_of_all_tokens_whatever_the_windows(units):
-    """And the batches: exp of the mean negative log-probability."""
+def test_scores_do_not_depend_on_windows_and_batches(units):
+    """The perplexity is exp of the mean negative log-probability of all tokens."""
     nlp = copy.deepcopy(shared(units))
     examples = examples_of(nlp, TEXTS)
     values = [value for doc in nlp.pipe(TEXTS) for value in doc._.log_probability]
@@ -202,14 +202,14 @@ def test_scores_are_those_of_all_tokens_whatever_the_windows(units):
         same(found[0], others)
 
 
-def test_the_window_of_the_config_reaches_prediction():
+def test_prediction_uses_the_window_of_the_config():
     nlp = make(model={"window": 3, "batch_tokens": 10})
     assert pipe_of(nlp).model.attrs["limits"] == MemoryLimits(10, 3, 0)
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward", "both"])
 @every_unit
-def test_nothing_is_left_of_the_document_before(units, direction):
+def test_no_state_is_kept_from_the_previous_document(units, direction):
     nlp = make_random(units, {"encoder": {"direction": direction}})
     text = "They like green eggs"
     (alone,) = values_of(nlp, [text])
@@ -223,7 +223,7 @@ def test_nothing_is_left_of_the_document_before(units, direction):
 
 @every_unit
 def test_learns_with_all_units(units):
-    """As well as can be: characters and pieces of a sentence cost no more than its words."""
+    """The fit is optimal: the loss of a sentence in characters or pieces is that of its words."""
     nlp = make(units, {"encoder": {"hidden_size": 24}}, bptt_length=40)
     examples = make_examples(nlp)
     train(nlp, examples, steps=80)
@@ -234,8 +234,8 @@ def test_learns_with_all_units(units):
 
 @pytest.mark.parametrize("way", slow_but(["disk"], ["bytes", "disk", "pickle", "deepcopy"]))
 @every_unit
-def test_stored_units_read_the_same(units, way, tmp_path):
-    """Whatever the training texts held."""
+def test_stored_units_give_the_same_values(units, way, tmp_path):
+    """The training texts may have any characters."""
     odd = ["a\0b", "\n", "日本 🥚", "\U0010ffff\ufffe", "🥚\n日本 a"]
     nlp = make_random(units, texts=odd)
     texts = [*odd, *TEXTS]
@@ -271,7 +271,7 @@ def test_texts_of_one_character(units):
 
 @pytest.mark.parametrize("units", ["characters", "words"])
 def test_without_a_known_unit_all_are_unknown(units):
-    """Each occurs less often than `min_freq`."""
+    """Each unit occurs less often than `min_freq`."""
     nlp = make(units, {"units": {**UNITS[units], "min_freq": 99}})
     examples = make_examples(nlp)
     losses = train(nlp, examples, steps=2)
@@ -281,8 +281,8 @@ def test_without_a_known_unit_all_are_unknown(units):
     assert a == b
 
 
-def test_pieces_of_training_texts_may_be_drawn():
-    """Those of a prediction are not."""
+def test_pieces_of_training_texts_may_be_sampled():
+    """Prediction does not sample pieces."""
     sampled = {"units": {**UNITS["pieces"], "alpha": 0.1}}
     nlp = make_random("pieces", sampled)
     examples = make_examples(nlp)
@@ -294,7 +294,7 @@ def test_pieces_of_training_texts_may_be_drawn():
 
 @pytest.mark.parametrize("tied", [False, True])
 def test_an_adaptive_softmax_for_large_vocabularies(tied):
-    """Clusters that a small one does not reach are left out."""
+    """Clusters beyond the size of a small vocabulary are left out."""
     model = {"tied": tied, "cutoffs": [8, 1000]}
     nlp = make(model=model)
     examples = make_examples(nlp)
@@ -316,7 +316,7 @@ def load_direction(nlp, name, source, source_name):
 
 @pytest.mark.parametrize("cell", ["lstm", "none"])
 def test_a_backward_model_is_a_forward_one_of_the_reversed_text(cell):
-    """Its last number is of the beginning of the text."""
+    """Its last value is that of the beginning of the text."""
     encoder = {"cell": cell, "depth": 2}
     backward = make_random("characters", {"encoder": {**encoder, "direction": "backward"}})
     forward = make_random("characters", {"encoder": encoder})
@@ -331,7 +331,7 @@ def test_a_backward_model_is_a_forward_one_of_the_reversed_text(cell):
 
 @every_unit
 def test_backward_probabilities_belong_to_their_tokens(units):
-    """What comes before a token changes nothing of it, what comes after does."""
+    """Text before a token does not change its probability, text after it does."""
     nlp = make_random(units, {"encoder": {"direction": "backward"}})
     one, other, later = values_of(nlp, ["I like eggs !", "She like eggs !", "I like eggs ."])
     assert one[1:-1] == pytest.approx(other[1:-1], abs=1e-5)
@@ -344,12 +344,12 @@ def test_backward_probabilities_belong_to_their_tokens(units):
 def test_forward_probabilities_belong_to_their_tokens(units):
     nlp = shared(units)
     one, other = values_of(nlp, ["I like eggs !", "I like eggs ."])
-    # Of characters and pieces a token may hold the blank after it, which comes in both.
+    # With characters and pieces, a token may include the space after it, which both texts have.
     assert one[:3] == pytest.approx(other[:3], abs=1e-5)
     assert one[3] != pytest.approx(other[3], abs=1e-3)
 
 
-def test_of_both_directions_the_forward_one_is_reported():
+def test_a_model_of_both_directions_reports_the_forward_values():
     both = make_random("words", {"encoder": {"direction": "both"}})
     forward = make_random("words")
     load_direction(forward, "forwards", both, "forwards")
@@ -379,8 +379,8 @@ def test_learns_in_every_direction(direction, cell):
     assert floor <= losses[NAME] < floor + 2.0
 
 
-def test_no_recurrence_knows_one_word_only():
-    """After "like" come green eggs or blue ham, whoever likes them."""
+def test_without_recurrence_only_one_word_is_known():
+    """After "like", "green" and "blue" are equally probable, whatever the subject."""
     nlp = make(model={"encoder": {"cell": "none"}})
     train(nlp, make_examples(nlp), steps=60)
     one, other = nlp("I like green eggs"), nlp("They like blue ham")
@@ -394,7 +394,7 @@ def test_no_recurrence_knows_one_word_only():
 
 @every_unit
 def test_strange_texts(units):
-    """What was never seen, blanks alone, nothing."""
+    """Unseen characters, only white space, and empty texts."""
     nlp = shared(units)
     for doc in nlp.pipe(TEXTS):
         assert np.isfinite(doc._.log_probability).all() and max(doc._.log_probability) <= 0
@@ -402,7 +402,7 @@ def test_strange_texts(units):
         assert len(doc._.log_probability) == len(doc) + 1
 
 
-def test_blanks_between_words_do_not_count_as_words():
+def test_spaces_between_words_do_not_count_as_words():
     nlp = shared("words")
     one = Doc(nlp.vocab, words=["green", "ham"], spaces=[True, False])
     other = Doc(nlp.vocab, words=["green", "ham"], spaces=[False, True])
@@ -461,13 +461,13 @@ def test_a_very_long_doc_in_bounded_memory():
 
 @pytest.mark.parametrize("window", [1, 3, 500])
 @every_unit
-def test_texts_are_cut_or_shorter_than_a_window(units, window):
-    """The loss is that of all of them together."""
+def test_texts_longer_and_shorter_than_a_window(units, window):
+    """The loss is the sum over all texts."""
     nlp = make(units, streams=1, bptt_length=window)
     examples = examples_of(nlp, TEXTS)
     nlp.initialize(lambda: examples)
     set_weights(nlp)
-    # Empty ones teach nothing.
+    # Empty texts are not trained on.
     values = [value for found in values_of(nlp, filter(None, TEXTS)) for value in found]
     loss = nlp.update(examples, sgd=False)[NAME]
     assert loss == pytest.approx(-sum(values), rel=1e-5)
@@ -485,7 +485,7 @@ def test_documents_wait_until_all_streams_have_some():
     assert pipe_of(nlp).model.to_bytes() != before
 
 
-def test_initialising_again_forgets_what_waited():
+def test_initializing_again_discards_waiting_documents():
     def first_loss(waiting):
         nlp = make(streams=2)
         examples = make_examples(nlp)
@@ -500,8 +500,8 @@ def test_initialising_again_forgets_what_waited():
 
 
 @pytest.mark.parametrize("carry", [False, True])
-def test_with_carry_a_document_is_read_after_the_one_before(carry):
-    """Sentences in turn: who knows the one before knows the first word of the next one."""
+def test_with_carry_a_document_is_read_after_the_previous_one(carry):
+    """Sentences take turns, so that the previous one determines the first word of the next."""
     nlp = make(streams=1, bptt_length=9, carry_state=carry)
     examples = examples_of(nlp, ["green eggs", "blue ham", "one egg"])
     losses = train(nlp, examples, steps=60)
@@ -543,7 +543,7 @@ def test_the_network_is_that_of_the_config(direction):
         found = module.encoder
         assert (found.cell, found.hidden_size, len(found.layers)) == ("gru", 7, 3)
         assert found.residual and isinstance(found.norms[0], torch.nn.LayerNorm)
-        # A backward one reads reversed texts forward.
+        # A backward network reads reversed texts forward.
         assert found.recurrent_dropout == 0.25 and found.direction == "forward"
         assert module.embedding.weight.shape == (len(pipe_of(nlp).shim.features), 5)
         assert module.embedding_dropout == 0.5
@@ -551,8 +551,8 @@ def test_the_network_is_that_of_the_config(direction):
 
 
 @pytest.mark.parametrize("way", ["pickle", "deepcopy"])
-def test_a_copy_in_the_middle_of_training_goes_on_alike(way):
-    """What waits on streams among it."""
+def test_a_copy_in_the_middle_of_training_continues_identically(way):
+    """The copy includes the documents that wait in streams."""
     nlp = make(streams=3, bptt_length=4, carry_state=True)
     examples = make_examples(nlp)
     nlp.initialize(lambda: examples)
@@ -646,7 +646,7 @@ def test_labels_are_learned_and_loaded(tmp_path):
     assert pipe_of(make()).labels == ()
 
 
-def test_labels_without_a_condition_are_none_of_its_business():
+def test_labels_without_a_condition_are_ignored():
     nlp = make()
     nlp.initialize(lambda: labelled_examples(nlp))
     assert pipe_of(nlp).labels == ()
@@ -672,8 +672,8 @@ def test_documents_of_a_batch_have_their_own_labels():
     same([d._.log_probability for d in nlp.pipe(docs)], [d._.log_probability for d in alone])
 
 
-def test_scores_start_from_the_gold_labels():
-    """The texts that are read have none."""
+def test_scores_are_conditioned_on_the_gold_labels():
+    """The predicted docs have no labels."""
     nlp = make_conditioned()
     examples = labelled_examples(nlp)
     assert all(not eg.predicted.cats for eg in examples)
@@ -687,7 +687,7 @@ def test_scores_start_from_the_gold_labels():
 
 
 @pytest.mark.parametrize("condition, where", [("cats", "doc.cats"), ("lm_style", "doc._.lm_style")])
-def test_nothing_is_known_of_any_document(condition, where):
+def test_a_condition_that_no_document_has_is_an_error(condition, where):
     nlp = make(condition=condition)
     with pytest.raises(ValueError, match=rf"{NAME}.*{where}.*no training document has it"):
         nlp.initialize(lambda: examples_of(nlp, ["green eggs", "ham"]))
@@ -714,14 +714,14 @@ VECTORS = [
 
 @pytest.fixture
 def styled(attrs):
-    """A pipeline that starts from vectors, and the name of their extension."""
+    """A pipeline conditioned on vectors, and the name of their extension."""
     attr = attrs[0]
     nlp = make(condition=attr, streams=3)
     train(nlp, vector_examples(nlp, attr, VECTORS), steps=40)
     return nlp, attr
 
 
-def test_a_document_starts_from_its_vector(styled):
+def test_a_document_is_conditioned_on_its_vector(styled):
     nlp, attr = styled
     assert pipe_of(nlp).cfg["condition_size"] == 2 and pipe_of(nlp).labels == ()
     for vector, other in ([[1, -1], [-1, 1]], [[[1.0], [-1.0]], np.array([-1.0, 1.0])]):
@@ -732,7 +732,7 @@ def test_a_document_starts_from_its_vector(styled):
         assert own > strange + 1.0
 
 
-def test_without_its_vector_a_document_starts_from_zeros(styled, tmp_path):
+def test_a_document_without_a_vector_is_conditioned_on_zeros(styled, tmp_path):
     nlp, attr = styled
     texts = ["ham eggs", "", "eggs"]
     zeros = [nlp(with_vector(nlp, text, attr, [0.0, 0.0]))._.log_probability for text in texts]
@@ -754,7 +754,7 @@ def test_a_vector_of_another_width_is_an_error(styled):
 
 
 @pytest.mark.parametrize("value", ["abc", {"a": 1.0}, [[1.0], [1.0, 2.0]]])
-def test_a_condition_that_is_no_vector_is_an_error(styled, value):
+def test_a_condition_that_is_not_a_vector_is_an_error(styled, value):
     nlp, attr = styled
     with pytest.raises(ValueError, match=f"condition of '{NAME}' must be 2 numbers"):
         pipe_of(nlp).generate(["eggs"], condition=value)
@@ -763,7 +763,7 @@ def test_a_condition_that_is_no_vector_is_an_error(styled, value):
 
 
 def test_training_reads_the_conditions_of_references():
-    """The loss is that of predictions from the same labels."""
+    """The loss is that of predictions with the same labels."""
     nlp = make_conditioned()
     examples = labelled_examples(nlp)
     loss = nlp.update(examples, sgd=False)[NAME]

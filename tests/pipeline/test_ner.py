@@ -1,4 +1,4 @@
-"""What is special to the entity recognizer: entities there before, gold, readings."""
+"""What is specific to the entity recognizer: preset entities, gold annotation, readings."""
 
 import functools
 import itertools
@@ -21,7 +21,7 @@ WAYS = list(itertools.product(["bio", "biluo"], ["crf", "softmax"]))
 every_way = pytest.mark.parametrize("scheme, decoder", WAYS)
 every_decoder = pytest.mark.parametrize("decoder", ["crf", "softmax"])
 every_scheme = pytest.mark.parametrize("scheme", ["bio", "biluo"])
-#: more than any short doc has readings
+#: more readings than any short doc has
 ALL = 600
 numbers = itertools.count()
 
@@ -48,12 +48,12 @@ def make_trained(scheme="biluo", decoder="crf", **config):
 
 @functools.cache
 def shared(scheme="biluo", decoder="crf"):
-    """A trained pipeline for tests that leave it as it is."""
+    """A trained pipeline for tests that do not change it."""
     return make_trained(scheme, decoder)
 
 
 def make_random(scheme, decoder, seed=0, **config):
-    """A pipeline that has learned nothing, whose scores are anything."""
+    """An untrained pipeline with random scores."""
     nlp = make(scheme, decoder, **config)
     nlp.initialize(lambda: make_examples(nlp))
     torch.manual_seed(seed)
@@ -64,13 +64,13 @@ def make_random(scheme, decoder, seed=0, **config):
 
 @functools.cache
 def shared_random(scheme, decoder):
-    """A random pipeline for tests that leave it as it is."""
+    """A random pipeline for tests that do not change it."""
     return make_random(scheme, decoder)
 
 
 @pytest.fixture
 def attr():
-    """The name of an extension, which is gone after the test."""
+    """The name of an extension, which is removed after the test."""
     name = f"ner_{next(numbers)}"
     yield name
     for owner in (Span, Doc, Token):
@@ -83,7 +83,7 @@ def entities(doc):
 
 
 def gold_tags(nlp, *examples):
-    """The names of the tags in the gold, None where they are not known."""
+    """The names of the gold tags, None for tags that are not known."""
     pipe = pipe_of(nlp)
     gold = pipe.get_targets(list(examples))
     tags = gold.arrays["ner"].tolist()
@@ -123,19 +123,19 @@ def test_settings_that_make_no_sense(part):
         make(**part)
 
 
-def test_displacy_shows_them():
+def test_displacy_shows_entities():
     html = displacy.render(shared()("She eats one ham ."), style="ent", jupyter=False)
     assert "PERSON" in html and "FOOD" in html
 
 
 @every_scheme
 def test_labels_with_hyphens(scheme, tmp_path):
-    """Also ones that look like tags."""
+    """Labels that look like tags are allowed too."""
     nlp = make(scheme)
     words = ["the", "long", "song", "of", "cells"]
     reference = Doc(nlp.vocab, words=words)
     reference.ents = [Span(reference, 1, 3, "creative-work"), Span(reference, 4, 5, "B-cell")]
-    # The same in other tokens.
+    # The same text with other tokens.
     split = Doc(
         nlp.vocab,
         words=["the", "long", "so", "ng", "of", "cells"],
@@ -160,7 +160,7 @@ def test_docs_without_entities():
     assert not doc.ents and doc.has_annotation("ENT_IOB", require_complete=True)
 
 
-def test_no_entity_in_all_of_the_training_data():
+def test_no_entity_in_the_training_data():
     nlp = make()
     examples = [Example(make_doc(nlp.vocab, "a b"), make_doc(nlp.vocab, "a b", ents="O O"))]
     with pytest.raises(ValueError, match="'rnn_ner' has no labels: no entity is annotated"):
@@ -169,7 +169,7 @@ def test_no_entity_in_all_of_the_training_data():
     unknown.set_ents([], missing=[unknown[0:1]], default="outside")
     with pytest.raises(ValueError, match="In 1 of the documents, tokens are not annotated"):
         nlp.initialize(lambda: [*examples, Example(make_doc(nlp.vocab, "a b"), unknown)])
-    # With a label there is something not to find.
+    # With a label, training on texts without entities is possible.
     pipe_of(nlp).add_label("FOOD")
     train(nlp, examples, steps=20)
     assert not nlp(make_doc(nlp.vocab, "a b")).ents
@@ -236,13 +236,13 @@ def test_add_label_to_a_trained_model_keeps_what_it_knows():
     assert nlp.evaluate(make_examples(nlp))["ents_f"] == 1.0
 
 
-# Entities that are there
+# Preset entities
 
 
 @every_way
 @pytest.mark.parametrize("default", ["missing", "outside"])
-def test_entities_that_are_there_stay(scheme, decoder, default):
-    """Whatever their label; new ones keep clear of them."""
+def test_preset_entities_are_kept(scheme, decoder, default):
+    """Entities with any label are kept, and new entities do not overlap them."""
     nlp = shared(scheme, decoder)
     for label in ("VERB", "FOOD", "PERSON"):
         doc = make_doc(nlp.vocab, "She eats one ham .")
@@ -259,7 +259,7 @@ def test_entities_that_are_there_stay(scheme, decoder, default):
 
 @every_way
 @pytest.mark.parametrize("default", ["missing", "outside"])
-def test_blocked_tokens_stay_free(scheme, decoder, default):
+def test_blocked_tokens_are_in_no_entity(scheme, decoder, default):
     nlp = shared(scheme, decoder)
     doc = make_doc(nlp.vocab, "I like green eggs")
     assert entities(nlp(doc.copy())) == [(2, 4, "FOOD")]
@@ -270,13 +270,13 @@ def test_blocked_tokens_stay_free(scheme, decoder, default):
     assert all(token.ent_iob for token in doc)
 
 
-def test_tokens_about_which_nothing_was_said_are_outside_after():
+def test_unannotated_tokens_are_outside_after_prediction():
     nlp = shared()
     doc = make_doc(nlp.vocab, "She eats one ham .")
     doc.set_ents([], outside=[doc[4:5]], default="missing")
     doc = nlp(doc)
     assert [token.ent_iob for token in doc] == [BEGIN, OUT, OUT, BEGIN, OUT]
-    # What was outside of all entities by an earlier prediction is looked at again.
+    # Tokens that an earlier prediction left outside of entities are predicted again.
     doc.set_ents([], default="outside")
     assert entities(nlp(doc)) == [(0, 1, "PERSON"), (3, 4, "FOOD")]
 
@@ -291,12 +291,12 @@ def test_entity_ruler(attr, place):
     assert entities(doc) == [(0, 1, "PERSON"), (1, 2, "VERB"), (3, 4, ham)]
     for ent in doc.ents:
         assert (ent._.get(attr) is None) == (ent.label_ == "VERB")
-    # The ruler marks tokens as outside also where it finds nothing.
+    # The ruler marks tokens as outside even where it finds nothing.
     assert entities(nlp(make_doc(nlp.vocab, "I like green eggs"))) == [(2, 4, "FOOD")]
 
 
 def random_doc(nlp, generator, n, presets=True, sentences=True):
-    """Words known and not, white space, sentences, and entities and blocked tokens."""
+    """Known and unknown words, white space, sentences, preset entities and blocked tokens."""
     words = ["I", "She", "eats", "unknown", "eggs", ".", "ham", "\n", "  "]
     doc = Doc(nlp.vocab, words=generator.choice(words, n).tolist())
     if sentences and n and generator.random() < 0.7:
@@ -319,8 +319,8 @@ def random_doc(nlp, generator, n, presets=True, sentences=True):
 
 
 @every_way
-def test_what_no_prediction_does(scheme, decoder):
-    """Of a network that says anything."""
+def test_constraints_on_predictions(scheme, decoder):
+    """The constraints hold for a network with random weights."""
     nlp = shared_random(scheme, decoder)
     generator = np.random.default_rng(0)
     made = [random_doc(nlp, generator, int(generator.integers(0, 25))) for _ in range(150)]
@@ -339,7 +339,7 @@ def test_what_no_prediction_does(scheme, decoder):
             seen["long"] += end - start > 2
             seen["with space"] += any(token.is_space for token in doc[start:end])
         seen["kept"] += len(there)
-    # In "bio" no tag tells an inner token from the last.
+    # In "bio", inner tokens and the last token have the same tag.
     assert (seen.pop("with space") > 3) == (scheme == "biluo")
     assert min(seen.values()) > 3
 
@@ -368,7 +368,7 @@ def test_partial_gold(known, expected):
     reference.set_ents([Span(reference, 2, 4, "FOOD")], **parts)
     example = Example(make_doc(nlp.vocab, "I like green eggs ."), reference)
     assert gold_tags(nlp, example) == expected
-    # The same in other tokens.
+    # The same text with other tokens.
     words = ["I", "like", "green", "eg", "gs", "."]
     split = Doc(nlp.vocab, words=words, spaces=[True, True, True, False, True, True])
     expected = [*expected[:2], "B-FOOD", "I-FOOD", "L-FOOD", expected[4]]
@@ -379,7 +379,7 @@ def test_partial_gold(known, expected):
 
 @every_way
 def test_docs_without_annotation_change_nothing(scheme, decoder):
-    """Nor does their white space."""
+    """Their white space changes nothing either."""
     nlp = make_trained(scheme, decoder)
     same, other = Doc(nlp.vocab, words=["a", "b", "\n"]), Doc(nlp.vocab, words=["a b", "\n"])
     examples = [Example(same.copy(), same), Example(other, same)]
@@ -405,7 +405,7 @@ def spans_of(reading):
 
 
 def agrees(reading, reference):
-    """Whether a reading has all known entities just as they are, and none at known other tokens."""
+    """Whether a reading has all known entities, exactly, and none at tokens known to be outside."""
     known = set(entities(reference))
     found = spans_of(reading)
     outside = {token.i for token in reference if token.ent_iob == OUT}
@@ -415,8 +415,8 @@ def agrees(reading, reference):
 
 
 @every_scheme
-def test_loss_is_the_share_of_the_readings_that_agree(scheme):
-    """Also where an entity is known, but not the tokens beside it: it goes no further."""
+def test_loss_is_the_probability_of_the_readings_that_agree(scheme):
+    """A known entity does not extend further, even if the tokens beside it are not known."""
     nlp = make_random(scheme, "crf", seed=1)
     generator = np.random.default_rng(0)
     partial = 0
@@ -438,7 +438,7 @@ def test_loss_is_the_share_of_the_readings_that_agree(scheme):
     assert partial > 7
 
 
-def test_loss_of_a_softmax_adds_up_from_what_is_known():
+def test_loss_of_a_softmax_is_the_sum_over_known_tokens():
     nlp = shared_random("biluo", "softmax")
 
     def loss(*entities, **known):
@@ -456,7 +456,7 @@ def test_loss_of_a_softmax_adds_up_from_what_is_known():
 
 @every_way
 def test_partial_gold_is_learned(scheme, decoder):
-    """From docs of which only one half is annotated."""
+    """Only one half of each doc is annotated."""
     nlp = make(scheme, decoder)
     halves = []
     for words, *_, ents, _ in SENTENCES:
@@ -497,11 +497,11 @@ def test_gold_is_aligned_to_other_tokens():
 @pytest.mark.parametrize(
     "gold, ents, expected",
     [
-        # ends in the token, begins in it, lies in it
+        # the entity ends in the token, begins in it, is inside it
         (["She", "eats", "ham", "-", "egg"], "B-PERSON O B-FOOD O O", ["U-PERSON", "O", None]),
         (["She", "eats", "ham", "-", "egg"], "B-PERSON O O O B-FOOD", ["U-PERSON", "O", None]),
         (["She", "eats", "ham", "-", "egg"], "B-PERSON O O B-FOOD O", ["U-PERSON", "O", None]),
-        # the entity goes on from the token before
+        # the entity continues from the previous token
         (
             ["She", "eats", "ham", "-", "egg"],
             "B-PERSON B-FOOD I-FOOD O O",
@@ -509,7 +509,7 @@ def test_gold_is_aligned_to_other_tokens():
         ),
     ],
 )
-def test_entities_within_a_token_are_warned_of(gold, ents, expected):
+def test_entities_within_a_token_are_a_warning(gold, ents, expected):
     nlp = shared()
     spaces = [True, True, False, False, False]
     reference = Doc(nlp.vocab, words=gold, spaces=spaces, ents=ents.split())
@@ -539,7 +539,7 @@ def test_white_space_at_the_edges_of_gold_entities(words, span, expected):
     reference = Doc(nlp.vocab, words=words)
     reference.ents = [Span(reference, *span, "FOOD")]
     assert gold_tags(nlp, Example(Doc(nlp.vocab, words=words), reference)) == expected
-    # An entity right after is as it was.
+    # An entity directly after it is not changed.
     longer = Doc(nlp.vocab, words=[*words, "She", "eats"])
     longer.ents = [Span(longer, *span, "FOOD"), Span(longer, len(words), len(longer), "FOOD")]
     example = Example(Doc(nlp.vocab, words=[*words, "She", "eats"]), longer)
@@ -568,7 +568,7 @@ def test_inside_without_a_beginning_begins_an_entity():
 
 
 def tags_of(pipe, reading, n):
-    """The number of the tag of each token in a reading."""
+    """The index of the tag of each token in a reading."""
     iob, labels = np.full(n, OUT), np.full(n, -1)
     for start, end, label in spans_of(reading):
         iob[start:end], iob[start] = IN, BEGIN
@@ -612,7 +612,8 @@ def test_probabilities_are_sums_over_all_readings(attr, scheme, decoder):
 @every_way
 @pytest.mark.parametrize("threshold", [0.0, 0.1, 0.4, 0.7, 1.0])
 def test_threshold_weighs_each_token_of_an_entity(attr, scheme, decoder, threshold):
-    """By its odds, beside the probabilities of readings; confidences are the same sums as ever."""
+    """Each token lowers the score of a reading by the log-odds of the threshold; confidences are
+    still sums of the probabilities of readings."""
     nlp = make_random(scheme, decoder, seed=2, confidence_attr=attr)
     pipe = pipe_of(nlp)
     generator = np.random.default_rng(1)
@@ -639,8 +640,8 @@ def test_threshold_weighs_each_token_of_an_entity(attr, scheme, decoder, thresho
 
 
 @every_way
-def test_readings_are_all_there_are(scheme, decoder):
-    """As many as there are ways to mark entities of two labels."""
+def test_all_readings_are_found(scheme, decoder):
+    """There are as many readings as ways to mark entities with two labels."""
     pipe = pipe_of(shared_random(scheme, decoder))
     for words, n in ([], 1), (["a"], 3), (["a", "b"], 11), (["a", "b", "c"], 41):
         (readings,) = pipe.readings([Doc(pipe.vocab, words=words)], ALL)
@@ -673,7 +674,7 @@ def test_number_of_readings_that_makes_no_sense():
         pipe.readings([], n=0)
 
 
-def test_readings_of_a_doc_that_may_be_read_in_very_many_ways():
+def test_readings_of_a_doc_with_very_many_readings():
     nlp = make_random("biluo", "crf", seed=3)
     doc = Doc(nlp.vocab, words=["I", "zap", "eggs"] * 300)
     (found,) = pipe_of(nlp).readings([doc], 2)
@@ -730,7 +731,7 @@ def test_probabilities_on_request(attr, scheme, decoder):
 
 @every_decoder
 def test_a_long_doc_in_windows(attr, decoder):
-    """With an encoder of one direction windows change nothing."""
+    """With a unidirectional encoder, windows change nothing."""
     model = {"encoder": {"direction": "forward"}}
     nlp = make_random("biluo", decoder, model=model, confidence_attr=attr)
     pipe = pipe_of(nlp)
@@ -763,7 +764,7 @@ def test_confidences_of_a_very_long_doc(attr, decoder):
 
 
 def scaled(nlp, factor):
-    """All scores of tags and transitions times a factor: more or less sure of the same."""
+    """Multiply all scores of tags and transitions by a factor, which only changes the certainty."""
     module = pipe_of(nlp).shim.module
     with torch.no_grad():
         for parameter in [*module.heads.parameters(), *module.crfs.parameters()]:
@@ -771,13 +772,13 @@ def scaled(nlp, factor):
 
 
 def mixed_examples(nlp):
-    """Examples of which one is not what the others teach."""
+    """Examples, one of which contradicts the others."""
     wrong = Example(make_doc(nlp.vocab, "She eats"), make_doc(nlp.vocab, "She eats", ents="O O"))
     return [*make_examples(nlp), wrong]
 
 
 @every_way
-def test_calibration_undoes_what_makes_it_too_sure(scheme, decoder):
+def test_calibration_corrects_overconfidence(scheme, decoder):
     nlp = make_trained(scheme, decoder)
     pipe = pipe_of(nlp)
     examples = mixed_examples(nlp)
@@ -797,7 +798,7 @@ def test_calibration_makes_gold_more_probable_and_changes_no_entity():
     docs = [eg.reference.copy() for eg in examples]
 
     def log_p():
-        """Of the gold reading of each doc."""
+        """The sum of the log-probabilities of the gold readings."""
         total = 0.0
         for eg in examples:
             gold = {(e.start, e.end, e.label_) for e in eg.reference.ents}

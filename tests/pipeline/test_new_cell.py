@@ -1,4 +1,4 @@
-"""A cell that is added to the table is one of every component, in each of its parts."""
+"""A cell that is added to the table of cells works in all parts of every component."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from ..helpers.kinds import KINDS
 from ..helpers.pipelines import make_examples, train
 
 CELL = {"cell": LIGHT, "chrono_length": 5}
-#: with two layers and long memories, and in the parts that have a cell of their own
+#: two layers, long memories (`chrono_length`), and the cell in the parts with a `cell` setting
 MODELS = {
     "rnn_tagger": {
         "encoder": {**CELL, "depth": 2},
@@ -30,7 +30,7 @@ def added_cell():
 
 
 @pytest.mark.parametrize("factory", MODELS)
-def test_is_trained_saved_and_looked_at(factory):
+def test_is_trained_saved_and_analyzed(factory):
     kind = KINDS[factory]
     nlp = kind.make(MODELS[factory])
     examples = make_examples(nlp)

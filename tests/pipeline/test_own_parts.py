@@ -48,11 +48,11 @@ class LengthEmbedding:
         return EmbeddedWords(feature.name, 10, self.width)
 
 
-# Parts that depend on the document: phrases of two words, and the place of a token
+# Parts that depend on the document: phrases of two words, and the position of a token
 
 
 class PhraseFeature(TokenFeature):
-    """1 for the tokens of phrases, which are learned with upper and lower case."""
+    """1 for the tokens of phrases, which are case-sensitive."""
 
     def __init__(self, name, phrases):
         super().__init__(name)
@@ -127,10 +127,10 @@ LENGTH = {"@architectures": "test.LengthEmbedding.v1"}
 GAZETTEER = {"@architectures": "test.Gazetteer.v1", "phrases": ["new york", "los angeles"]}
 PLACE = {"@architectures": "test.PlaceEmbedding.v1"}
 ONLY = {"words": None, "characters": None}
-#: without the words around it, an encoder of this kind knows of a token only what its parts know
+#: an encoder that reads each token separately, so that only the parts of a token are known
 ENCODER = {"cell": "none", "direction": "forward"}
 
-#: Neither words, their length nor their place alone tell the labels.
+#: The labels cannot be predicted from words, their lengths or their positions alone.
 TEXTS = ["a new york new", "york a", "new a york", "a los angeles", "los a angeles", "a a a"]
 TAGS = ["O L L O", "O O", "O O O", "O L L", "O O O", "O O O"]
 
@@ -154,7 +154,7 @@ SCORES = {"rnn_tagger": "tag_acc", "rnn_textcat": "cats_score"}
 
 
 def answers(nlp, docs):
-    """What the component says of each doc."""
+    """The predictions of the component for each doc."""
     (name,) = nlp.component_names
     pipe = nlp.get_pipe(name)
     if name == "rnn_tagger":
@@ -183,7 +183,7 @@ def test_a_feature_of_tokens_is_learned_saved_and_independent_of_the_batch(facto
 
 @pytest.mark.parametrize("factory", SCORES)
 def test_a_feature_of_words_is_learned_and_saved(factory, tmp_path):
-    """Long words have a label that no other part can tell."""
+    """Long words have a label that no other part can predict."""
     nlp = make(factory, {"length": LENGTH})
     texts, tags = ["a bb ccc", "d ee fff", "g hh", "ii j"], ["O O L", "O O L", "O O", "O O"]
     examples = make_examples(nlp, texts, tags)
@@ -254,7 +254,7 @@ def error_of(parts):
     return str(error.value)
 
 
-def test_errors_name_the_cure():
+def test_errors_say_what_to_do():
     assert "add a part such as" in error_of({})
     assert "the name 'keys'" in error_of({"keys": LENGTH})
     assert "the name 'a b'" in error_of({"a b": LENGTH})
@@ -262,6 +262,6 @@ def test_errors_name_the_cure():
 
 
 @pytest.mark.parametrize("name", ["tok2vec_size", "chars_lengths", "training", "keys", "a b"])
-def test_names_that_arrays_or_modules_have(name):
+def test_names_of_arrays_or_modules_are_errors(name):
     part = {"@architectures": "spacy_rnn.WordEmbedding.v1"}
     assert f"with the name '{name}', which a part cannot have" in error_of({name: part})

@@ -22,7 +22,7 @@ ODD = ["日本", "🥚ham", "e\u0301", "\0", "\u200b", "\u2581", "\n", "  ", "Q"
 
 
 def with_pieces(factory, pooling="mean", **settings):
-    """A pipeline whose embedding is of pieces alone."""
+    """A pipeline whose embedding has only pieces."""
     part = {
         "@architectures": "spacy_rnn.PieceEmbedding.v1",
         "pieces": {"@architectures": "spacy_rnn.SentencePieces.v1", "vocab_size": 40, **settings},
@@ -45,7 +45,7 @@ def annotations(kind, nlp, texts=TEXTS):
 
 @pytest.mark.parametrize("pooling", ["mean", "rnn"])
 @pytest.mark.parametrize("factory", slow_but(["rnn_textcat"], TOKEN_KINDS))
-def test_components_learn_with_them_alone_and_keep_them(factory, pooling, tmp_path, device):
+def test_components_learn_with_only_pieces_and_keep_them(factory, pooling, tmp_path, device):
     kind = KINDS[factory]
     nlp = with_pieces(factory, pooling)
     examples = make_examples(nlp)
@@ -70,7 +70,7 @@ def tagger(request):
 
 @settings(max_examples=20)
 @given(st.lists(st.lists(st.sampled_from([*WORDS, *ODD]), max_size=6), min_size=1, max_size=5))
-def test_a_text_gets_the_same_in_any_batch(tagger, batch):
+def test_a_text_gets_the_same_predictions_in_any_batch(tagger, batch):
     pipe = tagger.get_pipe("rnn_tagger")
     docs = [Doc(tagger.vocab, words=words) for words in batch]
     for doc, together in zip(docs, pipe.predict_probabilities(docs), strict=True):
@@ -100,7 +100,7 @@ def model_file(tmp_path):
     return path
 
 
-def test_the_file_is_needed_no_more_after_training(model_file, tmp_path):
+def test_the_file_is_not_needed_after_training(model_file, tmp_path):
     kind = KINDS["rnn_tagger"]
     nlp = with_pieces("rnn_tagger", path=str(model_file))
     train(nlp, make_examples(nlp), steps=15)
@@ -131,7 +131,7 @@ def test_a_missing_file_is_an_error(tmp_path):
 # Settings
 
 
-def test_a_vocabulary_larger_than_the_words_hold_is_a_warning(caplog):
+def test_a_vocabulary_larger_than_the_words_allow_is_a_warning(caplog):
     nlp = with_pieces("rnn_tagger", vocab_size=8000)
     nlp.initialize(lambda: make_examples(nlp))
     assert f"has {len(pieces_of(nlp))} pieces instead of vocab_size = 8000" in caplog.text

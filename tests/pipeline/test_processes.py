@@ -1,4 +1,4 @@
-"""Pipelines and docs that travel to another process."""
+"""Pipelines and docs that are sent to another process."""
 
 import copy
 import json
@@ -17,7 +17,7 @@ from ..helpers.pipelines import SENTENCES, make_examples
 
 TEXT = SENTENCES[0][0]
 ATTENTION = {"pooling": {"ways": ["attention"]}}
-#: of each component the settings that name an extension, and what they need of the model
+#: the settings of each component that name an extension, and the model settings they need
 SETTINGS = {
     "rnn_tagger": (["probabilities_attr"], {}),
     "rnn_ner": (["confidence_attr", "probabilities_attr"], {}),
@@ -31,7 +31,7 @@ CONDITION = [0.5, -1.0]
 
 
 def names_of(factory):
-    """Another name for each setting, so that no component makes known what another needs."""
+    """A different name for each setting, so that no two components register the same extension."""
     return {setting: f"{factory}_{setting}" for setting in SETTINGS[factory][0]}
 
 
@@ -58,7 +58,7 @@ def make_doc(nlp, factory):
 
 
 def values_of(doc, factory):
-    """What stands in the extensions, of the doc, its spans and its tokens."""
+    """The values of the extensions of the doc, its spans and its tokens."""
     owners = {"doc": doc, "token": doc[0], "span": doc[0:2], "entities": doc.ents}
     found = {}
     for name in names_of(factory).values():
@@ -83,7 +83,7 @@ def as_json(value):
     return json.loads(json.dumps(value))
 
 
-def test_all_settings_that_name_an_extension_are_here():
+def test_all_settings_that_name_an_extension_are_tested():
     for factory, (settings, _) in SETTINGS.items():
         nlp = KINDS[factory].make()
         config = nlp.get_factory_meta(factory).default_config
@@ -130,9 +130,9 @@ def all_in_one(pipelines):
 
 @pytest.fixture(scope="module")
 def elsewhere(pipelines, all_in_one, tmp_path_factory):
-    """The extensions in a new process. By component, those of a doc that was there before the
-    pipeline, and of one that the pipeline has made; and those of docs that spawned processes have
-    made, of `nlp.pipe` and of a pool."""
+    """The values of extensions in a new process. First, for each component, those of a doc that was
+    unpickled before the pipeline, and those of a doc that the pipeline has predicted. Second, those
+    of docs that spawned processes have predicted: processes of `nlp.pipe` and of a pool."""
     pickled = {
         factory: (pickle.dumps(nlp(make_doc(nlp, factory))), pickle.dumps(nlp))
         for factory, nlp in pipelines.items()
@@ -149,7 +149,7 @@ def elsewhere(pipelines, all_in_one, tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("factory", KINDS)
-def test_unpickling_makes_the_extensions_known(factory, pipelines, elsewhere):
+def test_unpickling_registers_the_extensions(factory, pipelines, elsewhere):
     nlp = pipelines[factory]
     expected = as_json(values_of(nlp(make_doc(nlp, factory)), factory))
     names = names_of(factory).values()
@@ -164,7 +164,7 @@ def test_spawned_processes_know_the_extensions(all_in_one, elsewhere):
 
 
 @pytest.mark.parametrize("factory", KINDS)
-def test_a_copy_and_a_loaded_component_make_the_extensions_known(factory, pipelines):
+def test_a_copy_and_a_loaded_component_register_the_extensions(factory, pipelines):
     nlp = pipelines[factory]
     names = names_of(factory).values()
 

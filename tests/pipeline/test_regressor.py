@@ -1,4 +1,4 @@
-"""What is special to the regressor: targets, their scale, and where they stand."""
+"""What is specific to the regressor: targets, their scale, and where they are stored."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def test_several_targets_of_very_different_scale(tmp_path):
     assert loaded("tall tree")._.regression == nlp("tall tree")._.regression
 
 
-def test_targets_are_standardised_by_the_training_data():
+def test_targets_are_standardized_by_the_training_data():
     nlp = make_pipeline("rnn_regressor")
     examples = [example(nlp, "a", {"x": 1.0}), example(nlp, "b", {"x": 3.0, "y": 7.0})]
     nlp.initialize(lambda: examples)
@@ -67,7 +67,7 @@ def test_another_extension():
 
 
 @pytest.mark.parametrize("value", ["3", 3, ["rating"]])
-def test_values_that_are_no_dict_are_an_error(value):
+def test_values_that_are_not_a_dict_are_an_error(value):
     nlp = make_pipeline("rnn_regressor")
     example = make_examples(nlp)[0]
     example.reference._.regression = value
@@ -76,7 +76,7 @@ def test_values_that_are_no_dict_are_an_error(value):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), "1", None])
-def test_values_that_are_no_finite_numbers(value):
+def test_values_that_are_not_finite_numbers(value):
     nlp = make_pipeline("rnn_regressor")
     examples = [example(nlp, "one two three", {"x": value})]
     with pytest.raises(ValueError, match="finite numbers.*one two three.*x = "):
@@ -105,7 +105,7 @@ def test_a_target_without_a_scale():
             pipe.add_label("x", mean=0.0, std=std)
 
 
-def test_values_travel_in_spacy_files(tmp_path):
+def test_values_are_stored_in_spacy_files(tmp_path):
     nlp = make_pipeline("rnn_regressor")
     docs = [eg.reference for eg in make_examples(nlp)]
     DocBin(docs=docs, store_user_data=True).to_disk(tmp_path / "train.spacy")

@@ -1,4 +1,4 @@
-"""Components that rehearse what they had learned."""
+"""Components that rehearse what they learned before."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ over_rehearsing = pytest.mark.parametrize("name", slow_but(FEW_KINDS, REHEARSING
 
 
 def resumed(name):
-    """A trained pipeline that is about to go on, its examples, and them without annotation."""
+    """A trained pipeline to train further, its examples, these without annotation, an optimizer."""
     nlp = make_trained(name)
     examples = make_examples(nlp)
     optimizer = nlp.resume_training(sgd=make_adamw(0.03))
@@ -48,13 +48,13 @@ def same_weights(one, other):
 
 
 def score(nlp, name, examples):
-    """The score of texts, which no example changes."""
+    """The score of copies of the examples, so that the examples do not change."""
     copies = [Example(eg.predicted.copy(), eg.reference) for eg in examples]
     return nlp.evaluate(copies)[KINDS[name].score]
 
 
 @over_rehearsing
-def test_nothing_is_lost_at_first(name):
+def test_the_loss_is_zero_at_first(name):
     nlp, _, raw, _ = resumed(name)
     pipe = nlp.get_pipe(name)
     losses = pipe.rehearse(raw)
@@ -64,7 +64,7 @@ def test_nothing_is_lost_at_first(name):
 
 
 @over_rehearsing
-def test_old_answers_are_kept(name, device):
+def test_old_predictions_are_kept(name, device):
     kept = {}
     for rehearses in (False, True):
         nlp, examples, raw, optimizer = resumed(name)
@@ -91,14 +91,14 @@ def test_the_copy_owns_its_weights(name):
     assert same_weights(before, weights(pipe._rehearsal_model))
     assert not same_weights(before, weights(pipe.model))
     assert all(p.grad is None for p in pipe._rehearsal_model.shims[0].module.parameters())
-    # From here on the new state is the one to keep.
+    # From here on, the new state is rehearsed.
     nlp.resume_training()
     assert pipe.rehearse(raw)[name] == pytest.approx(0.0, abs=1e-4)
 
 
 @over_rehearsing
-def test_labels_that_were_added_since(name):
-    """They are learned beside old answers."""
+def test_labels_that_were_added_later(name):
+    """New labels are learned while old predictions are kept."""
     nlp, examples, raw, optimizer = resumed(name)
     nlp.get_pipe(name).add_label("NEW")
     text = "Oh dear dear"
@@ -116,8 +116,8 @@ def test_labels_that_were_added_since(name):
     assert losses[name] < 0.5
 
 
-def test_the_loss_by_hand():
-    """Divergence from the earlier probabilities, summed over tokens."""
+def test_the_loss_is_the_divergence():
+    """The divergence from the earlier probabilities is summed over tokens."""
     nlp, _, raw, optimizer = resumed("rnn_tagger")
     pipe = nlp.get_pipe("rnn_tagger")
     docs = [eg.predicted for eg in raw]
@@ -143,8 +143,8 @@ def test_a_loss_that_is_not_finite_does_not_hide_the_others():
 
 
 @pytest.mark.parametrize("make", [Adam, make_adamw])
-def test_any_optimizer_steps(make):
-    """In its own call, and handed over by the pipeline."""
+def test_any_optimizer_changes_weights(make):
+    """The optimizer is passed to the component directly, or by the pipeline."""
     nlp, _, raw, _ = resumed("rnn_textcat")
     pipe, optimizer = nlp.get_pipe("rnn_textcat"), make(0.01)
     nlp.update(new_examples(nlp), sgd=optimizer)
@@ -165,8 +165,8 @@ def test_without_an_optimizer_gradients_add_up():
     assert not same_weights(before, weights(pipe.model))
 
 
-def test_every_component_of_a_pipeline_steps():
-    """spaCy's own loop uses the gradients of one of them, drawn at random."""
+def test_every_component_of_a_pipeline_is_updated():
+    """spaCy's own loop uses only the gradients of one randomly drawn component."""
     nlp = make_pipeline("rnn_tagger")
     for name in ("rnn_ner", "rnn_textcat"):
         nlp.add_pipe(name, source=make_pipeline(name))
@@ -197,7 +197,7 @@ def test_without_an_earlier_state(name):
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_components_that_cannot(name):
+def test_components_that_cannot_rehearse(name):
     nlp = make_pipeline(name)
     train(nlp, make_examples(nlp), steps=1)
     nlp.resume_training()

@@ -1,4 +1,4 @@
-"""What the best pipeline is chosen by, where components stand beside each other."""
+"""The weights of scores by which the best pipeline is chosen, with several components."""
 
 import functools
 
@@ -28,15 +28,15 @@ def weighted(weights):
 
 @pytest.mark.parametrize("other", [*SPACYS, *KINDS])
 @pytest.mark.parametrize("factory", KINDS)
-def test_no_component_takes_the_weights_of_another(factory, other):
-    """In either order, as spaCy combines them where the config names none."""
+def test_no_component_removes_the_weights_of_another(factory, other):
+    """The order does not matter. spaCy combines default weights if the config sets none."""
     both = [own_weights(factory), own_weights(other)]
     for weights in (both, both[::-1]):
         together = combine_score_weights(weights)
         assert weighted(together) == weighted(both[0]) | weighted(both[1])
 
 
-def test_a_tagger_beside_spacys():
+def test_a_tagger_beside_taggers_of_spacy():
     nlp = spacy.blank("xx")
     for factory in ("tagger", "morphologizer", "rnn_tagger"):
         nlp.add_pipe(factory)
@@ -46,7 +46,7 @@ def test_a_tagger_beside_spacys():
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-def test_default_weights_name_what_the_component_scores(kind):
+def test_default_weights_are_for_scores_of_the_component(kind):
     nlp = kind.make()
     examples = make_examples(nlp)
     train(nlp, examples, steps=1)

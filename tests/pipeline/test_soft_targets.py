@@ -54,7 +54,7 @@ def gradients(nlp, name, examples):
 
 
 @pytest.mark.parametrize("name", TAUGHT)
-def test_certain_answers_teach_as_labels_do(name):
+def test_certain_probabilities_train_like_labels(name):
     nlp = make_trained(name, steps=3)
     examples = make_examples(nlp)
     loss, plain = gradients(nlp, name, examples)
@@ -94,7 +94,7 @@ def test_a_student_gives_the_probabilities_of_its_teacher(name, temperature):
         else:
             p = pipe.predict([eg.predicted.copy()]).scores[0]
         if name == "rnn_ner":
-            # As many tags as a reading can have.
+            # No reading has all softened probabilities, so that only the best tags are compared.
             assert (p.argmax(1) == expected.argmax(1)).all()
         else:
             assert p == pytest.approx(expected, abs=0.08)
@@ -117,12 +117,12 @@ def test_shared_labels_are_renormalized():
     soft = targets.arrays["tag_soft"]
     assert soft[0, column["NN"]] == pytest.approx(0.75)
     assert soft[0, column["NNS"]] == pytest.approx(0.25)
-    # Nothing is known of the second token.
+    # The student knows no label of the second token.
     assert targets.arrays["tag_share"].tolist() == [1.0, 0.0] and targets.n_items == 1
 
 
 def test_other_tokens():
-    """Tokens that the teacher has too learn from it, others from labels that align."""
+    """The probabilities of a token are used if both have the token, otherwise aligned labels."""
     nlp = make_trained("rnn_tagger")
     rows = [{"NN": 1.0}, {"NNS": 1.0}, {"CD": 1.0}]
     example = make_soft(nlp, ["ab", "c"], rows, ["a", "b", "c"])
@@ -179,8 +179,8 @@ def test_a_teacher_that_shares_no_label():
 
 
 def test_schemes_of_entities():
-    """A text whose second and third token are an entity, with the probability 0.8, or the second
-    one alone, with 0.2."""
+    """The second and third token of a text are an entity with the probability 0.8, or only the
+    second token with the probability 0.2."""
     biluo = SoftLabels(
         ("O", "B-X", "I-X", "L-X", "U-X"),
         np.array([[1.0, 0, 0, 0, 0], [0, 0.8, 0, 0, 0.2], [0.2, 0, 0, 0.8, 0]]),

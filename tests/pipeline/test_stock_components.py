@@ -1,4 +1,4 @@
-"""spaCy's own components on the encoder, each alone and all of them on one."""
+"""spaCy's own components on the encoder: each on a separate one, and all on a shared one."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from spacy.util import load_config, load_config_from_str, load_model_from_config
 from ..helpers.pipelines import CATEGORIES, SENTENCES, make_doc
 from ..helpers.tok2vec import LISTENER, TOK2VEC, config_of, moved, weights_of
 
-#: what each component is scored by
+#: the score of each component
 SCORES = {
     "tagger": "tag_acc",
     "morphologizer": "morph_acc",
@@ -25,7 +25,7 @@ SCORES = {
 
 
 def make_examples(nlp):
-    """The sentences, each word headed by the second one, with entities as spans too."""
+    """The sentences; the head of each word is the second word, and entities are also spans."""
     examples = []
     for words, tags, pos, morphs, category, _, ents, _ in SENTENCES:
         gold = make_doc(nlp.vocab, words, tags, pos, morphs, category, ents=ents)
@@ -117,7 +117,7 @@ def test_replaced_listeners(together):
         copied.replace_listeners("tok2vec", name, ["model.tok2vec"])
     copied.remove_pipe("tok2vec")
     assert [numbers(doc)[0] for doc in copied.pipe(texts)] == expected
-    # Each is now trained by itself.
+    # Each component is now trained separately.
     before = {name: weights_of(copied, name) for name in ("tagger", "ner")}
     examples = make_examples(copied)
     optimizer = copied.resume_training()
@@ -222,7 +222,7 @@ OBJECTIVES = {
 @pytest.mark.slow
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_pretrained(objective, tmp_path):
-    """The weights of `spacy pretrain` are those that training starts from."""
+    """Training starts from the weights of `spacy pretrain`."""
     nlp = spacy.blank("xx")
     words = sorted({word for sentence in SENTENCES for word in sentence[0].split()})
     vectors = np.random.default_rng(0).normal(size=(len(words), 5)).astype("float32")

@@ -1,4 +1,4 @@
-"""What is special to the tagger: targets, labels, partial annotation, probabilities."""
+"""What is specific to the tagger: targets, labels, partial annotation, probabilities."""
 
 import functools
 import logging
@@ -60,7 +60,7 @@ def test_labels_come_from_data_sorted(trained):
     assert pipe.labels == pipe.labels_of("tag") == tuple(pipe.label_data) == expected
 
 
-def test_label_data_of_several_targets_initialises_another():
+def test_label_data_of_several_targets_initializes_another_tagger():
     nlp = make_tagger(targets=["tag", "morph"])
     train(nlp, make_examples(nlp), steps=1)
     data = nlp.get_pipe("rnn_tagger").label_data
@@ -71,7 +71,7 @@ def test_label_data_of_several_targets_initialises_another():
     assert pipe.label_data == data
 
 
-def test_given_labels_are_not_searched_for():
+def test_given_labels_replace_those_of_the_examples():
     nlp = make_tagger()
     pipe = nlp.get_pipe("rnn_tagger")
     labels = ["X1", "X2"]
@@ -161,7 +161,7 @@ def test_unknown_gold_label_in_evaluation_is_a_miss(trained):
 
 
 def test_partial_annotation():
-    """Tokens without a tag are no reason to learn anything, nor to fail."""
+    """Tokens without a tag are not trained on, and are not an error."""
     nlp = make_tagger()
     words = "I like green eggs"
     partial = make_doc(nlp.vocab, words, "PRP VBP JJ NNS")
@@ -318,7 +318,7 @@ def test_crf_gives_probabilities(with_crf):
         assert p.shape == (len(doc), len(pipe.labels)) and p.dtype == np.float32
         np.testing.assert_allclose(p.sum(axis=1), 1.0, rtol=1e-4)
         assert [pipe.labels[i] for i in p.argmax(axis=1)] == names
-    # Asked for, they change no tag, learned or not.
+    # Requesting probabilities does not change tags, whether the network is trained or not.
     asked = make_tagger(CRF, probabilities_attr="tag_probabilities_of_crf")
     try:
         asked.from_bytes(with_crf.to_bytes())
@@ -342,7 +342,7 @@ def test_crf_with_settings_of_single_tokens(part):
 
 
 def test_crf_with_partial_annotation():
-    """What is not known may be anything."""
+    """Unknown tags may have any value."""
     nlp = make_tagger(CRF)
     examples = make_examples(nlp)
     for example in examples:

@@ -1,4 +1,4 @@
-"""What is special to the text classifiers: classes, labels, partial annotation, attention."""
+"""What is specific to the text classifiers: classes, labels, partial annotation, attention."""
 
 import logging
 import subprocess
@@ -58,7 +58,7 @@ def multilabel():
     return nlp
 
 
-# Both
+# Both classifiers
 
 
 @pytest.mark.parametrize("factory", FACTORIES)
@@ -69,7 +69,7 @@ def test_labels_come_from_data_sorted(factory):
 
 
 @pytest.mark.parametrize("factory", FACTORIES)
-def test_a_category_that_is_no_label_is_an_error(factory):
+def test_a_category_that_is_not_a_label_is_an_error(factory):
     nlp = make_pipeline(factory)
     pipe = nlp.get_pipe(factory)
     with pytest.raises(ValueError, match=r"category 'LIKE'.*add_label\('LIKE'\)"):
@@ -77,7 +77,7 @@ def test_a_category_that_is_no_label_is_an_error(factory):
 
 
 @pytest.mark.parametrize("factory", FACTORIES)
-def test_a_category_that_is_no_label_is_no_error_in_evaluation(factory):
+def test_a_category_that_is_not_a_label_is_allowed_in_evaluation(factory):
     nlp = make_trained(factory)
     examples = make_examples(nlp)
     unseen = example(nlp, "I like green eggs", {"LIKE": 1.0, "EAT": 0.0, "DRINK": 0.0})
@@ -188,7 +188,7 @@ def test_classes_that_are_ruled_out_leave_the_others(exclusive):
     assert gold.n_items == 4
 
 
-def test_negative_examples_alone_teach():
+def test_learns_from_only_negative_examples():
     nlp = make_pipeline("rnn_textcat")
     pipe = nlp.get_pipe("rnn_textcat")
     examples = [example(nlp, "red", {"A": 0.0}), example(nlp, "blue", {"B": 0.0})]
@@ -244,14 +244,14 @@ def test_a_label_that_is_not_annotated_is_unknown(multilabel):
     assert gold.n_items == 2
 
 
-def test_one_label_that_holds_or_not():
+def test_one_label_that_applies_or_not():
     nlp = make_pipeline("rnn_textcat_multilabel")
     examples = [example(nlp, "spam", {"SPAM": 1.0}), example(nlp, "ham", {"SPAM": 0.0})]
     train(nlp, examples)
     assert nlp("spam").cats["SPAM"] > 0.8 and nlp("ham").cats["SPAM"] < 0.2
 
 
-def test_threshold_counts_in_the_scores():
+def test_scores_use_the_threshold():
     nlp = make_trained("rnn_textcat_multilabel", threshold=1.0)
     examples = make_examples(nlp)
     assert nlp.evaluate(examples)["cats_micro_r"] == 0.0
@@ -375,7 +375,7 @@ def test_the_state_does_not_pass_from_text_to_text():
     np.testing.assert_allclose(after, alone, atol=1e-6)
 
 
-# Labels that no text lacks
+# Labels that all texts have
 
 
 def warnings_of(caplog, run):
@@ -413,7 +413,7 @@ def test_labels_that_no_example_to_score_lacks_are_a_warning(caplog):
     assert nlp.get_pipe("rnn_textcat_multilabel").labels == tuple(labels)
     whole = [example(nlp, "a b", cats) for cats in full]
     assert not warnings_of(caplog, lambda: nlp.evaluate(whole))
-    # As of a dev corpus without C.
+    # For example, a dev corpus without C.
     part = [{"A": 1, "B": 0}, {"A": 0, "B": 1}]
     examples = [example(nlp, "a b", cats) for cats in part]
     (message,) = warnings_of(caplog, lambda: [nlp.evaluate(examples) for _ in range(2)])

@@ -1,4 +1,4 @@
-"""Components that read the vectors of a tok2vec layer, which learns from them."""
+"""Components that read the vectors of a tok2vec layer, which learns from their gradients."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def learn(nlp, steps=80):
 
 
 def outputs(nlp, factory, texts=TEXTS):
-    """What the component puts out for texts that the components before it have read."""
+    """The component's outputs for texts that the components before it have processed."""
     with nlp.select_pipes(disable=[factory]):
         docs = list(nlp.pipe(texts))
     return KINDS[factory].output(nlp, docs)
@@ -103,8 +103,8 @@ def test_saved_and_loaded(trained, factory, model, tmp_path):
 
 
 @over_token_kinds
-def test_a_tok2vec_of_its_own(trained, factory):
-    """From the config, and in place of the listener of a trained pipeline."""
+def test_a_separate_tok2vec(trained, factory):
+    """The layer is from the config, or replaces the listener of a trained pipeline."""
     nlp = make_pipeline(factory, {"embedding": None, "tok2vec": TOK2VEC})
     assert KINDS[factory].fits(nlp, learn(nlp))
     shared = trained(factory)
@@ -139,7 +139,7 @@ def test_frozen(factory):
 
 
 class Table:
-    """A tok2vec layer that gives each token a vector of a table, and keeps what comes back."""
+    """A tok2vec layer that gives each token a vector of a table, and stores its gradients."""
 
     def __init__(self, width=5, known=True):
         rng = np.random.default_rng(0)
@@ -174,8 +174,8 @@ def with_table(factory, table, **model):
 
 
 @over_token_kinds
-def test_the_gradient_is_torchs(factory, device):
-    """Of the loss summed over the texts, each read by itself with its vectors."""
+def test_the_gradient_is_that_of_torch(factory, device):
+    """The loss is summed over the texts, each of which is read separately with its vectors."""
     table = Table()
     nlp, examples = with_table(factory, table)
     pipe, ops = KINDS[factory].pipe(nlp), get_current_ops()
@@ -197,7 +197,7 @@ def test_the_gradient_is_torchs(factory, device):
     assert loss == pytest.approx(expected_loss, rel=1e-4)
 
 
-def test_a_gradient_that_is_not_finite_stays_here():
+def test_a_gradient_that_is_not_finite_is_not_passed_on():
     table = Table()
     nlp, examples = with_table("rnn_tagger", table)
     with torch.no_grad():
@@ -207,7 +207,7 @@ def test_a_gradient_that_is_not_finite_stays_here():
 
 
 def test_a_layer_that_does_not_know_its_width():
-    """Such as a listener of a transformer."""
+    """An example is a listener of a transformer."""
     nlp, examples = with_table("rnn_tagger", Table(width=7, known=False))
     assert nlp.get_pipe("rnn_tagger").shim.features.tok2vec_size == 7
     assert np.isfinite(nlp.update(examples)["rnn_tagger"])
@@ -215,7 +215,7 @@ def test_a_layer_that_does_not_know_its_width():
 
 @pytest.mark.parametrize("keep", ["head", "tail", "both"])
 def test_texts_that_are_cut(keep):
-    """What is not read has no gradient, and the vectors are those of the tokens that are read."""
+    """Tokens that are not read have no gradient, and each token that is read has its vector."""
     table = Table()
     nlp, examples = with_table("rnn_textcat", table, max_length=2, keep=keep)
     pipe = nlp.get_pipe("rnn_textcat")
@@ -264,8 +264,8 @@ def test_long_documents_are_read_in_windows(direction):
 
 
 @over_token_kinds
-def test_beside_components_of_spacys(factory):
-    """The last that listens gives the gradient of all of them: also where it has none itself."""
+def test_beside_a_component_of_spacy(factory):
+    """The last listener passes on the gradients of all listeners, even if it has none itself."""
     targets = {"targets": ["pos"]} if factory == "rnn_tagger" else {}
     nlp = make(factory, **targets)
     nlp.add_pipe("tagger", config=config_of("tagger", LISTENER), before=factory)

@@ -1,4 +1,4 @@
-"""Vectors of torchtext, in its own environment: as torchtext itself gives them."""
+"""Vectors of torchtext are those that torchtext returns; this needs a separate environment."""
 
 import shutil
 import ssl
@@ -19,7 +19,7 @@ from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, train
 pytestmark = pytest.mark.torchtext
 
 WORDS = sorted({word.lower() for sentence in SENTENCES for word in sentence[0].split()} - {"."})
-#: one that is in no training text, one in upper case, and one that only n-grams know
+#: a word that is in no training text, one in upper case, and one with a vector only from n-grams
 OTHERS = ["plums", "Plums", "greens"]
 WIDTH = 6
 
@@ -34,7 +34,7 @@ def write(path, keys, header=False):
 
 @pytest.fixture(params=["GloVe", "FastText", "CharNGram", "Vectors", "Vectors by path"])
 def source(request, tmp_path):
-    """The settings of a source whose file lies in torchtext's cache, or anywhere."""
+    """The settings of a source whose file is in torchtext's cache or elsewhere."""
     cache = tmp_path / "cache"
     cache.mkdir()
     name = request.param.split(" ")[0]
@@ -59,7 +59,7 @@ def source(request, tmp_path):
 
 
 def with_vectors(factory, source, trained=False):
-    """A pipeline whose embedding is of vectors alone."""
+    """A pipeline whose embedding has only vectors."""
     source = {"@architectures": "spacy_rnn.TorchtextVectors.v1", **source}
     part = {"@architectures": "spacy_rnn.VectorEmbedding.v1", "source": source, "trained": trained}
     embedding = {"words": None, "characters": None, "vectors": part}
@@ -67,7 +67,7 @@ def with_vectors(factory, source, trained=False):
 
 
 def vectors_of(nlp, words):
-    """What the embedding gives for each word, and the vector of unknown ones."""
+    """The vector of each word in the embedding, and the vector of unknown words."""
     shim = nlp.get_pipe("rnn_tagger").shim
     doc = Doc(nlp.vocab, words=words)
     batch = shim.architecture.batch(shim, DocBatch([doc]))
@@ -93,7 +93,7 @@ def test_vectors_are_those_of_torchtext(source):
 
 
 @pytest.mark.parametrize("trained", [False, True])
-def test_a_component_learns_with_them_and_needs_no_file_later(source, trained, tmp_path):
+def test_a_component_learns_with_vectors_and_needs_no_file_later(source, trained, tmp_path):
     kind = KINDS["rnn_tagger"]
     nlp = with_vectors("rnn_tagger", source, trained)
     examples = make_examples(nlp)
@@ -109,7 +109,7 @@ def test_a_component_learns_with_them_and_needs_no_file_later(source, trained, t
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
-# The source alone
+# Only the source
 
 
 def read(arguments, name="GloVe", extra_words=0):
@@ -154,8 +154,8 @@ def test_vectors_that_are_not_finite_are_skipped(arguments, tmp_path, caplog):
         ("FastText", {"language": "xx"}),
     ],
 )
-def test_arguments_that_name_nothing(name, arguments, tmp_path, monkeypatch):
-    """Neither is there a network."""
+def test_arguments_of_vectors_that_do_not_exist(name, arguments, tmp_path, monkeypatch):
+    """There is no network connection either."""
 
     def fail(*args, **settings):
         raise URLError("no network")
@@ -167,7 +167,7 @@ def test_arguments_that_name_nothing(name, arguments, tmp_path, monkeypatch):
 
 
 def test_certificates_are_checked_as_before(arguments):
-    """torchtext switches that off, for the whole process."""
+    """torchtext turns off the checks for the whole process."""
     before = ssl._create_default_https_context
     read(arguments)
     assert ssl._create_default_https_context is before

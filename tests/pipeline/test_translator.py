@@ -1,4 +1,4 @@
-"""What is special to the translator: pieces, sentences, search, vocabularies."""
+"""What is specific to the translator: pieces, sentences, search, vocabularies."""
 
 import io
 import itertools
@@ -42,7 +42,7 @@ numbers = itertools.count()
 
 @pytest.fixture
 def attr():
-    """The name of an extension, which is gone after the test."""
+    """The name of an extension, which is removed after the test."""
     name = f"translation_{next(numbers)}"
     yield name
     if Doc.has_extension(name):
@@ -53,7 +53,7 @@ def attr():
 
 
 def test_learns_spelling_and_spacing():
-    """Capitals, punctuation, accents, and what stands beside an apostrophe."""
+    """Capitals, punctuation, accents, and spaces beside apostrophes are learned."""
     nlp = shared()
     assert translations(nlp) == TARGETS
     assert [nlp(text)._.translation for text in SOURCES] == TARGETS
@@ -125,7 +125,7 @@ def test_examples_without_translation_have_no_loss():
     assert nlp.update(nothing + examples, sgd=False)[NAME] == alone
 
 
-def test_examples_without_translation_are_no_part_of_initialization():
+def test_examples_without_translation_are_ignored_in_initialization():
     def initialized(*more):
         nlp = make()
         spacy.util.fix_random_seed(0)
@@ -144,15 +144,15 @@ def test_no_translation_at_all(attr):
         nlp.initialize(lambda: examples)
 
 
-def test_lengths_that_differ_much():
-    """One word and fifty."""
+def test_very_different_lengths():
+    """One text has one word, the other has fifty."""
     words = " ".join(f"{a}{b}" for a in "bdfgl" for b in ("a", "e", "i", "o", "u") * 2)
     nlp = make({"source_pieces": {"model_type": "char"}, "target_pieces": {"model_type": "char"}})
     examples = [pair(nlp, "x", words), pair(nlp, words, "Y")]
     losses = train(nlp, examples, steps=30)
     assert math.isfinite(losses[NAME])
     long, short = pipe_of(nlp).translate(["x", words], attention=True)
-    # The limit of the search: twice the source's two pieces and ten more.
+    # The limit of the search: twice the two pieces of the source, plus ten.
     assert len(long[0].attention) <= 14
     assert short[0].text == "Y" and short[0].attention.shape == (2, 150)
 
@@ -180,7 +180,7 @@ def test_trains_on_a_parallel_corpus():
 
 
 @pytest.mark.parametrize("byte_fallback", [False, True])
-def test_characters_never_seen(byte_fallback):
+def test_unseen_characters(byte_fallback):
     nlp = shared()
     if byte_fallback:
         pieces = {"vocab_size": 330, "byte_fallback": True}
@@ -189,13 +189,13 @@ def test_characters_never_seen(byte_fallback):
     texts = ["日本", "🥚 eggs", "Ω!", "\0", "\u2581", "\ufeff", "e\u0301", "ham\u200bham", "Q" * 30]
     for text, found in zip(texts, translations(nlp, texts), strict=True):
         assert isinstance(found, str) and found == nlp(text)._.translation
-    # In training too.
+    # They are allowed in training too.
     examples = [pair(nlp, text, text) for text in texts]
     assert math.isfinite(nlp.update(examples, sgd=False)[NAME])
 
 
-def test_a_source_that_the_loaded_model_leaves_nothing_of(tmp_path):
-    """The normalization of a loaded model may take out all characters of a text."""
+def test_a_source_without_characters_after_normalization(tmp_path):
+    """The normalization of a loaded model may remove all characters of a text."""
     path = tmp_path / "nfkc.model"
     path.write_bytes(_elsewhere([*SOURCES, *TARGETS]))
     nlp = make({"source_pieces": {"path": str(path)}, "target_pieces": None})
@@ -207,7 +207,7 @@ def test_a_source_that_the_loaded_model_leaves_nothing_of(tmp_path):
 
 
 def _elsewhere(texts):
-    """A SentencePiece model with the normalization that is its trainer's default."""
+    """A SentencePiece model with the default normalization of its trainer."""
     proto = io.BytesIO()
     ids = {"pad_id": 0, "unk_id": 1, "bos_id": 2, "eos_id": 3}
     SentencePieceTrainer.train(
@@ -217,7 +217,7 @@ def _elsewhere(texts):
 
 
 @pytest.mark.parametrize("of", [shared, shared_by_sentences])
-def test_white_space_stays(of):
+def test_white_space_is_kept(of):
     nlp = of()
     for text in ("", " ", "   ", "\n", " \n\t ", "\u3000\n"):
         assert nlp(text)._.translation == text
@@ -226,7 +226,7 @@ def test_white_space_stays(of):
 
 
 def test_white_space_around_pairs_is_not_learned():
-    """It is the source's at last."""
+    """A translation has the white space around its source."""
 
     def weights(before, after):
         nlp = make()
@@ -249,8 +249,8 @@ def test_sentence_by_sentence():
             assert doc._.translation == expected, pattern
 
 
-def test_sentences_are_translated_by_themselves():
-    """Also those that were never learned, whatever else is in the batch."""
+def test_sentences_are_translated_separately():
+    """Unseen sentences are also translated separately, whatever else is in the batch."""
     nlp = shared_by_sentences()
     texts = ["They like ham.\nOne egg? I eat eggs !  She likes", "", "ham . \n\n ham . ham"]
     for doc in nlp.pipe(texts):
@@ -264,7 +264,7 @@ def test_sentences_are_translated_by_themselves():
         assert doc._.translation == expected
 
 
-def test_sentence_starts_of_the_doc_itself():
+def test_sentence_starts_of_the_doc_are_used():
     nlp = shared()
     words = ["Eggs", "!", "She", "eats", "one", "ham", "."]
     doc = Doc(nlp.vocab, words=words, sent_starts=[1, 0, 1, 0, 0, 0, 0])
@@ -274,7 +274,7 @@ def test_sentence_starts_of_the_doc_itself():
 # Search
 
 
-def test_n_best_is_sorted_and_has_nothing_twice():
+def test_n_best_is_sorted_and_has_no_duplicates():
     pipe = pipe_of(shared())
     for n_best in (1, 3, 9):  # The beam is 3.
         for found in pipe.translate([*SOURCES[:2], "x Q"], n_best):
@@ -328,7 +328,7 @@ def test_attention_is_of_target_pieces_on_source_pieces(attention):
             assert weights.min(initial=0.0) >= 0 and np.allclose(weights.sum(1), 1, atol=1e-5)
     (best,) = pipe_of(shared()).translate(SOURCES[:1], attention=True)[0]
     (pieces,) = features_of(shared()).target.encode(TARGETS[:1])
-    # As many as the best pieces of the text or, spelled otherwise, more.
+    # As many as the best pieces of the text, or more in another segmentation.
     assert len(pieces) <= len(best.attention) <= len(TARGETS[0]) + 1
 
 
@@ -375,24 +375,24 @@ def test_settings_of_the_config_out_of_range():
             make(model, search=search)
 
 
-def test_search_is_changed_after_training(tmp_path):
+def test_search_can_be_changed_after_training(tmp_path):
     nlp = shared()
     nlp.to_disk(tmp_path)
     change = f"components.{NAME}.search"
     greedy = spacy.load(tmp_path, config={f"{change}.beam": 1})
     assert pipe_of(greedy).search.beam == 1 and pipe_of(nlp).search.beam == 3
     assert translations(greedy) == TARGETS
-    # Nothing but ten pieces.
+    # At most ten pieces.
     cut = spacy.load(tmp_path, config={f"{change}.max_ratio": 0.001})
     assert pipe_of(cut).cfg == pipe_of(nlp).cfg
     for short, long in zip(*(pipe_of(p).translate(SOURCES[:1]) for p in (cut, nlp)), strict=True):
         assert len(short[0].pieces) <= 10 < len(long[0].pieces)
-    # And kept when saved once more.
+    # The change is kept when the pipeline is saved again.
     cut.to_disk(tmp_path)
     assert pipe_of(spacy.load(tmp_path)).search == pipe_of(cut).search
 
 
-def test_search_keeps_its_promises():
+def test_search_respects_its_settings():
     long = pipe_of(make_trained(search={"min_ratio": 3.0, "max_ratio": 3.0}))
     no_repeats = pipe_of(make_trained(search={"no_repeat_ngram_size": 1}))
     lengths = [len(pieces) for pieces in features_of(shared()).source.encode(SOURCES)]
@@ -479,7 +479,7 @@ def test_tied_weights_need_one_width(target_pieces):
     assert math.isfinite(losses[NAME])
 
 
-def test_more_pieces_wanted_than_there_are(caplog):
+def test_a_vocabulary_larger_than_the_texts_allow_is_a_warning(caplog):
     nlp = make({"source_pieces": {"vocab_size": 8000}, "target_pieces": {"vocab_size": 8000}})
     train(nlp, make_examples(nlp), steps=1)
     assert len(warnings_of(caplog)) == 2
@@ -487,7 +487,7 @@ def test_more_pieces_wanted_than_there_are(caplog):
     assert len(features_of(nlp).source) < 100
 
 
-def test_initializing_again_makes_other_pieces():
+def test_initializing_again_learns_new_pieces():
     nlp = make()
     train(nlp, make_examples(nlp), steps=2)
     first = features_of(nlp).target.pieces
@@ -558,7 +558,7 @@ def test_sampled_pieces_differ():
     pipe = pipe_of(nlp)
     drawn = {tuple(pipe.get_targets(make_examples(nlp)).arrays["pieces"]) for _ in range(5)}
     assert len(drawn) > 1
-    # Of one and the same text.
+    # All samples are of the same text.
     end, text = features_of(nlp).target.eos, " ".join(TARGETS)
     assert end in next(iter(drawn))
     assert {features_of(nlp).target.decode([pieces])[0].strip() for pieces in drawn} == {text}
@@ -568,12 +568,12 @@ def test_sampled_pieces_differ():
         return pipe.get_targets(make_examples(nlp)).arrays["pieces"].tolist()
 
     assert seeded() == seeded()
-    # Of texts to translate the best pieces are taken.
+    # Prediction uses the best pieces.
     assert translations(nlp) == translations(nlp)
 
 
 @pytest.mark.parametrize("side", ["source_pieces", "target_pieces"])
-def test_sampling_depends_on_the_seed_alone(side):
+def test_sampling_depends_only_on_the_seed(side):
     def run(alpha):
         nlp = with_alpha(alpha, side)
         train(nlp, make_examples(nlp), steps=2)
@@ -591,13 +591,13 @@ def test_sampling_of_a_joint_vocabulary():
     assert len(drawn) > 1
 
 
-def test_sampling_at_no_known_rate():
+def test_sampling_with_a_negative_alpha():
     with pytest.raises(ValueError, match="'alpha' must be a number of at least 0"):
         with_alpha(-1.0)
 
 
 def test_tokens_do_not_matter():
-    """The text is the source."""
+    """The source is the text, not its tokens."""
     nlp = shared()
     split = Doc(nlp.vocab, words=["Eg", "gs", " ", "!"], spaces=[False] * 4)
     assert nlp(split)._.translation == "Des œufs !"

@@ -1,4 +1,4 @@
-"""What translations look at: alignment with tokens, replaced unknown pieces; and samples."""
+"""Attention of translations (alignment with tokens, replaced unknown pieces), and samples."""
 
 import dataclasses
 
@@ -23,7 +23,7 @@ from ..helpers.translators import (
 )
 
 
-def test_attention_on_tokens_is_that_on_their_pieces():
+def test_attention_on_tokens_is_the_sum_over_their_pieces():
     nlp = shared()
     docs = [nlp.make_doc(text) for text in [*SOURCES, "\n " + SOURCES[0] + "  "]]
     found = pipe_of(nlp).align(docs)
@@ -34,7 +34,7 @@ def test_attention_on_tokens_is_that_on_their_pieces():
         ((best,),) = pipe_of(nlp).translate([doc.text.strip()], attention=True)
         assert alignment.pieces == best.pieces
         assert alignment.weights.shape == (len(best.pieces), len(doc))
-        # By hand, a piece in a token or over white space alone.
+        # The expected weights, where a piece is in a token or has only white space.
         _, starts, ends = source.offsets(doc.text.strip())
         shift = len(doc.text) - len(doc.text.lstrip())
         expected = np.zeros_like(alignment.weights)
@@ -56,7 +56,7 @@ def test_the_text_of_the_pieces_is_the_translation():
         assert len(best.pieces) == len(best.attention)
 
 
-def test_sentences_are_aligned_by_themselves():
+def test_sentences_are_aligned_separately():
     nlp = shared_by_sentences()
     texts = ["Eggs !", "She eats one ham ."]
     doc = nlp(f" {texts[0]}  {texts[1]} \n")
@@ -66,7 +66,7 @@ def test_sentences_are_aligned_by_themselves():
         assert all(doc[i] in alignment.source for i in alignment.links)
         assert alignment.weights.shape == (len(alignment.pieces), len(alignment.source))
     (alone,) = pipe_of(shared()).align([nlp.make_doc(texts[1])])[0]
-    # After a token that is white space.
+    # The first token is white space.
     weights = alignments[1].weights[:, 1 : 1 + len(alone.source)]
     np.testing.assert_allclose(alone.weights, weights, atol=1e-5)
 
@@ -99,7 +99,7 @@ def without_omega(tmp_path_factory):
     return {"@architectures": "spacy_rnn.SentencePieces.v1", "path": str(path)}
 
 
-def test_unknown_pieces_are_replaced_by_what_they_look_at(without_omega):
+def test_unknown_pieces_are_replaced_by_the_source_with_most_attention(without_omega):
     nlp = make({"target_pieces": without_omega})
     texts = [f"{word} {other}" for word in ("ab", "ba", "aab", "bab") for other in ("Ω", "ab", "b")]
     train(nlp, [pair(nlp, text, text) for text in texts], steps=80)
@@ -127,7 +127,7 @@ def test_replacing_unknown_pieces_needs_attention(without_omega):
 # Samples
 
 
-def test_samples_depend_on_seed_and_text_alone():
+def test_samples_depend_only_on_seed_and_text():
     texts = [*SOURCES, SOURCES[0]]
     one, same, other = (
         make_trained(search={"sample": True, "temperature": 2.0, "beam": 1, "seed": seed})
@@ -139,7 +139,7 @@ def test_samples_depend_on_seed_and_text_alone():
     assert together[0] == together[-1] and together != translations(other, texts)
 
 
-def test_a_sharp_sample_is_the_greedy_translation():
+def test_a_sample_of_the_best_piece_is_the_greedy_translation():
     sharp = make_trained(search={"sample": True, "top_k": 1, "beam": 1})
     greedy = make_trained(search={"beam": 1})
     assert translations(sharp) == translations(greedy)

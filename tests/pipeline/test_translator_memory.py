@@ -1,4 +1,4 @@
-"""The memory that a translator takes for its search."""
+"""The memory that a translator needs for its search."""
 
 import pytest
 
@@ -11,7 +11,7 @@ LIMIT = 64
 
 @pytest.mark.parametrize("beam, n_best", [(1, 1), (4, 1), (2, 4)])
 def test_hypotheses_count_as_sources(beam, n_best, monkeypatch):
-    """The pieces of a batch, once for each hypothesis, are as many as `batch_tokens` allows."""
+    """The pieces of a batch, counted once for each hypothesis, are at most `batch_tokens`."""
     sizes = []
 
     def watched(network, source, state, length_bounds, options, **arguments):

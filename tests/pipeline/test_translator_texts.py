@@ -1,4 +1,4 @@
-"""Texts as users have them: odd white space, several sentences, long ones, halves of characters."""
+"""Unusual texts: odd white space, several sentences, long texts, halves of surrogate pairs."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def texts_of(found):
 
 
 @pytest.mark.parametrize("space", [*SPACES, "\xad \x07", "\0 "], ids=ascii)
-def test_white_space_of_every_kind_reads_as_a_blank(space):
+def test_white_space_of_every_kind_is_read_as_a_space(space):
     nlp = shared()
     texts = [source.replace(" ", space, 1) for source in SOURCES]
     assert translations(nlp, texts) == TARGETS
@@ -65,7 +65,7 @@ def test_white_space_is_normalized_in_training():
     assert trained_on(odd, **joint) == trained_on(plain, **joint)
 
 
-def test_characters_are_composed_by_a_setting():
+def test_a_setting_composes_characters():
     composed, apart = ("un bébé", "a baby"), ("un be\u0301be\u0301", "a baby")
     assert trained_on([composed]) == trained_on([apart])
     assert trained_on([composed], nfc=False) != trained_on([apart], nfc=False)
@@ -115,18 +115,18 @@ def test_a_setting_keeps_texts_whole():
         assert [doc._.translation for doc in other.pipe([as_one.copy()])] == whole
 
 
-def test_sentence_starts_that_are_set_stay():
+def test_sentence_starts_that_are_set_are_kept():
     doc = Doc(shared().vocab, words=TWO.split(), sent_starts=[1, -1, -1, -1, 1, -1, -1])
     found = sentences_of(doc, split=True, max_length=100, name=NAME)
     assert [sentence.text for sentence in found] == ["Eggs ! She eats", "one ham ."]
 
 
-def test_starts_that_are_not_known_are_found():
+def test_unknown_sentence_starts_are_found():
     nlp = shared()
     joined = Doc.from_docs([nlp.make_doc(TWO), nlp.make_doc(HAM)])
     assert joined[len(nlp.make_doc(TWO))].is_sent_start and joined.has_annotation("SENT_START")
     assert translations(nlp, [joined]) == [f"{FRENCH} Elle mange un seul jambon."]
-    # One place where no sentence starts says nothing of others.
+    # A token that does not start a sentence gives no information about other tokens.
     doc = nlp.make_doc(TWO)
     doc[1].is_sent_start = False
     assert translations(nlp, [doc]) == [FRENCH]
@@ -135,7 +135,7 @@ def test_starts_that_are_not_known_are_found():
     assert len(sentences_of(kept, True, 0, NAME)) == 1
 
 
-def test_pairs_of_several_sentences_are_learned_as_they_are():
+def test_pairs_of_several_sentences_are_not_split_in_training():
     nlp = make_trained()
     one = Doc(nlp.vocab, words=TWO.split(), sent_starts=[1] + [-1] * 6)
     reference = pair(nlp, TWO, FRENCH).reference
@@ -169,8 +169,8 @@ def test_translations_of_several_sentences_are_combined():
 
 
 @pytest.mark.parametrize("space", [" ", "\n\n", "\xa0\t "], ids=ascii)
-def test_what_looks_at_tokens_finds_them_in_odd_texts(space):
-    """Alignments and saliency are those of the sentences alone."""
+def test_alignment_and_saliency_of_texts_with_odd_white_space(space):
+    """Alignments and saliency are those of the sentences translated separately."""
     nlp = shared()
     pipe = pipe_of(nlp)
     ((alone,),) = pipe.align([nlp.make_doc(HAM)])
@@ -193,14 +193,14 @@ def test_what_looks_at_tokens_finds_them_in_odd_texts(space):
 
 
 def spelled(pieces, text):
-    """A text in the pieces of its characters."""
+    """The pieces of a text, one for each character."""
     names = pieces.pieces
     return np.array([names.index(character) for character in f" {text}".replace(" ", "\u2581")])
 
 
 @pytest.fixture(scope="module")
 def with_segmentations():
-    """A translator that writes a text in its best pieces or letter by letter."""
+    """A translator that generates a text in its best pieces or letter by letter."""
 
     def sample(pieces, texts, alpha, rng):
         if rng % 2:
@@ -225,7 +225,7 @@ def test_the_best_translations_are_different_texts(with_segmentations, n_best):
 
 @torch.no_grad()
 def test_a_text_has_the_probability_of_its_segmentations(with_segmentations):
-    """Of those that the search finds, each read again by itself."""
+    """The segmentations that the search finds are scored separately, and summed."""
     pipe, features = pipe_of(with_segmentations), features_of(with_segmentations)
     (ids,) = features.source.encode(SOURCES[:1])
     sources = SourceBatch(torch.from_numpy(ids), torch.tensor([len(ids)]))
@@ -239,7 +239,7 @@ def test_a_text_has_the_probability_of_its_segmentations(with_segmentations):
     ((best, *_),) = pipe.translate(SOURCES[:1], 5)
     assert best.text == TARGETS[0] and log_p[tuple(best.pieces)] == max(log_p.values())
     together = np.logaddexp(*log_p.values())
-    # Rarer segmentations may be among them.
+    # The search may find rarer segmentations too.
     assert max(log_p.values()) + 0.02 < together < best.log_probability + 1e-4 < together + 0.5
 
 
@@ -298,12 +298,12 @@ def test_one_endless_token_is_cut(caplog):
     assert not warnings_of(caplog)
 
 
-def test_a_long_text_keeps_no_attention_unless_it_is_asked_for():
+def test_a_long_text_keeps_no_attention_unless_it_is_requested():
     ((best,),) = pipe_of(shared()).translate([f"{HAM} " * 300])
     assert best.attention is None and best.text.count("mange") == 300
 
 
-def test_without_a_progress_bar_there_is_no_lock_of_it(monkeypatch):
+def test_without_a_progress_bar_tqdm_is_not_used(monkeypatch):
     monkeypatch.setattr("spacy_rnn.architectures.translator.tqdm", None)
     assert translations(shared()) == TARGETS
 
@@ -313,7 +313,7 @@ def test_a_length_below_zero():
         make(max_length=-1)
 
 
-# Halves of characters
+# Halves of surrogate pairs
 
 
 def test_half_of_a_surrogate_pair_is_an_error():

@@ -67,7 +67,7 @@ def test_schedules_without_steps(make_schedule, settings):
 
 
 def predicted(nlp, n):
-    """The share of predictions that each of n steps reads."""
+    """The share of decoder inputs that are predictions in each of n steps."""
     pipe, found = pipe_of(nlp), []
     examples = make_examples(nlp)
     for _ in range(n):
@@ -114,7 +114,7 @@ def test_learns_from_predictions():
 
 @pytest.mark.parametrize("share", [-0.1, 1.5])
 def test_teacher_forcing_out_of_range(share):
-    """Of a number, where the config is read; of a schedule, in training."""
+    """A number is checked when the config is read, a schedule in training."""
     with pytest.raises(ValueError, match="'teacher_forcing' is a probability"):
         make(teacher_forcing=share)
     schedule = {"@schedules": "spacy_rnn.linear.v1", "start": share, "stop": share, "steps": 1}
@@ -126,8 +126,8 @@ def test_teacher_forcing_out_of_range(share):
 # Scores
 
 
-def test_how_well_translations_are_predicted():
-    """Against the probability and the ranks of one target at a time."""
+def test_perplexity_and_accuracy_of_pieces():
+    """The scores are compared with those of one example at a time."""
     nlp = shared()
     examples = [
         *make_examples(nlp),
@@ -152,7 +152,7 @@ def test_how_well_translations_are_predicted():
     assert well["piece_acc"] > 0.99 and 1 <= well["piece_ppl"] < 2
 
 
-def test_perplexity_is_of_the_probability_that_search_finds():
+def test_perplexity_agrees_with_the_probability_of_the_search():
     nlp = shared()
     ((best,),) = pipe_of(nlp).translate(SOURCES[:1])
     found = nlp.evaluate([pair(nlp, SOURCES[0], best.text)])["piece_ppl"]
@@ -162,7 +162,7 @@ def test_perplexity_is_of_the_probability_that_search_finds():
         assert found == pytest.approx(expected, rel=1e-3)
 
 
-def test_no_scorer_no_scores():
+def test_without_a_scorer_there_are_no_scores():
     nlp = load(make(scorer=None), shared().to_bytes())
     assert pipe_of(nlp).score(make_examples(nlp)) == {}
 

@@ -44,7 +44,7 @@ def path(tmp_path):
 
 
 def with_vectors(factory, source=None, trained=False):
-    """A pipeline whose embedding is of vectors alone."""
+    """A pipeline whose embedding has only vectors."""
     part = {"@architectures": "spacy_rnn.VectorEmbedding.v1", "source": source, "trained": trained}
     embedding = {"words": None, "characters": None, "vectors": part}
     return make_pipeline(factory, {"embedding": embedding})
@@ -55,7 +55,7 @@ def of_file(path, **settings):
 
 
 def part_of(nlp):
-    """The feature and the module."""
+    """The feature and the module of the vectors."""
     (name,) = nlp.component_names
     shim = nlp.get_pipe(name).shim
     return shim.features.parts[0], shim.module.embedding.parts["vectors"]
@@ -75,7 +75,9 @@ def same(left, right, tolerance=1e-6):
 
 @pytest.mark.parametrize("trained", [False, True])
 @over_token_kinds
-def test_components_learn_with_a_file_and_need_it_no_more(factory, trained, path, tmp_path, device):
+def test_components_learn_with_a_file_and_do_not_need_it_later(
+    factory, trained, path, tmp_path, device
+):
     kind = KINDS[factory]
     nlp = with_vectors(factory, of_file(path), trained)
     examples = make_examples(nlp)
@@ -97,7 +99,7 @@ def test_components_learn_with_a_file_and_need_it_no_more(factory, trained, path
 
 @over_token_kinds
 def test_a_word_outside_the_training_data_finds_its_vector(factory, path):
-    """Words of one vector are the same to a component; unknown ones have another."""
+    """Words with equal vectors have equal predictions; unknown words have another vector."""
     kind = KINDS[factory]
     nlp = with_vectors(factory, of_file(path))
     train(nlp, make_examples(nlp), steps=5)
@@ -110,7 +112,7 @@ def test_a_word_outside_the_training_data_finds_its_vector(factory, path):
 
 @pytest.mark.parametrize("extra_words, n", [(0, 0), (1, 1), (2, 2), (None, 3)])
 def test_extra_words_are_the_first_of_the_file(extra_words, n, path):
-    """Those of the training data are read wherever they are."""
+    """Words of the training data are read wherever they are in the file."""
     extra = ["zebras", "lions", "bears"]
     path.write_text("".join(f"{word}{' 1' * WIDTH}\n" for word in extra) + path.read_text())
     nlp = with_vectors("rnn_tagger", of_file(path, extra_words=extra_words))
@@ -122,8 +124,8 @@ def test_extra_words_are_the_first_of_the_file(extra_words, n, path):
     assert len(module.table.weight) == feature.shape[0] == expected
 
 
-def test_a_frozen_table_stays_and_the_unknown_vector_is_trained(path):
-    """Neither does the optimizer keep anything of the table."""
+def test_a_frozen_table_does_not_change_and_the_unknown_vector_is_trained(path):
+    """The optimizer has no state for the table either."""
     nlp = with_vectors("rnn_tagger", of_file(path))
     examples = make_examples(nlp)
     nlp.initialize(lambda: examples)
@@ -160,7 +162,7 @@ words = st.lists(st.sampled_from([*WORDS, "Eggs", "?", "7", "日本"]), max_size
 
 @settings(max_examples=20)
 @given(st.lists(words, min_size=1, max_size=5))
-def test_a_text_gets_the_same_in_any_batch(tagger, batch):
+def test_a_text_gets_the_same_predictions_in_any_batch(tagger, batch):
     pipe = tagger.get_pipe("rnn_tagger")
     docs = [Doc(tagger.vocab, words=words) for words in batch]
     for doc, together in zip(docs, pipe.predict_probabilities(docs), strict=True):
@@ -173,7 +175,7 @@ def test_a_text_gets_the_same_in_any_batch(tagger, batch):
 
 
 def add_vectors(nlp, floret=False):
-    """Give the pipeline vectors: the table's, or random ones of subwords."""
+    """Give the pipeline vectors: those of the table, or random vectors of subwords."""
     if floret:
         settings = {"mode": "floret", "hash_count": 2, "minn": 2, "maxn": 3}
         nlp.vocab.vectors = Vectors(data=TABLE, strings=nlp.vocab.strings, **settings)
@@ -184,7 +186,7 @@ def add_vectors(nlp, floret=False):
 
 @pytest.mark.parametrize("floret, trained", [(False, False), (False, True), (True, False)])
 @over_token_kinds
-def test_components_learn_with_those_of_the_pipeline(factory, floret, trained, tmp_path, device):
+def test_components_learn_with_vectors_of_the_pipeline(factory, floret, trained, tmp_path, device):
     kind = KINDS[factory]
     nlp = with_vectors(factory, trained=trained)
     add_vectors(nlp, floret)
@@ -207,11 +209,11 @@ def test_floret_vectors_are_not_trained():
         nlp.initialize(lambda: make_examples(nlp))
 
 
-# Both
+# Both sources
 
 
 @pytest.mark.parametrize("from_file", [False, True])
-def test_the_unknown_vector_is_drawn_by_the_seed(from_file, path):
+def test_the_unknown_vector_depends_on_the_seed(from_file, path):
     drawn = []
     for seed in (0, 0, 1):
         nlp = with_vectors("rnn_tagger", of_file(path) if from_file else None)
@@ -223,8 +225,8 @@ def test_the_unknown_vector_is_drawn_by_the_seed(from_file, path):
 
 
 @pytest.mark.parametrize("from_file", [False, True])
-def test_training_starts_with_saying_what_was_found(from_file, path, caplog):
-    """To the handler of spaCy's logger, which `spacy train` leaves at warnings."""
+def test_training_starts_by_logging_the_coverage(from_file, path, caplog):
+    """The handler of spaCy's logger gets it, whose level `spacy train` leaves at warnings."""
     assert spacy.util.logger.handlers and not spacy.util.logger.isEnabledFor(logging.INFO)
     nlp = with_vectors("rnn_tagger", of_file(path) if from_file else None)
     add_vectors(nlp)
@@ -240,10 +242,10 @@ def test_training_starts_with_saying_what_was_found(from_file, path, caplog):
     assert caplog.record_tuples == expected
 
 
-# What goes wrong
+# Errors
 
 
-def test_there_must_be_a_file(tmp_path):
+def test_a_missing_file_is_an_error(tmp_path):
     nlp = with_vectors("rnn_tagger", of_file(tmp_path / "none.txt"))
     with pytest.raises(FileNotFoundError, match="none.txt. Correct the path"):
         nlp.initialize(lambda: make_examples(nlp))
@@ -264,7 +266,7 @@ def test_settings_that_make_no_sense(make):
         make(-1)
 
 
-def test_a_source_that_is_none():
+def test_an_invalid_source_is_an_error():
     with pytest.raises(ValueError, match="source"):
         with_vectors("rnn_tagger", "vectors.txt")
 
@@ -277,8 +279,8 @@ ONE_SENTENCE = re.compile(
 
 
 @pytest.mark.parametrize("broken", [False, True])
-def test_without_a_torchtext_that_works_one_sentence_says_so(broken, tmp_path, monkeypatch, hide):
-    """It is not there, or its library does not load: an OSError."""
+def test_the_error_without_a_working_torchtext_is_one_sentence(broken, tmp_path, monkeypatch, hide):
+    """torchtext is not installed, or its library does not load, which is an OSError."""
     if broken:
         monkeypatch.delitem(sys.modules, "torchtext", raising=False)
         (tmp_path / "torchtext.py").write_text("raise OSError('undefined symbol')")

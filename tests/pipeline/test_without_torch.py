@@ -70,11 +70,11 @@ def test_answers_are_those_with_torch(tmp_path):
     for factory, path, outputs in zip(TOKEN_KINDS, paths, found, strict=True):
         nlp = spacy.load(path)
         expected = KINDS[factory].output(nlp, map(nlp.make_doc, TEXTS))
-        # The same code, bit for bit.
+        # Outputs of the same code are bit-identical.
         assert [output.tolist() for output in expected] == outputs
 
 
-def test_all_else_names_torch_or_the_original(tmp_path):
+def test_other_operations_are_errors_that_name_torch_or_the_original(tmp_path):
     path, trained = compressed("rnn_tagger", tmp_path / "small"), tmp_path / "trained"
     make_trained("rnn_tagger").to_disk(trained)
     load = "nlp = spacy.load(path); "

@@ -46,7 +46,7 @@ def test_frames_keep_their_columns_and_index(model):
 
 
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
-def test_values_that_are_no_texts_get_an_error(missing, model):
+def test_values_that_are_not_texts_get_an_error(missing, model):
     found = Annotator(str(model), ["tags"])(pd.DataFrame({"text": ["Eggs !", missing, 3, ["a"]]}))
     assert list(found["error"]) == [
         None,
@@ -86,7 +86,7 @@ def test_memory_does_not_grow_with_new_words(model):
     assert max(sizes[-20:]) <= max(sizes[:20])
 
 
-def test_other_processes_get_the_arguments(model):
+def test_only_the_arguments_are_pickled(model):
     annotator = Annotator(str(model), ["ents"])
     annotator.annotate(TEXTS)
     data = pickle.dumps(annotator)

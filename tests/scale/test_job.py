@@ -17,7 +17,7 @@ from spacy_rnn.scale.job import Job
 from ..helpers.pipelines import make_trained
 from ..helpers.scale import assert_predicted, make_texts, rows_of, write_lines
 
-#: with letters of several bytes, and quotes
+#: texts, some with multi-byte characters and quotes
 TEXTS = [*make_texts(40), 'œufs "verts"', "日本, a\tb"]
 
 
@@ -60,7 +60,7 @@ WRITERS = {
 
 @pytest.mark.parametrize("size", [57, 200, 10**6])
 @pytest.mark.parametrize("name", WRITERS)
-def test_every_row_once(name, size, model, annotator, tmp_path):
+def test_every_row_is_annotated_once(name, size, model, annotator, tmp_path):
     WRITERS[name](tmp_path / name)
     counts = run(tmp_path / name, tmp_path / "out", Annotator(str(model)), size)
     assert sum(each.rows for each in counts) == len(TEXTS) and not any(x.failed for x in counts)
@@ -82,7 +82,7 @@ def test_lines_of_text(ends, mark, last, annotator, tmp_path):
         assert [row["text"] for row in rows_of(tmp_path / str(size))] == texts
 
 
-def test_tables_are_text(annotator, tmp_path):
+def test_values_in_tables_are_text(annotator, tmp_path):
     (tmp_path / "a.csv").write_text('n,text\n01,"A ""b"",\nc"\n,\n3\n4,d,e\n')
     (counts,) = run(tmp_path / "a.csv", tmp_path / "out", annotator)
     rows = rows_of(tmp_path / "out")
@@ -116,7 +116,7 @@ def write_json(path, *rows):
 
 
 def test_mixed_types_and_nulls(annotator, tmp_path):
-    """Types are those of the first thousand rows. What does not fit later is in the error."""
+    """Types are those of the first thousand rows. Later values that do not fit are in the error."""
     kept = {"n": 1, "x": 0.5, "ok": True, "list": [1], "mixed": 1}
     first = [{"text": "a", **kept, "mixed": value, "none": None} for value in (1, "b") * 500]
     later = [
@@ -230,7 +230,7 @@ def test_a_job_is_continued(model, annotator, tmp_path):
     assert [x[:4] for x in job.done()] == [x[:4] for x in done]
     for number in job.missing():
         job.annotate(number)
-    # A worker that was given up comes back.
+    # A worker that was considered lost annotates its block after all.
     job.annotate(1)
     rows = rows_of(tmp_path / "out")
     assert [row["id"] for row in rows] == [*range(len(TEXTS))]
@@ -300,5 +300,5 @@ def test_a_block_that_kills_its_processes(annotator, tmp_path):
         (tmp_path / "out" / f".tmp{i}.part-0000000.parquet").touch()
     with pytest.raises(RuntimeError, match="3 processes died .* use fewer processes or smaller"):
         job.annotate(0)
-    # Somebody has more memory now.
+    # The job can be started again, for example with more memory.
     assert run(source, tmp_path / "out", annotator, 4 << 20)

@@ -21,7 +21,7 @@ TEXTS = make_texts(600)
 
 @pytest.fixture(scope="module")
 def cluster():
-    """Two nodes with a core each. Tests may remove the second one, as the last thing they do."""
+    """Two nodes with one core each. A test may remove the second one as its last action."""
     ray = pytest.importorskip("ray", reason="needs the extra ray")
     from ray.cluster_utils import Cluster
 

@@ -1,4 +1,4 @@
-"""A headless Chromium that is driven through a pipe, by the protocol of its developer tools."""
+"""A headless Chromium that is controlled through a pipe with the DevTools protocol."""
 
 import base64
 import contextlib
@@ -20,7 +20,7 @@ OPTIONS = (
     "--no-first-run",
     "--remote-debugging-pipe",
 )
-#: seconds until a page counts as one that never gets there
+#: seconds to wait for a page
 PATIENCE = 60
 
 
@@ -85,7 +85,7 @@ class Page:
         return json.loads(data)
 
     def open(self, url, width, dark=False):
-        """Open an address in a window of a width in pixels."""
+        """Open a URL in a window with a width in pixels."""
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
@@ -93,13 +93,13 @@ class Page:
         self.call("Page.navigate", url=url)
 
     def evaluate(self, code):
-        """The value of JavaScript."""
+        """The value of a JavaScript expression."""
         found = self.call("Runtime.evaluate", expression=code, returnByValue=True)
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
     def wait_for(self, code):
-        """Wait until JavaScript is true."""
+        """Wait until a JavaScript expression is true."""
         end = time.monotonic() + PATIENCE
         while not self.evaluate(code):
             assert time.monotonic() < end, (code, self.evaluate("document.body.innerText"))
@@ -121,7 +121,7 @@ class Page:
         path.write_bytes(base64.b64decode(found["data"]))
 
     def named(self, role):
-        """The accessible names of all elements of a role."""
+        """The accessible names of all elements with a role."""
         nodes = self.call("Accessibility.getFullAXTree")["nodes"]
         found = [n for n in nodes if n.get("role", {}).get("value") == role and not n["ignored"]]
         return [node.get("name", {}).get("value", "") for node in found]

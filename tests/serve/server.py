@@ -1,4 +1,4 @@
-"""A server in a process of its own."""
+"""A server in a separate process."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ import httpx  # noqa: E402
 
 
 def start(model, *options):
-    """Start the command at a port that is free."""
+    """Start the command on a free port."""
     command = [sys.executable, "-m", "spacy", "rnn", "serve", model, "--port", "0", *options]
     return subprocess.Popen(
         [str(word) for word in command],
@@ -44,13 +44,13 @@ class Server:
         self.client = httpx.Client(base_url=self.url, timeout=60)
 
     def stop(self):
-        """End the server in order; returns the status and what it printed since it started."""
+        """Stop the server cleanly; returns its exit status and what it printed since it started."""
         self.process.terminate()
         printed, _ = self.process.communicate(timeout=60)
         return self.process.returncode, printed
 
     def metric(self, name):
-        """The value of a metric, labels included in its name."""
+        """The value of a metric; its name includes the labels."""
         text = self.client.get("/metrics").text
         return float(re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)[1])
 
@@ -63,7 +63,7 @@ class Server:
 
 @contextlib.contextmanager
 def served(model, *options):
-    """A server that answers."""
+    """A server that is ready to answer."""
     server = Server(model, *options)
     try:
         assert server.client.get("/ready").status_code == 200

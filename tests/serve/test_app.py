@@ -28,7 +28,7 @@ def nlp():
 
 @pytest.fixture(scope="module")
 def expected(nlp):
-    """What the pipeline predicts offline."""
+    """The predictions of the pipeline without the service."""
     return [json.loads(line) for line in as_json(nlp.pipe(TEXTS), predictions_of(nlp))]
 
 
@@ -45,7 +45,7 @@ def post(client, texts, endpoint="predict"):
 
 
 def close(found):
-    """Equal up to the rounding of numbers, which may depend on the batch."""
+    """The same values, compared up to rounding, which may depend on the batch."""
     if isinstance(found, dict):
         return {key: close(value) for key, value in found.items()}
     if isinstance(found, list):
@@ -62,7 +62,7 @@ def test_answers_are_those_of_the_pipeline(client, expected):
 
 
 def test_requests_share_batches(nlp, expected):
-    """Each gets the answers to its own texts."""
+    """Each request gets the answers to its texts."""
     settings = Settings(batch_wait=0.3, limits=LIMITS)
     with TestClient(make_app(nlp, settings)) as client, ThreadPoolExecutor(16) as pool:
         found = list(pool.map(lambda text: post(client, [text])[0], TEXTS[:16]))
@@ -191,7 +191,7 @@ def test_memory_does_not_grow_with_new_words(nlp, client):
     assert len(nlp.vocab.strings) == before
 
 
-# Pipelines that take long, or fail
+# Pipelines that are slow or fail
 
 
 class Gate:
@@ -221,7 +221,7 @@ def gated(gate):
     return nlp
 
 
-def test_a_text_that_fails_fails_alone(gated):
+def test_a_text_that_fails_does_not_fail_others(gated):
     settings = Settings(batch_wait=0.3)
     with (
         TestClient(make_app(gated, settings), raise_server_exceptions=False) as client,
@@ -241,13 +241,13 @@ def test_requests_that_take_too_long(gated, gate):
         answer = client.post("/predict", json={"texts": ["a"] * 70})
         assert answer.status_code == 504
         assert answer.json()["error"] == "There was no answer within 1 seconds."
-        # Those that were not begun leave the queue.
+        # Texts that were not started are removed from the queue.
         assert numbers(client)["spacy_rnn_queue_texts"] == 0
         gate.open.set()
         assert post(client, ["a"]) == [{"text": "a"}]
 
 
-def test_a_full_queue_refuses(gated, gate):
+def test_a_full_queue_refuses_requests(gated, gate):
     settings = Settings(batch_size=1, queue_size=10, limits=Limits(max_texts=10))
     with TestClient(make_app(gated, settings)) as client, ThreadPoolExecutor(12) as pool:
         gate.open.clear()

@@ -13,7 +13,7 @@ N_REQUESTS = 2000
 
 
 def test_each_request_gets_its_own_answers():
-    """Whatever batches its texts travel in, and whatever other requests are given up."""
+    """It does not matter how texts are batched, or which other requests are canceled."""
     answers = {
         "upper": lambda texts: [text.upper() for text in texts],
         "twice": lambda texts: [text * 2 for text in texts],

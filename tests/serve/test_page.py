@@ -12,7 +12,7 @@ from .server import served
 pytest.importorskip("starlette", reason="needs the extra serve")
 
 TEXT = "I like green eggs. She eats one ham . \U0001f373 They like <b>blue</b> ham"
-#: WCAG's contrast of the text of each visible element with the first background behind it
+#: the visible elements whose text has too little contrast with its background, as WCAG defines it
 CONTRASTS = """
 (() => {
   const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
@@ -68,7 +68,7 @@ def texts(page, selector):
 
 
 @pytest.mark.slow
-def test_typing_with_the_keyboard_alone(page, url):
+def test_typing_with_only_the_keyboard(page, url):
     page.open(url, 1000)
     page.wait_for('document.activeElement?.id === "text" && document.title.startsWith("xx_")')
     page.type("I like gr")
@@ -96,13 +96,13 @@ def test_typing_with_the_keyboard_alone(page, url):
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1200])
 def test_a_link_with_a_text(width, dark, page, url, tmp_path):
-    """Everything fits in the width, can be read, and has a name."""
+    """All content fits the width and is readable, and controls have names."""
     page.open(url, width, dark)
     page.wait_for('document.title.startsWith("xx_")')
     page.requests.clear()
     page.evaluate(f'location.search = "?text=" + encodeURIComponent({json.dumps(TEXT)})')
     page.wait_for(f"location.search && {status_is('Done.')}")
-    # Positions are right after a letter of two UTF-16 units, and texts are not read as HTML.
+    # Positions are correct after a character of two UTF-16 units, and texts are not read as HTML.
     assert "".join(texts(page, ".sentences li")).endswith("\U0001f373 They like <b>blue</b> ham")
     assert texts(page, "b b") == [] and "b>blue" in texts(page, ".entities")[0]
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -1,4 +1,4 @@
-"""The command, in processes of its own."""
+"""The command, in separate processes."""
 
 import json
 import os
@@ -79,7 +79,7 @@ def expected(model):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_workers(model):
-    """They answer alike, are replaced when they end, share their metrics, and end in order."""
+    """Workers give equal answers, are replaced if they die, share metrics, and stop cleanly."""
     with served(model, "--workers", 2) as server, ThreadPoolExecutor(8) as pool:
         assert len(server.workers) == 2
         found = list(pool.map(lambda _: predict(server, TEXTS).json()["results"], range(40)))
@@ -107,7 +107,7 @@ def test_workers_end_with_their_parent(model):
 
 
 @pytest.mark.parametrize("workers", slow_but([2], [1, 2]))
-def test_accepted_requests_are_answered_at_the_end(workers, slow):
+def test_accepted_requests_are_answered_before_the_server_stops(workers, slow):
     options = ("--batch-size", 1, "--workers", workers)
     with served(*slow, *options) as server, ThreadPoolExecutor(8) as pool:
         answers = [pool.submit(predict, server, [str(i)]) for i in range(8)]
@@ -119,7 +119,7 @@ def test_accepted_requests_are_answered_at_the_end(workers, slow):
 
 
 def test_refusals_and_time_outs(slow):
-    """Under many times the load that the pipeline can bear."""
+    """The load is many times what the pipeline can handle."""
     limits = ("--batch-size", 1, "--queue-size", 5, "--max-texts", 5, "--timeout", 5)
     with served(*slow, *limits) as server, ThreadPoolExecutor(30) as pool:
         answers = list(pool.map(lambda i: predict(server, [str(i)]), range(30)))
@@ -135,8 +135,8 @@ def test_refusals_and_time_outs(slow):
         assert predict(server, ["a"]).status_code == 200
 
 
-def test_answers_bodies_that_do_not_end_and_an_end_in_order(model):
-    """A client that sends slowly, one that leaves, and one that sends too much."""
+def test_incomplete_and_large_bodies_and_a_clean_stop(model):
+    """One client sends slowly, one disconnects, and one sends too much."""
     head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"
     with served(model, "--timeout", 1) as server:
         address = server.url.removeprefix("http://").split(":")
@@ -155,7 +155,7 @@ def test_answers_bodies_that_do_not_end_and_an_end_in_order(model):
 
 @pytest.mark.slow
 def test_a_signal_while_the_server_starts(model):
-    """It ends, at whatever time."""
+    """The server stops, whenever the signal arrives."""
     for delay in (0.0, 0.2, 0.5):
         with served(model, "--workers", 2) as server:
             os.kill(server.workers[0], signal.SIGKILL)
@@ -167,7 +167,7 @@ def test_a_signal_while_the_server_starts(model):
 
 @pytest.mark.parametrize("workers", slow_but([1], [1, 2]))
 def test_a_pipeline_that_cannot_predict(workers, broken):
-    """The service does not try for ever."""
+    """The service does not try forever."""
     with start(*broken, "--workers", workers) as process:
         printed = shown(process.communicate(timeout=120)[0])
     assert process.returncode == 1
@@ -186,7 +186,7 @@ def test_options_that_make_no_sense(model, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_address_of_ipv6(model):
+def test_an_ipv6_address(model):
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:

@@ -1,4 +1,4 @@
-"""Several processes that train together end with the weights of one process with larger batches."""
+"""Training with several processes gives the weights of one process with larger batches."""
 
 import io
 import shutil
@@ -18,7 +18,7 @@ from ..helpers.distributed import make_corpus, torchrun
 from ..helpers.kinds import KINDS
 from ..helpers.trainings import content
 
-#: examples in a batch of each of two processes; 13 examples leave one for the last step of an epoch
+#: examples in the batch of each of two processes; of 13, one is left for the last step of an epoch
 BATCH = 3
 EXAMPLES = 13
 
@@ -98,7 +98,7 @@ def make_several():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Trainings by two processes, started once."""
+    """A folder with the results of all training by two processes, which is started once."""
     folder = tmp_path_factory.mktemp("distributed")
     corpus = folder / "corpus.spacy"
     make_corpus(corpus, EXAMPLES)
@@ -129,7 +129,7 @@ def folder(tmp_path_factory):
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="Only Linux lists threads so")
 def test_the_group_ends_with_its_threads(folder):
-    """Its threads would crash a process whose Python ends before them."""
+    """Threads that are still running when Python exits would crash the process."""
     for rank in range(2):
         threads = (folder / f"threads{rank}").read_text().split()
         assert threads and not [name for name in threads if "gloo" in name]
@@ -164,7 +164,7 @@ def streamed_config(folder, processes):
 
 
 def processes_of(output):
-    """What the checkpoint of a training has of each process."""
+    """The state of each process in the checkpoint of a training."""
     return srsly.read_msgpack(output / "checkpoint" / "state.msgpack")["processes"]
 
 
@@ -179,19 +179,19 @@ def test_weights_are_those_of_one_process(case, folder, tmp_path):
         assert numbers(together) == pytest.approx(numbers(alone), abs=1e-4)
 
 
-def test_a_stream_is_shared(folder, tmp_path):
+def test_a_streamed_corpus_is_shared(folder, tmp_path):
     train_alone(streamed_config(folder, processes=1), tmp_path)
     together, alone = (spacy.load(f / "model-last") for f in (folder / "streamed", tmp_path))
     assert max_difference(together, alone) <= 1e-5
 
 
-def test_a_stopped_training_goes_on(folder):
-    """The signal comes to one of the processes only."""
+def test_a_stopped_training_is_resumed(folder):
+    """Only one of the processes receives the signal."""
     assert content(folder / "stopped") == content(folder / "whole")
 
 
 def test_processes_agree(folder):
-    """On steps that are not finite, labels that are added, and streams of random lengths."""
+    """Processes agree on steps that are not finite, added labels, and random stream lengths."""
     first, second = processes_of(folder / "whole")
     assert first["progress"]["step"] == second["progress"]["step"] == 11
     for process in (first, second):
@@ -209,7 +209,7 @@ def test_patience_ends_all_processes(folder, tmp_path):
         assert process["progress"]["step"] == alone["progress"]["step"] == 4
 
 
-def test_without_a_seed_processes_draw_one(folder):
+def test_without_a_seed_processes_draw_a_common_one(folder):
     first, second = processes_of(folder / "no_seed")
     assert first["progress"]["words"] == second["progress"]["words"] > 0
     assert not (folder / "no_seed.error0").exists()
@@ -227,7 +227,7 @@ def test_trainings_that_are_refused(name, message, folder):
         assert message in (folder / f"{name}.error{rank}").read_text()
 
 
-def test_components_of_others_may_be_frozen(folder):
+def test_components_of_other_packages_may_be_frozen(folder):
     nlp = spacy.load(folder / "frozen" / "model-last")
     assert nlp.pipe_names == ["rnn_tagger", "tagger"]
 
@@ -241,7 +241,7 @@ def test_another_number_of_processes_is_refused(folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_process_that_ends_ends_the_command_which_goes_on(folder, tmp_path):
+def test_a_process_that_dies_ends_the_command_which_can_be_resumed(folder, tmp_path):
     config, code, output = folder / "whole.cfg", tmp_path / "code.py", tmp_path / "output"
     code.write_text("import tests.helpers.distributed")
     command = ["-m", "spacy", "rnn", "train", config, "--output", output, "--code", code]
@@ -267,7 +267,7 @@ def test_a_process_without_a_gpu_is_refused(monkeypatch):
 
 
 @pytest.mark.gpu
-def test_gpus_train_as_cpus_do(folder, tmp_path):
+def test_training_on_gpus_gives_the_weights_of_training_on_cpus(folder, tmp_path):
     if torch.cuda.device_count() < 2:
         pytest.skip("needs two GPUs")
     config = folder / "rnn_tagger.cfg"

@@ -1,4 +1,4 @@
-"""Rows and plots of a training."""
+"""Rows and plots of training curves."""
 
 import csv
 import io
@@ -28,7 +28,7 @@ from spacy_rnn.training.logger import (
 
 from ..helpers.pipelines import make_examples, make_tagger
 
-#: what the loop told the last `run`, None between evaluations
+#: what the training loop passed to the logger in the last `run`; None between evaluations
 INFOS = []
 
 
@@ -81,7 +81,7 @@ def make_bow():
 
 
 def run(folder, logger, nlp):
-    """Train for 6 steps, with an evaluation at 0, 2, 4 and 6; what was printed."""
+    """Train for 6 steps, with evaluations at 0, 2, 4 and 6; returns the printed text."""
     gold = DocBin(docs=[eg.reference for eg in make_examples(nlp)])
     gold.to_disk(folder / "gold.spacy")
     corpus = {"@readers": "spacy.Corpus.v1", "path": str(folder / "gold.spacy")}
@@ -106,7 +106,7 @@ def run(folder, logger, nlp):
 
 
 def read(path):
-    """Rows of numbers, without what a CSV file leaves empty."""
+    """Rows of numbers, without the empty fields of a CSV file."""
     with path.open(encoding="utf8", newline="") as file:
         if path.suffix == ".csv":
             return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
@@ -115,7 +115,7 @@ def read(path):
 
 @pytest.fixture
 def watched(monkeypatch):
-    """The learning rate and, by hand, the norm of the gradient of each step of each component."""
+    """The learning rate and the gradient norm, computed here, of each step of each component."""
     steps = {}
     finish_update = TorchShim.finish_update
 
@@ -130,7 +130,7 @@ def watched(monkeypatch):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
-def test_rows_are_what_the_loop_tells(suffix, tmp_path, watched, monkeypatch):
+def test_rows_contain_what_the_loop_reports(suffix, tmp_path, watched, monkeypatch):
     seconds = iter(range(0, 100, 4))
     monkeypatch.setattr(logger, "timer", lambda: next(seconds))
     path = tmp_path / "new" / f"curves{suffix}"
@@ -178,7 +178,7 @@ def test_a_new_training_replaces_the_files(tmp_path):
     path.write_text("old\n")
     plot.write_text("old")
     setup = make_curve_logger(path, plot)
-    # A config that is only read, as "debug config" does, changes nothing.
+    # Only reading the config, as "debug config" does, changes nothing.
     assert path.read_text() == "old\n" and plot.read_text() == "old"
     setup(make_tagger(), io.StringIO(), io.StringIO())
     assert path.read_text() == "" and not plot.exists()
@@ -200,7 +200,7 @@ def test_console(tmp_path):
 
 
 def advice(scores, max_steps, rate=0.1):
-    """What is printed after the table, of a training with an evaluation each tenth step."""
+    """What is printed after the table of a training with an evaluation every ten steps."""
     nlp = make_tagger()
     optimizer = {"@optimizers": "spacy_rnn.AdamW.v1", "learn_rate": rate}
     nlp.config["training"].update(
@@ -253,11 +253,11 @@ def test_no_advice(scores, max_steps):
     assert advice(scores, max_steps) == ""
 
 
-# Rows by hand
+# Rows of given evaluations
 
 
 def log(path, infos, plot=None, nlp=None):
-    """Rows of a logger that is told of evaluations."""
+    """Rows of a logger that receives the given evaluations."""
     nlp = nlp or make_tagger()
     setup = make_curve_logger(path, plot, console_output=False)
     log_step, finalize = setup(nlp, io.StringIO(), io.StringIO())
@@ -269,7 +269,7 @@ def log(path, infos, plot=None, nlp=None):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
-def test_scores_that_come_late(suffix, tmp_path):
+def test_scores_that_first_appear_later(suffix, tmp_path):
     path = tmp_path / f"curves{suffix}"
     rows = log(path, [(1.0, {}), (2.0, {"a, b": 0.25}), (3.0, {"a, b": 0.5}), (4.0, {"c": 1})])
     assert [row.get("a, b") for row in rows] == [None, 0.25, 0.5, None]
@@ -278,7 +278,7 @@ def test_scores_that_come_late(suffix, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_scores_that_are_no_numbers_are_left_out(tmp_path):
+def test_scores_that_are_not_numbers_are_left_out(tmp_path):
     scores = {"by_type": {"A": {"f": 0.5}}, "none": None, "one": np.float32(1.0)}
     (row,) = log(tmp_path / "curves.jsonl", [(1.0, scores)])
     assert row["one"] == 1.0 and not row.keys() & {"by_type", "none"}
@@ -335,7 +335,7 @@ def test_the_plotted_loss_is_the_mean_of_a_step():
 
 def test_svg(tmp_path):
     path = tmp_path / "curves.svg"
-    # A name that is wrong as a formula.
+    # A name that would be an invalid mathematical formula.
     nlp = make_tagger(name="$\\a$")
     nlp.config["training"]["score_weights"] = {"tag_acc": 1.0, "speed": None}
     log(tmp_path / "curves.csv", [(1.0, {"tag_acc": 0.5, "speed": 9e9}), (2.0, {})], path, nlp)
@@ -401,7 +401,7 @@ def test_plot_without_matplotlib(hide):
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
-def test_names_of_scores_are_no_formulas_of_a_spreadsheet(name, tmp_path):
+def test_names_of_scores_are_not_formulas_in_a_spreadsheet(name, tmp_path):
     path = tmp_path / "curves.csv"
     rows = [{"step": 0, name: 0.5, "'quoted": 1.0}, {"step": 1, name: -0.25, "'quoted": 2.0}]
     written = Rows(path)
@@ -410,5 +410,5 @@ def test_names_of_scores_are_no_formulas_of_a_spreadsheet(name, tmp_path):
     with path.open(encoding="utf8", newline="") as file:
         assert next(csv.reader(file)) == ["step", "'" + name, "'quoted"]
     assert read_rows(path) == rows
-    # Continued after the first step.
+    # Continue after the first step.
     assert Rows(path, n_done=1).rows == rows[:1] == read_rows(path)

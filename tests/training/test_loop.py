@@ -1,4 +1,4 @@
-"""Trainings with checkpoints end as spaCy's own, whether they were stopped or not."""
+"""Training with checkpoints, stopped or not, gives the same models as spaCy's training loop."""
 
 import errno
 import os
@@ -29,7 +29,7 @@ def no_hooks():
 
 
 def make(name, **config):
-    """Component with random parts in training: sampled pieces, lengths and inputs of its own."""
+    """A component with randomness in training: sampled pieces, lengths and decoder inputs."""
     if name == "rnn_translator":
         schedule = {"@schedules": "spacy_rnn.linear.v1", "start": 1.0, "stop": 0.2, "steps": 9}
         pieces = {"alpha": 0.5}
@@ -51,7 +51,7 @@ def test_models_are_those_of_spacy(name, tmp_path):
 
 @pytest.mark.parametrize("name", slow_but(["rnn_tagger", "rnn_translator", "rnn_lm"], KINDS))
 def test_stopped_and_resumed_trainings_end_with_the_same_bytes(name, tmp_path):
-    """The output folder is copied at steps, as a kill would leave it."""
+    """The output folder is copied at some steps, in the state that a kill would leave it in."""
     config = make_config(make(name), tmp_path)
     whole, copies = tmp_path / "whole", tmp_path / "copies"
     steps = [1, 2, 5, 8, 11]
@@ -62,13 +62,13 @@ def test_stopped_and_resumed_trainings_end_with_the_same_bytes(name, tmp_path):
     for step in steps:
         printed = run(config, copies / str(step), checkpoint_every=2, resume=True)
         assert content(copies / str(step)) == expected, step
-        # The checkpoint after step 2 n - 1 is written once its logger is done.
+        # The checkpoint after step 2 n - 1 is written when the logger of that step has finished.
         done = step // 2 * 2
         assert len(INFOS) == MAX_STEPS + 1 - done
         assert (f"Resumed from the checkpoint after {done} steps" in printed) == bool(done)
 
 
-def test_streamed_corpora_and_components_of_spacy_go_on(tmp_path):
+def test_streamed_corpora_and_components_of_spacy_are_resumed(tmp_path):
     nlp = make("rnn_tagger")
     nlp.add_pipe("tagger", config={"overwrite": True})
     optimizer = {"@optimizers": "Adam.v1", "learn_rate": 0.01, "use_averages": True}
@@ -83,7 +83,7 @@ def test_streamed_corpora_and_components_of_spacy_go_on(tmp_path):
 
 @spacy.registry.readers("loop.Shuffled.v1")
 def make_shuffled(path):
-    """A corpus in an order that numpy draws, as components draw pieces and lengths."""
+    """A corpus in a random order from numpy, which components also use for pieces and lengths."""
     corpus = Corpus(path)
 
     def read(nlp):
@@ -93,7 +93,7 @@ def make_shuffled(path):
     return read
 
 
-def test_readers_go_on_in_the_order_that_they_had_drawn(tmp_path):
+def test_readers_resume_in_the_order_that_they_had_drawn(tmp_path):
     config = make_config(make("rnn_lm"), tmp_path, max_epochs=-1)
     config["corpora"]["train"]["@readers"] = "loop.Shuffled.v1"
     whole, copies = tmp_path / "whole", tmp_path / "copies"
@@ -123,7 +123,7 @@ def test_signals_write_a_checkpoint(number, tmp_path):
     assert content(stopped) == content(whole)
 
 
-def test_a_finished_training_takes_no_step_and_a_longer_one_goes_on(tmp_path):
+def test_a_finished_training_takes_no_step_and_a_longer_one_continues(tmp_path):
     config = make_config(make("rnn_tagger"), tmp_path)
     short, long = tmp_path / "short", tmp_path / "long"
     run(config, short)
@@ -135,14 +135,14 @@ def test_a_finished_training_takes_no_step_and_a_longer_one_goes_on(tmp_path):
     run(config, short, resume=True)
     assert len(INFOS) == 4
     found, expected = content(short), content(long)
-    # The config names the limit.
+    # Only the configs differ, because they contain the limit.
     assert {n for n in expected if found[n] != expected[n]} <= {
         "model-best/config.cfg",
         "model-last/config.cfg",
     }
 
 
-def test_patience_counts_from_before_the_stop(tmp_path):
+def test_patience_includes_steps_before_the_stop(tmp_path):
     config = make_config(make("rnn_tagger"), tmp_path, patience=8, max_steps=0)
     config["training"]["optimizer"]["learn_rate"] = 0.0
     whole, copies = tmp_path / "whole", tmp_path / "copies"
@@ -154,7 +154,7 @@ def test_patience_counts_from_before_the_stop(tmp_path):
     assert len(INFOS) == 3
 
 
-def test_another_config_is_refused_by_name(tmp_path):
+def test_a_changed_config_is_refused_and_the_setting_is_named(tmp_path):
     config = make_config(make("rnn_tagger"), tmp_path)
     run(config, tmp_path / "out")
     config["training"]["dropout"] = 0.5
@@ -164,7 +164,7 @@ def test_another_config_is_refused_by_name(tmp_path):
 
 
 @pytest.mark.parametrize("corpus", ["train", "dev"])
-def test_other_data_is_refused_by_name(corpus, tmp_path):
+def test_changed_data_is_refused_and_the_setting_is_named(corpus, tmp_path):
     config = make_config(make("rnn_tagger"), tmp_path)
     folder = tmp_path / "folder"
     shutil.copytree(tmp_path, folder, ignore=shutil.ignore_patterns("folder"))
@@ -183,7 +183,7 @@ def test_other_data_is_refused_by_name(corpus, tmp_path):
         run(config, tmp_path / "out", resume=True)
 
 
-def test_without_a_checkpoint_a_training_begins(tmp_path):
+def test_without_a_checkpoint_training_starts_from_the_beginning(tmp_path):
     config = make_config(make("rnn_tagger"), tmp_path)
     assert "Resumed" not in run(config, tmp_path / "out", resume=True)
     assert len(INFOS) == MAX_STEPS + 1
@@ -232,7 +232,7 @@ def test_bad_checkpoints_are_refused(change, message, tmp_path):
         run(config, tmp_path / "out", resume=True)
 
 
-def test_a_full_disk_keeps_what_was_whole(tmp_path, monkeypatch):
+def test_a_full_disk_keeps_the_models_and_the_checkpoint(tmp_path, monkeypatch):
     config = make_config(make("rnn_tagger"), tmp_path)
     output = tmp_path / "out"
 
@@ -255,7 +255,7 @@ def test_a_full_disk_keeps_what_was_whole(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
-def test_curves_go_on(suffix, tmp_path):
+def test_curves_are_continued(suffix, tmp_path):
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     logger = {"@loggers": "spacy_rnn.CurveLogger.v1", "console_output": False}
     hooks = {"@loggers": "trainings.Hooks.v1"}
@@ -272,11 +272,11 @@ def test_curves_go_on(suffix, tmp_path):
     HOOKS.append(lambda step: step == 6 and os.kill(os.getpid(), signal.SIGTERM))
     run(config, stopped)
     HOOKS.clear()
-    # A row of a step after the checkpoint, as a kill leaves it.
+    # The file has rows of steps after the checkpoint, as a kill leaves it.
     shutil.copy(curves[0], curves[1])
     run(config, stopped, resume=True)
     rows, expected = (list(map(without_times, read_rows(path))) for path in reversed(curves))
-    # The means of gradients of a row leave out the steps before the stop.
+    # The means of gradients in a row do not include the steps before the stop.
     for row in (rows[2], expected[2]):
         for name in list(row):
             if name.startswith("gradient_norm"):

@@ -1,4 +1,4 @@
-"""Corpora that are streamed are shuffled in a buffer, in memory that does not grow."""
+"""Streamed corpora are shuffled in a buffer, and memory does not grow."""
 
 import gc
 import io
@@ -30,7 +30,7 @@ def test_each_item_comes_once_at_most_a_buffer_early(n):
     assert all(item - place < 5 for place, item in enumerate(found))
 
 
-def test_the_order_is_that_of_the_seed():
+def test_the_order_depends_on_the_seed():
     def order(seed):
         random.seed(seed)
         return flat(make(by_two, buffer=10)(range(50)))
@@ -40,7 +40,7 @@ def test_the_order_is_that_of_the_seed():
 
 
 def test_all_places_in_a_buffer_are_equally_likely():
-    """The item that comes first is one of the first five."""
+    """The first item of the output is one of the first five items of the input."""
     random.seed(0)
     counts = [0] * 5
     for _ in range(1000):
@@ -48,7 +48,7 @@ def test_all_places_in_a_buffer_are_equally_likely():
     assert all(150 < count < 250 for count in counts)
 
 
-def test_no_buffer_is_refused():
+def test_an_empty_buffer_is_refused():
     with pytest.raises(ValueError, match="buffer"):
         make(by_two, buffer=0)
 
@@ -93,7 +93,7 @@ def test_memory_does_not_grow(reader, tmp_path, no_hooks):
             sizes.append(tracemalloc.get_traced_memory()[0])
 
     HOOKS.append(measure)
-    # What is there before is not searched at each measurement.
+    # Existing objects are not searched at each measurement.
     gc.freeze()
     tracemalloc.start()
     try:
