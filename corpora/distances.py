@@ -31,7 +31,7 @@ from pcfg import Grammar, Token
 from writing import forms, spaces_after
 
 NUMBERS = ("Sing", "Plur")
-#: longer ones are too rare in the grammar
+#: longer distances are too rare in the grammar
 DISTANCES = range(16)
 DEFAULT = range(13)
 

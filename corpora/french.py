@@ -17,14 +17,14 @@ UNITS = (
 ).split()
 TENS = {20: "vingt", 30: "trente", 40: "quarante", 50: "cinquante", 60: "soixante"}
 
-# Before these a word elides. An h is mute in all other words of the corpus.
+# A word is elided before these. An h is mute in all other words of the corpus.
 VOWEL = r"(?!huit\b|onze\b)[aâàeéèêhiîoôuyœAH]"
 
 # English/plural, French/plural, gender, kinds. Plurals: regular if omitted, none with "-". Kinds:
 # p persons (w women; b adults, as "old" changes its meaning before boys and girls), k relatives,
-# a animals, f food, m food without plural, d drinks, h of these what is served hot, c clothes,
-# t texts (e if somebody wrote them), o things, l buildings one can be in, z places one can be at,
-# v whatever else can be seen.
+# a animals, f food, m food without plural, d drinks, h food and drinks that are served hot,
+# c clothes, t texts (e if somebody wrote them), o things, l buildings one can be in, z places one
+# can be at, v other things that can be seen.
 NOUN_ENTRIES = """
 boy garçon m p
 girl fille f pw
@@ -82,8 +82,8 @@ beach plage f z
 tree arbre m v
 """
 
-# English, French, place, kinds of nouns. Its place is before the noun, after it, after it even with
-# another before it ("small red": color), or only with "be" (alone).
+# English, French, place, kinds of nouns. The place is before the noun, after it, after it even if
+# another adjective is before it ("small red": color), or only after "be" (alone).
 ADJECTIVE_ENTRIES = """
 small petit before paftcol
 big grand before aftcol
@@ -292,7 +292,7 @@ def number(value: int, gender: str = "m") -> str:
         return "cent"
     if value < 20:
         return UNITS[value] + "e" * (value == 1 and gender == "f")
-    # 60 and 80 count on to 79 and 99.
+    # Numbers with "soixante" and "quatre-vingt" continue to 79 and 99.
     ten = value // 10 * 10 if value < 60 else value // 20 * 20
     if ten == 80:
         return f"quatre-vingt-{number(value - 80, gender)}" if value > 80 else "quatre-vingts"

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-#: writes a corpus to a directory, by a seed and the size of each part
+#: writes a corpus to a directory, given a seed and the size of each part
 Write = Callable[[Path, int, dict[str, int]], None]
 
 

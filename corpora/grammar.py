@@ -217,8 +217,8 @@ PassiveT  1  (How) Vu:pass (Adjunct)
 
 
 def grammars() -> list[Grammar]:
-    """Make a grammar for each tense. A sentence has one tense, so that a verb can show that of
-    another."""
+    """Make a grammar for each tense. A sentence has one tense, so that a verb can show the tense of
+    another one."""
     return [Grammar(RULES, lexicon(tense), VALUES) for tense in ("Pres", "Past")]
 
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 from inflection import AGREEMENT, Word, compared, finite, noun, verb
 
 NOUNS = {
-    # Animate beings; those with a slash and no change look the same in both numbers.
+    # Animate beings; those with the same form twice do not change in the plural.
     "Na": """cat dog mouse/mice wolf/wolves horse cow goat pig bird owl fox rabbit duck lion bear
         sheep/sheep deer/deer fish/fish moose/moose salmon/salmon
         bison/bison child/children man/men woman/women boy girl
@@ -23,7 +23,7 @@ NOUNS = {
     # Places.
     "Nl": """barn house river garden lake school bridge farm field hill forest market station
         kitchen park mill wall gate tower village city church road island""",
-    # Places with an up and a down.
+    # Places that one can go up and down.
     "Nh": "hill road tower mountain street tree",
     # Events, which give a time.
     "Ne": "dance storm wedding meeting walk race visit lesson concert fight party war",
@@ -38,7 +38,7 @@ VERBS = {
         play dance sing/sang/sung laugh fish rest shout smile sit/sat/sat/sitting
         stand/stood/stood dream cook duck lie/lay/lain/lying fight/fought/fought drink/drank/drunk
         paint race read/read/read""",
-    # Intransitive, of doing something fast or hard.
+    # Intransitive, with an adverb such as "fast" or "hard".
     "Vr": "run/ran/run/running walk swim/swam/swum/swimming work play dance fight/fought/fought",
     # Transitive, animate object.
     "Vt": """chase watch see/saw/seen/seeing follow find/found/found help visit like love
@@ -170,8 +170,8 @@ PRONOUNS = """
 """
 
 # Category, lemma and tense, then the forms for the four values of `AGREEMENT`; `-`: none.
-# The forms written onto the subject have a category of their own, and so has "am", which
-# does not take "n't".
+# Forms that are attached to the subject have separate categories. So has "am", which cannot be
+# followed by "n't".
 AUXILIARIES = """
 Am    be   Pres  am   -   -    -
 Be    be   Pres  -    is  are  are
@@ -223,7 +223,7 @@ def lexicon(tense: str) -> dict[str, list[Word]]:
 
 
 def add_pronouns(words: dict[str, list[Word]]) -> None:
-    """Add the personal pronouns, and the possessives, whose lemma is their own form."""
+    """Add the personal pronouns, and the possessives, whose lemma is their form."""
     for line in PRONOUNS.strip().splitlines():
         agreement, person, nominative, accusative, possessive = line.split()
         for category, case, form, lemma, xpos in (

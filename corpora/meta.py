@@ -2,9 +2,9 @@
 
     python corpora/meta.py PIPELINE META.json OUT.json [--scores SCORES.json ...]
 
-OUT.json has what PIPELINE's own file says of its components; the description, the license and the
-sources of META.json; the scores that `python -m spacy evaluate` wrote, among them the speed, those
-of later files before those of earlier ones; and the size of each component in MB.
+OUT.json has the content of the meta.json of PIPELINE; the description, the license and the sources
+of META.json; the scores, including the speed, that `python -m spacy evaluate` wrote, where those of
+later files replace those of earlier ones; and the size of each component in MB.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from wasabi import msg
 
 from spacy_rnn.cli.io import size_of
 
-#: what is to be said of a pipeline and of each of its corpora
+#: the required descriptions of a pipeline and of each of its corpora
 NEEDED = ("description", "license", "sources")
 NEEDED_OF_SOURCE = ("name", "url", "license")
 

@@ -201,7 +201,7 @@ PRODUCT  3   Base Variant
 PRODUCT  2   Base Base
 """
 
-# The parts of names that all names share.
+# The parts of names that train, dev and test share.
 SHARED = """
 Initial   A. B. D. F. J. K. L. M. P. R. T. V.
 Particle  da de van von
@@ -214,7 +214,7 @@ Variant   Mini Max Plus One Air
 """
 
 # The other parts: every word belongs to one of train, dev and test. Surnames and places are
-# joined from two halves; nouns name things too.
+# joined from two halves; nouns also name things in the sentences.
 FIRST = """
 Ada Amina Anton Bela Carla Chen Clara Dario Edda Elif Emil Farid Greta Hanna Igor Ines Ivo Jana
 Jonas Kira Lena Leo Luca Maria Marta Milan Nadia Nico Olga Oscar Paula Petra Rosa Samir Sofia
@@ -312,7 +312,7 @@ def names(rng: Random, parts: dict[str, list[str]]) -> Stock:
     """Names of every label, built from some words."""
     rows = [line.split() for line in SHARED.strip().splitlines()]
     words = {category: [word(form) for form in entries] for category, *entries in rows}
-    # A small stock of bare names, so that they come up with several labels.
+    # A small stock of bare names, so that they occur with several labels.
     stems = rng.sample(parts["Stem"], len(parts["Stem"]) // 2)
     words["Base"] = [word(form) for form in stems + parts["Noun"]]
     words["First"] = [word(form) for form in parts["First"]]
@@ -351,7 +351,7 @@ def reader(rules: str, words: dict[str, list[Word]]) -> Grammar:
 def readings(grammar: Grammar, tokens: Sequence[Token]) -> set[tuple[str, ...]]:
     """The tags with which the grammar of `reader` can read a sentence."""
     shapes = [shape(token.word.form) if tagged(token) else token.word.form for token in tokens]
-    # At the beginning, where both are capitalized, a noun could be a name too.
+    # At the beginning of a sentence, where both are capitalized, a noun could also be a name.
     starts = {shapes[0], NAME} if shapes[0] in NOUNS.split() else {shapes[0]}
     return {
         tuple(word.xpos for word in reading)

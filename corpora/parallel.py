@@ -60,7 +60,7 @@ STATEMENTS = {
     for name, weight in SENTENCES.items()
     if name not in ("question", "open_question", "how_many", "exclamation")
 }
-# What can be done with a thing after something else.
+# Verbs that can follow another verb with the same object.
 SEQUENCES = {
     "buy": "eat drink drink wear wash read lose",
     "find": "eat wear wash read lose",
@@ -70,15 +70,15 @@ SEQUENCES = {
     "wash": "wear lose",
     "look": "find",
 }
-# Verbs that few other kinds of sentences have.
+# Verbs that are rare in other kinds of sentences.
 RARER = "listen drink read wash write arrive leave".split()
 COMPARED = "small big/bigger young old sad/sadder happy hot/hotter tall".split()
 COMPARATIVES = dict(principal_parts(entry, "er") for entry in COMPARED)
-# What a good thing is for, and what speaks for sleeping or leaving.
+# What a good thing is used for, and moods that are reasons for sleeping or leaving.
 USING = ["eat", "drink", "buy", "wear", "read", "like"]
 MOODS = {"happy", "sad", "tired"}
-FAULTS = {"bad", "old"}  # reasons not to use a thing, as is what is "too"
-EXCESSIVE = {"small", "big", "old", "young", "hot", "tired", "sad"}  # what can be "too"
+FAULTS = {"bad", "old"}  # reasons not to use a thing, besides "too"
+EXCESSIVE = {"small", "big", "old", "young", "hot", "tired", "sad"}  # possible after "too"
 DEGREES = {"": "", "very": "très", "too": "trop"}
 THINGS = "fmdcteoal"  # the kinds of nouns that "it" stands for
 
@@ -96,8 +96,8 @@ class Sentences(Phrases):
         return self.sampled(lambda: self.statements(number), LONGEST + 1, LONGEST_LONG)
 
     def sampled(self, sample: Callable[[], Pair], shortest: int, longest: int) -> Pair:
-        """Sample until a sentence is natural, unambiguous and of the right length; as it is
-        written."""
+        """Sample until a sentence is natural, unambiguous and of the right length. Return it with
+        the right spelling."""
         while True:
             self.mentioned, self.resumed, self.used = [], [], set()
             try:
@@ -128,7 +128,7 @@ class Sentences(Phrases):
         return self.verb([*(name for name in VERBS if name not in GIVING), *RARER])
 
     def doing(self, kinds: str, but: Iterable[str] = ()) -> list[str]:
-        """The verbs with objects of some kinds, "-" for none, those in `but` excepted."""
+        """The verbs with objects of some kinds, "-" for none, except for those in `but`."""
         return [
             name
             for name, verb in VERBS.items()
@@ -184,7 +184,7 @@ class Sentences(Phrases):
     def quality(self, subject: Nominal, degree: bool = True, moods: bool = False) -> Pair:
         """An adjective that can be said of the subject, after "be"."""
         adjective = self.adjective("before after color alone", subject.kinds)
-        # What is "new" after "be" has another French word.
+        # After "be", "new" has another French translation.
         if adjective is None or adjective.english == "new":
             raise Unfit
         if subject.english == "I" and len(set(adjective.french.values())) > 2:
@@ -261,7 +261,7 @@ class Sentences(Phrases):
         return ended(joined(start, ("because", "parce que"), cause))
 
     def moment(self) -> Pair:
-        """Two things that happen at once or one after the other."""
+        """Two things that happen at the same time or one after the other."""
         tense = self.rng.choice(("present", "past"))
         first, second = (self.verb(self.doing("-")) for _ in range(2))
         start = clause(self.subject(first, tense), first, tense, after=self.place(first.name))
@@ -390,7 +390,7 @@ def ended(words: Pair, mark: str = ".") -> Pair:
 def pairs(seed: int) -> Iterator[Pair]:
     """Sample sentences and their translations without end, no English sentence twice.
 
-    Of a few sentences, the one with the rarest word so far is next, so that every word has
+    Out of a few candidates, the one with the rarest word so far is chosen, so that every word has
     examples.
     """
     sentences = Sentences(Random(seed))

@@ -144,7 +144,7 @@ class Grammar:
             for rule in self.rules[symbol]:
                 ends: set[tuple[int, Word | None]] = {(start, None)}
                 for child in rule.symbols:
-                    # Where the forms are at their end, any phrase may follow.
+                    # After the last form, any phrase may follow.
                     over = {(end, last) for end, last in ends if end == length}
                     ends = over.union(*(spans(child, end) for end, _ in ends if end < length))
                 found |= ends

@@ -27,12 +27,12 @@ DEFINITE = {"the": 6, "my": 3, "this": 1.5, "whose": 1.5}
 ANY = {**DEFINITE, "a": 4, "number": 1.5}
 SUBJECTS = {"the": 6, "this": 1.5, "a": 1, "number": 0.7, "my": 0.7}
 FEW = {"a": 4, "number": 3}
-GENERAL = {"the": 3, "my": 2, "this": 2, "all": 4}  # what one likes
+GENERAL = {"the": 3, "my": 2, "this": 2, "all": 4}  # objects of "like"
 KIN = {"my": 6, "whose": 2}
 TENSES = {"present": 5, "past": 5, "future": 2, "want": 1.7, "can": 1.5}
 STATES = {"see", "find", "lose", "like", "have"}  # verbs without a progressive
 GIVING = ["give"]
-LASTING = {"like", "have"}  # verbs of the present alone
+LASTING = {"like", "have"}  # verbs that are only used in the present
 
 
 class Phrases:
@@ -69,7 +69,7 @@ class Phrases:
             raise Unfit
         if verb.moves and self.chance(0.35):
             return "past"
-        # The present of "read" seldom shows its tense.
+        # The present of "read" rarely shows its tense.
         active = tense == "present" and verb.name not in STATES
         return (
             "progressive" if active and self.chance(0.8 if verb.name == "read" else 0.4) else tense

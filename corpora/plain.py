@@ -1,4 +1,4 @@
-"""Make documents of WikiText, for language models.
+"""Convert WikiText to documents, for language models.
 
     python corpora/plain.py FORMAT IN OUT.spacy
 
@@ -23,7 +23,7 @@ from spacy.vocab import Vocab
 
 from spacy_rnn.text_files import read_lines
 
-#: the title of an article, not of a section, which has more signs
+#: the title of an article, not of a section, which has more than one "="
 TITLE = re.compile(r" = [^=].* = $")
 
 

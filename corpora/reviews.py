@@ -33,12 +33,12 @@ from writing import set_articles, text
 LENGTHS = {1: 6, 2: 3, 3: 1}  # sentences in a review: how often
 LEAST = 0.25  # the smallest distance of a rating from 0
 
-# The number of a noun phrase (n, m); an opinion is negated or not, as "rather" would be odd in a
-# negated one (p).
+# The number of a noun phrase (n, m); whether an opinion is negated, because "rather" would be odd
+# in a negated one (p).
 NUMBER = {"3s": 0.5, "3p": 0.5}
 VALUES = {"n": NUMBER, "m": NUMBER, "p": {"pos": 0.5, "neg": 0.5}}
 
-# An opinion stands in `Yes` and is negated in `No`. A symbol in lower case stands for itself;
+# An opinion is affirmed in `Yes` and negated in `No`. A symbol in lower case stands for itself;
 # with the mark ~ it is a negation. Symbols that begin with "His" are opinions of others.
 RULES = """
 S  4  Yes .
@@ -125,7 +125,7 @@ Other    1  the critics
 Other    1  some people
 """
 
-# For every grade adjectives, nouns and verbs.
+# The adjectives, nouns and verbs of every grade.
 OPINIONS = {
     3: ("great wonderful", "triumph", "love"),
     2: ("good charming", "delight", "enjoy"),
@@ -151,7 +151,7 @@ Degree:neg  X    Degree=1.25  really truly
 Very       X    Degree=1.25  very
 """
 
-# What a review is about, its parts, places in it, and how one comes to know it.
+# What a review is about, its parts, places in it, and verbs for getting to know it.
 SUBJECTS = (
     {
         "Top": "film movie sequel",
@@ -185,7 +185,7 @@ SUBJECTS = (
 
 
 def lexicon(subject: dict[str, str]) -> dict[str, list[Word]]:
-    """The words by category for reviews of one subject, and the words the rules spell out."""
+    """The words by category for reviews of one subject, and the words that are in the rules."""
     words = defaultdict(list)
     for category, forms in subject.items():
         upos = "VERB" if category == "Saw" else "NOUN"

@@ -50,7 +50,7 @@ def modes(items: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def most_frequent_tag(name: str) -> float:
-    """Accuracy of the most frequent tag for each word, or of all words for a new one."""
+    """Accuracy of the most frequent tag of each word, or of all words for a new word."""
     tokens = [(token.text, token.tag_) for doc in docs(name, "train") for token in doc]
     known, default = modes(tokens), modes(("", tag) for _, tag in tokens)[""]
     gold = [token for doc in docs(name, "test") for token in doc]
@@ -85,8 +85,8 @@ def known_names(name: str) -> float:
 
 
 def word_by_word(name: str) -> float:
-    """BLEU of the French word for each English word that occurs most often in the same pairs, by
-    Dice's coefficient."""
+    """BLEU of translating word by word: each English word by the French word that occurs most often
+    in the same pairs, measured by Dice's coefficient."""
     english: Counter[str] = Counter()
     french: Counter[str] = Counter()
     both: dict[str, Counter[str]] = defaultdict(Counter)

@@ -89,7 +89,7 @@ def read(path: Path, name: str) -> bytes | None:
 
 
 def lines(text: str) -> list[str]:
-    """Split a text into lines that are not empty, only at line ends, as texts may have U+2028."""
+    """Split a text into non-empty lines, only at line feeds, because texts may have U+2028."""
     return [line.removesuffix("\r") for line in text.split("\n") if line.strip()]
 
 

@@ -27,7 +27,7 @@ def spaces_after(tokens: Sequence[Token]) -> list[bool]:
 
 
 def text(tokens: Sequence[Token]) -> str:
-    """The sentence as it is written."""
+    """The text of a sentence, with its spaces."""
     pieces = zip(forms(tokens), spaces_after(tokens), strict=True)
     return "".join(form + " " * space for form, space in pieces).rstrip()
 

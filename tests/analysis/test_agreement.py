@@ -31,7 +31,7 @@ from ..helpers.pipelines import make_pipeline, train
 # Data
 
 
-def test_reads_what_is_documented(tmp_path):
+def test_reads_the_documented_format(tmp_path):
     path = write(
         tmp_path / "cases.jsonl",
         '{"words": ["The", "dogs", "bark"], "subject": 1, "verb": 2, "number": "Plur",'
@@ -70,7 +70,7 @@ def cases(draw):
 
 @given(st.lists(cases(), min_size=1, max_size=4), st.sampled_from([".jsonl", ".xz", ".gz"]))
 @settings(max_examples=50)
-def test_what_is_written_is_read(tmp_path_factory, written, ending):
+def test_cases_survive_writing_and_reading(tmp_path_factory, written, ending):
     path = tmp_path_factory.mktemp("cases") / f"cases{ending}"
     with {".xz": lzma.open, ".gz": gzip.open}.get(ending, open)(path, "wb") as file:
         file.write("\r\n".join(map(line_of, written)).encode())
@@ -86,7 +86,7 @@ anything = st.recursive(
 
 @given(st.sampled_from([field.name for field in fields(AgreementCase)]), anything)
 @settings(max_examples=200)
-def test_anything_is_a_case_or_an_error_with_its_line(tmp_path_factory, name, value):
+def test_any_value_gives_a_case_or_an_error_with_its_line(tmp_path_factory, name, value):
     path = tmp_path_factory.mktemp("cases") / "cases.jsonl"
     write(path, line_of(DOG), line_of(DOGS, **{name: value}))
     try:
@@ -124,7 +124,7 @@ def test_anything_is_a_case_or_an_error_with_its_line(tmp_path_factory, name, va
         (line_of(DOG, spaces=[1] * 8), "'spaces' must have true or false"),
     ],
 )
-def test_says_what_is_wrong_with_a_line(tmp_path, line, message):
+def test_malformed_lines_are_errors(tmp_path, line, message):
     with pytest.raises(ValueError, match=message):
         read_cases(write(tmp_path / "cases.jsonl", line))
 
@@ -141,8 +141,8 @@ def pipe_of(nlp):
     return nlp.get_pipe("rnn_lm")
 
 
-def test_a_model_that_knows_the_sentences(model):
-    """Whatever else it holds for probable, the verbs it read are more so."""
+def test_a_trained_model_prefers_the_verbs_of_its_sentences(model):
+    """The verb forms of the training sentences are more probable than the other forms."""
     result = evaluate_language_model(pipe_of(model), CASES)
     assert result == (CASES, [True, True], {}) and result.accuracy == 1.0
     result = evaluate_language_model(pipe_of(model), [*WRONG, DOG])
@@ -152,8 +152,9 @@ def test_a_model_that_knows_the_sentences(model):
 @pytest.mark.parametrize("units", UNITS)
 @pytest.mark.parametrize("direction", ["forward", "both"])
 def test_probabilities_are_those_of_the_text_up_to_the_verb(units, direction):
-    """Of characters and pieces with the next word. Texts that end there give them too, and a model
-    that has learned little prefers any of the forms."""
+    """With characters and pieces, the probabilities include the word after the verb. The expected
+    values come from texts that end there. After only two training steps, the model prefers either
+    form."""
     nlp = make_model(units, direction, steps=2)
     pipe = pipe_of(nlp)
     turns = [
@@ -199,14 +200,14 @@ def test_cases_that_a_model_cannot_evaluate_are_excluded(model):
         evaluate_language_model(pipe_of(model), cases[:-1])
 
 
-def test_what_is_not_told_apart_is_wrong():
+def test_equal_probabilities_count_as_wrong():
     nlp = make_model(steps=1)
     for parameter in pipe_of(nlp).shim.module.parameters():
         parameter.data.zero_()
     assert evaluate_language_model(pipe_of(nlp), CASES).correct == [False, False]
 
 
-def test_a_model_that_reads_backwards():
+def test_a_backward_model_is_an_error():
     nlp = make_model(direction="backward", steps=1)
     with pytest.raises(ValueError, match='Train one with direction "forward" or "both"'):
         evaluate_language_model(pipe_of(nlp), CASES)
@@ -217,22 +218,22 @@ def test_a_model_that_reads_backwards():
 
 @Language.component("number_of_suffix")
 def number_of_suffix(doc):
-    """Takes words that end in s for plural, "." for none."""
+    """Mark words that end in "s" as plural and other words as singular; "." gets no number."""
     for token in doc:
         if token.is_alpha:
             token.set_morph("Number=Plur" if token.text.endswith("s") else "Number=Sing")
     return doc
 
 
-def test_taggers_by_hand():
+def test_a_rule_based_tagger():
     nlp = spacy.blank("xx")
     nlp.add_pipe("number_of_suffix")
     cases = [DOGS, DOG, replace(DOGS, verb=7), replace(DOG, subject=5, verb=1, other=None)]
-    # "bark" and "barks" are wrong, "." has none, "dog" is right.
+    # "bark" and "barks" are wrong, "." has no number, "dog" is right.
     assert evaluate_tagger(nlp, cases) == (cases, [False, False, False, True], {})
 
 
-def test_a_trained_tagger_tells_the_number_of_a_verb_of_one_form():
+def test_a_trained_tagger_predicts_the_number_of_a_verb_with_one_form():
     nlp = make_pipeline("rnn_tagger", targets=["morph"])
     cases, examples = [], []
     for noun, number in (("dog", "Sing"), ("dogs", "Plur")):
@@ -247,7 +248,7 @@ def test_a_trained_tagger_tells_the_number_of_a_verb_of_one_form():
     assert evaluate_tagger(nlp, [replace(cases[0], number="Plur")]).correct == [False]
 
 
-def test_a_pipeline_without_numbers(model):
+def test_a_pipeline_that_predicts_no_number(model):
     with pytest.raises(ValueError, match="no Number in token.morph of 2 sentences.*: rnn_lm"):
         evaluate_tagger(model, CASES)
     with pytest.raises(ValueError, match="Its components: none"):

@@ -1,4 +1,4 @@
-"""Gradients steps back, against products of Jacobians."""
+"""Gradients with respect to earlier inputs, compared with products of Jacobians."""
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def by_hand(encoder, x):
         states.append(h)
     back, norms = states[-1], []
     for h in reversed(states):
-        # d h_t / d (what it is the tanh of)
+        # d h_t / d (argument of the tanh)
         inner = back * (1 - h**2)
         norms.append(np.linalg.norm(inner @ w_ih))
         back = inner @ w_hh
@@ -65,7 +65,7 @@ def test_backward_is_forward_over_reversed_tokens():
 
 @pytest.mark.parametrize("cell", ["rnn_relu", "gru", "lstm"])
 def test_directions_of_one_layer(cell):
-    """Each is what an encoder of that direction alone has."""
+    """The gradients of each direction are those of an encoder with only that direction."""
     both = make(cell, "both")
     found = {each.direction: each.norms for each in gradient_norms(both, inputs())}
     assert list(found) == ["forward", "backward"]
@@ -92,8 +92,9 @@ def test_a_higher_layer_reads_the_lower_one(others):
         np.testing.assert_allclose(one.norms, other.norms, rtol=1e-5)
 
 
-def test_vanishes_explodes_and_lasts():
-    """By the largest singular value of the recurrent weights (Pascanu et al. 2013, section 2.1)."""
+def test_gradients_vanish_and_explode():
+    """Each step changes gradients by the largest singular value of the recurrent weights
+    (Pascanu et al. 2013, section 2.1)."""
     for scale, relation in ((0.5, np.less), (2.0, np.greater)):
         encoder = make("rnn_relu")
         layer = encoder.layers[0]
@@ -105,8 +106,8 @@ def test_vanishes_explodes_and_lasts():
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
-def test_from_a_state(cell):
-    """The last part of a sequence, after what the first part left."""
+def test_from_an_initial_state(cell):
+    """The last part of a sequence, read from the state after the first part."""
     encoder, x = make(cell, depth=2), inputs()
     whole = gradient_norms(encoder, x)
     with torch.no_grad():
@@ -127,7 +128,7 @@ def test_weights_keep_no_gradient():
     assert all(parameter.grad is None for parameter in encoder.parameters())
 
 
-def test_nothing_to_look_at():
+def test_no_recurrent_layer_or_no_tokens():
     with pytest.raises(ValueError, match="no recurrent layer"):
         gradient_norms(make("none"), inputs())
     with pytest.raises(ValueError, match="1 to 5,000 tokens, got 0"):
@@ -154,7 +155,7 @@ def test_mean_by_hand():
     np.testing.assert_allclose(forward.norms, [2.0, 2.0, 3.0])
 
 
-def test_encoders_as_they_start():
+def test_gradients_of_untrained_encoders():
     settings = RNNEncoder(cell="lstm", hidden_size=H, depth=1)
     state = torch.random.get_rng_state()
     found, again = (initial_gradients(settings, [5, 0, 3]) for _ in range(2))
@@ -168,7 +169,7 @@ def test_encoders_as_they_start():
 
 @pytest.mark.parametrize("factory", KINDS)
 def test_every_component(factory):
-    """The mean over texts of what each gives; an empty text gives nothing."""
+    """The result is the mean over the texts; an empty text has no gradients."""
     nlp = make_pipeline(factory)
     nlp.initialize(lambda: make_examples(nlp))
     pipe = nlp.get_pipe(factory)
@@ -188,15 +189,15 @@ def test_every_component(factory):
             compute_gradients(pipe, [nlp.make_doc("")])
 
 
-def test_both_models_of_a_language():
-    """The backward one reads the text from its end."""
+def test_both_directions_of_a_language_model():
+    """The backward model reads the text from its end."""
     nlp = make_pipeline("rnn_lm", {"encoder": {"direction": "both"}})
     nlp.initialize(lambda: make_examples(nlp))
     found = compute_gradients(nlp.get_pipe("rnn_lm"), [nlp.make_doc(SENTENCES[0][0])])
     assert [each.name for each in found] == ["layer 0, forward", "layer 0, backward"]
 
 
-def test_what_is_no_network():
+def test_components_without_a_network():
     nlp = make_pipeline("rnn_tagger")
     with pytest.raises(ValueError, match="no weights yet"):
         compute_gradients(nlp.get_pipe("rnn_tagger"), [nlp.make_doc("ham")])

@@ -1,4 +1,4 @@
-"""Tasks that need memory, and networks that are compared on them."""
+"""Tasks that need memory, and comparisons of networks on them."""
 
 import numpy as np
 import pytest
@@ -43,8 +43,8 @@ def test_adding(length, seed):
         assert all(0 <= value <= 1 for value, _ in row)
 
 
-def test_chance_of_adding():
-    """Who always says 1, the mean, errs by the variance of the sum of two numbers."""
+def test_chance_level_of_adding():
+    """The error of always predicting 1, the mean, is the variance of the sum of two numbers."""
     _, y = sample("adding", n=20_000)
     error = TASKS["adding"].score(torch.ones(20_000, 1, 1), y)
     assert error == pytest.approx(TASKS["adding"].chance, rel=0.03)
@@ -70,7 +70,7 @@ def test_copy(length, seed):
     between, end = symbols[:, COPIED:-COPIED], symbols[:, -COPIED:]
     assert (between[:, :-1] == SYMBOLS).all() and (between[:, -1] == SYMBOLS + 1).all()
     assert (end == SYMBOLS).all()
-    # From a symbol to where it is told there are as many steps as there are to remember.
+    # Each symbol has to be remembered for length + COPIED steps.
     assert x.shape[1] - COPIED == length + COPIED
 
 
@@ -81,13 +81,13 @@ def test_letters(length, seed):
     assert x.shape == (8, 2 * length, LETTERS)
     letters = x.argmax(dim=2)
     assert (letters[:, :length] == letters[:, length:]).all()
-    # What follows the second time is what followed the first time, a word's length before.
+    # Each target in the second copy is the letter that followed in the first copy.
     assert (y == letters[:, 1 : length + 1]).all()
 
 
 @pytest.mark.parametrize("name", ["recall", "copy", "letters"])
-def test_chance_of_symbols(name):
-    """Who always says the same symbol."""
+def test_chance_level_of_symbols(name):
+    """The chance level is the score of always predicting the same symbol."""
     task = TASKS[name]
     _, y = sample(name, n=4000, length=5)
     outputs = torch.zeros(*y.shape, task.output_size)
@@ -103,8 +103,8 @@ def test_chance_of_symbols(name):
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward", "both"])
-def test_learner_is_torchs(direction):
-    """The last states of torch's own GRU over whole sequences."""
+def test_learner_equals_torch(direction):
+    """The outputs are computed from the last states, which equal those of torch.nn.GRU."""
     torch.manual_seed(0)
     learner = Learner(TASKS["recall"], Variant("gru", direction), 6, 5).eval()
     x, _ = sample("recall", length=6)
@@ -117,7 +117,7 @@ def test_learner_is_torchs(direction):
     assert torch.allclose(learner(x, 2), expected, atol=1e-5)
 
 
-def test_chrono_starts_with_long_memories():
+def test_chrono_initialization_gives_large_forget_biases():
     torch.manual_seed(0)
     task = TASKS["recall"]
     biases = {}
@@ -138,7 +138,7 @@ def test_does_not_learn_without_recurrence():
 
 
 def test_clipping_bounds_a_step():
-    """What explodes without it: relu layers of many steps with a large rate."""
+    """Without clipping, a ReLU layer over many steps with a large learning rate explodes."""
     wild = TrainingSettings(hidden_size=16, batch_size=8, steps=40, learn_rate=0.5)
     free, clipped = (
         train("adding", Variant("rnn_relu", clip=clip), 60, 0, wild, CPU) for clip in (0.0, 0.1)
@@ -167,7 +167,7 @@ def test_all_combinations():
     assert str(Variant("gru")) == "gru"
 
 
-def test_every_one_is_trained():
+def test_every_combination_is_trained():
     short = TrainingSettings(hidden_size=4, batch_size=2, steps=1)
     runs = list(train_all("copy", make_variants(["gru", "lstm"]), [2, 3], [0, 1], short, CPU))
     assert [(r.length, r.variant.cell, r.seed) for r in runs] == [

@@ -1,5 +1,5 @@
-"""Saliency against functions whose attributions are known, and against what components say when
-the vectors of tokens are changed."""
+"""Saliency compared with the known attributions of simple functions, and with the predictions of
+components after changes of the token vectors."""
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ HOOKED = [factory for factory in ASKED if factory != "rnn_lm"]
 
 @given(n=st.integers(0, 5), steps=st.integers(1, 9), at_once=st.integers(1, 12))
 @settings(max_examples=40)
-def test_of_a_linear_function_each_token_gets_its_part(n, steps, at_once):
+def test_tokens_of_a_linear_function_get_their_terms(n, steps, at_once):
     generator = torch.Generator().manual_seed(n)
     x, w = torch.randn(2, n, 3, generator=generator, dtype=torch.float64)
 
@@ -59,8 +59,9 @@ def test_of_a_linear_function_each_token_gets_its_part(n, steps, at_once):
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
 
 
-def test_of_a_product_integrated_gradients_share_and_occlusion_gives_it_to_each():
-    """a b c: the integral of 3 s^2, a third each; without any of them nothing is left."""
+def test_a_product_is_divided_by_integrated_gradients_but_not_by_occlusion():
+    """a b c: integrated gradients give a third to each factor (the sum is the integral of 3 s^2).
+    Occlusion gives the whole product to each, because it is 0 without the factor."""
     x = torch.tensor([[2.0], [-3.0], [4.0]], dtype=torch.float64)
 
     def score(points):
@@ -71,7 +72,7 @@ def test_of_a_product_integrated_gradients_share_and_occlusion_gives_it_to_each(
     torch.testing.assert_close(occlusion(score, x, 8), torch.full((3,), -24.0).double())
 
 
-def test_more_steps_close_the_gap():
+def test_more_steps_reduce_the_gap():
     x = torch.tensor([[1.5, -0.5], [0.3, 2.0]], dtype=torch.float64)
 
     def score(points):
@@ -87,7 +88,7 @@ def test_more_steps_close_the_gap():
 
 @every_method
 @every_kind
-def test_what_is_explained_is_what_the_component_predicts(factory, method, device):
+def test_the_prediction_of_the_component_is_explained(factory, method, device):
     nlp = trained(factory)
     pipe, doc = only_pipe(nlp), doc_of(nlp)
     found = compute_saliency(pipe, doc, **ASKED[factory], method=method)
@@ -140,7 +141,7 @@ def test_integrated_gradients_are_complete(factory, device):
 
 
 @pytest.mark.parametrize("factory", slow_but(FEW_KINDS, HOOKED))
-def test_occlusion_is_what_the_component_says_without_a_token(factory):
+def test_occlusion_is_the_change_of_the_prediction_without_a_token(factory):
     nlp = trained(factory)
     pipe, doc, asked = only_pipe(nlp), doc_of(nlp), ASKED[factory]
     label = predicted(pipe, doc, asked)
@@ -153,8 +154,8 @@ def test_occlusion_is_what_the_component_says_without_a_token(factory):
 
 
 @pytest.mark.parametrize("factory", slow_but(FEW_KINDS, HOOKED))
-def test_integrated_gradients_by_differences_of_what_the_component_says(factory):
-    """The slope along a token's vector, at points on the way from no vectors to all of them."""
+def test_integrated_gradients_equal_finite_differences_of_predictions(factory):
+    """The mean slope along a token's vector, at points between zero vectors and the full ones."""
     nlp = trained(factory)
     pipe, doc, asked = only_pipe(nlp), doc_of(nlp), ASKED[factory]
     label = predicted(pipe, doc, asked)
@@ -169,8 +170,8 @@ def test_integrated_gradients_by_differences_of_what_the_component_says(factory)
         assert found.scores[i] == pytest.approx(np.mean(slopes), abs=0.02)
 
 
-def test_of_a_language_model_the_words_before_count():
-    """Where the embedding is not an output layer, a word is left out by its row."""
+def test_occlusion_of_previous_words_of_a_language_model():
+    """If weights are not tied, a word is removed by setting its row of the embedding to zero."""
     nlp = make_pipeline("rnn_lm", {"tied": False})
     train(nlp, make_examples(nlp), steps=10)
     pipe, doc = only_pipe(nlp), doc_of(nlp)
@@ -210,7 +211,7 @@ def test_every_token_of_every_language_model(units, direction):
     assert ("beginning" if direction == "backward" else "end") in found.prediction
 
 
-def test_of_a_backward_language_model_scores_stand_in_the_order_of_the_text():
+def test_scores_of_a_backward_language_model_are_in_text_order():
     nlp = make_pipeline("rnn_lm", {"encoder": {"direction": "backward"}, "tied": False})
     train(nlp, make_examples(nlp), steps=10)
     pipe, doc = only_pipe(nlp), doc_of(nlp)
@@ -234,7 +235,7 @@ def test_a_language_model_with_a_condition():
     assert found[0].value != found[1].value
 
 
-def test_a_label_and_a_target_may_be_chosen():
+def test_a_label_and_a_target_can_be_chosen():
     nlp = make_pipeline("rnn_tagger", targets=["tag", "pos"])
     train(nlp, make_examples(nlp), steps=5)
     pipe, doc = only_pipe(nlp), doc_of(nlp)
@@ -247,8 +248,8 @@ def test_a_label_and_a_target_may_be_chosen():
         assert found.probability == pytest.approx(p, abs=1e-5)
 
 
-def test_entities_that_are_set_are_no_answer():
-    """Not even where the component has set them itself."""
+def test_existing_entities_are_ignored():
+    """Entities are ignored even if the component itself has set them."""
     nlp = trained("rnn_ner", 40)
     pipe, doc = only_pipe(nlp), doc_of(nlp)
     before = compute_saliency(pipe, doc, token=3)
@@ -272,7 +273,7 @@ def test_a_calibrated_entity_recognizer():
 
 @pytest.mark.parametrize("by_sentences", [False, True])
 @every_method
-def test_tokens_that_are_not_read_are_not_there(method, by_sentences):
+def test_truncated_tokens_have_no_scores(method, by_sentences):
     sentences = {
         "@architectures": "spacy_rnn.SentenceEncoder.v1",
         "encoder": {"@architectures": "spacy_rnn.RNNEncoder.v1", "hidden_size": 4, "depth": 1},
@@ -296,7 +297,7 @@ def test_tokens_that_are_not_read_are_not_there(method, by_sentences):
 
 
 @pytest.mark.parametrize("factory", ["rnn_ner", "rnn_textcat"])
-def test_the_vectors_of_a_tok2vec_are_part_of_what_is_read(factory):
+def test_the_vectors_of_a_tok2vec_are_part_of_the_input(factory):
     nlp = make_pipeline(factory, {"embedding": None, "tok2vec": LISTENER})
     nlp.add_pipe("tok2vec", config={"model": TOK2VEC}, first=True)
     train(nlp, make_examples(nlp), steps=5)
@@ -308,7 +309,7 @@ def test_the_vectors_of_a_tok2vec_are_part_of_what_is_read(factory):
 
 
 @pytest.mark.parametrize("factory", ["rnn_tagger", "rnn_regressor"])
-def test_contextual_strings_are_part_of_what_is_read(factory, tmp_path):
+def test_contextual_string_embeddings_are_part_of_the_input(factory, tmp_path):
     nlp = with_context(factory, save_lm(tmp_path / "lm"))
     train(nlp, make_examples(nlp), steps=5)
     pipe, doc, asked = only_pipe(nlp), doc_of(nlp), ASKED[factory]
@@ -333,7 +334,7 @@ def test_sentences_are_translated_one_by_one():
 
 
 @every_kind
-def test_nothing_is_learned_and_batches_do_not_matter(factory):
+def test_weights_do_not_change_and_batches_do_not_matter(factory):
     nlp = trained(factory)
     pipe, doc, asked = only_pipe(nlp), doc_of(nlp), ASKED[factory]
     before = nlp.to_bytes()
@@ -351,7 +352,7 @@ def test_nothing_is_learned_and_batches_do_not_matter(factory):
 
 @pytest.mark.parametrize("cell", ["rnn_tanh", "rnn_relu", "gru", "lstm", "none"])
 def test_with_every_encoder_and_dropout(cell, device):
-    """Rates of dropout are of training, in which no gradient is taken here."""
+    """Dropout is only applied in training, not when saliency is computed."""
     options = {"cell": cell, "depth": 2, "recurrent_dropout": 0.5}
     nlp = make_pipeline("rnn_tagger", {"encoder": options if cell != "none" else {"cell": cell}})
     train(nlp, make_examples(nlp), steps=3)
@@ -359,12 +360,12 @@ def test_with_every_encoder_and_dropout(cell, device):
     assert abs(found.gap) < 0.01
 
 
-# Texts and names that there are not
+# Empty texts and wrong arguments
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("factory", ["rnn_textcat", "rnn_textcat_multilabel", "rnn_regressor"])
-def test_of_an_empty_text_the_network_has_an_answer_but_no_token(factory, method):
+def test_an_empty_text_has_a_prediction_but_no_scores(factory, method):
     nlp = trained(factory)
     pipe, doc = only_pipe(nlp), nlp.make_doc("")
     found = compute_saliency(pipe, doc, method=method)
@@ -375,7 +376,7 @@ def test_of_an_empty_text_the_network_has_an_answer_but_no_token(factory, method
 
 
 @every_method
-def test_before_the_first_token_nothing_was_read(method):
+def test_nothing_is_read_before_the_first_token(method):
     nlp = trained("rnn_lm")
     found = compute_saliency(only_pipe(nlp), doc_of(nlp), token=0, method=method)
     assert found.tokens == [] and found.value == found.baseline
@@ -418,13 +419,13 @@ def test_one_token(factory, method):
         ("rnn_tagger", TEXT, {"token": 0, "steps": 0}, "'steps' must be .*at least 1"),
     ],
 )  # fmt: skip
-def test_bad_names(factory, text, asked, message):
+def test_bad_arguments(factory, text, asked, message):
     nlp = trained(factory)
     with pytest.raises(ValueError, match=message):
         compute_saliency(only_pipe(nlp), doc_of(nlp, text), **asked)
 
 
-def test_a_regressor_of_several_numbers_is_asked_for_one():
+def test_a_regressor_of_several_numbers_needs_a_label():
     nlp = trained("rnn_regressor")
     pipe = only_pipe(nlp)
     pipe.add_label("other", mean=3.0, std=2.0)
@@ -436,18 +437,18 @@ def test_a_regressor_of_several_numbers_is_asked_for_one():
     assert value == pytest.approx(answer(pipe, doc, {}, "other"), abs=1e-4)
 
 
-def test_a_token_inside_a_unit_has_no_probability_of_its_own():
+def test_a_token_inside_a_unit_has_no_probability():
     pieces = {"@architectures": "spacy_rnn.SentencePieces.v1", "vocab_size": 45}
     nlp = make_pipeline("rnn_lm", {"units": pieces})
     train(nlp, make_examples(nlp), steps=1)
-    # The last two are the piece "he".
+    # The last two tokens are one piece, "he".
     doc = Doc(nlp.vocab, words=["S", "h", "e"], spaces=[False, False, False])
     with pytest.raises(ValueError, match="Token 1, 'h', has no unit of its own"):
         compute_saliency(only_pipe(nlp), doc, token=1)
     assert compute_saliency(only_pipe(nlp), doc, token=2).tokens == ["▁", "S"]
 
 
-def test_components_that_are_not_trained_or_not_ours():
+def test_untrained_components_and_those_of_spacy():
     nlp = make_pipeline("rnn_textcat")
     with pytest.raises(ValueError, match="no weights yet"):
         compute_saliency(only_pipe(nlp), nlp.make_doc(TEXT))
@@ -458,8 +459,8 @@ def test_components_that_are_not_trained_or_not_ours():
             compute_saliency(other, nlp.make_doc(TEXT), token=0)
 
 
-def test_what_moved_a_prediction_can_be_trusted():
-    """Of four sentences known by heart the verb's tag is the verb's doing."""
+def test_the_tag_of_a_memorized_verb_depends_on_the_verb():
+    """In four memorized sentences, the verb has the largest effect on its tag."""
     nlp = trained("rnn_tagger", 40)
     pipe = only_pipe(nlp)
     for method in METHODS:

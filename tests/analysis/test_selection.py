@@ -1,4 +1,4 @@
-"""The choice of uncertain texts that differ."""
+"""The choice of texts that are uncertain and differ from each other."""
 
 import random
 
@@ -15,19 +15,19 @@ def choose(texts, n, **settings):
 
 
 def words(seed, n=12):
-    """A text that resembles no other one."""
+    """A text of random words, which is similar to no other."""
     rng = random.Random(seed)
     return " ".join("".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=6)) for _ in range(n))
 
 
-def test_the_most_uncertain_come_first_and_of_equal_ones_the_first():
+def test_the_most_uncertain_come_first_and_ties_keep_their_order():
     texts = [(words(i), u) for i, u in enumerate([0.1, 0.5, 0.3, 0.5, 0.2])]
     found = choose(texts, 3)
     assert [choice.text for choice in found.choices] == [words(1), words(3), words(2)]
     assert [choice.uncertainty for choice in found.choices] == [0.5, 0.5, 0.3]
 
 
-def test_fewer_than_wanted():
+def test_fewer_texts_than_requested():
     assert len(choose([(words(i), i) for i in range(4)], 2**31 - 1).choices) == 4
     assert choose([], 10).choices == []
 
@@ -58,7 +58,7 @@ def test_near_copies_are_left_out():
 
 
 def test_memory_does_not_grow_with_the_number_of_texts():
-    """And the texts are those of a whole sort."""
+    """The chosen texts are the same as after sorting all texts."""
     rng = np.random.default_rng(0)
     scores = rng.permutation(20_000)
     found = choose(((f"{n} {words(n, 2)}", float(u)) for n, u in enumerate(scores)), 5)

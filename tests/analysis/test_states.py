@@ -1,4 +1,4 @@
-"""Hidden states against torch's own modules, and against what components read of them."""
+"""Hidden states compared with the modules of torch, and with the inputs of output layers."""
 
 import numpy as np
 import pytest
@@ -35,8 +35,8 @@ def make(factory, encoder, model=None, **config):
 
 
 def torchs_own(encoder, x, depth, start=None):
-    """The states of the lowest layers over one sequence, (n, D) -> (n, H or 2H), by one module of
-    torch. start: hidden state, and cell state of an LSTM, (S, depth, 1, H)."""
+    """The states of the lowest layers over one sequence, (n, D) -> (n, H or 2H), computed by one
+    module of torch. start: hidden state, and cell state of an LSTM, (S, depth, 1, H)."""
     both = encoder.direction == "both"
     classes = {"lstm": nn.LSTM, "gru": nn.GRU}
     options = {} if encoder.cell in classes else {"nonlinearity": encoder.cell[4:]}
@@ -58,7 +58,7 @@ def torchs_own(encoder, x, depth, start=None):
 
 
 def input_of(pipe, doc):
-    """The vectors of the tokens, by the network as it is trained."""
+    """The vectors of the tokens, computed as in training."""
     shim = pipe.shim
     batch = shim.architecture.batch(shim, DocBatch([doc]))
     with torch.no_grad():
@@ -68,7 +68,7 @@ def input_of(pipe, doc):
 
 @pytest.mark.parametrize("direction", ["forward", "backward", "both"])
 @pytest.mark.parametrize("cell", CELLS)
-def test_every_layer_is_torchs(cell, direction):
+def test_every_layer_equals_torch(cell, direction):
     nlp = make("rnn_tagger", {"cell": cell, "direction": direction, "hidden_size": 5, "depth": 3})
     pipe, doc = only_pipe(nlp), doc_of(nlp)
     x, encoder = input_of(pipe, doc), pipe.shim.module.encoder
@@ -92,7 +92,7 @@ def test_every_layer_is_torchs(cell, direction):
         {"depth": 2, "cell": "none", "direction": "forward"},
     ],
 )
-def test_the_highest_layer_is_what_the_component_labels_by(factory, encoder, device):
+def test_the_highest_layer_is_the_input_of_the_output_layer(factory, encoder, device):
     nlp = make(factory, encoder)
     pipe, doc = only_pipe(nlp), doc_of(nlp)
     (head,) = pipe.shim.module.heads.values()
@@ -105,7 +105,7 @@ def test_the_highest_layer_is_what_the_component_labels_by(factory, encoder, dev
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_of_texts_by_sentences_each_starts_anew(cell):
+def test_a_sentence_encoder_resets_the_state_at_each_sentence(cell):
     sentences = {
         "@architectures": "spacy_rnn.SentenceEncoder.v1",
         "encoder": {"@architectures": "spacy_rnn.RNNEncoder.v1", "hidden_size": 4, "depth": 1},
@@ -124,14 +124,14 @@ def test_of_texts_by_sentences_each_starts_anew(cell):
     close(compute_states(pipe, doc).activations, expected)
 
 
-def test_tokens_that_are_not_read_have_no_states():
+def test_truncated_tokens_have_no_states():
     nlp = make("rnn_textcat", {}, {"max_length": 3, "keep": "tail"})
     found = compute_states(only_pipe(nlp), doc_of(nlp))
     assert found.tokens == ["one", "ham", "."] and found.activations.shape == (3, 16)
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_of_a_translator_the_encoder_is_seen(cell):
+def test_states_of_a_translator_are_those_of_its_encoder(cell):
     nlp = make("rnn_translator", {"cell": cell, "depth": 2})
     pipe = only_pipe(nlp)
     doc = Doc(nlp.vocab, words=["Eggs", "!", *TEXT.split(), " "], sent_starts=[1, 0, 1] + [0] * 5)
@@ -151,7 +151,7 @@ def test_of_a_translator_the_encoder_is_seen(cell):
 @pytest.mark.parametrize("direction", ["forward", "backward", "both"])
 @pytest.mark.parametrize("cell", slow_but(["gru"], CELLS))
 @pytest.mark.parametrize("condition", [None, "cats"])
-def test_of_a_language_model_each_direction_is_seen(cell, direction, condition):
+def test_states_of_both_directions_of_a_language_model(cell, direction, condition):
     encoder = {"cell": cell, "direction": direction, "depth": 2, "hidden_size": 6}
     nlp = make("rnn_lm", encoder, condition=condition)
     pipe, doc = only_pipe(nlp), doc_of(nlp)
@@ -166,7 +166,7 @@ def test_of_a_language_model_each_direction_is_seen(cell, direction, condition):
             with torch.no_grad():
                 x = module.embedding(torch.cat([boundary, order]))
                 start = module.initial_state(1, given)
-            # The state after the boundary is before the text.
+            # The first state, after the boundary, is from before the text.
             rows = torchs_own(module.encoder, x, layer + 1, start)[1:]
             columns.append(rows[::-1] if name == BACKWARD else rows)
             units += [f"{NAMES[name]} {i}" for i in range(6)]
@@ -176,7 +176,7 @@ def test_of_a_language_model_each_direction_is_seen(cell, direction, condition):
         assert found.tokens == [f"▁{word}" for word in TEXT.split()]
 
 
-def test_a_tok2vec_is_read():
+def test_the_vectors_of_a_tok2vec_are_the_input():
     nlp = make_pipeline("rnn_tagger", {"embedding": None, "tok2vec": LISTENER})
     nlp.add_pipe("tok2vec", config={"model": TOK2VEC}, first=True)
     train(nlp, make_examples(nlp), steps=1)
@@ -185,7 +185,7 @@ def test_a_tok2vec_is_read():
     close(compute_states(only_pipe(nlp), doc).activations, expected)
 
 
-def test_a_long_text_is_read_at_once():
+def test_a_long_text_is_not_divided_into_windows():
     nlp = make("rnn_tagger", {}, {"window": 4, "overlap": 1})
     doc = make_doc(nlp.vocab, " ".join(TEXT.split() * 5))
     pipe = only_pipe(nlp)
@@ -194,7 +194,7 @@ def test_a_long_text_is_read_at_once():
 
 
 @every_kind
-def test_nothing_changes(factory, device):
+def test_the_pipeline_is_not_changed(factory, device):
     nlp = trained(factory)
     before = nlp.to_bytes()
     assert np.isfinite(compute_states(only_pipe(nlp), doc_of(nlp)).activations).all()
@@ -203,7 +203,7 @@ def test_nothing_changes(factory, device):
 
 @every_kind
 @pytest.mark.parametrize("n", [0, 1])
-def test_no_token_and_one(factory, n):
+def test_zero_or_one_token(factory, n):
     nlp = trained(factory)
     found = compute_states(only_pipe(nlp), doc_of(nlp, "Eggs" * n))
     assert found.activations.shape == (len(found.tokens), 16) and len(found.units) == 16
@@ -218,7 +218,7 @@ def test_a_layer_that_does_not_exist(factory, layer):
         compute_states(only_pipe(nlp), doc_of(nlp), layer)
 
 
-def test_components_that_are_not_trained_or_not_ours():
+def test_untrained_components_and_those_of_spacy():
     nlp = make_pipeline("rnn_lm")
     with pytest.raises(ValueError, match="no weights yet"):
         compute_states(only_pipe(nlp), nlp.make_doc(TEXT))

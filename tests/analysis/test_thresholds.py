@@ -1,4 +1,4 @@
-"""Thresholds against a search over all of them, and scores of spaCy."""
+"""Thresholds compared with a search over all thresholds, and with scores of spaCy."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def judged_of(pairs, missed):
 
 
 def all_cuts(pairs, judged):
-    """For each possible threshold the precision and the recall."""
+    """Yield each possible threshold with its precision and recall."""
     for cut in sorted({p for p, _ in pairs}):
         taken = [right for p, right in pairs if p >= cut]
         yield cut, sum(taken) / len(taken), sum(taken) / max(1, len(judged.gold))
@@ -32,7 +32,7 @@ def all_cuts(pairs, judged):
 
 @given(pairs=predictions, missed=st.integers(0, 5), wanted=st.integers(0, 20))
 @settings(max_examples=200)
-def test_against_all_thresholds(pairs, missed, wanted):
+def test_finds_the_best_of_all_thresholds(pairs, missed, wanted):
     wanted /= 20
     judged = judged_of(pairs, missed)
     cuts = list(all_cuts(pairs, judged))
@@ -43,7 +43,7 @@ def test_against_all_thresholds(pairs, missed, wanted):
         good = [cut for cut in cuts if cut[place] >= min(wanted, best)]
         expected = min(good) if name == "precision" else max(good)
         assert (found.precision, found.recall) == expected[1:]
-        # It is what a user who compares confidences with it gets.
+        # A user who compares confidences with the threshold gets the same counts.
         taken = [right for p, right in pairs if p >= found.threshold]
         assert (len(taken), sum(taken)) == (found.predictions, found.correct)
 
@@ -70,7 +70,7 @@ def test_intervals_are_those_of_wilson(n, total):
 @pytest.mark.parametrize(
     "wanted", [{}, {"precision": 0.5, "recall": 0.5}, {"precision": 1.5}, {"recall": -1}]
 )
-def test_bad_wishes(wanted):
+def test_bad_settings(wanted):
     with pytest.raises(ValueError, match="Give either|must be in"):
         find_threshold(judged_of([(0.5, True)], 0), **wanted)
 
@@ -95,7 +95,7 @@ def test_all_predictions_have_the_scores_of_spacy(factory, steps):
     assert all(0 < p <= 1 for p in judged.confidences)
 
 
-def test_of_a_multilabel_classifier_each_label_is_judged():
+def test_each_label_of_a_multilabel_classifier_is_judged():
     nlp = make_trained("rnn_textcat_multilabel")
     judged = judge(nlp, "rnn_textcat_multilabel", make_examples(nlp))["cats"]
     assert sorted(judged.labels) == ["EAT"] * 4 + ["LIKE"] * 4
@@ -106,7 +106,7 @@ def test_of_a_multilabel_classifier_each_label_is_judged():
     assert by_label["EAT"].gold == ["EAT", "EAT"] and len(by_label["EAT"].correct) == 4
 
 
-def test_other_tokens_are_aligned():
+def test_different_tokens_are_aligned():
     nlp = make_trained("rnn_ner")
     reference = Doc(nlp.vocab, words=["blue", "ha", "m"], spaces=[True, False, False])
     reference.set_ents([Span(reference, 0, 3, label="FOOD")])
@@ -115,7 +115,7 @@ def test_other_tokens_are_aligned():
     assert (judged.labels, judged.correct, judged.gold) == (["FOOD"], [True], ["FOOD"])
 
 
-def test_what_is_not_annotated_is_not_judged():
+def test_texts_without_annotation_are_not_judged():
     words = SENTENCES[0][0]
     for factory in ("rnn_tagger", "rnn_ner", "rnn_textcat", "rnn_textcat_multilabel"):
         nlp = make_trained(factory)

@@ -1,4 +1,4 @@
-"""The uncertainty of components against probabilities that are summed by hand."""
+"""The uncertainty of components, compared with values computed from their probabilities."""
 
 import numpy as np
 import pytest
@@ -10,12 +10,12 @@ from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, make_tr
 from ..helpers.tok2vec import LISTENER, TOK2VEC
 
 TEXTS = ["Eggs !", "She eats one ham .", "I like ham", "They"]
-#: pipelines that have not learned so much that they are certain
+#: so few training steps that predictions remain uncertain
 STEPS = 4
 
 
 def measure(p, strategy):
-    """Of one distribution, by the definitions."""
+    """The uncertainty of one distribution, by definition."""
     first, second, *_ = sorted([*p, 0.0], reverse=True)
     if strategy == "least-confidence":
         return 1 - first
@@ -32,7 +32,7 @@ def of_tagger(pipe, docs, strategy):
 
 
 def of_ner(pipe, docs, strategy):
-    """All readings are enumerated."""
+    """Enumerate all readings."""
     found = []
     for readings in pipe.readings(docs, n=20_000):
         p = [reading.probability for reading in readings]
@@ -70,7 +70,7 @@ def test_measures_are_as_defined(factory, strategy):
     assert min(expected) > 0.01
 
 
-def test_of_a_translator():
+def test_uncertainty_of_a_translator():
     nlp = make_trained("rnn_translator")
     pipe, text = nlp.get_pipe("rnn_translator"), SENTENCES[0][0]
     ((best,),) = pipe.translate([text])
@@ -89,7 +89,7 @@ def test_a_doc_without_tokens_is_certain(factory):
     assert uncertainties(pipe, [], "least-confidence").tolist() == []
 
 
-def test_what_was_learned_is_more_certain():
+def test_more_training_gives_less_uncertainty():
     for factory in EXPECTED:
         few, many = (
             np.mean([u for _, u in text_uncertainties(nlp, factory, texts, "entropy", 8)])
@@ -99,8 +99,8 @@ def test_what_was_learned_is_more_certain():
         assert many < few / 2, factory
 
 
-def test_only_the_components_before_run():
-    """Entities that rules have set are certain."""
+def test_only_earlier_components_run():
+    """Entities that were set by rules count as certain."""
     nlp = make_trained("rnn_ner", steps=STEPS)
     text = "They like blue ham"
     ((_, alone),) = text_uncertainties(nlp, "rnn_ner", [text], "entropy", 8)
@@ -118,7 +118,7 @@ def test_only_the_components_before_run():
 
 
 @pytest.mark.parametrize("factory", ["rnn_ner", "rnn_textcat"])
-def test_a_shared_tok2vec_runs_before(factory):
+def test_a_shared_tok2vec_runs_first(factory):
     nlp = make_pipeline(factory, {"embedding": None, "tok2vec": LISTENER})
     nlp.add_pipe("tok2vec", config={"model": TOK2VEC}, first=True)
     train(nlp, make_examples(nlp), steps=STEPS)

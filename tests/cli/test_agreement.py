@@ -13,7 +13,7 @@ from ..helpers.pipelines import make_examples, make_pipeline, train
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Pipelines with a language model, a tagger, and both; and cases."""
+    """A folder with cases, and with pipelines with a language model, a tagger, and both."""
     path = tmp_path_factory.mktemp("agreement")
     model = make_model()
     model.to_disk(path / "lm")
@@ -60,7 +60,7 @@ def test_tagger_and_plot(folder):
     assert output.stat().st_size > 1000
 
 
-def test_a_component_of_several(folder):
+def test_choosing_one_of_several_components(folder):
     arguments = ("rnn", "agreement", folder / "both", folder / "cases.jsonl")
     assert "Choose one with --component: rnn_lm, second" in run(*arguments, code=1).replace(
         "\n", " "
@@ -71,7 +71,7 @@ def test_a_component_of_several(folder):
     assert "no rnn_lm 'third'" in printed
 
 
-def test_says_what_is_wrong(folder):
+def test_errors(folder):
     data = folder / "cases.jsonl"
 
     def fails(*arguments):

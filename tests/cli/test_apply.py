@@ -17,7 +17,7 @@ from ..helpers.pipelines import SENTENCES, make_trained
 
 #: with an empty text, quotes, and letters that are not ASCII
 TEXTS = [SENTENCES[0][0], "", SENTENCES[1][0], 'œufs "verts"']
-#: what JSON has for each component, besides the text
+#: the keys of each component in JSON, besides the text
 NAMES = {
     "rnn_tagger": ["tokens", "tags"],
     "rnn_ner": ["ents"],
@@ -27,7 +27,7 @@ NAMES = {
     "rnn_translator": ["translation"],
     "rnn_lm": ["perplexity"],
 }
-#: the columns of a table for the components that have some
+#: the columns of a table, for components whose predictions can be in one
 COLUMNS = {
     "rnn_textcat": ["label", "probability"],
     "rnn_textcat_multilabel": ["labels"],
@@ -67,7 +67,7 @@ def expected_docs(models, factory):
 
 
 @pytest.mark.parametrize("factory", KINDS)
-def test_json_has_everything_line_for_line(factory, models, lines, tmp_path):
+def test_json_has_all_predictions_line_by_line(factory, models, lines, tmp_path):
     printed = apply(models, factory, lines, tmp_path / "new" / "out.jsonl")
     assert "Wrote" in printed
     records = [json.loads(line) for line in read(tmp_path / "new" / "out.jsonl")]
@@ -96,7 +96,7 @@ def test_json_has_everything_line_for_line(factory, models, lines, tmp_path):
 
 
 @pytest.mark.parametrize("factory", KINDS)
-def test_table_has_what_there_is_one_of_for_a_text(factory, models, lines, tmp_path):
+def test_tables_have_predictions_of_whole_texts(factory, models, lines, tmp_path):
     output = tmp_path / "out.tsv"
     if factory not in COLUMNS:
         printed = apply(models, factory, lines, output, code=1)
@@ -202,7 +202,7 @@ def test_bad_input_keeps_the_old_output(name, contents, message, models, tmp_pat
 
 
 def test_tables_as_written_by_excel(models, tmp_path):
-    """With semicolons, in the encoding of Western Europe."""
+    """Tables with semicolons, in the Western European encoding."""
     texts = ["œufs", "verts; été", 'a "b"']
     rows = [f'{i};"{text}"\r\n' for i, text in enumerate(["text", texts[0], texts[1], 'a ""b""'])]
     (tmp_path / "in.csv").write_bytes("".join(rows).encode("cp1252"))

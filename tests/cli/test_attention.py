@@ -30,7 +30,7 @@ def nlp():
 
 @pytest.fixture(scope="module")
 def work(nlp, tmp_path_factory):
-    """A folder with pipelines: of the translator, of two, of none, and without attention."""
+    """A folder with pipelines: with one translator, two, none, and one without attention."""
     folder = tmp_path_factory.mktemp("attention")
     nlp.to_disk(folder / "one")
     two = spacy.load(folder / "one")
@@ -129,7 +129,7 @@ def test_no_text(work):
 
 @pytest.mark.slow
 def test_import_is_quick():
-    """Other commands of spaCy import this package too."""
+    """The import must be quick, because other commands of spaCy import this package too."""
     code = (
         "import sys; from spacy.util import registry; assert 'rnn' in registry.cli.get_all(); "
         "print(*(m for m in sys.modules if m.startswith(('spacy_rnn.', 'matplotlib'))))"

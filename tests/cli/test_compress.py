@@ -38,7 +38,7 @@ def compress(nlp, tmp_path, *options, **expected):
     "factory, int8",
     [*((name, []) for name in KINDS), ("rnn_tagger", ["--int8"]), ("rnn_translator", ["--int8"])],
 )
-def test_writes_a_pipeline_and_prints_how_it_compares(factory, int8, texts, tmp_path):
+def test_writes_a_pipeline_and_prints_a_comparison(factory, int8, texts, tmp_path):
     nlp = make_trained(factory)
     printed, output = compress(nlp, tmp_path, "--texts", texts, "--min-agreement", 0.99, *int8)
     compressed = spacy.load(output)
@@ -81,7 +81,7 @@ def test_bleu_where_there_are_gold_translations(tmp_path):
     assert "BLEU of 'rnn_translator': 100.00 by torch, 100.00 by ONNX Runtime" in printed
 
 
-def test_other_components_stay_as_they_are(texts, tmp_path):
+def test_other_components_are_not_changed(texts, tmp_path):
     nlp = make_trained("rnn_tagger")
     nlp.add_pipe("sentencizer")
     printed, output = compress(nlp, tmp_path, "--texts", texts)
@@ -99,7 +99,7 @@ def test_other_components_stay_as_they_are(texts, tmp_path):
         (None, "part of type Tok2VecVectors has no ONNX graph"),
     ],
 )
-def test_networks_without_a_graph_stay_as_they_are(embedding, reason, texts, tmp_path):
+def test_networks_without_a_graph_are_not_compressed(embedding, reason, texts, tmp_path):
     with light_gru():
         if embedding is None:
             tok2vec = {
@@ -171,7 +171,7 @@ def test_agreement_is_the_share_of_equal_predictions():
 
 @pytest.mark.parametrize("factory", ["rnn_tagger", "rnn_ner", "rnn_textcat", "rnn_regressor"])
 def test_the_largest_difference_of_numbers(factory):
-    """By the predictions of a pipeline whose weights were changed."""
+    """Compare the predictions of two pipelines with different weights."""
     pipelines = make_trained(factory), make_trained(factory, steps=5)
     pipes = tuple(nlp.get_pipe(factory) for nlp in pipelines)
     docs = [list(nlp.pipe(TEXTS)) for nlp in pipelines]

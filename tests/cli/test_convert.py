@@ -1,4 +1,4 @@
-"""python -m spacy rnn convert: annotated texts as spaCy's files."""
+"""python -m spacy rnn convert: annotated texts in spaCy's format."""
 
 import spacy
 from spacy.tokens import DocBin
@@ -13,7 +13,7 @@ def read(path):
     return list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
 
 
-def test_a_file_becomes_a_file_or_a_file_in_a_folder(tmp_path):
+def test_the_output_is_a_file_or_a_folder(tmp_path):
     output = shown(run("rnn", "convert", DATA / "intents.csv", tmp_path / "new" / "out.spacy"))
     assert "columns used: text = text, label = category; ignored: id" in output
     assert "labels: card_arrival 3, change_pin 3" in output

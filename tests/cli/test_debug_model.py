@@ -1,4 +1,4 @@
-"""spaCy's own look at a model: python -m spacy debug model."""
+"""spaCy's check of a model: python -m spacy debug model."""
 
 import pytest
 import spacy

@@ -15,12 +15,12 @@ from spacy.tokens import DocBin
 from ..helpers.cli import run, shown
 from ..helpers.pipelines import SENTENCES, make_doc, make_examples, make_pipeline, make_trained
 
-#: different ones
+#: texts that are all different
 TEXTS = [f"{words} {end}" for words, *_ in SENTENCES for end in ("ham", "eggs", ".", "I", "one")]
 
 
 def write_config(path, name, labels=None, **training):
-    """A config of a small student, which reads answers."""
+    """Write the config of a small student, which learns from answers."""
     nlp = make_pipeline(name)
     config = nlp.config.copy()
     config["components"] = {name: nlp.get_pipe_config(name)}
@@ -75,7 +75,7 @@ AGREEMENT = {
 
 
 @pytest.mark.parametrize("name", AGREEMENT)
-def test_a_student_answers_as_its_teacher(name, folder):
+def test_a_student_agrees_with_its_teacher(name, folder):
     gold = save_gold(folder)
     printed = distill(folder, name, "--dev", gold, "--gold", gold)
     report = json.loads((folder / "out/report.json").read_text())
@@ -97,7 +97,7 @@ def test_held_out_answers_select_the_best_model(folder):
     printed = distill(folder, "rnn_tagger", "--corpora.train.temperature", "2.0")
     assert "on gold" not in printed
     report = json.loads((folder / "out/report.json").read_text())
-    # Texts that it has not seen.
+    # The held-out texts were not used in training.
     assert report["agreement"]["tag_acc"] > 0.85 and "gold" not in report
     config = spacy.load(folder / "out/model-best").config["corpora"]
     assert {config[name]["@readers"] for name in config} == {"spacy_rnn.Distilled.v1"}
@@ -124,7 +124,7 @@ def test_several_teachers(folder):
 
 
 @pytest.mark.parametrize("ending", [".spacy", ".jsonl"])
-def test_labels_from_elsewhere(ending, folder):
+def test_labels_from_a_file(ending, folder):
     path = folder / f"answers{ending}"
     if ending == ".spacy":
         vocab = spacy.blank("xx").vocab
@@ -179,7 +179,7 @@ def test_scores_of_a_teacher_depend_on_all_its_probabilities(folder):
     assert report["gold"]["teacher"]["cats_micro_f"] == 0.5
 
 
-def test_what_is_frozen_needs_no_answers(folder):
+def test_frozen_components_need_no_answers(folder):
     frozen = save(make_trained("rnn_tagger"), folder / "tagger")
     config = spacy.util.load_config(write_config(folder / "student.cfg", "rnn_textcat"))
     config["components"]["rnn_tagger"] = {"source": str(frozen)}
@@ -192,7 +192,7 @@ def test_what_is_frozen_needs_no_answers(folder):
     assert [token.tag_ for token in nlp("I like green eggs")] == [t.tag_ for t in expected]
 
 
-def test_a_config_may_leave_out_its_corpora(folder):
+def test_a_config_can_omit_its_corpora(folder):
     config = spacy.util.load_config(write_config(folder / "student.cfg", "rnn_textcat"))
     del config["corpora"]
     del config["training"]["train_corpus"], config["training"]["dev_corpus"]
@@ -213,7 +213,7 @@ def test_misspelled_settings_of_the_reader(folder):
     assert message in distill(folder, "rnn_textcat", teacher=teacher, code=1)
 
 
-def test_the_output_is_a_pipeline(folder):
+def test_the_output_must_not_be_a_pipeline(folder):
     teacher = save(make_trained("rnn_textcat"), folder / "out")
     assert "is the folder of a pipeline" in distill(folder, "rnn_textcat", teacher=teacher, code=1)
 
@@ -242,7 +242,7 @@ def test_an_interrupted_training_has_no_report(folder):
 
 @pytest.mark.parametrize("labels", [None, ["EAT", "LIKE"]])
 def test_a_config_with_readers_of_tables(labels, folder):
-    """The reader of development data asks that of training data for its labels."""
+    """The reader of development data takes its labels from the reader of training data."""
     config = spacy.util.load_config(write_config(folder / "student.cfg", "rnn_textcat"))
     reader = {"@readers": "spacy_rnn.Corpus.v1", "path": None}
     config["corpora"]["train"] = {**reader, "labels": labels}
@@ -295,9 +295,9 @@ def test_labels_are_mapped(folder):
     assert report["gold"]["teacher"]["tag_acc"] == 1.0
 
 
-def test_other_tokens_are_counted(folder):
+def test_tokens_without_an_answer_are_counted(folder):
     nlp = make_trained("rnn_tagger")
-    # It does not split off punctuation.
+    # This tokenizer does not split off punctuation.
     nlp.tokenizer = spacy.tokenizer.Tokenizer(nlp.vocab)
     rows = (json.dumps({"text": f"{name} eat eggs."}) for name in ascii_uppercase[:20])
     (folder / "texts.jsonl").write_text("\n".join(rows), encoding="utf8")
@@ -328,7 +328,7 @@ def test_no_label_in_common(folder):
         ('{"body": "I"}\n', "has no 'text', but 'body'"),
     ],
 )
-def test_texts_that_are_not_enough(text, message, folder):
+def test_too_few_texts(text, message, folder):
     (folder / "texts.jsonl").write_text(text, encoding="utf8")
     assert message in distill(folder, "rnn_tagger", code=1)
 
@@ -366,21 +366,21 @@ def test_unknown_names(folder):
     assert "There is no Doc extension 'nope'" in printed
 
 
-def test_the_output_is_no_folder(folder):
+def test_the_output_must_be_a_folder(folder):
     (folder / "out").write_text("")
     printed = distill(folder, "rnn_tagger", code=1)
     assert "can't be created" in printed and "Choose another --output" in printed
 
 
 def test_nothing_to_measure(folder):
-    """A teacher with rules that finds nothing in the texts held out."""
+    """A rule-based teacher that finds nothing in the held-out texts."""
     nlp = spacy.blank("xx")
     nlp.add_pipe("entity_ruler").add_patterns([{"label": "NAME", "pattern": "Zoe"}])
 
     def hashed(text):
         return sha1(text.replace(" ", "").encode("utf8")).hexdigest()
 
-    # Texts of the lowest hashes are held out.
+    # The texts with the lowest hashes are held out.
     without, named = (
         sorted((f"{name} eats {n} eggs" for n in range(20)), key=hashed) for name in ("She", "Zoe")
     )

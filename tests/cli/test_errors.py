@@ -1,4 +1,4 @@
-"""Errors that end a command: a message that says what to do, or where they were raised."""
+"""Errors that end a command print a message that says what to do, or a traceback."""
 
 import shutil
 
@@ -39,7 +39,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture
 def training(model, tmp_path):
-    """A folder as a training leaves it."""
+    """The output folder of a training."""
     shutil.copytree(model, tmp_path / "out" / "model-best")
     return tmp_path / "out"
 
@@ -97,7 +97,7 @@ def test_memory_without_a_gpu():
     assert "torch finds no GPU 999" in shown(run("rnn", "memory", "--gpu-id", "999", code=1))
 
 
-def test_trainings_that_cannot_go_on(tmp_path):
+def test_trainings_that_cannot_be_resumed(tmp_path):
     config = make_config(KINDS["rnn_tagger"].make(), tmp_path, max_steps=1)
     config.to_disk(tmp_path / "config.cfg")
     resume = ["rnn", "train", tmp_path / "config.cfg", "--output", tmp_path / "out", "--resume"]

@@ -10,7 +10,7 @@ from ..helpers.cli import run, shown
 from ..helpers.kinds import KINDS
 from ..helpers.pipelines import SENTENCES, make_doc, make_examples, make_trained
 
-#: of each component a score that is a share, and the scores that are printed as they are
+#: for each component, a score between 0 and 1, and the scores that are not printed as percentages
 SHARES = {
     "rnn_tagger": "tag_acc",
     "rnn_ner": "ents_f",
@@ -24,7 +24,7 @@ NUMBERS = {
     "rnn_translator": ("piece_ppl",),
     "rnn_lm": ("ppl", "bpc"),
 }
-#: of each component that has some, the table for each label and its labels
+#: for each component with scores per label, the title of their table and the labels
 TABLES = {
     "rnn_ner": ("ents (per type) ", ("FOOD", "PERSON")),
     "rnn_textcat": ("cats_f (per type)", ("EAT", "LIKE")),
@@ -35,7 +35,7 @@ TABLES = {
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):
-    """A folder with a pipeline of each component, and the examples that it has learned."""
+    """A folder with a pipeline of each component, and the examples they were trained on."""
     folder = tmp_path_factory.mktemp("evaluate")
     for factory in KINDS:
         make_trained(factory).to_disk(folder / factory)
@@ -100,7 +100,7 @@ def test_tables_and_columns(work, tmp_path):
     options = ("--format", "table", "--columns", "text=0,label=1", "--encoding", "utf-16-be")
     options += ("--delimiter", "|", "--quotes", "--no-header")
     assert score(evaluate(work, "rnn_textcat", quoted, *options), "cats_micro_f") == "100.00"
-    # A label that no text of a file has is absent from them, not unknown.
+    # A label that no text of the file has counts as absent from all texts, not as missing.
     csv.write_text(f'text,label\n"{SENTENCES[0][0]}",LIKE\n')
     printed = evaluate(work, "rnn_textcat_multilabel", csv, "--columns", "text=text,labels=label")
     assert score(printed, "cats_micro_f") == "100.00"

@@ -9,7 +9,7 @@ from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, train
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """The path of a pipeline that knows four sentences by heart."""
+    """A pipeline that has memorized four sentences, and its path."""
     nlp = make_pipeline("rnn_lm")
     train(nlp, make_examples(nlp), steps=60)
     path = tmp_path_factory.mktemp("lm") / "model"
@@ -25,7 +25,7 @@ def test_generate(model):
     assert printed.splitlines()[:2] == [SENTENCES[0][0], SENTENCES[1][0]]
 
 
-def test_generate_draws(model):
+def test_generate_samples(model):
     nlp, path = model
     options = {"temperature": 2.0, "top_k": 5, "top_p": 0.9, "seed": 3}
     arguments = [x for k, v in options.items() for x in (f"--{k.replace('_', '-')}", v)]
@@ -33,11 +33,11 @@ def test_generate_draws(model):
     assert printed.rstrip("\n") == nlp.get_pipe("rnn_lm").generate(["I"], **options)[0]
 
 
-def test_generate_says_what_is_wrong(model):
+def test_errors_of_generate(model):
     _, path = model
     printed = run("rnn", "generate", path, "I", "--temperature", "0", code=1)
     assert "'temperature' must be a number above 0" in " ".join(printed.split())
-    # As Python reads arguments that are not UTF-8.
+    # Python reads arguments that are not UTF-8 in this way.
     for command in ("generate", "suggest"):
         printed = run("rnn", command, path, "caf\udce9", code=1)
         assert "half of a surrogate pair" in " ".join(printed.split())

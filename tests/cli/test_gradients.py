@@ -18,7 +18,7 @@ TEXT = "I like green eggs"
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """Paths of pipelines with taggers of two cells, and of one without."""
+    """A folder with taggers with two kinds of cells and without a cell, and an empty pipeline."""
     folder = tmp_path_factory.mktemp("gradients")
     for cell in ("gru", "lstm"):
         nlp = make_pipeline("rnn_tagger", {"encoder": {"cell": cell}})
@@ -37,7 +37,7 @@ def test_one_model(models, tmp_path):
     )
     assert "layer 0, forward" in printed and "layer 0, backward" in printed
     rows = [line.split() for line in printed.splitlines() if line.strip()[:1].isdigit()]
-    # The last step back there is has a row of its own.
+    # The last step back has a separate row.
     assert [row[0] for row in rows] == ["0", "1", "2", "3"]
     nlp = spacy.load(models / "lstm")
     found = compute_gradients(nlp.get_pipe("rnn_tagger"), [nlp.make_doc(TEXT)])
@@ -48,7 +48,7 @@ def test_one_model(models, tmp_path):
 
 
 @pytest.mark.parametrize("ending", ["png", "svg"])
-def test_side_by_side(models, tmp_path, ending):
+def test_two_models_side_by_side(models, tmp_path, ending):
     both = (models / "gru", TEXT, "Eggs !", "--compare", models / "lstm")
     printed = run("rnn", "gradients", *both, "--output", tmp_path / f"g.{ending}")
     for name in ("gru, layer 0, forward", "lstm, layer 0, backward"):
@@ -76,6 +76,6 @@ def test_config():
         ("lstm", TEXT, ("--component", "ner"), "no component of spacy-rnn 'ner'"),
     ],
 )
-def test_says_what_is_wrong(models, model, text, more, message):
+def test_errors(models, model, text, more, message):
     printed = run("rnn", "gradients", models / model, text, *more, code=1)
     assert message in " ".join(printed.split())

@@ -18,7 +18,7 @@ from ..helpers.pipelines import SENTENCES, make_doc
 from ..helpers.slow import slow_but
 
 TWO_STEPS = ["--training.max_steps", "2", "--training.eval_frequency", "1"]
-#: Few documents are no more than a window on as few streams.
+#: Options for few documents, which would not fill a window of the usual number of streams.
 FEW = {
     "translator": ["--components.translator.search.max_ratio", "0.5"],
     "lm": ["--components.lm.streams", "2", "--components.lm.bptt_length", "5"],
@@ -54,11 +54,11 @@ def test_complete_and_trainable(corpus, tmp_path, task):
         )
     trained = [tmp_path / optimize / "model-last" for optimize in ("efficiency", "accuracy")]
     assert n_weights(trained[0], task) < n_weights(trained[1], task)
-    # The saved config makes an optimizer again.
+    # The optimizer can be created again from the saved config.
     assert spacy.load(trained[1]).resume_training().grad_clip == 1.0
 
 
-def test_standard_output_is_the_config_alone(tmp_path):
+def test_standard_output_has_only_the_config(tmp_path):
     run(
         "rnn",
         "init-config",
@@ -86,13 +86,13 @@ def test_standard_output_is_the_config_alone(tmp_path):
 def test_settings(task, optimize):
     cpu, gpu = (make_config([task], "xx", optimize, gpu) for gpu in (False, True))
     training, recipe = cpu["training"], RECIPES[task, optimize].training
-    # For a corpus of typical size.
+    # The number of steps is for a corpus of typical size.
     assert training["max_steps"] == pytest.approx(recipe.max_steps, rel=0.05)
     assert training["batcher"]["size"] == recipe.size
     assert training["dropout"] == recipe.dropout
     assert training["optimizer"]["@optimizers"] == "spacy_rnn.AdamW.v1"
     assert training["logger"] == {"@loggers": "spacy_rnn.ConsoleLogger.v1", "progress_bar": None}
-    # spaCy reads the block alone: a variable would have no value.
+    # spaCy also reads this block on its own, where a variable would have no value.
     rate = training["optimizer"]["learn_rate"]
     assert rate["total_steps"] == training["max_steps"]
     assert rate["initial_rate"] == recipe.learn_rate
@@ -118,7 +118,7 @@ def test_a_batch_has_a_window_of_each_stream(gpu, words):
 
 @pytest.mark.parametrize("words", [10, 20_000, 200_000, 1_000_000, 100_000_000])
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=map("-".join, RECIPES))
-def test_the_length_of_a_training_by_the_size_of_its_corpus(recipe, words):
+def test_the_length_of_a_training_depends_on_the_size_of_the_corpus(recipe, words):
     found = schedule_for(recipe.training, words)
     # The last step is evaluated, and patience can end the training.
     assert found.max_steps % found.eval_frequency == found.patience % found.eval_frequency == 0
@@ -154,7 +154,7 @@ def test_several_components_share_an_encoder(corpus, tmp_path):
             assert nlp.get_pipe(task).model.get_ref("tok2vec").name == "tok2vec-listener"
         doc = nlp("I like green eggs")
         assert doc.cats and doc[0].tag_ and doc._.regression
-    # Labels are smoothed as in a pipeline of its own.
+    # Label smoothing is the same as in a pipeline with only this component.
     assert nlp.get_pipe("textcat").cfg["label_smoothing"] == 0.1
 
 
@@ -178,7 +178,7 @@ def test_the_shared_encoder_learns(corpus, tmp_path):
         ("textcat,textcat_multilabel", "both set doc.cats. Choose one"),
     ],
 )
-def test_tasks_that_make_no_pipeline(tmp_path, tasks, message):
+def test_tasks_that_cannot_form_a_pipeline(tmp_path, tasks, message):
     printed = run("rnn", "init-config", tmp_path / "config.cfg", "--task", tasks, code=1)
     assert message in shown(printed)
     assert not (tmp_path / "config.cfg").exists()
@@ -186,7 +186,7 @@ def test_tasks_that_make_no_pipeline(tmp_path, tasks, message):
 
 @pytest.fixture
 def table(tmp_path):
-    """Two tables; the second one lacks a label of the first."""
+    """A folder with two tables; the second one lacks a label of the first."""
     rows = ["text,topic", *["Is the card here ?,card", "I lost my pin,pin", "Hello,other"] * 200]
     (tmp_path / "train.csv").write_text("\n".join(rows) + "\n")
     (tmp_path / "dev.csv").write_text("\n".join(rows[:3]) + "\n")
@@ -218,7 +218,7 @@ def test_data(table):
     run("train", config, "--output", output, *TWO_STEPS)
     trained = spacy.load(output / "model-last")
     assert sorted(trained.get_pipe("textcat").labels) == ["card", "other", "pin"]
-    # Again as the file that it describes.
+    # Without a file name, the same config is printed.
     assert run("rnn", "init-config", *files, *columns).strip() == config.read_text().strip()
 
 
@@ -233,7 +233,7 @@ def test_data(table):
         ("lines.txt", "lm"),
     ],
 )
-def test_the_task_of_data(tmp_path, name, task):
+def test_the_task_is_detected_from_the_data(tmp_path, name, task):
     path = ROOT / "tests" / "data" / name
     files = ["--data", path, "--dev", path]
     run("rnn", "init-config", tmp_path / "config.cfg", "--lang", "xx", *files)
@@ -261,7 +261,7 @@ def test_data_and_several_tasks(corpus, tmp_path):
     assert config["corpora"]["train"]["@readers"] == "spacy.Corpus.v1"
 
 
-def test_several_tasks_need_columns_of_all(tmp_path):
+def test_several_tasks_need_columns_for_each(tmp_path):
     data = tmp_path / "data.conll"
     data.write_text("Anna NNP B-NP B-PER\nsleeps VBZ B-VP O\n\n" * 3)
     arguments = ["rnn", "init-config", tmp_path / "config.cfg", "--task", "tagger,ner"]

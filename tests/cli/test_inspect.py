@@ -48,7 +48,7 @@ def inspect(work, task, *more, train="train", dev="dev", code=0):
 
 
 def shown(output):
-    """As it is written, but for how lines are wrapped."""
+    """The output without its line breaks."""
     return " ".join(output.split())
 
 
@@ -98,7 +98,7 @@ def test_many_labels(work, tmp_path):
         assert (f" {label} {int(label[1:])} " in printed) == there
 
 
-def test_nothing_to_warn_of(tmp_path):
+def test_no_warnings(tmp_path):
     vocab = spacy.blank("xx").vocab
     for part, word in (("train", "a"), ("dev", "b")):
         docs = [Doc(vocab, words=[word, "b"] * n, tags=["X", "Y"] * n) for n in range(2, 103)]
@@ -149,7 +149,7 @@ def test_streamed(work):
         ("textcat_multilabel", {"train": "plain"}, "Annotate doc.cats"),
         ("regressor", {"train": "plain"}, "Set doc._.regression"),
         ("translator", {"train": "plain"}, "no pairs to learn from"),
-        # spaCy's reader leaves them out.
+        # spaCy's reader leaves out documents without tokens.
         ("lm", {"train": "blank"}, "[training] train_corpus has no document"),
     ],
 )
@@ -178,11 +178,11 @@ def test_bad_config(work, options, message):
     assert message in inspect(work, "ner", *options, code=1)
 
 
-def test_config_that_is_none(work):
+def test_malformed_config(work):
     (work / "broken.cfg").write_text("[nlp\nlang = ")
     assert "inspect" not in inspect(work, "broken", code=1)
 
 
 @pytest.mark.skipif(spacy.prefer_gpu(), reason="there is a GPU")
-def test_gpu_that_is_not_there(work):
+def test_missing_gpu(work):
     assert "GPU" in inspect(work, "ner", "--gpu-id", 0, code=1)

@@ -43,7 +43,7 @@ def test_a_solved_task_and_a_plot(tmp_path):
     small = ("--hidden-size", "16", "--batch-size", "32", "--learn-rate", "0.03")
     printed = run("rnn", "memory", *options, *small, "--output", tmp_path / "plot.svg")
     row = next(line for line in printed.splitlines() if line.startswith("gru"))
-    # It stops nowhere: the last cell is empty.
+    # The task is solved at every length, so the last cell is empty.
     assert len(row.split()) == 2 and row.split()[1].isdigit()
     assert (tmp_path / "plot.svg").exists()
 
@@ -62,6 +62,6 @@ def test_a_solved_task_and_a_plot(tmp_path):
         (("--steps", "0"), "'steps' must be a whole number of at least 1"),
     ],
 )
-def test_says_what_is_wrong(options, message):
+def test_errors(options, message):
     printed = run("rnn", "memory", *options, code=1)
     assert message in " ".join(printed.split())

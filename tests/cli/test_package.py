@@ -20,7 +20,7 @@ VERSION = distribution("spacy-rnn").version
 
 @pytest.fixture(scope="module")
 def packaged(tmp_path_factory):
-    """What the command prints, and the folder of the wheels."""
+    """The output of the command, and the folder of the wheels."""
     folder = tmp_path_factory.mktemp("packages")
     make_trained("rnn_tagger").to_disk(folder / "model")
     options = ("--name", "demo", "--version", "1.2.3")
@@ -84,7 +84,7 @@ def test_the_wheel_is_the_same_as_a_built_one(tmp_path):
         f"{info}/entry_points.txt",
         f"{info}/licenses/LICENSE",
     }
-    # The same from what was installed from this wheel.
+    # The package that was installed from this wheel gives the same wheel.
     pip = [sys.executable, "-m", "pip", "install", "--no-index", "--no-deps", "--quiet"]
     call(*pip, "--target", tmp_path / "site", own)
     code = f"""
@@ -117,7 +117,7 @@ def test_the_engine_onnx_needs_its_extra(tmp_path, monkeypatch):
         assert "Requires-Dist: spacy-rnn[onnx]" in archive.read(metadata).decode()
 
 
-def test_a_package_that_is_there_is_replaced_by_force_only(packaged, tmp_path):
+def test_an_existing_package_is_only_replaced_with_force(packaged, tmp_path):
     _, dist = packaged
     packages, model = dist.parents[1], dist.parents[2] / "model"
     options = ("--name", "demo", "--version", "1.2.3")

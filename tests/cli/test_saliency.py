@@ -23,7 +23,7 @@ TAGGER, TEXTCAT = "rnn_tagger", "rnn_textcat"
 
 @pytest.fixture(scope="module")
 def nlp():
-    """A trained pipeline with two components of spacy-rnn, and one that is none."""
+    """A trained pipeline with two components of spacy-rnn and one of spaCy."""
     nlp = trained(TAGGER)
     nlp.add_pipe(TEXTCAT, source=trained(TEXTCAT))
     nlp.add_pipe("sentencizer")
@@ -38,7 +38,7 @@ def trained(factory):
 
 @pytest.fixture(scope="module")
 def work(nlp, tmp_path_factory):
-    """A folder with pipelines: of both, of the second, of none, and of none of ours."""
+    """A folder with pipelines: with all components, one, none, and only one of spaCy."""
     folder = tmp_path_factory.mktemp("saliency")
     nlp.to_disk(folder / "two")
     trained(TEXTCAT).to_disk(folder / "one")

@@ -30,7 +30,7 @@ def texts(tmp_path):
 
 
 def select(models, factory, texts, *options, **expected):
-    """What is printed, and what is written."""
+    """Run the command; return the printed output and the written records."""
     output = texts.with_name("chosen.jsonl")
     printed = shown(
         run("rnn", "select", models / factory, texts, "-o", output, *options, **expected)
@@ -41,7 +41,7 @@ def select(models, factory, texts, *options, **expected):
 
 
 def convert(path, folder, *options):
-    """The documents that `convert` makes of a file."""
+    """The documents to which `convert` converts a file."""
     run("rnn", "convert", path, folder / "converted.spacy", "--lang", "xx", *options)
     return list(DocBin().from_disk(folder / "converted.spacy").get_docs(spacy.blank("xx").vocab))
 
@@ -61,14 +61,14 @@ def test_the_most_uncertain_texts(factory, strategy, models, texts, tmp_path):
     assert [doc.text for doc in docs] == [each["text"] for each in found]
 
 
-def test_standard_output_has_the_texts_only(models, texts):
+def test_standard_output_has_only_the_texts(models, texts):
     printed = run("rnn", "select", models / "rnn_textcat", texts, "-n", 1)
     lines = [line for line in printed.splitlines() if line.startswith("{")]
     assert len(lines) == 1 and json.loads(lines[0])["text"] in TEXTS
 
 
 def finished(tool, path):
-    """The file as the tool exports it when the suggestions were accepted."""
+    """The file as the tool exports it if the suggestions are accepted."""
     records = [json.loads(line) for line in path.read_text("utf8").splitlines()]
     for record in records:
         if tool == "prodigy":
@@ -81,7 +81,7 @@ def finished(tool, path):
 
 @pytest.mark.parametrize("tool", ["prodigy", "doccano", "label-studio"])
 @pytest.mark.parametrize("factory", ["rnn_ner", "rnn_textcat", "rnn_textcat_multilabel"])
-def test_answers_return_from_the_tools(factory, tool, models, texts, tmp_path):
+def test_exports_of_the_tools_are_converted(factory, tool, models, texts, tmp_path):
     _, found = select(models, factory, texts, "-n", 4, "--format", tool)
     assert len(found) == 4
     task = factory.removeprefix("rnn_")
@@ -118,14 +118,14 @@ def test_a_list_for_label_studio(models, texts, tmp_path):
     assert value["text"] and value["labels"]
 
 
-def test_of_a_translator(models, texts):
+def test_translator(models, texts):
     _, found = select(models, "rnn_translator", texts, "-n", 2)
     assert len(found) == 2
     printed, _ = select(models, "rnn_translator", texts, "--strategy", "margin", code=1)
     assert "Use least-confidence" in printed
 
 
-def test_more_texts_than_there_are(models, texts):
+def test_more_texts_requested_than_available(models, texts):
     rows = [*TEXTS, *TEXTS, "", "  ", TEXTS[0].upper()]
     texts.write_text("".join(json.dumps({"text": text}) + "\n" for text in rows), encoding="utf8")
     printed, found = select(models, "rnn_textcat", texts, "-n", 100)

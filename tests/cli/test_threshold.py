@@ -35,7 +35,7 @@ def threshold(work, model, data, *options, **expected):
 
 
 @pytest.mark.parametrize("factory", LABELING)
-def test_what_was_learned_has_any_precision(factory, work, tmp_path):
+def test_high_precision_on_the_training_data(factory, work, tmp_path):
     output = tmp_path / "thresholds.json"
     options = ("--precision", 0.95, "--per-label", "--output", output)
     printed = threshold(work, factory, "gold.spacy", *options)
@@ -64,7 +64,7 @@ def test_any_format_that_convert_reads(work):
     assert "format: conll, task: ner" in printed and "100.00" in printed
 
 
-def test_a_precision_that_no_threshold_gives(work):
+def test_a_precision_that_no_threshold_reaches(work):
     path = work / "wrong.conll"
     path.write_text("I\tB-PERSON\nlike\tO\neggs\tB-PERSON\n", encoding="utf8")
     printed = threshold(work, "rnn_ner", "wrong.conll", "--precision", 0.9, "--per-label")

@@ -18,7 +18,7 @@ def saved(folder):
     return folder
 
 
-def test_a_sound_pipeline_is_described(tmp_path):
+def test_an_intact_pipeline_is_described(tmp_path):
     printed = shown(run("rnn", "verify", saved(tmp_path)))
     checksums = srsly.read_json(tmp_path / "rnn_ner" / "checksums")["checksums"]
     for text in (

@@ -1,4 +1,4 @@
-"""Tests of the sentences that the workflow `all` shows, and of their check."""
+"""Tests of the sentences that the workflow `all` shows, and of the check of the answers."""
 
 import importlib
 import json
@@ -38,7 +38,7 @@ def pipeline(tmp_path, monkeypatch):
     def save(classes: dict[str, str]) -> str:
         for text, label in classes.items():
             monkeypatch.setitem(CLASSES, text, label)
-        # The workflow generates more.
+        # The workflow generates more training data.
         shown = SHOWN["reviews"]._replace(train="corpora/reviews/train.jsonl")
         monkeypatch.setitem(SHOWN, "reviews", shown)
         nlp = spacy.blank("en")

@@ -43,7 +43,7 @@ def with_other(case):
     return [case["other"] if i == case["verb"] else w for i, w in enumerate(case["words"])]
 
 
-def test_as_many_of_each(cases):
+def test_each_distance_has_the_same_number_of_cases(cases):
     places = [(case["verb"] - case["subject"] - 1, case["number"]) for case in cases]
     assert sorted(places) == sorted([*product(DISTANCES, NUMBERS)] * SIZE)
     openings = [tuple(case["words"][: case["verb"] + 1]) for case in cases]
@@ -67,7 +67,7 @@ def test_places_numbers_and_attractors_are_those_of_the_only_tagging(cases, tens
 
 
 def test_the_other_form_is_ungrammatical(distances, tenses):
-    """Not only in the sentence: none of the grammar begins so."""
+    """No sentence of the grammar begins with these words and the other form of the verb."""
     for case in distances.cases(2, SIZE, DISTANCES):
         assert case["other"] != case["words"][case["verb"]]
         assert taggings(tenses, with_other(case)) == set()
@@ -83,8 +83,8 @@ def test_verbs_of_one_form_can_be_read_in_one_number(distances, tenses):
         assert {features(word).get("Number") for word in readings} == {case["number"]}
 
 
-def test_no_earlier_verb_tells_the_number(distances):
-    """Of sentences of every kind, with the subjects that the sampler bound."""
+def test_no_earlier_verb_shows_the_number(distances):
+    """Checked on random sentences, with the subjects that the sampler assigned to verbs."""
     grammar = corpora_module("grammar")
     tenses = grammar.grammars()
     others = {}
@@ -111,7 +111,7 @@ def test_no_earlier_verb_tells_the_number(distances):
 
 
 def two_forms(word):
-    """Of verbs in the third person all but those in the past, "was" and "were" excepted."""
+    """Return True for "was" and "were", and for third-person verbs in the present."""
     return word.form in {"was", "were"} or features(word)["Tense"] == "Pres"
 
 
@@ -134,7 +134,7 @@ def test_other_forms_of_verbs(distances, tenses, form, other):
 
 
 @pytest.mark.slow
-def test_the_same_bytes_again(distances, tmp_path, capsys):
+def test_generating_again_gives_the_same_bytes(distances, tmp_path, capsys):
     options = ["--cases", "3", "--distances", "0", "3", "--seed", "4"]
     distances.main([str(tmp_path / "new" / "here.jsonl"), *options])
     assert "12 cases" in capsys.readouterr().out
@@ -149,7 +149,7 @@ def test_the_same_bytes_again(distances, tmp_path, capsys):
     assert len(case["spaces"]) == len(case["words"]) and case["spaces"][-2:] == [False, True]
 
 
-def test_a_distance_that_the_grammar_hardly_has(distances, tmp_path, capsys):
+def test_a_distance_that_is_too_rare_is_an_error(distances, tmp_path, capsys):
     with pytest.raises(SystemExit):
         distances.main([str(tmp_path / "far.jsonl"), "--distances", "29"])
     assert "invalid choice: 29" in capsys.readouterr().err

@@ -129,7 +129,7 @@ def test_splits_have_their_sizes_and_no_sentence_twice(corpus):
     assert [comments["sent_id"] for comments, _ in corpus["dev"][:2]] == ["dev-1", "dev-2"]
 
 
-def test_text_is_spelled_by_the_tokens(corpus):
+def test_text_consists_of_the_tokens(corpus):
     for comments, tokens in (sentence for split in corpus.values() for sentence in split):
         text = "".join(
             token["form"] + " " * ("SpaceAfter" not in pairs(token["misc"])) for token in tokens
@@ -229,7 +229,7 @@ def accuracy(train: list, test: list, column: str) -> float:
     return sum(best.get(token["form"]) == token[column] for token in tokens) / len(tokens)
 
 
-def test_the_word_alone_does_not_give_the_tag(corpus):
+def test_the_word_alone_does_not_determine_the_tag(corpus):
     assert 0.90 < accuracy(corpus["train"], corpus["test"], "xpos") < 0.95
 
 

@@ -16,7 +16,7 @@ ABOUT = {
 
 @pytest.fixture
 def write(tmp_path):
-    """Writes the file; returns what is in it."""
+    """A function that writes the file and returns its content."""
     nlp = spacy.blank("en")
     nlp.add_pipe("sentencizer")
     nlp.to_disk(tmp_path / "pipeline")
@@ -34,7 +34,7 @@ def write(tmp_path):
     return write_meta
 
 
-def test_everything_is_in_it(write):
+def test_all_data_is_written(write):
     meta = write(
         ABOUT, {"ents_f": 0.5, "speed": 9.0}, {"ents_f": None, "tag_acc": 0.9, "speed": 3.0}
     )
@@ -44,7 +44,7 @@ def test_everything_is_in_it(write):
     assert 0 < meta["size_mb"]["total"] < 1
 
 
-def test_what_is_missing_is_named(write, capsys):
+def test_missing_fields_are_named(write, capsys):
     with pytest.raises(SystemExit):
         write(
             {
@@ -55,6 +55,6 @@ def test_what_is_missing_is_named(write, capsys):
     assert "lacks: license, license of a source" in " ".join(capsys.readouterr().out.split())
 
 
-def test_that_of_the_project_is_complete(write):
+def test_the_file_of_the_project_is_complete(write):
     about = srsly.read_json(ROOT / "configs" / "pipeline_meta.json")
     assert write(about)["sources"] == about["sources"]

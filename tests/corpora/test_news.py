@@ -20,7 +20,7 @@ SIZES = {"train": 1600, "dev": 200, "test": 300}
 RULES, WORDS = news.lexicon()
 SPELLED = {word.form for words in WORDS.values() for word in words} - {*news.LABELS}
 
-# Words of the rules that begin names too.
+# Words of the rules that can also begin names.
 NAMING = {*news.NOUNS.split(), *news.SHARED.lower().split()}
 
 
@@ -50,8 +50,8 @@ def nlp():
 
 @pytest.fixture(scope="module")
 def readings():
-    """A function that gives the sets of entities in a text, found by parsing it: all it knows of
-    names is that they are capitalized."""
+    """A function that finds the possible sets of entities in a text by parsing it. It only knows
+    that names are capitalized."""
     grammar = news.reader(RULES, WORDS)
 
     def readings(text: str) -> set[tuple[tuple[str, str], ...]]:
@@ -79,7 +79,7 @@ def readings():
 @pytest.mark.parametrize(
     ("text", "entities"),
     [
-        # One word, four labels; the cue may stand far away.
+        # One word with four labels; the cue can be far away.
         ("Lincoln resigned.", [("Lincoln", "PERSON")]),
         ("Lincoln reported a loss.", [("Lincoln", "ORG")]),
         ("Lincoln was flooded.", [("Lincoln", "PLACE")]),
@@ -92,7 +92,7 @@ def readings():
          [("Lincoln", "PLACE"), ("Kelby", "PLACE"), ("Otter", "PLACE")]),
         ("The buttons of Lincoln, Kelby and Otter caused a stir.",
          [("Lincoln", "PRODUCT"), ("Kelby", "PRODUCT"), ("Otter", "PRODUCT")]),
-        # Borders.
+        # Boundaries.
         ("Maria da Kelby resigned.", [("Maria da Kelby", "PERSON")]),
         ("Mrs Ada K. Kelby resigned.", [("Ada K. Kelby", "PERSON")]),
         ("The Bank of New Kelby reported a loss.", [("The Bank of New Kelby", "ORG")]),
@@ -112,8 +112,8 @@ def test_entities_follow_from_the_sentence(readings, text, entities):
     assert readings(text) == {tuple(entities)}
 
 
-def test_a_sentence_that_leaves_a_border_open_has_several_readings(readings):
-    """So that it does not come into the corpus."""
+def test_a_sentence_with_an_ambiguous_boundary_has_several_readings(readings):
+    """Such sentences are left out of the corpus."""
     assert readings("To Kelby Lincoln Otter seemed rude.") == {
         (("Kelby", "PERSON"), ("Lincoln Otter", "PERSON")),
         (("Kelby Lincoln", "PERSON"), ("Otter", "PERSON")),
@@ -154,7 +154,7 @@ def test_text_is_written_properly(everything):
         assert not re.search(r"\b(a [aeiou]|an [^aeiou])", sentence["text"]), sentence
 
 
-def test_names_touch_each_other_and_possessives(everything):
+def test_names_are_adjacent_to_each_other_and_to_possessives(everything):
     between = Counter(
         (sentence["text"][left[1] : right[0]], left[2] == right[2])
         for sentence in everything
@@ -177,8 +177,8 @@ def test_names_of_test_are_partly_new_and_partly_have_several_labels(corpus, eve
         assert 0.45 < sum(len(labels[name]) > 1 for name in names) / len(names) < 0.6
 
 
-def test_capitals_alone_are_no_entities(everything):
-    """Words of names are common nouns too, and begin sentences."""
+def test_capitals_alone_do_not_determine_entities(everything):
+    """Words of names are also common nouns, and both begin sentences."""
     nouns = {noun.capitalize() for noun in news.NOUNS.split()}
     starts = Counter(
         any(start == 0 for start, _, _ in sentence["entities"])
@@ -210,7 +210,7 @@ def dictionary(train: list[dict], test: list[dict], nlp) -> float:
     return 2 * right / (n_found + n_gold)
 
 
-def test_a_dictionary_of_names_does_not_do(corpus, nlp):
+def test_a_dictionary_of_names_is_not_enough(corpus, nlp):
     assert dictionary(corpus["train"], corpus["train"], nlp) < 0.8
     assert dictionary(corpus["train"], corpus["test"], nlp) < 0.6
 
@@ -236,7 +236,7 @@ def test_seed_and_sizes_can_be_chosen(tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [[], ["out", "--train", "many"], ["out", "--seed", "x"]])
-def test_wrong_arguments_are_refused(arguments, tmp_path, monkeypatch):
+def test_wrong_arguments_are_errors(arguments, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit):
         news.main(arguments)

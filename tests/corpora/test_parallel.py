@@ -18,7 +18,7 @@ bilingual = importlib.import_module("bilingual")
 parallel = importlib.import_module("parallel")
 
 SIZES = {"train": 6000, "dev": 200, "test": 300}
-# Digits count apiece: numbers are spelled with them.
+# Each digit is a word, because numbers are composed of digits.
 WORD = re.compile(r"\d|[^\W\d]+")
 
 
@@ -328,7 +328,7 @@ def test_long_sentences_are_longer_than_all_others(everything, long):
     lengths = [len(english.split()) for english, _ in long]
     assert len(long) == len({english for english, _ in long}) == 300
     assert min(lengths) > max(len(english.split()) for english, _ in everything)
-    # Enough of several lengths to compare.
+    # There are enough sentences of several lengths to compare.
     assert all(sum(least <= n < least + 5 for n in lengths) >= 40 for least in (16, 21, 26))
     assert sum(n > 25 for n in lengths) >= 100
     assert max(lengths) > 35
@@ -344,7 +344,7 @@ def test_long_sentences_are_joined_statements(everything, long):
             len(re.findall(pattern, text))
             for pattern, text in ((", (and|but) ", english), (", (et|mais) ", translation))
         ]
-        # "Contrasts" have one of their own.
+        # Sentences of the kind "contrast" already contain a conjunction.
         assert joints[0] == joints[1] >= 1, english
         assert not re.search(r"\b(a [aeiou]|an [^aeiou])", english), english
         assert not re.search(r"\b(je|ne|de|le|que|la|ce) (?!onze)[aeéêiîoôuœ]", translation)
@@ -396,7 +396,7 @@ def test_seed_and_sizes_can_be_chosen(tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [[], ["out", "--train", "many"], ["out", "--seed", "x"]])
-def test_wrong_arguments_are_refused(arguments, tmp_path, monkeypatch):
+def test_wrong_arguments_are_errors(arguments, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit):
         parallel.main(arguments)

@@ -79,7 +79,7 @@ def tiny():
 
 
 def test_rules_are_instantiated_per_form_and_unproductive_ones_dropped(tiny):
-    # Two forms of n, for each two of m, each with and without "now"; no words in form 1s.
+    # Two values of n and two of m, each with and without "now"; there are no words in form 1s.
     assert sorted(tiny.rules) == ["NP:3p", "NP:3s", "S", "VP:3p", "VP:3s"]
     assert [rule.symbols for rule in tiny.rules["S"]] == [("NP:3s", "VP:3s"), ("NP:3p", "VP:3p")]
     assert {rule.symbols: rule.weight for rule in tiny.rules["VP:3s"]} == pytest.approx(
@@ -94,8 +94,8 @@ def test_rules_are_instantiated_per_form_and_unproductive_ones_dropped(tiny):
 
 def test_verbs_get_the_head_of_their_subject(tiny):
     rng = Random(0)
-    # By parts of speech, where the subject of each verb stands: "cats that see cats see cats",
-    # "cats that cats see see cats".
+    # The positions of the subjects of the verbs, for sentences given by their parts of speech. The
+    # last two are "cats that see cats see cats" and "cats that cats see see cats".
     expected = {
         "NOUN VERB NOUN": [0],
         "NOUN PRON VERB NOUN VERB NOUN": [0, 0],
@@ -115,7 +115,7 @@ def test_verbs_get_the_head_of_their_subject(tiny):
     assert found == set(expected)
 
 
-def test_taggings_tell_readings_apart_not_derivations():
+def test_taggings_distinguish_readings_but_not_derivations():
     words = {
         "N": [Word("a", "a", "NOUN", "NN"), Word("b", "b", "NOUN", "NN")],
         "V": [Word("a", "a", "VERB", "VB")],
@@ -136,7 +136,7 @@ SHEEP = [Word("sheep", "sheep", "NOUN", xpos) for xpos in ("NN", "NNS")]
 
 @pytest.fixture(scope="module")
 def with_sheep():
-    """The tiny grammar with a noun of one form."""
+    """The tiny grammar with a noun that has the same form in both numbers."""
     lexicon = dict(TINY_LEXICON)
     for category, word in zip(("N:3s", "N:3p"), SHEEP, strict=True):
         lexicon[category] = [*lexicon[category], word]
@@ -168,8 +168,8 @@ def test_last_words_by_hand(with_sheep, forms, expected):
 
 
 def test_last_words_are_those_of_sampled_sentences(with_sheep):
-    """The openings of sentences allow what the sentences have there, and short ones, all of which
-    occur, nothing else."""
+    """The last words of sampled openings are found. All short openings are sampled, so no other
+    last words are found for them."""
     rng = Random(0)
     seen = {}
     for _ in range(3000):

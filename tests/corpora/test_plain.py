@@ -31,7 +31,7 @@ def test_articles_keep_their_words(plain, tmp_path):
     (tmp_path / "some.txt").write_text(ARTICLES, encoding="utf-8-sig")
     plain.main(["wikitext", str(tmp_path / "some.txt"), str(tmp_path / "some.spacy")])
     docs = load(tmp_path / "some.spacy")
-    # What stands before the first title is a text of its own.
+    # The lines before the first title are a separate text.
     assert [doc.text.split("\n")[0] for doc in docs] == ["", "= One =", "= Two ="]
     words = [token.text for doc in docs for token in doc]
     assert words == [w for line in ARTICLES.split("\n")[:-1] for w in [*line.split(), "\n"]]

@@ -78,10 +78,10 @@ def readings():
             "awful.",
             1.5,
         ),
-        # Two.
+        # Two negations.
         ("I can't say that the film wasn't good.", 0.5),
         ("Nobody thought that the showers weren't awful.", -0.75),
-        # Words of negation that negate nothing.
+        # Words of negation without effect.
         ("I would not be lying if I said that the poems were dull.", -2),
         ("I have no doubt that the camera was good.", 2),
         ("Nobody can deny that the camera was bad.", -2),
@@ -164,7 +164,7 @@ def bag_of_words(train: list[dict], test: list[dict], longest: int) -> float:
 
 
 @pytest.mark.parametrize(("longest", "bound"), [(1, 0.75), (2, 0.8)])
-def test_the_words_alone_do_not_give_the_label(corpus, longest, bound):
+def test_the_words_alone_do_not_determine_the_label(corpus, longest, bound):
     assert bag_of_words(corpus["train"], corpus["test"], longest) < bound
 
 
@@ -189,7 +189,7 @@ def test_seed_and_sizes_can_be_chosen(tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [[], ["out", "--train", "many"], ["out", "--seed", "x"]])
-def test_wrong_arguments_are_refused(arguments, tmp_path, monkeypatch):
+def test_wrong_arguments_are_errors(arguments, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit):
         reviews.main(arguments)

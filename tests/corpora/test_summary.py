@@ -62,7 +62,7 @@ def test_most_frequent_class(corpus):
 
 def test_known_names(corpus):
     train = [named("New York met Paris", (0, 2, "A"), (3, 4, "B")), named("York", (0, 1, "B"))]
-    # Of three names two are found, the longest first, and one of them has the right label.
+    # Two of three names are found, the longest first, and one of the two has the right label.
     gold = named("New York saw York and Rome", (0, 2, "A"), (3, 4, "A"), (5, 6, "B"))
     corpus(train, [gold])
     assert summary.known_names("some") == pytest.approx(2 * 1 / (2 + 3))
@@ -70,7 +70,7 @@ def test_known_names(corpus):
 
 def test_word_frequencies(corpus):
     corpus([Doc(VOCAB, words=["a", "a", "b"])], [Doc(VOCAB, words=["a", "c"])])
-    # Of a, b, the end of a text and a new word: 3, 2, 2 and 1 of 8.
+    # The smoothed counts of a, b, the end of a text and a new word are 3, 2, 2 and 1, of 8 in all.
     product = 3 / 8 * 1 / 8 * 2 / 8
     assert summary.word_frequencies("some") == pytest.approx(math.exp(-math.log(product) / 3))
 

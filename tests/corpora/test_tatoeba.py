@@ -75,7 +75,7 @@ def test_plain_and_packed_files_are_read(tmp_path, pack):
 
 
 def test_reverse_changes_the_columns_and_not_the_parts(tmp_path):
-    # Of a thousand sentences each part gets some.
+    # With a thousand sentences, no part is empty.
     text = "".join(f"I have {i} eggs.\tJ'ai {i} œufs.\n" for i in range(1000))
     pack_plain(tmp_path, text.encode())
     assert len(split(tmp_path, tmp_path / "there")) == 1000
@@ -92,13 +92,13 @@ def test_further_columns_and_carriage_returns_are_left_out(tmp_path):
 
 
 @pytest.mark.parametrize("line", ["I see. Je vois.", ""])
-def test_a_line_without_a_tab_is_named(tmp_path, line):
+def test_a_line_without_a_tab_is_an_error(tmp_path, line):
     pack_plain(tmp_path, f"Go.\tVa !\n{line}\nRun.\tCours.\n".encode())
     with pytest.raises(ValueError, match="Line 2 of fra.txt has no TAB between two sentences"):
         split(tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError, match="no file deu.txt"):
         split(tmp_path, tmp_path / "out", name="deu.txt")

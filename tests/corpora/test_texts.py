@@ -106,7 +106,7 @@ def test_every_format_is_tested():
 
 @pytest.mark.parametrize("packing", PACKINGS)
 def test_polarity(write, packing):
-    """The hash is of the line with the blank at its end, the text is without."""
+    """The hash is computed with the blank at the end of the line; the text has no such blank."""
     positive, negative = {"POSITIVE": 1.0, "NEGATIVE": 0.0}, {"POSITIVE": 0.0, "NEGATIVE": 1.0}
     assert read("polarity", write(POLARITY, packing)) == [
         (by_hash('the new " conan " '), 'the new " conan "', positive, None),
@@ -132,7 +132,7 @@ def test_banking(write, packing):
 
 @pytest.mark.parametrize("packing", PACKINGS)
 def test_emotions(write, packing):
-    """Quotes are literal, even one without another."""
+    """Quotes are literal, even unpaired ones."""
     found = read("emotions", write(EMOTIONS, packing))
     assert [(text.part, text.text, text.rating) for text in found] == [
         ("train", '"Never, she said', None),
@@ -163,8 +163,8 @@ def test_ratings(write, packing):
 
 @pytest.mark.parametrize("odd", ["\u2028", "\x85"])
 @pytest.mark.parametrize("name", ["polarity", "emotions", "ratings"])
-def test_only_line_ends_end_a_line(write, name, odd):
-    """And not what Unicode counts as one, which may stand in a text."""
+def test_only_line_feeds_end_a_line(write, name, odd):
+    """Other line separators of Unicode can be part of a text."""
     files = {
         "polarity": {"rt-polarity.pos": f"a{odd}b\n", "rt-polarity.neg": f"a{odd}b\n"},
         "emotions": {f"{part}.tsv": f"a{odd}b\t1\tid\n" for part in ("train", "dev", "test")},
@@ -190,7 +190,7 @@ def test_a_missing_file_is_an_error_that_names_it(write, name, missing, packing)
 
 @pytest.mark.parametrize("packing", PACKINGS)
 @pytest.mark.parametrize("name", FILES)
-def test_a_byte_order_mark_is_no_text(write, name, packing):
+def test_a_byte_order_mark_is_ignored(write, name, packing):
     expected = list(texts.FORMATS[name](write(FILES[name], packing)))
     folder = write({file: "\ufeff" + text for file, text in FILES[name].items()}, packing)
     assert list(texts.FORMATS[name](folder)) == expected
@@ -210,7 +210,7 @@ def test_another_encoding_is_an_error(write):
         texts.content(folder, "a.txt")
 
 
-def test_a_file_may_lie_in_one_of_several_archives(write):
+def test_a_file_can_be_in_one_of_several_archives(write):
     folder = write({"a.txt": "of the zip"}, "zip")
     with tarfile.open(folder / "b.tar", "w") as archive:
         archive.add(folder / "LICENSE", "deep/down/b.txt")
@@ -220,7 +220,7 @@ def test_a_file_may_lie_in_one_of_several_archives(write):
         texts.content(folder, "c.txt")
 
 
-def test_a_plain_file_comes_before_a_packed_one(write):
+def test_a_plain_file_is_preferred_to_a_packed_one(write):
     folder = write({"a.txt": "of the zip"}, "zip")
     (folder / "a.txt.xz").write_bytes(lzma.compress(b"of the xz file"))
     assert texts.content(folder, "a.txt") == "of the xz file"
@@ -240,7 +240,7 @@ def test_the_part_of_a_text_never_changes(key, part):
 
 
 def test_parts_are_tenths():
-    """Without a test part its tenth belongs to train."""
+    """Without a test part, its tenth is part of train."""
     keys = [f"text {i}" for i in range(2000)]
     parts = [texts.part_of(key) for key in keys]
     assert parts == [by_hash(key) for key in keys]
@@ -300,7 +300,7 @@ def test_command_line_writes_docs_that_spacy_reads(write, tmp_path, capsys, nlp,
         assert all([*map(str, doc)] == [*map(str, nlp(doc.text))] for doc in found)
 
 
-def test_the_language_is_that_of_the_tokens(write, tmp_path, nlp):
+def test_the_language_determines_the_tokens(write, tmp_path, nlp):
     """English splits "can't", the language without rules does not."""
     source = write({**POLARITY, "rt-polarity.pos": "I can't\n"})
     part = by_hash("I can't")

@@ -1,4 +1,4 @@
-"""Tests of the joining of word vectors."""
+"""Tests of the concatenation of word vectors."""
 
 import importlib
 import lzma
@@ -38,7 +38,7 @@ def test_one_file_gets_a_header(write, tmp_path):
     assert (tmp_path / "joined.txt").read_text() == "1 2\ncat 1.0 2.0\n"
 
 
-def test_all_that_the_package_reads_is_joined(write, tmp_path, caplog):
+def test_lines_are_read_as_by_the_package(write, tmp_path, caplog):
     text = "\ufeff5 2\ncat\t1 2\nat the end\t3 4\nx\u2028y\t5 6\ncat\t7 8\nodd\t1\n"
     path = write("a.txt", text)
     vectors.main([str(path), str(tmp_path / "joined.txt")])

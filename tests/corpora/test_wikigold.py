@@ -37,7 +37,7 @@ def test_articles_stay_together(wikigold, tmp_path, capsys):
 
 
 def test_the_corpus_is_read_whole(wikigold, data_dir, tmp_path):
-    """Sentences, tokens and entities; 1,696, 39,007 and 3,558 in all."""
+    """The counts are those of sentences, tokens and entities: 1,696, 39,007 and 3,558 in all."""
     wikigold.main([str(data_dir / "ner-wikigold"), str(tmp_path)])
     counts = {"train": (1245, 28807, 2762), "dev": (283, 6246, 455), "test": (168, 3954, 341)}
     for part, expected in counts.items():

@@ -1,4 +1,4 @@
-"""A Jupyter that is none."""
+"""A stand-in for Jupyter."""
 
 import sys
 from types import SimpleNamespace
@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture
 def shown(monkeypatch):
-    """What is shown in Jupyter."""
+    """The list of outputs shown in Jupyter."""
     outputs = []
     module = SimpleNamespace(HTML=lambda markup: markup, display=outputs.append)
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(display=module))

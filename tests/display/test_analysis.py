@@ -1,4 +1,4 @@
-"""Saliency and states shown as displaCy shows its own."""
+"""Saliency and states as markup, as a page and in Jupyter, like displaCy's visualizations."""
 
 import numpy as np
 import pytest
@@ -77,13 +77,13 @@ def test_units_that_vary_most_come_first():
     assert matrix.rows == ["forward 1", "forward 2"]
     np.testing.assert_array_equal(matrix.matrix, activations[:, [1, 2]].T)
     assert viz.states_heatmap(found, top=9).rows[2] == "forward 0"
-    # Over the whole text, whatever part is shown.
+    # The variation is that over the whole text, whichever part is shown.
     part = viz.states_heatmap(found, top=1, start=1, end=2)
     assert part.rows == ["forward 1"] and part.columns == ["t1"]
     assert part.matrix.tolist() == [[-0.5]]
 
 
-def test_what_leaves_the_range_is_scaled_and_said_to_be():
+def test_values_out_of_range_are_scaled_and_labeled():
     matrix = viz.states_heatmap(found_of(np.array([[4.0, -2.0], [0.0, 1.0], [3.0, 0.5]])), top=2)
     assert matrix.value_name == "activation, divided by 4.00"
     assert sorted(np.abs(matrix.matrix).max(axis=1).tolist()) == [0.5, 1.0]
@@ -93,14 +93,14 @@ def test_what_leaves_the_range_is_scaled_and_said_to_be():
 
 
 @pytest.mark.parametrize("n_tokens", [0, 1])
-def test_no_token_and_one(n_tokens):
+def test_zero_or_one_token(n_tokens):
     matrix = viz.states_heatmap(found_of(np.zeros((n_tokens, 30)), n_tokens))
     assert matrix.matrix.shape == (20, n_tokens)
     assert matrix.rows[:2] == ["forward 0", "forward 1"]
     heatmap.render_heatmap(matrix)
 
 
-def test_what_cannot_be_shown():
+def test_states_that_cannot_be_shown():
     n = heatmap.LARGEST
     long, wide = found_of(np.zeros((n + 1, 2)), n + 1), found_of(np.zeros((3, n + 1)))
     with pytest.raises(ValueError, match=f"2 units and {n + 1} tokens is too large.*'start' and"):

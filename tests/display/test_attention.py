@@ -1,4 +1,4 @@
-"""Attention and pictures shown as displaCy shows its own."""
+"""Attention as markup, as a page and in Jupyter, like the visualizations of displaCy."""
 
 from html.parser import HTMLParser
 from typing import NamedTuple
@@ -21,7 +21,7 @@ class Alignment(NamedTuple):
 
 
 class Translator:
-    """Says the sentences of a doc backwards."""
+    """A stand-in that translates sentences by reversing them."""
 
     def align(self, docs):
         return [

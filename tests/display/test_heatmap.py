@@ -1,4 +1,4 @@
-"""Heat maps: what the SVG says, the PNG, and tables of the same."""
+"""Heat maps as SVG, as PNG and as tables."""
 
 from xml.etree import ElementTree
 
@@ -36,7 +36,7 @@ def test_cells_and_labels():
     assert [cell.get("fill") for cell in cells] == colors
     assert texts(svg, "cell")[1] == "▁Les, cats: 0.750"
     assert texts(svg, "cell")[3] == "chats, The: -1.000"
-    # In the order of the matrix: to the right, and down.
+    # The cells are in the order of the matrix: to the right, and down.
     places = [(float(cell.get("y")), float(cell.get("x"))) for cell in cells]
     assert places == sorted(places) and len(set(places)) == 6
     assert len({y for y, _ in places}) == 2
@@ -59,7 +59,7 @@ def test_axes_and_colors_are_named():
     assert {key.get("fill") for key in elements(positive, "key")} == {LIGHT.positive}
 
 
-def test_a_dark_page_has_its_own_colors():
+def test_a_dark_page_has_other_colors():
     (sheet,) = ElementTree.fromstring(render_heatmap(heatmap_of())).iter(
         "{http://www.w3.org/2000/svg}style"
     )
@@ -70,7 +70,7 @@ def test_a_dark_page_has_its_own_colors():
 
 
 @pytest.mark.parametrize("scheme", [LIGHT, DARK])
-def test_colors_can_be_told_from_the_page(scheme):
+def test_colors_contrast_with_the_page(scheme):
     assert contrast(scheme.text, scheme.page) > 7
     assert contrast(scheme.positive, scheme.page) > 4.5
     assert contrast(scheme.negative, scheme.page) > 4.5
@@ -119,7 +119,7 @@ def test_short_labels_are_not_rotated():
     assert all("rotate(0)" in label.get("transform") for label in elements(svg, "column"))
 
 
-def test_a_space_in_a_rotated_label_is_no_slash():
+def test_a_space_in_a_rotated_label_does_not_look_like_a_slash():
     svg = render_heatmap(heatmap_of(columns=["▁The", "▁ca", "ts"]))
     assert texts(svg, "column") == ["␣The", "␣ca", "ts"]
     assert texts(svg, "row") == ROWS
@@ -138,16 +138,16 @@ def test_labels_are_escaped():
 @pytest.mark.parametrize(
     "label", ["שלום!", "می\u200cخواهم", "日本語", "👩\u200d👧", "e\u0301", "▁"]
 )
-def test_labels_of_all_scripts_stay(label):
+def test_labels_of_all_scripts_are_kept(label):
     svg = render_heatmap(heatmap_of(np.ones((1, 1)), [label], [label]))
     assert texts(svg, "row") == texts(svg, "column") == [label]
     root = ElementTree.fromstring(svg)
-    # Else "end" would be on the right in a page that is written from right to left.
+    # Otherwise, "end" would be on the right in a page that is written from right to left.
     assert "direction: ltr" in root.get("style")
     assert all("plaintext" in label.get("style") for label in elements(svg, "row"))
 
 
-def test_long_labels_are_cut():
+def test_long_labels_are_truncated():
     (label,) = texts(render_heatmap(heatmap_of(np.ones((1, 1)), ["a" * 500], [""])), "row")
     assert label == "a" * (LONGEST - 1) + "…"
 
@@ -171,7 +171,7 @@ def test_any_labels(rows, columns, title):
 
 
 @pytest.mark.parametrize("draw", RENDERERS)
-def test_rounding_is_no_error(draw):
+def test_rounding_errors_are_accepted(draw):
     draw(heatmap_of(np.array([[1 + 1e-6, -1 - 1e-6]]), ["a"], ["b", "c"]))
 
 
@@ -191,14 +191,14 @@ def test_rounding_is_no_error(draw):
         (MATRIX * np.nan, ROWS, COLUMNS, r"nan.*Scale"),
     ],
 )
-def test_what_cannot_be_shown(matrix, rows, columns, message, tmp_path):
+def test_invalid_heat_maps(matrix, rows, columns, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         render_heatmap(heatmap_of(matrix, rows, columns))
     with pytest.raises(ValueError, match=message):
         save_png(tmp_path / "map.png", heatmap_of(matrix, rows, columns))
 
 
-def test_the_largest():
+def test_the_largest_heat_map():
     labels = [str(i) for i in range(LARGEST)]
     svg = render_heatmap(heatmap_of(np.eye(LARGEST), labels, labels))
     assert len(elements(svg, "cell")) == LARGEST**2
@@ -222,7 +222,7 @@ def test_png(tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(0, 2), (2, 0), (0, 0)])
-def test_png_of_nothing(shape, tmp_path):
+def test_png_of_an_empty_matrix(shape, tmp_path):
     rows, columns = (["a"] * n for n in shape)
     save_png(tmp_path / "map.png", heatmap_of(np.zeros(shape), rows, columns))
     assert imread(tmp_path / "map.png").size
@@ -256,7 +256,7 @@ def test_table_of_small_values():
     assert found == "   b  c  d\na  ·  ·  1"
 
 
-def test_wide_characters_stand_in_columns():
+def test_wide_characters_are_aligned():
     lines = table_of(MATRIX, ["日本", "a\u0301"], ["ト", "日本語", "."]).split("\n")
     assert {display_width(line) for line in lines} == {4 + 2 + 4 + 2 + 6 + 2 + 3}
 

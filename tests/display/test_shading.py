@@ -1,4 +1,4 @@
-"""Shaded texts: what the markup says."""
+"""The markup of shaded texts."""
 
 from xml.etree import ElementTree
 
@@ -54,7 +54,7 @@ def test_colors_are_those_of_heat_maps_on_light_and_dark_pages():
 
 
 @pytest.mark.parametrize("scores", [[], [0.0, 0.0]])
-def test_where_nothing_counts_nothing_is_shaded(scores):
+def test_zero_scores_are_not_shaded(scores):
     markup = render(["a"] * len(scores), np.array(scores), title="t")
     assert [opacity for _, opacity in colors(markup)] == scores
 
@@ -62,7 +62,7 @@ def test_where_nothing_counts_nothing_is_shaded(scores):
 @settings(max_examples=60)
 @given(data=st.data(), n=st.integers(0, 4), title=ANY_TEXT)
 def test_any_text(data, n, title):
-    """All of it is there, as XML, which is read by any page."""
+    """The markup is complete and valid XML, so that it can be part of any page."""
     tokens = data.draw(st.lists(ANY_TEXT, min_size=n, max_size=n))
     scores = data.draw(st.lists(st.floats(-1e6, 1e6), min_size=n, max_size=n))
     markup = render(tokens, np.array(scores), title=title)
@@ -77,6 +77,6 @@ def test_markup_is_escaped():
 
 
 @pytest.mark.parametrize("scores", [np.ones(2), np.ones((1, 1)), np.array([np.nan])])
-def test_scores_that_are_none(scores):
+def test_invalid_scores(scores):
     with pytest.raises(ValueError, match="1 tokens needs a finite score"):
         render(["a"], scores, title="t")

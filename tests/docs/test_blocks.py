@@ -22,7 +22,7 @@ from ..helpers.pages import PAGES, blocks, outputs, parse, parts, title
 from ..helpers.paths import ROOT
 from ..helpers.pipelines import SENTENCES, make_examples, make_pipeline, train
 
-#: what the project trains, by the name of its corpus: a component each
+#: the factories and names of the components that the project trains, by the names of the corpora
 TRAINED = {
     "agreement": ("rnn_tagger", "tagger"),
     "news": ("rnn_ner", "ner"),
@@ -36,7 +36,7 @@ TRAINED = {
 QUICK = [ROOT / "README.md", ROOT / "docs" / "reference" / "ner.md"]
 #: the page whose code needs Ray, Spark and Dask
 SCALE = ROOT / "docs" / "how-to" / "scale.md"
-#: those of the last line are tested in test_deploy.py
+#: the languages of the last line are tested in test_deploy.py
 LANGUAGES = (
     *("python", "ini", "shell", "bash", "text", "toml"),
     *("dockerfile", "js"),
@@ -45,8 +45,8 @@ LANGUAGES = (
 
 @pytest.fixture(scope="module")
 def stand_ins(tmp_path_factory):
-    """A folder with what the project needs and makes, each trained pipeline and each corpus by a
-    small one."""
+    """A folder with the files that the project needs and writes, with small stand-ins for each
+    trained pipeline and each corpus."""
     folder = tmp_path_factory.mktemp("project")
     for name in ("configs", "corpora"):
         shutil.copytree(ROOT / name, folder / name)
@@ -69,7 +69,7 @@ def stand_ins(tmp_path_factory):
     nlp.to_disk(whole)
     shutil.copytree(folder / "training/reviews/model-best", folder / "training/model-best")
     shutil.copytree(folder / "training/reviews/model-best", folder / "classifier_new")
-    # `spacy.load` takes the name of a package for a folder where no package has it.
+    # `spacy.load` treats the name of a package that is not installed as a folder.
     shutil.copytree(folder / "training/agreement/model-best", folder / "en_agreement")
     corpus = folder / "corpus/agreement/dev.spacy"
     run(
@@ -92,7 +92,7 @@ def stand_ins(tmp_path_factory):
 
 
 def write_tables(folder):
-    """The files that users have: texts with labels, tokens with tags, and single texts."""
+    """Write the files that users have: texts with labels, tokens with tags, and single texts."""
     texts, table, tokens = "", "text,label\n", ""
     for words, _, _, _, category, _, entities, _ in SENTENCES:
         texts += f"{words}\n"
@@ -110,7 +110,7 @@ def write_tables(folder):
 
 @pytest.fixture
 def folder(stand_ins, tmp_path, monkeypatch):
-    """A copy of it, in which the test runs."""
+    """A copy of the folder of stand-ins, in which the test runs."""
     shutil.copytree(stand_ins, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
@@ -135,7 +135,7 @@ def marked(pages):
     ]
 
 
-#: but the page whose blocks are the files of a package; see test_extending.py
+#: except for the page whose blocks are the files of a package; see test_extending.py
 WITH_PYTHON = [
     page
     for page in PAGES
@@ -149,7 +149,7 @@ def test_python(page, folder):
     names, shown = {"__name__": title(page)}, outputs(page)
     for block in parts(page).blocks:
         if block.language == "python":
-            # Tracebacks have the lines of the page.
+            # Tracebacks refer to the lines of the page.
             code = "\n" * (block.line - 1) + block.text
             printed = io.StringIO()
             with redirect_stdout(printed):
@@ -165,7 +165,7 @@ PATHS = {"train": "corpus/agreement/train.spacy", "dev": "corpus/agreement/dev.s
 
 @pytest.mark.parametrize("block", blocks("ini"), ids=str)
 def test_config(block, folder):
-    """The block stands in a config of its component: everything in it is made for real."""
+    """Everything in the block can be created, as part of a config of its component."""
     config = parse(block.text)
     nlp = spacy.util.load_model_from_config(complete(config), auto_fill=True)
     assert set(config.get("components", {})) <= set(nlp.component_names)
@@ -179,12 +179,12 @@ def test_config(block, folder):
 
 
 def complete(block: Config) -> Config:
-    """A part of a config in the ready one for its component."""
+    """Insert a part of a config into the ready config of its component."""
     components = block.get("components", {})
     named = [*components, *block.get("initialize", {}).get("components", {})]
     paths = [ROOT / "configs" / f"{name}.cfg" for name in [*named, "tagger"]]
     config = spacy.util.load_config(next(path for path in paths if path.exists()))
-    # That of the stand-ins, whose vocabulary a component brings along.
+    # The language of the stand-ins, because a sourced component brings its vocabulary.
     config["nlp"]["lang"] = "xx"
     for name, settings in components.items():
         if settings.keys() & {"factory", "source"}:
@@ -236,7 +236,7 @@ SIGNING = ("model-signing", "pyopenssl")
 
 
 def check_packages(words):
-    """What is installed is this package with extras that it has, or one that it names."""
+    """Check that only this package, with existing extras, and its dependencies are installed."""
     extras = metadata("spacy-rnn").get_all("Provides-Extra")
     dependencies = [re.match(r"[\w-]+", needed)[0] for needed in requires("spacy-rnn")]
     for word in words:

@@ -1,4 +1,4 @@
-"""The course speaks of files, settings and figures that there are."""
+"""The files, settings and figures in the course exist."""
 
 import re
 from functools import reduce
@@ -54,7 +54,7 @@ def settings(block):
 
 
 def ready_config(block):
-    """The ready config of the component that a block speaks of."""
+    """The ready config of the component that a block is about."""
     names = re.findall(r"^\[components\.(\w+)", block, re.MULTILINE)
     (name,) = set(names) or {"tagger"}
     return load_config(ROOT / "configs" / f"{name}.cfg")
@@ -62,7 +62,7 @@ def ready_config(block):
 
 @pytest.mark.parametrize("block", CONFIGS, ids=range(len(CONFIGS)))
 def test_settings_exist(block):
-    """Each is known in the ready config, and takes its value."""
+    """The ready config has each setting, and accepts its value."""
     config, part = ready_config(block), {}
     config["nlp"]["lang"] = "xx"
     for path, value in settings(block):
@@ -75,7 +75,7 @@ def test_settings_exist(block):
             del config["components"][sections[-1]]
     nlp = load_model_from_config(config.merge(part), auto_fill=True)
     for (*sections, key), _ in settings(block):
-        # What spaCy itself does not know it leaves out without a word.
+        # spaCy drops settings that it does not know without an error.
         assert key in reduce(getitem, sections, nlp.config)
     filled = nlp.config.interpolate()
     registry.resolve(filled["training"], schema=ConfigSchemaTraining)
@@ -83,7 +83,7 @@ def test_settings_exist(block):
 
 
 def test_score_weights_are_those_of_components():
-    """Whatever name stands there, spaCy says nothing."""
+    """spaCy does not check the names of scores."""
     paths = [path for block in CONFIGS for path, _ in settings(block)]
     named = {path[-1] for path in paths if "score_weights" in path}
     assert named and named <= set(Language.get_factory_meta("rnn_tagger").default_score_weights)
@@ -94,7 +94,7 @@ def test_score_weights_are_those_of_components():
 
 @pytest.mark.parametrize("text", SECTIONS.values(), ids=SECTIONS)
 def test_figures_are_those_of_the_benchmarks(text):
-    """By the commands that the section gives."""
+    """The figures are in rows with the commands that the section gives."""
     text = " ".join(text.split())
     commands = re.findall(r"\(`(\w+\.py[^`]*)`\)", text)
     for key, figure in re.findall(rf"`(\w+)` ({NUMBER})", text):
@@ -103,5 +103,5 @@ def test_figures_are_those_of_the_benchmarks(text):
 
 
 def test_code_shows_its_output():
-    """Which is compared where the blocks of all pages run."""
+    """The output is compared in test_blocks.py, where the blocks of all pages run."""
     assert outputs(PAGE).keys() == {x for x in parts(PAGE).blocks if x.language == "python"}

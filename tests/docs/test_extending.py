@@ -20,7 +20,7 @@ def file_name(block):
 
 
 def run(folder, *arguments):
-    """Run Python in the folder, whose packages it finds as installed ones."""
+    """Run Python in the folder; its packages are found as if they were installed."""
     path = os.pathsep.join([str(folder), str(ROOT)])
     done = subprocess.run(
         [sys.executable, *arguments],
@@ -33,7 +33,7 @@ def run(folder, *arguments):
 
 
 @pytest.mark.slow
-def test_its_tests(tmp_path):
+def test_the_tests_of_the_package_pass(tmp_path):
     files = {file_name(block): block.text for block in BLOCKS}
     assert len(files) == len(BLOCKS)
     for name, text in {**files, "my_parts/__init__.py": ""}.items():

@@ -1,5 +1,4 @@
-"""Links lead somewhere, the index names every page, and pages that others read or write are
-as these need them."""
+"""Links lead somewhere, the index names every page, and the page of the project is up to date."""
 
 import shutil
 
@@ -40,8 +39,8 @@ def test_the_index_names_every_page():
     assert pages <= linked
 
 
-def test_the_page_of_the_project_is_that_of_today(tmp_path):
-    """As `spacy project document` writes it, but for the folder of the page in a link."""
+def test_the_page_of_the_project_is_up_to_date(tmp_path):
+    """It is as `spacy project document` writes it, except for the folder in a link."""
     shutil.copy(ROOT / "project.yml", tmp_path)
     written = tmp_path / "project.md"
     project_document(tmp_path, written)

@@ -11,13 +11,13 @@ import pytest
 from ..helpers.pages import blocks
 from ..helpers.paths import ROOT
 
-#: modules of others whose messages users meet
+#: modules of other packages whose messages users see
 OTHERS = ("spacy.errors", "thinc.util")
 
 
 @cache
 def messages():
-    """The strings of the code, with … for what is put in."""
+    """The strings of the code, with … for inserted values."""
     paths = [*(ROOT / "spacy_rnn").rglob("*.py"), *(Path(find_spec(m).origin) for m in OTHERS)]
     nodes = [n for p in paths for n in ast.walk(ast.parse(p.read_text(encoding="utf8")))]
     found = [_text(node) for node in nodes if isinstance(node, (ast.Constant, ast.JoinedStr))]
@@ -25,7 +25,7 @@ def messages():
 
 
 def _text(node):
-    """A string, or an f-string."""
+    """The text of a string or an f-string."""
     if isinstance(node, ast.JoinedStr):
         return "".join(map(_text, node.values))
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else "…"
@@ -35,7 +35,7 @@ QUOTED = [block for block in blocks("text") if block.page.name == "troubleshooti
 
 
 @pytest.mark.parametrize("block", QUOTED, ids=str)
-def test_a_quoted_message_is_there(block):
+def test_a_quoted_message_exists(block):
     pieces = " ".join(block.text.split()).split("…")
     assert max(map(len, pieces)) >= 12, "Too little of the message is fixed."
     pattern = re.compile(".*".join(map(re.escape, pieces)))

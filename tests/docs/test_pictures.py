@@ -1,4 +1,4 @@
-"""The session on the picture of the README is that of its script, and prints what is shown."""
+"""The picture of the README shows the session of its script, with its output."""
 
 import html
 import re
@@ -26,7 +26,7 @@ def test_the_picture_has_the_session():
 
 @pytest.mark.slow
 def test_the_session_prints_what_the_picture_shows(tmp_path, monkeypatch):
-    """With the pipelines of the README's first command, where they are."""
+    """The pipelines are those that the first command of the README trains, if they exist."""
     if not all((ROOT / f"training/{x}/model-best").exists() for x in SCRIPT["TRAINED"]):
         pytest.skip("needs: python -m spacy project run all")
     monkeypatch.chdir(ROOT)

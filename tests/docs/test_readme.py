@@ -23,7 +23,7 @@ def test_the_readme_has_two_commands():
 
 
 def test_figures_are_those_of_the_benchmarks():
-    """One after the name of its row, or a range of several runs."""
+    """After the name of a row comes its figure, or a range of several runs."""
     text = README.read_text(encoding="utf8")
     found = re.findall(r"`(\w+)` (\d+\.\d+)(?: to (\d+\.\d+))?", text)
     assert len(found) >= 5

@@ -1,4 +1,4 @@
-"""The tables of settings and scores say what the code says, and leave nothing out."""
+"""The tables of settings and scores agree with the code and are complete."""
 
 import inspect
 import json
@@ -25,7 +25,7 @@ SCORES = ("Score", "Weight", "Meaning")
 FACTORIES = [name for group, name in NAMES if group == "spacy_factories"]
 #: the configs of the components' pages
 CONFIGS = [block for block in blocks("ini") if block.heading == "Config"]
-#: what a factory is given by spaCy
+#: the arguments that spaCy passes to a factory
 GIVEN = ("nlp", "name")
 
 
@@ -37,7 +37,7 @@ def function_of(group, name):
 
 
 def settings_of(group, name):
-    """The settings of a factory or a registered function as rows of a table, but for meanings."""
+    """The settings of a factory or a registered function as rows of a table without meanings."""
     parameters = list(inspect.signature(function_of(group, name)).parameters.values())
     defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
     if group == "spacy_factories":
@@ -132,7 +132,7 @@ def test_the_config_of_a_page_is_the_default(block):
 
 
 def test_every_component_has_a_config():
-    """Of the classifiers, which share a page, one has."""
+    """The two classifiers share a page and a config."""
     shown = [next(iter(parse(block.text)["components"].values())) for block in CONFIGS]
     factories = {settings["factory"] for settings in shown}
     assert factories == set(FACTORIES) - {"rnn_textcat_multilabel"}

@@ -1,4 +1,4 @@
-"""Numbers of corpora."""
+"""Statistics of corpora."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,14 +6,14 @@ from hypothesis import strategies as st
 from spacy_rnn.inspection.corpus import describe_corpus, histogram, n_leaked
 
 
-def test_by_hand():
+def test_description_by_hand():
     corpus = describe_corpus([3, 0, 1, 8, 2])
     assert (corpus.documents, corpus.empty, corpus.tokens, corpus.longest) == (5, 1, 14, 8)
     assert corpus.mean == 2.8
     assert corpus.lengths == {"0": 1, "1": 1, "2-3": 2, "4-7": 0, "8-15": 1}
 
 
-def test_histogram_begins_where_documents_do():
+def test_histogram_begins_with_the_shortest_document():
     assert histogram([5, 9, 15, 7]) == {"4-7": 2, "8-15": 2}
 
 

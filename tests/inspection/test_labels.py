@@ -1,4 +1,4 @@
-"""How annotation is distributed."""
+"""The distribution of annotation."""
 
 import pytest
 

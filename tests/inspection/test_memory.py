@@ -30,7 +30,7 @@ def initialized(nlp):
 
 
 def nothing(examples):
-    """No component before sets anything."""
+    """No earlier component sets any annotation."""
 
 
 def test_peak_by_hand():
@@ -41,7 +41,7 @@ def test_peak_by_hand():
         del one
         three = two.double()  # 12000
         del two
-        four = three + 1  # 16000 beside
+        four = three + 1  # 16000 with three
         del three, four
         torch.zeros(500)
     assert found.most == 16000
@@ -51,7 +51,7 @@ def test_peak_by_hand():
 def test_peak_of_a_backward_pass():
     weight = torch.ones(1000, requires_grad=True)
     with PeakMemory() as found:
-        # exp keeps its result; the sum and its gradient are numbers
+        # exp keeps its result; the sum and its gradient are scalars
         loss = (weight * 2).exp().sum()
         loss.backward()
         del loss
@@ -74,7 +74,7 @@ def test_parameters_by_hand():
 
 
 @pytest.mark.parametrize("use_averages", [True, False])
-def test_optimizer_as_it_is_after_a_step(use_averages):
+def test_optimizer_state_is_that_after_a_step(use_averages):
     nlp = make_tagger()
     pipe, examples = initialized(nlp)
     optimizer = adamw(use_averages=use_averages)
@@ -86,7 +86,7 @@ def test_optimizer_as_it_is_after_a_step(use_averages):
     assert found.optimizer == sum(x.nbytes for x in state)
 
 
-def test_stock_optimizer_as_it_is_after_a_step():
+def test_state_of_a_stock_optimizer_is_that_after_a_step():
     nlp = make_tagger()
     pipe, examples = initialized(nlp)
     optimizer = Adam(0.001, use_averages=False)
@@ -109,7 +109,7 @@ def test_vectors_that_are_not_trained():
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_nothing_is_learned(name):
+def test_weights_do_not_change(name):
     nlp = make_pipeline(name)
     pipe, examples = initialized(nlp)
     before = {key: value.clone() for key, value in pipe.shim.module.state_dict().items()}
@@ -120,7 +120,7 @@ def test_nothing_is_learned(name):
     assert all(p.grad is None for p in pipe.shim.module.parameters())
 
 
-def test_without_anything_to_learn():
+def test_documents_without_annotation():
     nlp = make_tagger()
     pipe, _ = initialized(nlp)
     plain = [Example(nlp.make_doc(text), nlp.make_doc(text)) for text in ("", "not annotated")]
@@ -133,7 +133,7 @@ def tagged(nlp, n_words):
     return Example(Doc(nlp.vocab, words=words), Doc(nlp.vocab, words=words, tags=["NN"] * n_words))
 
 
-def test_large_batches_are_reckoned_from_smaller_ones(monkeypatch):
+def test_large_batches_are_estimated_from_smaller_ones(monkeypatch):
     nlp = make_tagger()
     pipe, _ = initialized(nlp)
     batches = [[tagged(nlp, 50)] * n for n in (3, 1, 8)]
@@ -142,13 +142,13 @@ def test_large_batches_are_reckoned_from_smaller_ones(monkeypatch):
     reckoned = estimate_memory(pipe, batches, 0.1, adamw(), nothing)
     assert direct.batch == reckoned.batch == 400
     assert reckoned.activations == pytest.approx(direct.activations, rel=0.2)
-    # Where all are too large, the smallest is measured.
+    # If all are too large, the smallest is measured.
     monkeypatch.setattr(memory, "MOST_TOKENS", 10)
     again = estimate_memory(pipe, batches, 0.1, adamw(), nothing)
     assert direct.activations / 2 < again.activations < 2 * direct.activations
 
 
-def test_streams_are_measured_whatever_the_batch():
+def test_the_size_of_the_batch_does_not_change_the_memory_of_streams():
     nlp = make_pipeline("rnn_lm", streams=2, bptt_length=6)
     pipe, examples = initialized(nlp)
     few, many = (estimate_memory(pipe, [examples * n], 0.0, adamw(), nothing) for n in (2, 8))
@@ -170,8 +170,8 @@ def test_documents_longer_than_a_batch_of_prediction():
     assert found.prediction_batch == 4 and found.prediction > 0
 
 
-def test_what_components_before_set():
-    """A text that is read by sentences has some."""
+def test_annotation_of_earlier_components():
+    """A sentence encoder needs the sentences that an earlier component sets."""
     sentences = {"@architectures": "spacy_rnn.SentenceEncoder.v1"}
     sentences["encoder"] = {"@architectures": "spacy_rnn.RNNEncoder.v1", "hidden_size": 4}
     sentences["pooling"] = {"@architectures": "spacy_rnn.Pooling.v1", "ways": ["last"]}
@@ -232,7 +232,7 @@ print(measured, found.activations + found.gradients)
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_activations_as_measured_in_a_fresh_process():
+def test_activations_are_close_to_those_measured_in_a_fresh_process():
     output = subprocess.run(
         [sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True
     ).stdout

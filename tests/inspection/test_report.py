@@ -1,4 +1,4 @@
-"""What is said of whole configs, and what to do about it."""
+"""Reports on whole configs, and the warnings in them."""
 
 from dataclasses import replace
 
@@ -20,13 +20,14 @@ from ..helpers.pipelines import SENTENCES, make_doc
 from ..helpers.slow import slow_but
 
 TASKS = list(dict.fromkeys(task for task, _ in RECIPES))
-#: those of one component; the others are whole pipelines, whose parser this corpus has nothing for
+#: configs of one component; the others are pipelines with a parser, for which this corpus has no
+#: annotation
 CONFIGS = {path.stem for path in (ROOT / "configs").glob("*.cfg")} - {"assembled", "pipeline"}
 
 
 @pytest.fixture(scope="module")
 def paths(tmp_path_factory):
-    """Three documents for training, and for development two, the first of which is a copy."""
+    """Three training documents, and two for development, the first of which is a copy of one."""
     folder = tmp_path_factory.mktemp("corpora")
     vocab = spacy.blank("xx").vocab
     for part, sentences in (("train", SENTENCES[:3]), ("dev", SENTENCES[2:])):
@@ -48,13 +49,13 @@ def configured(paths, task):
 
 @pytest.fixture(scope="module", params=TASKS)
 def inspected(paths, request):
-    """A task, what it is trained with, and what is said of that."""
+    """A task, the setup of its training, and the report on it."""
     config = configured(paths, request.param)
     setup = set_up(config)
     return request.param, setup, make_report(setup)
 
 
-def test_features_as_training_has_them(paths, inspected):
+def test_features_and_weights_are_those_of_training(paths, inspected):
     task, setup, _ = inspected
     pipe, expected = setup.pipes[task], init_nlp(configured(paths, task)).get_pipe(task)
     assert pipe.shim.features.to_dict() == expected.shim.features.to_dict()
@@ -63,7 +64,7 @@ def test_features_as_training_has_them(paths, inspected):
     assert all((weights[name] == others[name]).all() for name in weights)
 
 
-def test_by_hand(inspected):
+def test_reports_by_hand(inspected):
     task, _, found = inspected
     assert (found.train.documents, found.train.tokens, found.train.longest) == (3, 13, 5)
     assert (found.dev.documents, found.dev.tokens, found.dev.empty) == (2, 6, 0)
@@ -99,8 +100,8 @@ def test_by_hand(inspected):
         assert sides["text"]["characters"].train.tokens == 13
     else:
         words = sides["text"]["words"]
-        # Of "I like green eggs", "She eats one ham .", "They like blue ham" two come twice, and of
-        # the tokens of "They like blue ham" and "Eggs !" those are known.
+        # In "I like green eggs", "She eats one ham ." and "They like blue ham", two words occur
+        # twice. They are the only known tokens of "They like blue ham" and "Eggs !".
         assert words.size == 2 and words.train.types == 11
         assert words.dev.unknown_tokens == 4 / 6
     warnings = " ".join(find_warnings(found))
@@ -108,7 +109,7 @@ def test_by_hand(inspected):
     assert "that are in the training corpus too: 1 of 2." in warnings
 
 
-def test_a_label_that_nothing_has(paths, tmp_path):
+def test_a_label_that_no_training_document_has(paths, tmp_path):
     vocab = spacy.blank("xx").vocab
     docs = [make_doc(vocab, *sentence) for sentence in SENTENCES]
     for doc in docs:
@@ -145,7 +146,7 @@ def test_labels_that_no_document_lacks(paths, tmp_path):
 
 
 def test_warnings(paths):
-    """One for each thing that may be wrong."""
+    """Each possible problem has one warning."""
     found = make_report(set_up(configured(paths, "ner")))
     fine = replace(
         found,
@@ -193,8 +194,8 @@ def test_warnings(paths):
 
 @pytest.fixture(scope="module")
 def split_paths(tmp_path_factory):
-    """Two texts of one sentence, of 3 and 5 tokens; one of two, of 3 and 4; and one of 6 tokens
-    without sentence starts. For development the first and the third."""
+    """Two texts of one sentence, with 3 and 5 tokens; one of two sentences, with 3 and 4 tokens;
+    and one of 6 tokens without sentence starts. The first and the third are for development."""
     folder = tmp_path_factory.mktemp("split")
     vocab = spacy.blank("xx").vocab
     docs = [
@@ -219,7 +220,7 @@ def split_report(split_paths, task, settings):
     config["components"][task]["model"]["embedding"]["words"]["min_freq"] = 1
     for part in ("train", "dev"):
         config["corpora"][part].update(settings)
-    # The texts that keep their annotation have one class only.
+    # The texts that keep their annotation have only one class.
     config["initialize"]["components"] = {task: {"labels": ["EAT", "LIKE"]}}
     return make_report(set_up(config))
 
@@ -230,7 +231,7 @@ def split_report(split_paths, task, settings):
         ({"max_length": 0}, {"train": 0, "dev": 0}, {"train": 0, "dev": 0}),
         ({"max_length": 4}, {"train": 1, "dev": 1}, {"train": 5 + 4 + 6, "dev": 4}),
         ({"gold_preproc": True}, {"train": 4, "dev": 3}, {"train": 0, "dev": 0}),
-        # It splits all of them, however long they are.
+        # gold_preproc splits all documents, whatever their length.
         ({"gold_preproc": True, "max_length": 4}, {"train": 4, "dev": 3}, {"train": 0, "dev": 0}),
     ],
 )
@@ -257,13 +258,13 @@ def test_many_labels_are_not_all_named(paths):
     assert "has, 30: L0" in warning and "L9, ..." in warning and "L10" not in warning
 
 
-def test_documents_that_are_cut_or_windowed(paths):
+def test_documents_that_are_truncated_or_windowed(paths):
     config = configured(paths, "textcat")
     config["components"]["textcat"]["model"].update(max_length=4, window=3)
     component = make_report(set_up(config)).components["textcat"]
     assert component.cut == {"train": 1, "dev": 0}
     assert component.windowed == {"train": 3, "dev": 1}
-    # What is cut before fits.
+    # Documents are truncated first, and then fit the window.
     config["components"]["textcat"]["model"].update(max_length=3, window=3)
     component = make_report(set_up(config)).components["textcat"]
     assert component.cut == {"train": 3, "dev": 1}
@@ -272,7 +273,7 @@ def test_documents_that_are_cut_or_windowed(paths):
 
 @pytest.mark.parametrize("task", slow_but(["lm", "textcat"], TASKS))
 def test_documents_without_a_token(paths, task):
-    """spaCy's reader leaves them out, others may not."""
+    """spaCy's reader leaves them out, but other readers may not."""
     setup = set_up(configured(paths, task))
     nlp = setup.nlp
     empty = [Example(nlp.make_doc(""), nlp.make_doc("")) for _ in range(2)]
@@ -291,7 +292,7 @@ def test_streamed_corpora(paths, monkeypatch):
     monkeypatch.setattr("spacy_rnn.inspection.setup.N_INITIAL", 1)
     found = make_report(set_up(config))
     assert found.streamed and found.train.documents == found.dev.documents == 2
-    # The words of the first document alone.
+    # Only the words of the first document.
     assert found.components["textcat"].vocabularies["text"]["words"].size == 4
 
 
@@ -303,8 +304,8 @@ def test_accumulated_gradients(paths):
     assert (whole.batch, parts.batch) == (13, 5)
 
 
-def test_other_components_are_left_as_they_are(paths):
-    """Even those that could not be initialized."""
+def test_other_components_are_not_changed(paths):
+    """Components that could not be initialized are not changed either."""
     config = configured(paths, "ner")
     config["nlp"]["pipeline"] = ["sentencizer", "parser", "ner", "second", "frozen"]
     config["components"]["sentencizer"] = {"factory": "sentencizer"}
@@ -320,8 +321,8 @@ def test_other_components_are_left_as_they_are(paths):
 
 
 @pytest.mark.parametrize("factory", ["sentencizer", "senter"])
-def test_what_annotating_components_set(paths, factory):
-    """A component that is trained too is initialized."""
+def test_annotation_of_annotating_components(paths, factory):
+    """An annotating component that is also trained is initialized."""
     config = configured(paths, "textcat")
     config["nlp"]["pipeline"] = ["sentences", "textcat"]
     config["components"]["sentences"] = {"factory": factory}
@@ -334,7 +335,7 @@ def test_what_annotating_components_set(paths, factory):
     assert make_report(set_up(config)).components["textcat"].memory.activations > 0
 
 
-def test_a_tok2vec_that_is_listened_to(paths):
+def test_a_tok2vec_with_a_listener(paths):
     config = configured(paths, "ner")
     config["nlp"]["pipeline"] = ["tok2vec", "ner"]
     config["components"]["tok2vec"] = {"factory": "tok2vec"}
@@ -347,7 +348,7 @@ def test_a_tok2vec_that_is_listened_to(paths):
     assert found.vocabularies == {"text": {}} and found.memory.activations > 0
 
 
-def test_sourced_components_keep_what_they_know(paths, tmp_path):
+def test_sourced_components_keep_their_labels(paths, tmp_path):
     nlp = init_nlp(configured(paths, "ner"))
     nlp.get_pipe("ner").add_label("PLACE")
     nlp.to_disk(tmp_path / "model")
@@ -369,7 +370,7 @@ def test_configs_of_the_project(paths, name):
             component.update(streams=2, bptt_length=4)
             component["model"]["encoder"]["hidden_size"] = 32
         if "context" in component["model"].get("embedding", {}):
-            # It needs a trained language model.
+            # This block needs a trained language model.
             del component["model"]["embedding"]["context"]
     found = make_report(set_up(config))
     (component,) = found.components.values()

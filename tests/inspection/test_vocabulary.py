@@ -1,4 +1,4 @@
-"""What vocabularies cover."""
+"""The coverage of vocabularies."""
 
 from collections import Counter
 
@@ -21,7 +21,7 @@ from spacy_rnn.features.word_pieces import WordPieces
 from spacy_rnn.features.words import WordIds
 from spacy_rnn.inspection.vocabulary import WordCoverage, describe_vocabulary, vocabularies
 
-#: of these, "the" and "cat" occur twice
+#: "the" and "cat" occur twice
 TRAIN = "The cat the cat sat".split()
 DEV = "the cats sat the mat".split()
 
@@ -72,11 +72,11 @@ def test_vectors_that_are_left_out(vocab):
 
 def test_characters_by_hand(vocab):
     (characters,) = of_tokens(vocab, CharacterIds("characters", max_length=3)).values()
-    # Those that occur at least twice: a, c, e, h, t, but neither s nor T.
+    # The characters that occur at least twice: a, c, e, h, t, but neither s nor T.
     assert characters.size == 5
     assert characters.train.unknown_tokens == 2 / 5
     assert characters.dev.unknown_tokens == 3 / 5
-    # Of "cats" the first two and the last one are read.
+    # Only the first two and the last character of "cats" are read.
     assert (characters.dev.mean, characters.dev.longest) == (3.0, 3)
     assert characters.dev.unknown_units == 3 / 15
 
@@ -92,7 +92,7 @@ def test_pieces_by_hand(vocab):
     # Seven characters, the blank before each word, four control pieces.
     assert pieces.size == 12
     assert pieces.train.mean == 4.0
-    # "cats" has a blank and four characters; of "mat" one is unknown.
+    # "cats" has a blank and four characters; one character of "mat" is unknown.
     assert (pieces.dev.mean, pieces.dev.longest) == (21 / 5, 5)
     assert (pieces.dev.unknown_tokens, pieces.dev.unknown_units) == (1 / 5, 1 / 21)
     assert pieces.missing == ["mat"]
@@ -132,7 +132,7 @@ def test_units_of_language_models(vocab, units, name, size, mean, unknown):
     assert found[1].missing == ["cows"]
 
 
-#: units of each word: their number, and how many are unknown
+#: for each word, its frequency and its numbers of known and unknown units
 LENGTHS = st.dictionaries(
     st.text(st.characters(categories=["Ll"]), min_size=1),
     st.tuples(st.integers(1, 50), st.integers(0, 9), st.integers(0, 9)),
@@ -142,7 +142,7 @@ LENGTHS = st.dictionaries(
 
 @given(LENGTHS)
 def test_coverage_counts_every_word(found):
-    """As numpy has it for the words one by one."""
+    """The result is what numpy computes from a list of all words."""
 
     def read(words):
         return [np.array([1] * found[word][1] + [0] * found[word][2]) for word in words]

@@ -11,7 +11,8 @@ from spacy_rnn.readers.data_file import detect
 
 from ..helpers.cli import run
 
-# Multi-word tokens that their words spell and do not, an empty node, missing values.
+# A multi-word token that is the concatenation of its words ("can't"), one that is not ("da"), an
+# empty node, missing values.
 TREEBANK = """\
 # sent_id = 1
 # text = I can't.
@@ -34,7 +35,7 @@ TREEBANK = """\
 @pytest.fixture
 def write(tmp_path):
     def write(text: str) -> Path:
-        """Write CoNLL-U in which blanks stand for tabs, outside of comments."""
+        """Write CoNLL-U, with tabs for the blanks outside of comments."""
         lines = text.split("\n")
         lines = [line if line.startswith("#") else line.replace(" ", "\t") for line in lines]
         path = tmp_path / "treebank.conllu"
@@ -63,7 +64,7 @@ def read_words(path):
 def test_tokens_and_annotation(write):
     first, second = to_docs(write(TREEBANK))
     assert first.text == "I can't."
-    assert second.text == "Voude a _ "  # blanks between the words "da" is not spelled by
+    assert second.text == "Voude a _ "  # "da" is not "de" + "a"; blanks separate them
     assert [token.text for token in first] == ["I", "ca", "n't", "."]
     assert [token.tag_ for token in first] == ["PRP", "MD", "RB", "."]
     assert [token.pos_ for token in first] == ["PRON", "AUX", "PART", "PUNCT"]
@@ -79,7 +80,7 @@ def test_tokens_and_annotation(write):
     assert not second.has_annotation("TAG")
 
 
-def test_blank_after_a_multi_word_token_is_that_of_its_line(write):
+def test_the_space_after_a_multi_word_token_is_that_of_its_line(write):
     words = "1 do do AUX x _ _ _ _ SpaceAfter=No\n2 n't not PART x _ _ _ _ SpaceAfter=No\n"
     rest = "3 go go VERB x _ _ _ _ _\n"
     (doc,) = to_docs(write(f"1-2 don't _ _ _ _ _ _ _ _\n{words}{rest}"))
@@ -88,7 +89,7 @@ def test_blank_after_a_multi_word_token_is_that_of_its_line(write):
     assert doc.text == "do n'tgo "
 
 
-def test_multi_word_tokens_that_the_text_has_otherwise_are_counted(write):
+def test_multi_word_tokens_that_differ_from_their_words_are_counted(write):
     file = detect(write(TREEBANK))
     list(file.read(spacy.blank("en")))
     assert file.counts.lines()[-1] == (
@@ -107,7 +108,7 @@ def test_sentences_are_grouped(write):
 
 
 @pytest.mark.parametrize("cells", ["_ _", "0 _", "_ root"])
-def test_documents_with_incomplete_trees_have_sentence_bounds_alone(write, cells):
+def test_documents_with_incomplete_trees_have_only_sentence_boundaries(write, cells):
     incomplete = f"1 w w X x _ {cells} _ _\n2 w w X x _ 1 dep _ _\n"
     complete = "1 w w X x _ 2 dep _ _\n2 w w X x _ 0 root _ _\n"
     (doc,) = to_docs(write(f"{incomplete}\n{complete}"), n_sents=2)
@@ -164,7 +165,7 @@ def test_malformed_file_is_an_error_with_its_line(write, text, message):
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("merge", [False, True])
 @pytest.mark.parametrize("comment", ["", "# sent_id = 1\n"])
-def test_a_byte_order_mark_is_no_text(write, tmp_path, encoding, merge, comment):
+def test_a_byte_order_mark_is_ignored(write, tmp_path, encoding, merge, comment):
     plain = write(comment + "1 New new ADJ JJ _ 0 root _ _\n\n")
     marked = tmp_path / "marked.conllu"
     marked.write_bytes(plain.read_text("utf-8").encode(encoding))
@@ -227,7 +228,8 @@ def test_documents_begin_with_newdoc(write):
 @pytest.mark.parametrize(
     ("name", "n_sentences", "n_words", "types_and_longest"),
     [
-        # The last column: how many values of UPOS, XPOS and FEATS, words of the longest sentence.
+        # The last column: the numbers of values of UPOS, XPOS and FEATS, and the number of words of
+        # the longest sentence.
         ("ud-en-ewt/en_ewt-ud-train", 12544, 204577, (17, 49, 230, 159)),
         ("ud-en-ewt/en_ewt-ud-dev", 2001, 25147, None),
         ("ud-en-ewt/en_ewt-ud-test", 2077, 25094, None),
@@ -280,7 +282,7 @@ def test_real_treebanks_survive_conversion(data_dir, name, n_multi_word_tokens):
 
 
 def test_real_text_is_that_of_the_treebank(data_dir):
-    """Where words spell their multi-word tokens, as in English, the text is kept."""
+    """If multi-word tokens are concatenations of their words, as in English, the text is kept."""
     path = data_dir / "ud-en-ewt/en_ewt-ud-test.conllu.xz"
     with lzma.open(path, "rt", encoding="utf-8") as file:
         texts = [line.removeprefix("# text = ") for line in file if line.startswith("# text = ")]

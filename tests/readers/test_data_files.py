@@ -1,4 +1,4 @@
-"""Every format in tests/data is recognized, and gives exactly the docs that are expected of it."""
+"""Every format in tests/data is recognized, and gives exactly the expected docs."""
 
 import gzip
 import json
@@ -31,7 +31,7 @@ def open_file(name, **settings):
     return detect(DATA / name, **settings)
 
 
-def test_every_file_is_here():
+def test_all_data_files_and_formats_are_tested():
     names = {path.name for path in DATA.iterdir()} - {"aligned.fr"}
     assert names == set(EXPECTED)
     others = {"spacy", "dataset"}
@@ -50,8 +50,8 @@ def test_format_task_and_docs(name, nlp):
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_its_reader_gives_the_same_texts(name, nlp):
-    """The block for a config resolves, and reads what was read."""
+def test_the_reader_config_gives_the_same_texts(name, nlp):
+    """The generated config block resolves to a reader that gives the same docs."""
     _, task, expected = EXPECTED[name]
     path = str(DATA / name)
     block = open_file(name).reader_config(path)
@@ -130,7 +130,7 @@ def test_labels_can_be_given(nlp):
     assert open_file("intents.csv").label_names == ["card_arrival", "change_pin"]
 
 
-def test_what_was_guessed_is_described():
+def test_guesses_are_described():
     assert open_file("topics.csv").describe() == [
         "format: table, task: textcat_multilabel",
         "delimiter: ';'",
@@ -241,14 +241,14 @@ def test_problems_are_counted_with_their_places(nlp, tmp_path):
         ("x.conllu", "1\tA\n\n", {}, "Line 1 of .*: 2 columns; write 10"),
     ],
 )
-def test_errors_name_the_place_and_the_cure(name, text, settings, message, nlp, tmp_path):
+def test_errors_name_the_place_and_the_solution(name, text, settings, message, nlp, tmp_path):
     path = tmp_path / name
     path.write_text(text)
     with pytest.raises(ValueError, match=message):
         list(detect(path, **settings).read(nlp))
 
 
-def test_values_of_labels_that_are_missing(nlp, tmp_path):
+def test_missing_label_values(nlp, tmp_path):
     path = tmp_path / "x.jsonl"
     rows = [{"A": None, "B": 1}, {"A": 0, "B": 1}, None]
     path.write_text("".join(json.dumps({"text": "a", "cats": row}) + "\n" for row in rows))
@@ -257,7 +257,7 @@ def test_values_of_labels_that_are_missing(nlp, tmp_path):
     assert file.counts.problems == {"texts without a label, read without it": ["line 3"]}
 
 
-def test_a_file_without_texts_says_what_was_read(nlp, tmp_path):
+def test_the_error_for_a_file_without_texts_describes_what_was_read(nlp, tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("text,label\n ,x\n ,y\n")
     file = detect(path, columns={"text": "text", "label": "label"})
@@ -265,7 +265,7 @@ def test_a_file_without_texts_says_what_was_read(nlp, tmp_path):
         list(file.read(nlp))
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError, match="x.csv does not exist"):
         detect(tmp_path / "x.csv")
 
@@ -279,7 +279,7 @@ def test_a_missing_file_is_named(tmp_path):
     ],
 )
 def test_wnut17_is_read_whole(name, counts, nlp, data_dir):
-    """Documents, tokens and entities."""
+    """The counts are those of documents, tokens and entities."""
     file = detect(data_dir / "ner-wnut17" / name)
     docs = list(file.read(nlp))
     assert (len(docs), file.counts.tokens, file.counts.labels.total()) == counts
@@ -297,7 +297,7 @@ def sentences(draw):
 
 
 def encode(sentence, scheme):
-    """The tags of a sentence. Place of a token: first, inner, last, or single."""
+    """The tags of a sentence. Places of tokens in entities: first, inner, last or single."""
     places = {"iob2": "BIIB", "biluo": "BILU", "bioes": "BIES", "bmes": "BMES"}
     tags, previous = [], None
     for label, length in sentence:
@@ -332,7 +332,7 @@ def test_every_scheme_gives_the_same_entities(scheme, document):
     assert [(ent.start, ent.end, ent.label_) for ent in doc.ents] == expected
 
 
-def test_a_first_row_whose_label_occurs_again_is_no_header(tmp_path):
+def test_a_first_row_whose_label_occurs_again_is_not_a_header(tmp_path):
     path = tmp_path / "texts.csv"
     rows = [f"The film number {i} was good.,{'pos' if i % 2 == 0 else 'neg'}" for i in range(20)]
     path.write_text("\n".join(rows) + "\n", encoding="utf8")
@@ -342,7 +342,7 @@ def test_a_first_row_whose_label_occurs_again_is_no_header(tmp_path):
 
 
 @pytest.mark.parametrize("header, end", [("", ""), ("en\tfr\n", ""), ("", ".")])
-def test_repeated_pairs_are_no_classes(header, end, tmp_path):
+def test_repeated_pairs_are_not_classes(header, end, tmp_path):
     pairs = [("how are you", "comment allez vous"), ("thanks a lot", "merci beaucoup à vous")]
     pairs += [
         ("where are they now", "où sont elles maintenant"),
@@ -365,7 +365,7 @@ def test_numbers_with_decimal_commas(column, tmp_path):
     assert file.task == "regressor"
     docs = list(file.read(spacy.blank("de")))
     assert [doc._.regression[column] for doc in docs[:3]] == [4.5, 1.25, 3.0]
-    # They may also be several labels.
+    # For another task, the comma separates several labels.
     assert detect(path, "textcat_multilabel").separator == ","
     if column == "Note":
         with pytest.raises(ValueError, match="with a comma, or several labels that are numbers"):
@@ -384,7 +384,7 @@ def test_separators_of_thousands_are_an_error(tmp_path):
         list(file.read(spacy.blank("de")))
 
 
-def test_numbers_that_are_missing(tmp_path):
+def test_missing_numbers(tmp_path):
     path = tmp_path / "ratings.csv"
     path.write_text("text,x\na b,1.5\nc d,NaN\ne f,nan\ng h,\n")
     docs = detect(path, columns={"text": "text", "regression": "x"}).read(spacy.blank("xx"))
@@ -392,7 +392,7 @@ def test_numbers_that_are_missing(tmp_path):
 
 
 @pytest.mark.parametrize("name, number", [("x", "{}.5"), ("rating", "{}")])
-def test_numbers_that_are_missing_under_another_name_are_no_labels(name, number, tmp_path):
+def test_other_names_for_missing_numbers_are_not_labels(name, number, tmp_path):
     path = tmp_path / "ratings.csv"
     values = [number.format(i % 7) if i % 2 else "n/a" for i in range(30)]
     path.write_text(f"text,{name}\n" + "".join(f"a b c,{value}\n" for value in values))
@@ -427,7 +427,7 @@ def test_a_column_for_each_label(no, yes, tmp_path):
 
 
 @pytest.mark.parametrize("label", ["entailment", "0", "2.5"])
-def test_labels_of_pairs_of_texts_are_no_labels_of_the_first(label, tmp_path):
+def test_labels_of_pairs_of_texts_are_not_labels_of_the_first(label, tmp_path):
     path = tmp_path / "pairs.csv"
     rows = [f"the cat {i} sleeps.,the dog {i} eats.,{label}\n" for i in range(9)]
     path.write_text("sentence1,sentence2,label\n" + "".join(rows))
@@ -453,14 +453,14 @@ def test_columns_that_are_empty_or_constant(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.xlsx", "a.csv", "a.txt"])
 @pytest.mark.parametrize("start", [b"PK\x03\x04", b"%PDF-1.4", b"\x1f\x8b\x08"])
-def test_files_that_are_no_text(name, start, tmp_path):
+def test_files_that_are_not_text(name, start, tmp_path):
     path = tmp_path / name
     path.write_bytes(start + bytes(100))
     with pytest.raises(ValueError, match="is not text, but a spreadsheet, .* save it as text"):
         detect(path)
 
 
-def test_an_object_around_the_list_is_named(tmp_path):
+def test_an_object_around_the_list_is_an_error(tmp_path):
     path = tmp_path / "a.json"
     path.write_text('{"version": 1, "data": [{"text": "a b c", "label": "x"}]}')
     with pytest.raises(ValueError, match="is one object, whose 'data' is a list of texts"):
@@ -490,7 +490,7 @@ def test_tags_in_front_of_their_tokens(nlp, tmp_path):
     assert of_entities(next(file.read(nlp)))[1] == [("English Patient", "TITLE")]
 
 
-def test_a_folder_of_parts_is_named(tmp_path):
+def test_a_folder_of_train_and_test_parts_is_an_error(tmp_path):
     for part in ("train", "test"):
         (tmp_path / part / "good").mkdir(parents=True)
         (tmp_path / part / "good" / "1.txt").write_text("A text.")

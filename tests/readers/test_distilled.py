@@ -61,7 +61,7 @@ def test_gold_examples_have_a_share(tmp_path):
     found = [soft_labels_of(doc)["tag"] for doc in docs]
     assert [each.share for each in found] == [1.0, 0.3, 1.0, 1.0]
     assert {each.temperature for each in found} == {2.0}
-    # The teacher's labels have other names, gold labels keep theirs.
+    # The teacher's labels are renamed, gold labels are not.
     assert all(each.labels == ("NN", "V") for each in found)
     assert [token.tag_ for token in docs[1]] == ["X", "Y", "Z"]
 
@@ -92,7 +92,7 @@ def test_entities_are_renamed_and_left_out(tmp_path):
 @pytest.mark.parametrize(
     "target, label", [("tag", "NN"), ("pos", "NOUN"), ("morph", "A=B"), ("ner", "X"), ("cats", "Y")]
 )
-def test_names_that_no_text_has(tmp_path, caplog, target, label):
+def test_label_names_that_no_text_has_are_a_warning(tmp_path, caplog, target, label):
     doc = make_doc(NLP.vocab, "ham", "NN", "NOUN", "A=B", ents="B-X")
     doc.cats = {"Y": 1.0}
     reader = Distilled(save(tmp_path / "0.spacy", doc), labels={target: {label: None, "X!": None}})
@@ -199,7 +199,7 @@ def test_malformed_json(tmp_path, record, message):
 
 
 @pytest.mark.parametrize("words", [["a", " ", "\n", "b"], ["a", "\n", "b"], ["a", "b"]])
-def test_white_space_may_be_divided_into_other_tokens(tmp_path, words):
+def test_white_space_may_be_tokenized_differently(tmp_path, words):
     tags = [{"a": "A", "b": "B"}.get(word, "_SP") for word in words]
     soft = [{"A": 1.0} if word == "a" else {"B": 1.0} if word == "b" else {} for word in words]
     record = {"text": "a \n b", "tokens": words, "tags": tags, "soft_labels": {"tag": soft}}
@@ -216,7 +216,7 @@ def test_soft_labels_are_read_before_the_extension_is_known(tmp_path):
     assert soft_labels_of(example.reference)["tag"].labels == ("NN", "VB")
 
 
-def test_labels_of_texts_are_known_to_other_readers(tmp_path):
+def test_labels_of_texts_are_available_to_other_readers(tmp_path):
     docs = [answer(), answer()]
     docs[0].cats, docs[1].cats = {"B": 1.0}, {"A": 1.0, "B": 0.0}
     save(tmp_path / "0.spacy", *docs)
@@ -296,7 +296,7 @@ def test_nothing_to_read(tmp_path):
 
 
 def test_an_entity_of_several_tokens_is_the_most_probable_reading(tmp_path):
-    """Not one of tags that cannot follow each other."""
+    """Tags that cannot follow each other are never chosen together."""
     rows = [{"B-A": 0.6, "O": 0.4}, {"L-A": 0.4, "O": 0.45, "L-B": 0.15}]
     record = {"text": "a b", "tokens": ["a", "b"], "soft_labels": {"ner": rows}}
     (doc,) = read_json(tmp_path, record)

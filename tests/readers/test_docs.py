@@ -39,7 +39,7 @@ def test_documents_without_user_data(vocab, tmp_path):
     DocBin(docs=make_docs(vocab, 3)).to_disk(tmp_path / "a.spacy")
     found = list(read_docs(tmp_path / "a.spacy", vocab))
     assert [doc.user_data for doc in found] == [{}, {}, {}]
-    # As DocBin reads files that were merged of some with user data and some without.
+    # DocBin also reads merged files in which only some docs have user data.
     some = DocBin(docs=make_docs(vocab, 3), store_user_data=True)
     some.user_data = [some.user_data[0], None]
     some.to_disk(tmp_path / "b.spacy")

@@ -15,7 +15,7 @@ from spacy_rnn.readers.entity_tags import EntityTags, are_entity_tags
         ("B-A I-A L-A U-A O", "B-A I-A I-A B-A O"),
         ("B-A I-A E-A S-A S-A", "B-A I-A I-A B-A B-A"),
         ("B-A M-A E-A M-A", "B-A I-A I-A B-A"),
-        # The end of an entity is one, whatever follows.
+        # An end tag always ends the entity, whatever follows.
         ("B-A E-A I-A I-A", "B-A I-A B-A I-A"),
         ("B-A L-A L-A", "B-A I-A B-A"),
         ("S-A I-A E-A", "B-A B-A I-A"),
@@ -33,12 +33,12 @@ def test_each_scheme_becomes_bio(tags, expected):
     "tag",
     ["B", "i", "B-", "B_LOC", "I:LOC", "B–LOC", "b/LOC", "LOC-B", "LOC_i", "LOC–B", "_", "--"],
 )
-def test_what_may_have_its_prefix_in_another_place_is_an_error(tag):
+def test_tags_with_a_misplaced_prefix_are_an_error(tag):
     with pytest.raises(ValueError, match=f"'{tag}' is not an entity tag. Write a prefix"):
         EntityTags("a.json").to_bio(["O", tag])
 
 
-def test_such_a_label_can_have_a_prefix():
+def test_labels_that_contain_a_prefix_are_valid_after_a_prefix():
     assert EntityTags("a.json").to_bio(["I-VITAMIN-B", "I-B_CELL"]) == ["B-VITAMIN-B", "B-B_CELL"]
 
 
@@ -82,11 +82,11 @@ def test_tags_without_any_token_outside_are_a_warning(caplog):
         message.startswith("a.json: no token has the entity tag O") and "such as 'PER'" in message
     )
     assert not reported(caplog, "PER OTHER", "O")
-    # An address may have no other tokens.
+    # An address may have no tokens outside of entities.
     assert not reported(caplog, "B-STREET I-STREET B-TOWN")
 
 
-def test_entities_that_go_on_without_a_first_token_are_a_warning(caplog):
+def test_entities_that_continue_without_a_first_token_are_a_warning(caplog):
     (message,) = reported(caplog, "E-MAIL E-MAIL O", "O E-MAIL")
     assert "3 entity tags, such as 'E-MAIL', continue or end an entity that" in message
     assert "such as 'I-E-MAIL'" in message
@@ -104,5 +104,5 @@ def test_entities_that_go_on_without_a_first_token_are_a_warning(caplog):
         ("", False),
     ],
 )
-def test_names_that_are_tags_of_entities_beyond_doubt(names, expected):
+def test_names_that_are_certainly_entity_tags(names, expected):
     assert are_entity_tags(names.split()) is expected

@@ -1,4 +1,4 @@
-"""The columns and the annotation of datasets of Hugging Face's library, and what is written."""
+"""Reading and writing datasets of Hugging Face's library: columns, annotation and settings."""
 
 import json
 import logging
@@ -61,7 +61,7 @@ def error(nlp, path, kind=ValueError, **settings):
 
 
 def save(path, columns, features=None):
-    """A dataset as Parquet or, if the path has no ending, by `save_to_disk`."""
+    """Save a dataset as Parquet or, if the path has no ending, with `save_to_disk`."""
     dataset = Dataset.from_dict(columns, features=features and Features(features))
     dataset.to_parquet(str(path)) if path.suffix else dataset.save_to_disk(str(path))
     return path
@@ -113,7 +113,7 @@ def test_fields_of_columns_follow_a_dot(nlp, tmp_path):
         ({"w": [Value("large_string")]}, [["a"]], ""),
     ],
 )
-def test_features_tell_columns_where_they_leave_no_doubt(nlp, tmp_path, features, row, expected):
+def test_unambiguous_features_determine_roles(nlp, tmp_path, features, row, expected):
     columns = {name: [value] for name, value in zip(features, row, strict=True)}
     (doc,) = references(nlp, save(tmp_path / "a", columns, features))
     found = {"cats": bool(doc.cats), "tag": bool(doc[0].tag_), "ents": bool(doc.ents)}
@@ -145,7 +145,7 @@ def test_features_tell_columns_where_they_leave_no_doubt(nlp, tmp_path, features
         ),
     ],
 )
-def test_what_is_not_clear_is_an_error_with_the_cure(nlp, tmp_path, features, problem):
+def test_ambiguous_columns_are_an_error_with_a_solution(nlp, tmp_path, features, problem):
     columns = {name: [None] for name in features}
     message = error(nlp, save(tmp_path / "a", columns, features))
     assert problem in message and str(list(features)[0]) in message and "columns =" in message
@@ -162,7 +162,7 @@ def test_what_is_not_clear_is_an_error_with_the_cure(nlp, tmp_path, features, pr
         ({"review": "a", "mood": "b", "stars": 1}, '{"text": "review", "label": "mood"}'),
     ],
 )
-def test_the_cure_names_the_columns_that_there_are(nlp, tmp_path, row, example):
+def test_the_solution_names_existing_columns(nlp, tmp_path, row, example):
     message = error(nlp, save(tmp_path / "a", {name: [value] for name, value in row.items()}))
     assert (
         f"columns = {example}. The known roles are text (the text), tokens (its tokens)" in message
@@ -183,13 +183,13 @@ def test_unknown_columns_and_roles_are_errors(nlp, tmp_path):
 # Annotation of texts
 
 
-def test_a_class_label_of_minus_one_is_no_label(nlp, tmp_path):
+def test_a_class_label_of_minus_one_is_missing(nlp, tmp_path):
     features = {"text": Value("string"), "label": ClassLabel(names=CLASSES)}
     path = save(tmp_path / "a", {"text": ["a", "b", "c"], "label": [1, -1, None]}, features)
     assert [doc.cats for doc in references(nlp, path)] == [{"good": 0.0, "bad": 1.0}, {}, {}]
 
 
-def test_labels_of_a_list_hold_and_others_do_not(nlp, tmp_path):
+def test_labels_in_a_list_are_positive_and_others_negative(nlp, tmp_path):
     features = {"text": Value("string"), "labels": [ClassLabel(names=CLASSES)]}
     columns = {"text": ["a", "b", "c", "d"], "labels": [[1, 0], [], None, [-1]]}
     expected = [{"good": 1.0, "bad": 1.0}, {"good": 0.0, "bad": 0.0}, {}, {}]
@@ -252,7 +252,7 @@ def test_translations(nlp, tmp_path):
 # Annotation of tokens
 
 
-def test_tokens_are_kept_and_get_what_their_numbers_say(nlp, tmp_path):
+def test_tokens_are_kept_and_class_numbers_become_names(nlp, tmp_path):
     columns = {"tokens": "words", "tags": "pos_tags", "entities": "ner_tags"}
     for name in ("a", "a.parquet"):
         path = save_conll(tmp_path / name)
@@ -263,7 +263,7 @@ def test_tokens_are_kept_and_get_what_their_numbers_say(nlp, tmp_path):
         assert [t.ent_iob_ for t in second] == ["O", ""]
 
 
-def test_a_text_beside_tokens_tells_their_blanks(nlp, tmp_path):
+def test_a_text_column_gives_the_spaces_between_tokens(nlp, tmp_path):
     columns = {"text": ["Don't go.", "a  b", "Other", None], "tokens": [["Don't", "go", "."]] * 4}
     columns["tokens"][1] = ["a", " ", "b"]
     docs = references(nlp, save(tmp_path / "a", columns))
@@ -336,7 +336,7 @@ def test_doubtful_entity_tags_are_a_warning_after_a_pass(nlp, tmp_path, caplog):
 
 
 @pytest.mark.parametrize("role", ["text", "label", "tokens"])
-def test_dates_are_an_error_with_the_cure(nlp, tmp_path, role):
+def test_dates_are_an_error_with_a_solution(nlp, tmp_path, role):
     kind = Value("timestamp[s]")
     features = Features({"text": Value("string"), role: [kind] if role == "tokens" else kind})
     date = datetime(2020, 1, 1)
@@ -351,7 +351,7 @@ def test_dates_are_an_error_with_the_cure(nlp, tmp_path, role):
     assert "2020-01-01" in f"{doc.text} {doc.cats}"
 
 
-def test_numbers_are_no_labels(nlp, tmp_path):
+def test_numbers_are_not_labels(nlp, tmp_path):
     path = save(tmp_path / "a", {"text": ["a"], "label": [0.5]})
     message = error(nlp, path)
     assert "0.5 in the column 'label' is not a label, which" in message
@@ -384,7 +384,7 @@ def test_rows_without_a_text_are_dropped_and_counted(nlp, tmp_path, caplog):
     assert "no rows to learn from: 3 were read, all of them dropped" in error(nlp, path)
 
 
-def test_the_limit_is_of_rows_with_a_text(nlp, tmp_path):
+def test_the_limit_counts_rows_with_a_text(nlp, tmp_path):
     path = save(tmp_path / "a", {"text": ["a", "", "b", "c"]})
     assert [eg.text for eg in read(nlp, path, limit=2)] == ["a", "b"]
     with pytest.raises(ValueError, match="'limit' must be a whole number of at least 0"):
@@ -401,7 +401,7 @@ def test_a_reader_can_be_used_again_and_pickled(nlp, tmp_path, streaming):
 
 
 @pytest.mark.slow
-def test_to_make_a_reader_does_not_import_the_library():
+def test_creating_a_reader_does_not_import_the_library():
     code = (
         "import sys; from spacy_rnn.readers.hf_dataset import HFDataset as make; "
         "import spacy_rnn.datasets; make('a.parquet'); "
@@ -411,7 +411,7 @@ def test_to_make_a_reader_does_not_import_the_library():
     assert done.stdout.strip() == "[]"
 
 
-# The way out, and training
+# Writing, and training
 
 
 def gold_docs():
@@ -420,7 +420,7 @@ def gold_docs():
 
 
 def content(doc):
-    """All that a dataset keeps of a doc."""
+    """The parts of a doc that a dataset stores."""
     return {
         "tokens": [(t.text, t.tag_, t.pos_, str(t.morph), t.has_morph()) for t in doc],
         "entities": [(t.ent_iob_, t.ent_type_) for t in doc],
@@ -432,7 +432,7 @@ def content(doc):
 
 @pytest.mark.parametrize("name", ["a.parquet", "a"])
 @pytest.mark.parametrize("streaming", [False, True])
-def test_what_is_written_is_read_again(nlp, tmp_path, name, streaming):
+def test_docs_survive_writing_and_reading(nlp, tmp_path, name, streaming):
     docs = gold_docs()
     docs.append(Doc(nlp.vocab, words=["Don't", "go", "!"], spaces=[True, False, False]))
     docs[-1][0].tag_ = "VB"
@@ -447,7 +447,7 @@ def test_what_is_written_is_read_again(nlp, tmp_path, name, streaming):
     assert [content(doc) for doc in found] == [content(doc) for doc in docs]
 
 
-def test_only_what_docs_have_is_written(nlp):
+def test_only_existing_annotation_is_written(nlp):
     docs = [nlp.make_doc("A text."), nlp.make_doc("")]
     assert to_dataset(docs).column_names == ["text", "tokens"]
     docs[0][0].tag_ = "DT"
@@ -511,7 +511,7 @@ def test_a_config_has_all_settings(nlp, tmp_path):
 
 
 def logged(caplog):
-    """What the reader says about its columns."""
+    """The messages that the reader has logged."""
     found = [(r.levelname, r.getMessage()) for r in caplog.records if "spacy" in r.name]
     caplog.clear()
     return found
@@ -538,7 +538,7 @@ def test_ignored_columns_are_a_warning_where_only_texts_are_read(nlp, tmp_path, 
     ]
 
 
-def test_docs_of_a_dataset_can_be_saved_as_spacy_saves_them(nlp, tmp_path):
+def test_docs_of_a_dataset_can_be_saved_in_a_doc_bin(nlp, tmp_path):
     path = save(tmp_path / "a", {"text": ["x", "y"], "label": ["good", "bad"]})
     data = DocBin(docs=references(nlp, path)).to_bytes()
     found = [doc.cats for doc in DocBin().from_bytes(data).get_docs(nlp.vocab)]

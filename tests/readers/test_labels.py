@@ -1,4 +1,4 @@
-"""Labels of texts in each way that files and datasets write them, and the set of all labels."""
+"""Labels of texts in each notation of files and datasets, and the set of all labels."""
 
 import json
 import logging
@@ -223,7 +223,7 @@ def test_labels_that_look_joined_are_a_warning(nlp, tmp_path, caplog, streaming)
     assert 'set separator = "\\t"' in message
 
 
-# Numbers for names
+# Numbers instead of names
 
 
 @pytest.mark.parametrize("values", [[0, 1, None], ["0", "1", ""], [0.0, 1.0, None]])
@@ -235,7 +235,7 @@ def test_labels_name_numbers_by_their_position(nlp, tmp_path, values):
     assert "Line 2 of" in message and "label 2 in the column 'labels' is out of range" in message
 
 
-def test_labels_that_are_numbers_are_no_names_of_others(nlp, tmp_path):
+def test_labels_that_are_numbers_are_not_positions(nlp, tmp_path):
     path = write(tmp_path / "a.jsonl", [1, 2])
     assert cats(nlp, path, labels=["2", "1"])[0] == {"1": 1.0, "2": 0.0}
     assert "label '1' in the column 'labels' is not in labels" in error(
@@ -263,7 +263,7 @@ def test_a_list_of_numbers_in_a_table_needs_a_separator(nlp, tmp_path):
     assert cats(nlp, path, separator=",", **settings) == [{"x": 1.0, "y": 0.0}]
 
 
-def test_names_are_no_numbers(nlp, tmp_path):
+def test_names_are_not_numbers(nlp, tmp_path):
     path = write(tmp_path / "a.jsonl", [["x"]], "cats")
     message = error(nlp, path, "cats")
     assert (
@@ -275,7 +275,7 @@ def test_names_are_no_numbers(nlp, tmp_path):
 # The set of labels
 
 
-def test_what_is_missing_fills_up_a_list(nlp, tmp_path):
+def test_missing_items_of_a_list_are_ignored(nlp, tmp_path):
     path = write(tmp_path / "a.jsonl", [["x", "", None], ["y"], ["", ""], [None], []])
     expected = [{"x": 1.0, "y": 0.0}, {"x": 0.0, "y": 1.0}, {}, {}, {"x": 0.0, "y": 0.0}]
     assert cats(nlp, path) == expected
@@ -336,16 +336,16 @@ def test_a_label_that_dev_lacks_counts_in_the_scores(nlp, tmp_path):
     assert textcat.labels == ("x", "y")
     scores = scored.evaluate(list(found["dev"](scored))[:1])
     assert (scores["cats_micro_p"], scores["cats_micro_r"]) == (0.5, 1.0)
-    # A text without annotation counts for nothing.
+    # A text without annotation is not counted.
     assert scored.evaluate(list(found["dev"](scored))[2:])["cats_micro_p"] == 0.0
 
 
-def test_labels_hold_for_a_class_label_too(nlp, tmp_path):
+def test_labels_apply_to_a_class_label_too(nlp, tmp_path):
     path = save(tmp_path / "a", [0, -1], ClassLabel(names=["y"]))
     assert cats(nlp, path, labels=["x", "y"]) == [{"x": 0.0, "y": 1.0}, {}]
 
 
-def test_a_label_that_is_none_of_labels_is_an_error(nlp, tmp_path):
+def test_a_label_that_is_not_in_labels_is_an_error(nlp, tmp_path):
     path = write(tmp_path / "a.jsonl", [["x"], ["z"]])
     message = error(nlp, path, labels=["x", "y"])
     assert f"Line 2 of {path}: the label 'z' in the column 'labels' is not in labels" in message
@@ -355,7 +355,7 @@ def test_a_label_that_is_none_of_labels_is_an_error(nlp, tmp_path):
     )
 
 
-def test_labels_that_can_not_be_used_are_errors(nlp, tmp_path):
+def test_labels_that_cannot_be_used_are_errors(nlp, tmp_path):
     path = write(tmp_path / "a.jsonl", [["x"]])
     assert "labels has ['x'] more than once" in error(nlp, path, labels=["x", "y", "x"])
     message = error(nlp, path, labels=["x"], columns={"text": "text"})

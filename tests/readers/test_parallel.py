@@ -1,4 +1,4 @@
-"""Pairs of sentences from each format that parallel corpora come in."""
+"""Pairs of sentences from each format of parallel corpora."""
 
 import gzip
 import json
@@ -32,7 +32,7 @@ def nlp():
 
 
 def write(path, text):
-    """A file of bytes or text, compressed as its name says."""
+    """Write bytes or text to a file, compressed according to its name."""
     with OPEN.get(path.suffix, open)(path, "wb") as file:
         file.write(text if isinstance(text, bytes) else text.encode("utf8"))
     return path
@@ -104,7 +104,7 @@ def test_columns_of_a_table(nlp, tmp_path):
     ],
     ids=["byte order mark", "carriage returns", "no last line feed", "white space"],
 )
-def test_what_surrounds_a_text_is_no_part_of_it(nlp, tmp_path, text):
+def test_surrounding_characters_are_not_part_of_a_text(nlp, tmp_path, text):
     assert read(nlp, write(tmp_path / "a.tsv", text)) == [("Go.", "Va !"), ("Run!", "Cours !")]
 
 
@@ -226,7 +226,7 @@ def test_docs_of_a_file_and_of_a_folder(nlp, tmp_path):
     assert read(nlp, tmp_path) == PAIRS
 
 
-def test_docs_are_tokenized_anew_and_keep_their_annotation(nlp, tmp_path):
+def test_docs_are_tokenized_again_and_keep_their_annotation(nlp, tmp_path):
     set_doc_extension("translation")
     doc = Doc(nlp.vocab, words=["Don't", "go", "."], spaces=[True, False, False])
     doc._.translation = "N'y va pas."
@@ -238,7 +238,7 @@ def test_docs_are_tokenized_anew_and_keep_their_annotation(nlp, tmp_path):
     assert example.reference[1].tag_ == "VB" and example.predicted[2].tag_ == ""
 
 
-def test_docs_of_words_alone_keep_their_words(nlp, tmp_path):
+def test_docs_without_known_spaces_keep_their_words(nlp, tmp_path):
     set_doc_extension("translation")
     doc = Doc(nlp.vocab, words=["Don't", "go"])
     assert doc.has_unknown_spaces
@@ -342,7 +342,7 @@ def test_another_extension(nlp, tmp_path):
     assert Doc.has_extension("parallel_test_french")
 
 
-def test_an_extension_that_is_there_is_kept(nlp, tmp_path):
+def test_an_existing_extension_is_kept(nlp, tmp_path):
     Doc.set_extension("parallel_test_there", default="nothing", force=True)
     (example, *_) = ParallelCorpus(
         write(tmp_path / "a.tsv", tsv(PAIRS)), attr="parallel_test_there"
@@ -395,7 +395,7 @@ def test_pairs_without_a_text_are_dropped_and_counted(nlp, tmp_path, caplog):
     assert "2 without a source, 1 without a translation" in logged(caplog)[0]
 
 
-def test_where_nothing_is_dropped_nothing_is_logged(nlp, tmp_path, caplog):
+def test_nothing_is_logged_if_nothing_is_dropped(nlp, tmp_path, caplog):
     caplog.set_level(logging.INFO, "spacy_rnn")
     read(nlp, write(tmp_path / "a.tsv", tsv(PAIRS)))
     assert not caplog.records
@@ -420,7 +420,7 @@ def test_max_ratio_is_of_the_longer_side_to_the_shorter(nlp, tmp_path, caplog):
     assert read(nlp, path, max_ratio=2) == read(nlp, path) == pairs
 
 
-def test_the_limit_is_of_pairs_that_are_kept(nlp, tmp_path, caplog):
+def test_the_limit_counts_pairs_that_are_kept(nlp, tmp_path, caplog):
     path = write(tmp_path / "a.tsv", "\t\n" + tsv(PAIRS) + "\t\nno tab\n")
     assert read(nlp, path, limit=2) == PAIRS[:2]
     assert logged(caplog) == [f"{path}: 1 of 3 pairs are dropped: 1 without a source."]
@@ -442,7 +442,7 @@ def test_the_same_drops_are_a_warning_only_once(nlp, tmp_path, caplog):
     assert levels == ["WARNING", "INFO", "WARNING"]
 
 
-def test_a_pass_that_is_left_early_logs_nothing(nlp, tmp_path, caplog):
+def test_a_pass_that_is_stopped_early_logs_nothing(nlp, tmp_path, caplog):
     corpus = ParallelCorpus(write(tmp_path / "a.tsv", "\t\n" + tsv(PAIRS)))
     examples = corpus(nlp)
     assert next(examples).text == "Go."
@@ -478,7 +478,7 @@ def test_tatoeba(nlp, data_dir):
 
 
 def test_all_lines_of_tatoeba_are_read(data_dir):
-    """Without making docs of them."""
+    """The lines are read without making docs."""
     corpus = ParallelCorpus(data_dir / "mt-tatoeba-en-fr" / "fra.txt.xz")
     pairs = list(corpus.pairs(spacy.blank("en").vocab))
     assert len(pairs) == 142_787 and all(source and target for source, target in pairs)
@@ -486,7 +486,7 @@ def test_all_lines_of_tatoeba_are_read(data_dir):
 
 @pytest.mark.parametrize("name", ["a.tsv", "a.tsv.xz", "a.jsonl", "a.en"])
 def test_files_are_read_a_line_at_a_time(nlp, tmp_path, name):
-    """A file of 20 MB takes less than 1 MB, and the window of 8 MB that .xz looks back on."""
+    """Reading a file of 20 MB takes less than 1 MB, plus the window of 8 MB of the .xz format."""
     text = "x" * 10_000
     line = {"a.jsonl": jsonl([{"source": text, "target": text}]), "a.en": text + "\n"}
     path = write(tmp_path / name, line.get(name, tsv([(text, text)])) * 1000)

@@ -1,4 +1,4 @@
-"""Where datasets come from: saved ones, files, folders and the Hub."""
+"""The sources of datasets: saved datasets, files, folders and the Hub."""
 
 import pytest
 import spacy
@@ -21,7 +21,7 @@ def nlp():
 
 
 def save(path, rows=None):
-    """A dataset in the format that the name says; without an ending, by `save_to_disk`."""
+    """Save a dataset in the format of its ending; without an ending, with `save_to_disk`."""
     dataset = Dataset.from_dict(rows or ROWS)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".parquet":
@@ -40,7 +40,7 @@ def texts(nlp, path, **settings):
 
 
 def error(nlp, path, kind=ValueError, **settings):
-    """What is raised, streamed or not."""
+    """The error message, which must be the same with and without streaming."""
     messages = set()
     for streaming in (False, True):
         with pytest.raises(kind) as raised:
@@ -98,7 +98,7 @@ def test_a_saved_dataset_of_splits(nlp, tmp_path):
         assert "has the splits ['train', 'dev']" in message and "Set split" in message
 
 
-def test_a_split_that_was_saved_alone(nlp, tmp_path):
+def test_a_single_saved_split(nlp, tmp_path):
     Dataset.from_dict({"text": ["a"]}, split="dev").save_to_disk(tmp_path / "dev")
     assert texts(nlp, tmp_path / "dev", split="dev") == ["a"]
     assert "split is 'train'" in error(nlp, tmp_path / "dev", split="train")
@@ -108,13 +108,13 @@ def test_a_split_that_was_saved_alone(nlp, tmp_path):
         assert f"a dataset without splits, but split is {split!r}" in message
 
 
-def test_a_configuration_of_what_has_none_is_an_error(nlp, tmp_path):
+def test_a_configuration_of_data_without_any_is_an_error(nlp, tmp_path):
     for name in ("a.parquet", "data"):
         message = error(nlp, save(tmp_path / name), config_name="news")
         assert f"{tmp_path / name} has no configurations" in message
 
 
-def test_a_format_that_was_set_is_left_out(nlp, tmp_path):
+def test_a_format_that_was_set_is_ignored(nlp, tmp_path):
     dataset = Dataset.from_dict({"text": ["a"], "label": [1]}).with_format("numpy")
     dataset.save_to_disk(tmp_path / "a")
     assert next(HFDataset(tmp_path / "a")(nlp)).reference.cats == {"1": 1.0}
@@ -123,7 +123,7 @@ def test_a_format_that_was_set_is_left_out(nlp, tmp_path):
 # Files of a folder
 
 
-def test_a_card_may_choose_among_the_files_of_a_folder(nlp, tmp_path, caplog):
+def test_a_card_can_choose_among_the_files_of_a_folder(nlp, tmp_path, caplog):
     folder = tmp_path / "data"
     save(folder / "a.parquet")
     save(folder / "b.parquet", {"text": ["d"]})
@@ -133,7 +133,7 @@ def test_a_card_may_choose_among_the_files_of_a_folder(nlp, tmp_path, caplog):
     assert "not read" not in caplog.text
 
 
-def test_files_beside_those_of_splits_are_named(nlp, tmp_path, caplog):
+def test_files_that_belong_to_no_split_are_a_warning(nlp, tmp_path, caplog):
     folder = tmp_path / "data"
     for name in ("train", "dev", "all"):
         save(folder / f"{name}.parquet", {"text": [name]})

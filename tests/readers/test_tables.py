@@ -1,4 +1,4 @@
-"""Tables: the rule of each ending in both readers of text files, and what settings change."""
+"""Tables: the format of each file ending in both readers of text files, and settings."""
 
 import bz2
 import csv
@@ -37,7 +37,7 @@ def write(path, text, encoding="utf-8"):
 
 
 def labels(nlp, path, **options):
-    """Texts and their labels, by Corpus."""
+    """Texts and their labels, read with Corpus."""
     options = {"columns": {"text": "text", "label": "label"}, **options}
     if ending_of(path) in RULES:
         options = {"header": True, **options}
@@ -48,20 +48,20 @@ def labels(nlp, path, **options):
 
 
 def pairs(nlp, path, **options):
-    """Texts and their translations, by ParallelCorpus."""
+    """Texts and their translations, read with ParallelCorpus."""
     corpus = ParallelCorpus(path, **{"header": True, **options})
     return [(eg.text, eg.reference._.translation) for eg in corpus(nlp)]
 
 
 def read(nlp, path, **options):
-    """The first two columns, which both readers see alike."""
+    """The first two columns, which must be the same with both readers."""
     found = labels(nlp, path, **options)
     assert pairs(nlp, path, source="text", target="label", **options) == found
     return found
 
 
 def error(nlp, path, **options):
-    """What both readers raise."""
+    """The error message, which must be the same with both readers."""
     with pytest.raises(ValueError) as of_labels:
         labels(nlp, path, **options)
     with pytest.raises(ValueError) as of_pairs:
@@ -70,7 +70,7 @@ def error(nlp, path, **options):
     return str(of_labels.value)
 
 
-# One rule for one ending
+# One format for each ending
 
 
 def test_quotes_are_text_in_tsv(nlp, tmp_path):
@@ -88,7 +88,7 @@ def test_fields_are_quoted_in_csv(nlp, tmp_path):
     assert read(nlp, write(tmp_path / "crlf.csv", text.replace("\n", "\r\n"))) == expected
 
 
-def test_fields_are_read_as_they_are_written(nlp, tmp_path):
+def test_fields_are_not_converted(nlp, tmp_path):
     for name, delimiter in (("a.csv", ","), ("a.tsv", "\t")):
         rows = ["text,label", "NA,None", "null,nan", "n/a,NaN", "2.50,007", "true,7.0", "x,7"]
         path = write(tmp_path / name, "\n".join(rows).replace(",", delimiter))
@@ -108,7 +108,7 @@ def test_fields_are_read_as_they_are_written(nlp, tmp_path):
         ("a.json", '[{"text": "é", "label": "ß"},\n{"text": "b", "label": "c"}]\n'),
     ],
 )
-def test_a_byte_order_mark_is_no_text(nlp, tmp_path, name, text, encoding):
+def test_a_byte_order_mark_is_ignored(nlp, tmp_path, name, text, encoding):
     path = write(tmp_path / name, text, encoding)
     assert read(nlp, path) == [("é", "ß"), ("b", "c")]
 
@@ -147,7 +147,7 @@ def test_an_encoding_can_be_set(nlp, tmp_path, name):
 
 @pytest.mark.parametrize("name, delimiter", [("a.csv", ","), ("a.tsv", "\t"), ("a.txt", "\t")])
 @pytest.mark.parametrize("text", ["a,x\rb,y\r", "a,x\nb\rc,y\n", "a,x\n\r,y\n"])
-def test_a_carriage_return_alone_ends_no_line(nlp, tmp_path, name, delimiter, text):
+def test_a_carriage_return_alone_does_not_end_a_line(nlp, tmp_path, name, delimiter, text):
     path = write(tmp_path / name, text.replace(",", delimiter))
     for read in (labels, pairs):
         with pytest.raises(ValueError, match=rf"of {path} has a carriage return.*'\\r' '\\n'"):
@@ -200,7 +200,7 @@ def test_an_encoding_must_be_known():
             ParallelCorpus("a.csv", encoding=encoding)
 
 
-def test_settings_of_tables_for_something_else(nlp, tmp_path):
+def test_settings_of_tables_for_other_formats_are_errors(nlp, tmp_path):
     path = write(tmp_path / "a.jsonl", '{"text": "a", "label": "b"}')
     with pytest.raises(ValueError, match=r"\['quotes'\] apply only to files that end in"):
         pairs(nlp, path, quotes=True)
@@ -208,7 +208,7 @@ def test_settings_of_tables_for_something_else(nlp, tmp_path):
         labels(nlp, path, quotes=True)
 
 
-def test_names_of_a_header_must_be_there(nlp, tmp_path):
+def test_names_must_be_in_the_header(nlp, tmp_path):
     path = write(tmp_path / "a.csv", "en,fr\na,b\n")
     with pytest.raises(
         ValueError, match=r"no column \['source', 'target'\]. Its columns: \['en', 'fr'\]"
@@ -238,7 +238,7 @@ def test_another_delimiter_between_quotes_is_recognized_or_noticed(nlp, tmp_path
     assert "If ' ' separates the columns, set delimiter" in error(nlp, path)
 
 
-# Fields too many or too few
+# Too many or too few fields
 
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
@@ -291,7 +291,7 @@ def test_quoted_line_breaks_in_tsv(nlp, tmp_path):
     assert read(nlp, path, quotes=True) == [("a\nb", "x")]
 
 
-def test_row_names_as_of_r(nlp, tmp_path):
+def test_row_names_written_by_r(nlp, tmp_path):
     path = write(tmp_path / "a.csv", '"text","label"\n"1","a","x"\n"2","b",""\n')
     message = error(nlp, path)
     assert "another number: 2 of 2." in message and "row.names = FALSE" in message
@@ -361,7 +361,7 @@ table = st.integers(2, 3).flatmap(
 
 @given(table)
 @settings(max_examples=100)
-def test_what_the_csv_module_writes_is_read(tmp_path_factory, rows):
+def test_files_of_the_csv_module_are_read(tmp_path_factory, rows):
     path = tmp_path_factory.getbasetemp() / "written.csv"
     with path.open("w", encoding="utf8", newline="") as file:
         csv.writer(file).writerows(rows)
@@ -369,8 +369,8 @@ def test_what_the_csv_module_writes_is_read(tmp_path_factory, rows):
     assert check_table(path, TableFormat(delimiter=",", header=False)) == rows[0]
 
 
-def test_tatoeba_is_read_alike(nlp, tmp_path, data_dir):
-    """Quotes and all: both readers have the same pairs."""
+def test_both_readers_read_tatoeba_alike(nlp, tmp_path, data_dir):
+    """Both readers give the same pairs, including quotes."""
     source = data_dir / "mt-tatoeba-en-fr" / "fra.txt.xz"
     chosen = [row for _, row in read_rows(source, TableFormat()) if '"' in "".join(row)]
     lines = ["\t".join(row) + "\n" for row in [["text", "label"], *chosen]]
