@@ -1,14 +1,13 @@
-"""Agreement of verbs with subjects that stand far away, on sentences of the shipped grammar:
-language models and taggers of one recurrent layer, an LSTM, a GRU and a plain RNN, that read
-forward.
+"""Agreement of verbs with distant subjects, on sentences of the shipped grammar, by language models
+and taggers with one forward recurrent layer: an LSTM, a GRU or a plain RNN.
 
     python benchmarks/agreement.py [--quick] [--plots DIR]
 
-All learn from the same sentences of `corpora/grammar.py`, each read once. They are evaluated on
-cases of `corpora/distances.py`, sampled with another seed: the words up to the verb decide its
-number, and no earlier verb tells it. Of language models it is the form of a verb with two forms
-that must be right, of taggers the Number of a verb with one form. `python -m spacy rnn agreement`
-does the same for any pipeline.
+All are trained on the same sentences of `corpora/grammar.py`, for one epoch. They are evaluated on
+cases of `corpora/distances.py`, sampled with another seed: the words before the verb determine its
+number, and no earlier verb reveals it. Language models must prefer the right form of a verb with
+two forms, and taggers must predict the Number of a verb with only one form. `python -m spacy rnn
+agreement` does the same for any pipeline.
 """
 
 import time
@@ -37,13 +36,13 @@ from spacy_rnn.analysis.agreement import (
     plot_agreement,
 )
 
-#: the learn rate of each cell
+#: the learning rate for each cell
 CELLS = {"lstm": 0.008, "gru": 0.006, "rnn_tanh": 0.003}
 WIDTH, HIDDEN = 64, 200
-#: sentences in a step, and those that the vocabulary is made of
+#: number of sentences in a step, and of those that the vocabulary is built from
 BATCH, KNOWN = 32, 20_000
 TRAIN_SEED, TEST_SEED = 0, 1
-#: words between subject and verb that the figures are of
+#: number of words between subject and verb for which the figures are reported
 FAR = 10
 
 LANGUAGE_MODEL = {
@@ -78,7 +77,8 @@ TAGGER = {
 class Kind(NamedTuple):
     """A component that is evaluated.
 
-    key: how its figures begin. one_form: whether its cases have verbs of one form.
+    key: the prefix of its figures' names. one_form: whether the verbs of its cases have only one
+    form.
     """
 
     factory: str
@@ -101,7 +101,8 @@ KINDS = {
 
 
 class Size(NamedTuple):
-    """Sentences that each kind learns from, cases of either number at each distance."""
+    """The number of training sentences of each kind of component; the number of cases for each
+    number (singular and plural) at each distance; and the distances."""
 
     sentences: dict[str, int]
     cases: int
@@ -122,7 +123,7 @@ class Sentence(NamedTuple):
 
 
 def train(kind: Kind, cell: str, sentences: Sequence[Sentence]) -> Language:
-    """A pipeline that has read each sentence once."""
+    """A pipeline that is trained on each sentence once."""
     encoder = {
         "@architectures": "spacy_rnn.RNNEncoder.v1",
         "cell": cell,
@@ -148,7 +149,8 @@ def train(kind: Kind, cell: str, sentences: Sequence[Sentence]) -> Language:
 
 
 def show(title: str, results: dict[str, AgreementResult], key: GroupBy) -> None:
-    """A row for each distance or number of attractors, a column for each cell."""
+    """Print a table with a row for each distance or number of attractors, and a column for each
+    cell."""
     columns = [group_cases(each, key) for each in results.values()]
     rows = [
         [str(row[0].value), str(row[0].cases), *(f"{each.accuracy:.3f}" for each in row)]
@@ -172,7 +174,7 @@ def main() -> None:
         learned = sentences[: size.sentences[name]]
         results = {cell: kind.evaluate(train(kind, cell, learned), cases) for cell in CELLS}
         for key in ("distance", "attractors"):
-            show(f"{name}: share of right verbs", results, key)
+            show(f"{name}: share of correct verbs", results, key)
         found = {cell: group_cases(each, "distance") for cell, each in results.items()}
         for cell, summaries in found.items():
             (far,) = (each for each in summaries if each.value == FAR)

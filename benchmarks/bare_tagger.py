@@ -1,13 +1,13 @@
-"""The yardstick: a tagger in plain torch, over batches that are prepared beforehand.
+"""The baseline: a tagger in plain torch, over batches that are prepared beforehand.
 
-The shapes are those of `rnn_tagger` with its default config: words 100 and characters 2 x 25 into
-two bidirectional LSTM layers of 200 and a linear layer. Every distinct word of a batch is embedded
-once. What a batch needs (sorting, padding, packing, indices) is made with the batch, so that a pass
-is nothing but the kernels.
+The shapes are those of `rnn_tagger` with its default config: word embeddings of 100 and character
+features of 2 x 25, two bidirectional LSTM layers of 200, and a linear layer. Every distinct word of
+a batch is embedded once. What a batch needs (sorting, padding, packing, indices) is computed when
+the batch is made, so that a pass only runs the kernels.
 
-Each of the two recurrent parts, over characters and over words, takes one of two ways that give the
-same values: "packed" (`nn.LSTM` over a `PackedSequence`) and "padded" (each direction an `nn.LSTM`
-of its own over a padded grid, which on a CPU is oneDNN's, the backward one over reversed rows).
+Each of the two recurrent parts, over characters and over words, has two variants that give the same
+values: "packed" (`nn.LSTM` over a `PackedSequence`) and "padded" (a separate `nn.LSTM` for each
+direction over a padded grid, which on a CPU uses oneDNN; the backward one reads reversed rows).
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_sequence, pad_sequence
 
-#: of the characters and of the words
+#: the variants of the parts over characters and over words
 Ways = tuple[str, str]
 WAYS = ("padded", "packed")
-#: label of the places of a padded grid that hold no token; they have no loss
+#: label of the padding in a grid, which the loss ignores
 MISSING = -100
 
 
@@ -38,7 +38,7 @@ class Padded:
         self.real = real.flatten().to(device)
         self.ids = ids.to(device)
         self.reverse = reverse.flatten().to(device)
-        #: where in the flattened grid each row's last id is
+        #: the position of each row's last id in the flattened grid
         self.last = ((lengths - 1) * len(lengths) + rows).to(device)
 
     def turned(self, x: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ Rows = Padded | Packed
 
 
 class BiLSTM(nn.Module):
-    """One layer; the way says which kernels run it."""
+    """One layer; `way`, the variant, determines which kernels run it."""
 
     def __init__(self, way: str, input_size: int, hidden_size: int):
         super().__init__()
@@ -106,8 +106,9 @@ class BiLSTM(nn.Module):
 
 
 class Batch(NamedTuple):
-    """words: (U,), the distinct words, the longest first. characters: theirs, in pieces. tokens:
-    which of the distinct words each token is. gold: its label, flat."""
+    """words: (U,), the distinct words, the longest first. characters: the characters of these
+    words, in groups of words. tokens: the index of each token's word in the distinct words. gold:
+    the label of each token, flat."""
 
     words: Tensor
     characters: list[Rows]
@@ -125,7 +126,7 @@ class BareTagger(nn.Module):
         self.labels = nn.Linear(400, n_labels)
 
     def forward(self, batch: Batch, dropout: float = 0.0) -> Tensor:
-        """The logits of each token, or of each place in a padded grid."""
+        """The logits of each token, or of each position in a padded grid."""
         pieces = [self.spelling.last(self.characters(c.ids), c) for c in batch.characters]
         distinct = torch.cat([self.words(batch.words), torch.cat(pieces)], dim=1)
         x = nn.functional.embedding(batch.tokens.ids, distinct)
@@ -136,14 +137,14 @@ class BareTagger(nn.Module):
 
 
 def predict(network: nn.Module, batches: Sequence[Any]) -> list[Tensor]:
-    """The label of each token or place, on the host."""
+    """The predicted label of each token or position, on the CPU."""
     network.eval()
     with torch.inference_mode():
         return [network(batch).argmax(dim=1).cpu() for batch in batches]
 
 
 class Learner:
-    """A training loop: loss, gradient, clipping of its norm, torch's fused AdamW."""
+    """A training loop: loss, gradient, clipping of the gradient's norm, torch's fused AdamW."""
 
     def __init__(self, network: nn.Module, dropout: float):
         self.network = network
@@ -163,13 +164,13 @@ class Learner:
 # Preparing batches
 
 Sentence = tuple[list[str], list[str]]
-#: a sentence, or whatever has its words first
+#: a sentence, or another tuple that starts with the words
 Item = TypeVar("Item", bound=tuple)
 
 
 class Preparation:
-    """Turns sentences, each its words and its tags, into batches. Ids as in the training data, 0
-    for what is not there."""
+    """Turns sentences, which are pairs of words and tags, into batches. Words, characters and tags
+    of the training data have ids; others have the id 0."""
 
     def __init__(self, train: Sequence[Sentence]):
         words = [word for sentence, _ in train for word in sentence]
@@ -200,7 +201,8 @@ class Preparation:
 
 
 def by_budget(items: Sequence[Item], padded_tokens: int) -> list[list[Item]]:
-    """Batches of similar length, the longest first, of at most so many tokens with padding."""
+    """Batches of items of similar length, the longest first, with at most `padded_tokens` tokens
+    including padding."""
     batches: list[list[Item]] = []
     for item in sorted(items, key=lambda item: -len(item[0])):
         if batches and len(batches[-1][0][0]) * (len(batches[-1]) + 1) <= padded_tokens:
@@ -211,7 +213,8 @@ def by_budget(items: Sequence[Item], padded_tokens: int) -> list[list[Item]]:
 
 
 def _pieces(words: Sequence[str]) -> list[list[str]]:
-    """Words, the longest first, in pieces of similar length: little padding, few steps."""
+    """Words, the longest first, in groups of similar length, which need little padding and few
+    steps."""
     pieces: list[list[str]] = []
     for word in words:
         if pieces and len(word) >= 0.75 * len(pieces[-1][0]):

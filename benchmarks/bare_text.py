@@ -1,10 +1,10 @@
-"""The yardstick: a text classifier in plain torch, over batches that are prepared beforehand.
+"""The baseline: a text classifier in plain torch, over batches that are prepared beforehand.
 
-The shapes are those of a `spacy_rnn.ManyToOne.v1` model, read from its config: trained words,
-hashed affixes and frozen vectors into bidirectional LSTM layers, the largest and the mean state of
+The shapes are those of a `spacy_rnn.ManyToOne.v1` model, read from its config: trained word
+embeddings, hashed affixes and frozen vectors, bidirectional LSTM layers, max and mean pooling over
 each text, and a linear layer. Every distinct word of a batch is embedded once. What a batch needs
-(features, sorting, padding, packing, indices) is made with the batch, so that a pass is nothing but
-the kernels. The recurrent part takes one of the two ways of benchmarks/bare_tagger.py.
+(features, sorting, padding, packing, indices) is computed when the batch is made, so that a pass
+only runs the kernels. The recurrent part has the two variants of benchmarks/bare_tagger.py.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from spacy_rnn.features.tokens import TokenSequences
 from spacy_rnn.pipeline.textcat import RNNTextCategorizer
 
-#: its words and its label
+#: the words and the label of a text
 Text = tuple[list[str], str]
-#: settings that the yardstick cannot follow, and the values it stands for
+#: settings that the baseline does not support, and the only values that it accepts for them
 FIXED = {
     "sentences": None,
     "max_length": 0,
@@ -38,8 +38,9 @@ POOLINGS = {"max", "mean"}
 
 class Batch(NamedTuple):
     """words: features of the U distinct words, ids (U,) or (U, n) or vectors (U, width). tokens:
-    which of the distinct words each token is. texts: of each place, padding being of one text more.
-    places: (T, B), of each text's tokens, the last one repeated. lengths: (B, 1). gold: (B,)."""
+    the index of each token's word in the distinct words. texts: the text at each position; padding
+    counts as one more text. places: (T, B), the positions of each text's tokens, the last one
+    repeated. lengths: (B, 1). gold: (B,)."""
 
     words: dict[str, Tensor]
     tokens: Rows
@@ -50,8 +51,8 @@ class Batch(NamedTuple):
 
 
 class BareText(nn.Module):
-    """model: its config. tables: rows and width of each trained part's table. width: of all parts
-    together."""
+    """model: the config of the model. tables: the rows and the width of each trained part's table.
+    width: the width of all parts together."""
 
     def __init__(
         self,
@@ -83,7 +84,7 @@ class BareText(nn.Module):
 
     def max(self, x: Tensor, batch: Batch) -> Tensor:
         steps = x.index_select(0, batch.places.flatten()).view(*batch.places.shape, -1)
-        # The one is faster with a gradient, the other without.
+        # `max` is faster with a gradient, `amax` without.
         return steps.max(dim=0).values if x.requires_grad else steps.amax(dim=0)
 
     def mean(self, x: Tensor, batch: Batch) -> Tensor:
@@ -95,10 +96,10 @@ class BareText(nn.Module):
 
 
 class Preparation:
-    """Turns texts into batches for the very shapes and features of a component.
+    """Turns texts into batches for the shapes and features of a component.
 
-    model: the config of the component's model, complete.
-    RAISES (ValueError): If the yardstick cannot follow it.
+    model: the complete config of the component's model.
+    RAISES (ValueError): If the baseline does not support it.
     """
 
     def __init__(self, model: Mapping[str, Any], pipe: RNNTextCategorizer):
@@ -136,7 +137,7 @@ class Preparation:
         kind = Padded if way == "padded" else Packed
         sizes = sequences.lengths.tolist()
         tokens = kind(torch.from_numpy(arrays.tokens).split(sizes), device)
-        # Where each token went, the texts one after the other.
+        # The position of each token, text by text.
         numbers = kind(torch.arange(sum(sizes)).split(sizes), "cpu")
         place = torch.empty(sum(sizes), dtype=torch.int64)
         place[numbers.ids.flatten()[numbers.real]] = numbers.real.nonzero().squeeze(1)
@@ -159,7 +160,7 @@ def _check(model: Mapping[str, Any]) -> None:
         found: Any = model
         for key in path.split("."):
             found = found and found[key]
-        # Without a part its settings do not matter.
+        # The settings of a part that is missing do not matter.
         if found is not None and found != value:
             raise ValueError(f"The bare text classifier has {path} = {value}, not {found}.")
     others = set(model["pooling"]["ways"]) - POOLINGS

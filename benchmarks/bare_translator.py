@@ -1,16 +1,16 @@
-"""The yardstick: a translator in plain torch, over batches that are prepared beforehand.
+"""The baseline: a translator in plain torch, over batches that are prepared beforehand.
 
-The shapes are those of configs/translator.cfg: pieces of 256 into a bidirectional LSTM of 2 x 256,
-an LSTM of 256 that starts from its last states, "general" attention, and an output layer with the
-weights of the target's embedding.
+The shapes are those of configs/translator.cfg: piece embeddings of 256, a bidirectional LSTM of
+2 x 256 as encoder, an LSTM of 256 as decoder, which starts from the encoder's last states,
+"general" attention, and an output layer with tied weights (the target's embedding).
 
-`BareTranslator` is trained: a whole batch of targets runs through the decoder at once, attention is
-one batched matrix product, and the output layer reads no padding. Encoder and decoder each take one
-of the two ways of benchmarks/bare_tagger.py.
+`BareTranslator` is for training: the decoder runs over a whole batch of targets at once, attention
+is one batched matrix product, and the output layer skips padding. Encoder and decoder each have the
+two variants of benchmarks/bare_tagger.py.
 
-`BareDecoder` is the kernel of decoding, step by step: cell, attention, output layer and the best
-pieces of each row, over vectors and encoded sources that are there. Neither does it know what was
-decoded, nor does it add up or normalize probabilities.
+`BareDecoder` is the kernel of step-by-step decoding: cell, attention, output layer and the best
+pieces of each row, over given vectors and encoded sources. It does not keep track of what was
+decoded, and does not add up or normalize probabilities.
 """
 
 from collections.abc import Sequence
@@ -22,18 +22,18 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 SIZE = 256
-#: ids of the pieces of a source, and of its target with the beginning and the end
+#: ids of the pieces of a source, and of its target with begin and end symbols
 Pair = tuple[list[int], list[int]]
 
 
 class Batch(NamedTuple):
-    """Kernels have their rows in an order of their own and return flat states; elsewhere, rows
-    have the order of the targets.
+    """The kernels may read rows in another order and return flat states; everywhere else, rows are
+    in the order of the targets.
 
     source, target: the ids that encoder and decoder read. source_places, target_places: (B, S) and
-    (B, T), which flat states those of a row are, the last one repeated. ruled_out: (B, 1, S), where
-    a source has ended. grid, flat, rows: (M,), for each piece to predict its place in (B, T), its
-    flat state and its row. gold: (M,).
+    (B, T), the indices of each row's flat states, the last one repeated. ruled_out: (B, 1, S), true
+    after the end of a source. grid, flat, rows: (M,), for each piece to predict: its index in the
+    flattened (B, T), the index of its flat state, and its row. gold: (M,).
     """
 
     source: Rows
@@ -85,7 +85,7 @@ class BareTranslator(nn.Module):
 
 
 class Learner:
-    """A training loop: loss, gradient, clipping of its norm, torch's fused AdamW."""
+    """A training loop: loss, gradient, clipping of the gradient's norm, torch's fused AdamW."""
 
     def __init__(self, network: BareTranslator, dropout: float, label_smoothing: float):
         self.network = network
@@ -106,7 +106,7 @@ class Learner:
 
 
 class OneStep(nn.Module):
-    """`nn.LSTM` in the place of an `nn.LSTMCell`."""
+    """An `nn.LSTM` with the interface of an `nn.LSTMCell`."""
 
     def __init__(self, input_size: int, hidden_size: int):
         super().__init__()
@@ -122,9 +122,9 @@ CELLS = {"cell": nn.LSTMCell, "layer": OneStep}
 
 
 class Sources(NamedTuple):
-    """Encoded sources: memory (B, S, 2 * SIZE), keys (B, SIZE, S), and (B, 1, S), 0 or, where a
-    source has ended, -inf. vectors: of the pieces that K hypotheses of each read, (T, B * K, SIZE).
-    """
+    """Encoded sources. memory: (B, S, 2 * SIZE). keys: (B, SIZE, S). ended: (B, 1, S), 0, or -inf
+    after the end of a source. vectors: (T, B * K, SIZE), those of the pieces that the K hypotheses
+    of each source read."""
 
     memory: Tensor
     keys: Tensor
@@ -141,7 +141,7 @@ class BareDecoder(nn.Module):
 
     @torch.inference_mode()
     def decode(self, batches: Sequence[Sources]) -> list[list[Tensor]]:
-        """The K best pieces after each row, of each step and batch."""
+        """The K best next pieces of each row, for each batch and step."""
         return [self._decode(*sources) for sources in batches]
 
     def _decode(self, memory: Tensor, keys: Tensor, ended: Tensor, vectors: Tensor) -> list[Tensor]:
@@ -150,7 +150,7 @@ class BareDecoder(nn.Module):
         state = torch.zeros_like(vectors[0]), torch.zeros_like(vectors[0])
         for x in vectors:
             state = self.cell(x, state)
-            # Hypotheses of one source look at it like steps.
+            # In the attention, the hypotheses of one source are like the steps of one target.
             scores = torch.baddbmm(ended, state[0].view(n_sources, -1, SIZE), keys)
             context = (scores.softmax(dim=2) @ memory).view(n_rows, -1)
             y = torch.tanh(self.combine(torch.cat([context, state[0]], dim=1)))
@@ -162,7 +162,7 @@ class BareDecoder(nn.Module):
 
 
 def prepare(pairs: Sequence[Pair], ways: Ways, device: str) -> Batch:
-    """Pairs as a `BareTranslator` of the same ways reads them."""
+    """A batch of pairs for a `BareTranslator` of the same variants."""
     encoder, decoder = (Padded if way == "padded" else Packed for way in ways)
     ordered = sorted(pairs, key=lambda pair: -len(pair[1]))
     sources = [torch.tensor(source) for source, _ in ordered]
@@ -188,8 +188,8 @@ def prepare(pairs: Sequence[Pair], ways: Ways, device: str) -> Batch:
 def _places(
     kind: type[Rows], sequences: Sequence[Tensor], order: Sequence[int]
 ) -> tuple[Tensor, Tensor]:
-    """Where a kernel that reads sequences in this order puts each item of each, (B, T), the last
-    one repeated; and their lengths (B,)."""
+    """The positions (B, T) at which a kernel that reads sequences in this order puts the items of
+    each sequence, the last one repeated; and the lengths (B,) of the sequences."""
     lengths = torch.tensor([len(sequence) for sequence in sequences])
     numbers = torch.arange(int(lengths.sum())).split(lengths.tolist())
     rows = kind([numbers[i] for i in order], "cpu")
@@ -200,7 +200,7 @@ def _places(
 
 
 def sources(lengths: Sequence[int], beam: int, n_steps: int, device: str) -> Sources:
-    """A batch of random vectors, for sources of these lengths."""
+    """A batch of random vectors for sources of these lengths."""
     n, longest = len(lengths), max(lengths)
     ended = torch.zeros(n, 1, longest)
     for row, length in zip(ended, lengths, strict=True):
@@ -214,5 +214,5 @@ def sources(lengths: Sequence[int], beam: int, n_steps: int, device: str) -> Sou
 
 
 def _take(x: Tensor, places: Tensor) -> Tensor:
-    """Rows of x (N, D) at places (B, T) -> (B, T, D)."""
+    """The rows of x (N, D) at the indices `places` (B, T), as (B, T, D)."""
     return x.index_select(0, places.flatten()).view(*places.shape, -1)

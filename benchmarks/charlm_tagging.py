@@ -1,12 +1,12 @@
-"""What a language model of characters adds to a tagger: XPOS of UD English EWT with
+"""How much a character language model improves a tagger: XPOS accuracy on UD English EWT with
 configs/tagger.cfg and with configs/tagger_context.cfg, which differ in nothing else, over several
-seeds; each model selected on dev, scored once on test, with gold tokens.
+seeds. Each model is selected on dev and scored once on test, with gold tokens.
 
     python benchmarks/charlm_tagging.py [--quick] [--steps N] [--seeds N ...] [--work DIR]
 
 The language model is configs/lm_characters.cfg, trained on the paragraphs of WikiText-2. Neither
-side has pretrained vectors. What is trained already in --work is not trained again. `gain` is the
-mean over the seeds, in points.
+side has pretrained vectors. Models that are already in --work are not trained again. `gain` is the
+mean over the seeds, in percentage points.
 """
 
 import statistics
@@ -18,17 +18,17 @@ from spacy_train import mind_interrupts, python, train_once, workplace
 from tagger_accuracy import Workplace
 
 CONFIGS = {"without": "tagger.cfg", "with": "tagger_context.cfg"}
-#: for a run that only shows that all works
+#: sizes of a run that only shows that everything works
 QUICK_SENTENCES, QUICK_STEPS = 200, 20
 
 
 def language_model(directory: Path, quick: bool) -> Path:
-    """A pipeline with the language model, trained once in the directory."""
+    """A pipeline with the language model, trained in the directory unless it is already there."""
     parts = {}
     for split in ("train", "valid"):
         parts[split] = directory / f"paragraphs-{split}.spacy"
         if not parts[split].exists():
-            # valid is a tenth of train.
+            # The part "valid" is a tenth of the size of "train".
             source = common.DATA / "lm-wikitext2" / f"{'valid' if quick else split}.txt.xz"
             python(common.REPO / "corpora" / "plain.py", "paragraphs", source, parts[split])
     settings = {"paths.train": str(parts["train"]), "paths.dev": str(parts["valid"])}
@@ -39,7 +39,7 @@ def language_model(directory: Path, quick: bool) -> Path:
 
 
 def steps(n: int) -> dict[str, str]:
-    """The settings of a training of n steps."""
+    """The settings to train for n steps."""
     return {
         "training.max_steps": str(n),
         "training.patience": "0",
@@ -50,9 +50,9 @@ def steps(n: int) -> dict[str, str]:
 
 def main() -> None:
     parser = common.parser(__doc__)
-    parser.add_argument("--steps", type=int, default=1000, help="of each training of a tagger")
+    parser.add_argument("--steps", type=int, default=1000, help="steps of each tagger's training")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--work", type=Path, help="a directory to keep; else a temporary one")
+    parser.add_argument("--work", type=Path, help="directory to keep; by default a temporary one")
     options = parser.parse_args()
     common.one_thread()
     mind_interrupts()

@@ -1,4 +1,4 @@
-"""What the benchmarks share: the data, timing by turns, and the report."""
+"""Code that the benchmarks share: the data, timing, and the report."""
 
 import argparse
 import gc
@@ -42,30 +42,30 @@ WNUT17 = {
     "dev": "ner-wnut17/emerging.dev.conll.xz",
     "test": "ner-wnut17/emerging.test.annotated.xz",
 }
-#: the batches of configs/tagger.cfg
+#: size and buffer of the batches of configs/tagger.cfg
 PADDED_TOKENS, BUFFER = 1200, 512
 DROPOUT = 0.4
-#: documents in a batch of prediction of spaCy's own components; its taggers are fastest with it
+#: batch size in prediction with spaCy's components; its taggers are fastest with it
 SPACY_BATCH = 128
 
 sys.path.insert(0, str(REPO / "corpora"))
 
 
 def parser(doc: str | None, gpu: bool = False) -> argparse.ArgumentParser:
-    """A parser of the arguments that all scripts have; `doc` is the script's docstring."""
+    """A parser for the arguments that all scripts have; `doc` is the script's docstring."""
     made = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    made.add_argument("--quick", action="store_true", help="less of everything, within a minute")
+    made.add_argument("--quick", action="store_true", help="a smaller version, within a minute")
     if gpu:
         made.add_argument(
-            "--gpu", action="store_true", help="against bare torch alone, on a CUDA device"
+            "--gpu", action="store_true", help="only against bare torch, on a CUDA device"
         )
     return made
 
 
 def choose_device(gpu: bool) -> str:
-    """The device of bare networks, which is that of the pipelines made from now on.
+    """Choose the device of the bare torch networks and of all pipelines made from now on.
 
     RAISES (ValueError): If there is no GPU.
     """
@@ -76,19 +76,19 @@ def choose_device(gpu: bool) -> str:
 
 
 def one_thread() -> dict[str, str]:
-    """Make torch use one thread; returns the environment in which a child process does too."""
+    """Make torch use one thread; returns an environment in which child processes do so too."""
     torch.set_num_threads(1)
     return {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 def treebank(split: str, vocab: Vocab, limit: int | None = None, lang: str = "en") -> list[Doc]:
-    """The sentences of a treebank, each a gold document of its own."""
+    """The sentences of a treebank, each as a separate gold document."""
     file = detect(str(TREEBANKS[lang]).format(split))
     return list(islice(file.read(Language(vocab)), limit))
 
 
 def polarity(split: str, limit: int | None = None) -> list[Doc]:
-    """The texts of sentence polarity in a random order, tokenized and classified."""
+    """The texts of sentence polarity in random order, tokenized and with their gold classes."""
     from texts import polarity as read
     from texts import to_doc
 
@@ -99,12 +99,12 @@ def polarity(split: str, limit: int | None = None) -> list[Doc]:
 
 
 def wnut17(split: str, limit: int | None = None) -> list[Doc]:
-    """The sentences of WNUT17, each a gold document of its own."""
+    """The sentences of WNUT17, each as a separate gold document."""
     return list(islice(detect(DATA / WNUT17[split]).read(spacy.blank("en")), limit))
 
 
 def glove() -> Vectors:
-    """All GloVe vectors side by side."""
+    """All GloVe vectors, concatenated for each word."""
     from vectors import join, read_vectors
 
     sources = sorted((DATA / "vectors-glove").glob("*.txt.xz"))
@@ -143,7 +143,7 @@ def pipeline(
     """An initialized English pipeline of one component that predicts the documents' annotation.
 
     model: replaces the factory's default model.
-    vectors: pretrained ones.
+    vectors: pretrained word vectors.
     """
     nlp = spacy.blank("en")
     if vectors is not None:
@@ -155,7 +155,7 @@ def pipeline(
 
 
 def compressed(nlp: Language, gold: Sequence[Doc], int8: bool) -> Language:
-    """A copy of the pipeline that ONNX Runtime runs.
+    """A compressed copy of the pipeline, which ONNX Runtime runs.
 
     gold: typical documents.
     """
@@ -177,7 +177,7 @@ def padded_batches(
 def some_batches(
     train: Sequence[Doc], n: int, size: int = PADDED_TOKENS, buffer: int = BUFFER
 ) -> list[list[Doc]]:
-    """Random ones of the batches that spaCy's batcher makes of the training data."""
+    """A random sample of the batches that spaCy's batcher makes from the training data."""
     batches = padded_batches(examples(train, train[0].vocab), size, buffer)
     return [[eg.reference for eg in batch] for batch in random.Random(0).sample(batches, n)]
 
@@ -188,13 +188,13 @@ def adamw(**settings: Any) -> Optimizer:
 
 # Timing
 
-#: what runs a round of a side, and returns its words/s
+#: a function that runs one round of one side of a comparison, and returns its words/s
 Side = Callable[[], float]
 
 
 class Size(NamedTuple):
-    """How much is measured: gold documents that pipelines are made from, that are predicted,
-    batches a round of training, rounds."""
+    """How much is measured: the number of gold documents that pipelines are made from, of documents
+    that are predicted, of training batches per round, and of rounds."""
 
     train: int | None
     test: int | None
@@ -203,8 +203,9 @@ class Size(NamedTuple):
 
 
 def clock() -> float:
-    """Seconds. On a GPU those that pass, its work awaited; on a CPU those of this process, which
-    runs in one thread: the same on an idle machine, and steadier on a busy one."""
+    """The time in seconds. On a GPU this is wall time, after waiting for the GPU to finish. On a
+    CPU it is the processor time of this process, which runs in one thread: this equals wall time on
+    an idle machine, and is steadier on a busy one."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
         return time.perf_counter()
@@ -212,7 +213,7 @@ def clock() -> float:
 
 
 def speed(n_words: int, run: Callable[..., Any], prepare: Callable[[], tuple] = tuple) -> Side:
-    """A round of a side: words/s of `run`; `prepare` makes its arguments, which is not timed."""
+    """A side that measures the words/s of `run`; `prepare` makes its arguments and is not timed."""
 
     def round_() -> float:
         arguments = prepare()
@@ -225,8 +226,8 @@ def speed(n_words: int, run: Callable[..., Any], prepare: Callable[[], tuple] = 
 
 
 def prediction(nlp: Language, gold: Sequence[Doc], batch_size: int | None = None) -> Side:
-    """A round of the whole pipeline over new documents, in a new order: kernels that are compiled
-    for the shape of a batch gain nothing from the round before."""
+    """A side that runs the whole pipeline over new documents. Their order is new in each round, so
+    that kernels that are compiled for the shape of a batch gain nothing from the round before."""
     rng = random.Random(0)
 
     def documents() -> tuple[list[Doc]]:
@@ -238,7 +239,7 @@ def prediction(nlp: Language, gold: Sequence[Doc], batch_size: int | None = None
 def training(
     nlp: Language, batches: Sequence[Sequence[Doc]], optimizer: Optimizer, drop: float
 ) -> Side:
-    """A round of updates on new examples."""
+    """A side that updates the pipeline on new examples."""
 
     def update(prepared: Sequence[list[Example]]) -> None:
         for batch in prepared:
@@ -252,8 +253,8 @@ def training(
 
 
 def by_turns(sides: Mapping[str, Side], rounds: int) -> dict[str, list[float]]:
-    """Words/s of each side and round. After one round that warms up, each round runs every side
-    once, so that whatever else the machine does meets all of them."""
+    """The words/s of each side in each round. After a warm-up round, each round runs every side
+    once, so that other load on the machine affects all sides."""
     for run in sides.values():
         run()
     speeds: dict[str, list[float]] = {name: [] for name in sides}
@@ -264,7 +265,7 @@ def by_turns(sides: Mapping[str, Side], rounds: int) -> dict[str, list[float]]:
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """The median over rounds of one side's speed over the other's."""
+    """The median over rounds of one side's speed divided by the other's."""
     return round(statistics.median(a / b for a, b in zip(ours, theirs, strict=True)), 3)
 
 
@@ -277,7 +278,8 @@ def fastest(speeds: Mapping[str, Sequence[float]], prefix: str) -> str:
 def over_bare(
     predicting: Mapping[str, Side], updating: Mapping[str, Side], rounds: int
 ) -> dict[str, float]:
-    """The figures `infer_ratio` and `train_ratio`: the first side over the fastest bare one."""
+    """The figures `infer_ratio` and `train_ratio`: the speed of the first side divided by that of
+    the fastest bare torch side."""
     result = {}
     for key, sides in (("infer_ratio", predicting), ("train_ratio", updating)):
         speeds = by_turns(sides, rounds)
@@ -294,16 +296,16 @@ def over_peers(
     rounds: int,
     prefix: str = "",
 ) -> dict[str, float]:
-    """The figures `infer_vs_PEER` and `train_vs_PEER`: the first side over each of the others,
-    which are spaCy's.
+    """The figures `infer_vs_PEER` and `train_vs_PEER`: the speed of the first side divided by that
+    of each of the others, which are spaCy's.
 
-    config: what the first side runs. prefix: of the figures' names.
+    config: the config that the first side runs. prefix: the prefix of the figures' names.
     """
     result = {}
     for key, sides in (("infer", predicting), ("train", updating)):
         speeds = by_turns(sides, rounds)
         ours, *peers = sides
-        show_speeds(f"{key}: configs/{config} against spaCy's own", speeds, ours)
+        show_speeds(f"{key}: configs/{config} against spaCy's components", speeds, ours)
         for peer in peers:
             result[f"{prefix}{key}_vs_{peer}"] = ratio(speeds[ours], speeds[peer])
     return result
@@ -313,8 +315,8 @@ def over_peers(
 
 
 def output_of(command: Sequence[Any], python: str = sys.executable) -> Any:
-    """The JSON in the last line that a script prints, run in a process of its own; the lines before
-    it are printed here."""
+    """Run a script in a separate process; returns the JSON in the last line of its output, and
+    prints the lines before it."""
     done = subprocess.run(
         [python, *map(str, command)],
         env=one_thread(),
@@ -328,7 +330,7 @@ def output_of(command: Sequence[Any], python: str = sys.executable) -> Any:
 
 
 def resident_bytes(pid: int | str = "self") -> int:
-    """The memory that a process uses, as Linux counts it."""
+    """The resident memory of a process, as reported by Linux."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
@@ -345,7 +347,7 @@ def show(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> No
 
 
 def show_speeds(title: str, speeds: Mapping[str, Sequence[float]], ours: str) -> None:
-    """Print each side's words/s and how many times as fast as it `ours` is."""
+    """Print each side's words/s, and the speed of `ours` divided by it."""
     rows = [
         [name, statistics.median(values), ratio(speeds[ours], values)]
         for name, values in speeds.items()
@@ -359,12 +361,12 @@ def _cell(value: Any) -> str:
     return "-" if value is None else str(value)
 
 
-#: instruction sets that kernels are chosen by, as Linux names them
+#: Linux's names of the instruction sets that determine the choice of kernels
 INSTRUCTION_SETS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "asimd")
 
 
 def processor() -> str:
-    """The processor's name and its instruction sets; figures of different ones do not compare."""
+    """The processor's name and instruction sets; figures of different ones are not comparable."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -377,9 +379,9 @@ def processor() -> str:
 
 
 def finish(result: Mapping[str, Any], gpu: bool = False) -> None:
-    """Print the figures as the last line, with the processor, and the GPU if there is one.
+    """Print the figures as the last line, with the processor and, if one was used, the GPU.
 
-    gpu: whether they are of a GPU, as their names then say.
+    gpu: whether the figures were measured on a GPU; their names then end in "_gpu".
     """
     suffix = "_gpu" if gpu else ""
     machine = {"processor": processor()}

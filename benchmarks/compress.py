@@ -1,12 +1,12 @@
-"""What compressing a tagger brings, with one thread: `rnn_tagger` with its default config on UD
-English EWT, by torch and by ONNX Runtime, in float32 and with 8-bit integers.
+"""The effect of compressing a tagger, with one thread: `rnn_tagger` with its default config on UD
+English EWT, run by torch and by ONNX Runtime, in float32 and with 8-bit integers. This measures
 
-* words/s of `nlp.pipe` over the test set against bare torch of the same shapes
-  (benchmarks/bare_tagger.py, the fastest of its ways). Ratios are of processor time; the sides take
-  turns, a figure is the median over rounds;
-* the share of equal tags, and accuracy, after a training of a few passes over the training set;
-* scores of texts alone and in batches, bit for bit;
-* the size of the graphs over that of the weights that they replace.
+* the words/s of `nlp.pipe` over the test set, compared with bare torch of the same shapes
+  (benchmarks/bare_tagger.py, the fastest of its variants). Ratios are of processor time; the sides
+  take turns, and a figure is the median over rounds;
+* the share of equal tags, and the accuracy, after a training of a few passes over the training set;
+* whether the scores of texts alone and in batches are bit-identical;
+* the size of the graphs divided by that of the weights that they replace.
 
 The keys are explained in benchmarks/README.md.
 
@@ -34,13 +34,13 @@ from spacy_rnn.architectures.tagger import predict_scores
 
 NAME = "rnn_tagger"
 FULL, QUICK = Size(None, None, 400, 5), Size(600, 300, 30, 2)
-#: texts that are read alone and in batches
+#: number of texts that are predicted alone and in batches
 N_ALONE = 2000
 Result = dict[str, Any]
 
 
 def trained(train: list[Doc], size: Size) -> Language:
-    """The tagger after so many batches."""
+    """The tagger after training on `size.batches` batches."""
     nlp = common.pipeline(train, NAME)
     batches = common.padded_batches(common.examples(train, nlp.vocab))
     optimizer, rng = adamw(), random.Random(0)
@@ -78,12 +78,12 @@ def tags_of(engines: dict[str, Language], test: Sequence[Doc]) -> Result:
         same, correct = (agreement(pipe, gold, docs) for gold in (annotated["torch"], test))
         rows.append([name, same, correct])
         result |= {f"{name}_agreement": round(same, 5), f"{name}_accuracy": round(correct, 5)}
-    show("Tags", ["", "as torch", "correct"], rows)
+    show("Tags", ["", "same as torch", "correct"], rows)
     return result
 
 
 def alone_equals_batch(nlp: Language, docs: Sequence[Doc]) -> bool:
-    """True if the scores of each text are the same bits alone and in batches."""
+    """True if the scores of each text alone and in batches are bit-identical."""
     texts = [common.blank(doc, nlp.vocab) for doc in docs[:N_ALONE]]
     model = nlp.get_pipe(NAME).model
     together = predict_scores(model, texts)

@@ -1,5 +1,5 @@
-"""CoNLL-U: the raw texts of a treebank, what a pipeline predicts, and scores by the rules of the
-CoNLL 2018 shared task (udtools)."""
+"""CoNLL-U: the raw texts of a treebank, the predictions of a pipeline, and scores by the rules of
+the CoNLL 2018 shared task (udtools)."""
 
 import io
 import re
@@ -10,14 +10,14 @@ from udtools.udeval import evaluate, load_conllu
 
 METRICS = ("Tokens", "Sentences", "Words", "UPOS", "XPOS", "UFeats", "Lemmas", "UAS", "LAS")
 TEXT = "# text = "
-#: where a text ends
+#: starts of the lines that end a text
 BREAKS = ("# newdoc", "# newpar")
-#: letters with apostrophes: "do" and "n't" are words of one token
+#: letters with apostrophes, such as "do" and "n't", which are words of one token
 LETTERS = re.compile(r"['’]?([^\W\d_]['’]?)+")
 
 
 def raw_texts(treebank: str) -> list[str]:
-    """The paragraphs, which the official raw texts separate by empty lines."""
+    """The texts of the paragraphs, which the official raw texts separate by empty lines."""
     texts: list[list[str]] = [[]]
     for line in treebank.splitlines():
         if line.startswith(BREAKS):
@@ -37,7 +37,7 @@ def scores(gold: str, predicted: str) -> dict[str, float]:
 def to_conllu(docs: Iterable[Doc], one_sentence: bool = False) -> str:
     """The annotation of documents.
 
-    one_sentence: each document is one, whatever is predicted.
+    one_sentence: treat each document as one sentence, whatever is predicted.
     """
     spans = (span for doc in docs for span in ([doc[:]] if one_sentence else doc.sents))
     sentences = ([token for token in span if not token.is_space] for span in spans)
@@ -45,7 +45,7 @@ def to_conllu(docs: Iterable[Doc], one_sentence: bool = False) -> str:
 
 
 def _lines(words: Sequence[Token]) -> Iterator[str]:
-    """The lines of a sentence; it has one root, to which any others are attached."""
+    """The lines of a sentence. It has exactly one root; other roots are attached to it."""
     numbers = {word.i: number for number, word in enumerate(words, start=1)}
     root = next(word for word in words if word.head == word or word.head.i not in numbers)
     ends = _multiword_tokens(words)
@@ -64,8 +64,8 @@ def _lines(words: Sequence[Token]) -> Iterator[str]:
 
 
 def _multiword_tokens(words: Sequence[Token]) -> dict[int, int]:
-    """The numbers of the first and the last word of each token of several words: words of letters
-    with nothing between them."""
+    """The numbers of the first and the last word of each multi-word token: words of letters that no
+    space separates."""
     ends: dict[int, int] = {}
     start = 1
     for number, (word, other) in enumerate(zip(words, words[1:], strict=False), start=1):

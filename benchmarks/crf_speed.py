@@ -1,16 +1,17 @@
 """How fast the conditional random field and the entity recognizer are, with one thread:
 
-* the field alone against pytorch-crf, its loss with gradients and its decoding, for batches of 32
-  sentences of 30 tokens with 20 tags (benchmarks/peer_crf.py, which first checks that both compute
-  the same). Where this Python cannot import torchcrf, --peer-python names one that can;
-* `rnn_ner` with its default shapes, decoding by "softmax" (the tags of tokens alone, among those
-  that make entities) and by "crf", against bare torch of the same shapes, the fastest of the ways
-  of benchmarks/bare_tagger.py, which takes the best tag of each token and makes no entities;
-* configs/ner_small.cfg and configs/ner.cfg without vectors against spaCy's `ner` as
-  `spacy init config --pipeline ner --optimize efficiency` has it.
+* only the conditional random field, against pytorch-crf: its loss with gradients, and decoding, for
+  batches of 32 sentences of 30 tokens with 20 tags (benchmarks/peer_crf.py, which first checks that
+  both compute the same). If this Python cannot import torchcrf, --peer-python names one that can;
+* `rnn_ner` with its default shapes and the decoders "softmax" (the tokens' distributions are
+  independent, and only tags that form entities are allowed) and "crf", against bare torch of the
+  same shapes: the fastest variant of benchmarks/bare_tagger.py, which takes the best tag of each
+  token and makes no entities;
+* configs/ner_small.cfg and configs/ner.cfg without vectors, against spaCy's `ner` with the config
+  from `spacy init config --pipeline ner --optimize efficiency`.
 
-The last two predict WNUT17 test, in words/s of the whole `nlp.pipe`, after a short training on
-WNUT17 train, so that entities come out. All sides of a comparison take turns; a figure is the
+The last two measure the words/s of the whole `nlp.pipe` on WNUT17 test, after a short training on
+WNUT17 train, so that entities are predicted. All sides of a comparison take turns; a figure is the
 median over rounds of ours divided by theirs. The keys are explained in benchmarks/README.md.
 
     python benchmarks/crf_speed.py [--quick] [--gpu] [--peer-python PATH] [--only PART ...]
@@ -35,16 +36,16 @@ from spacy.util import load_model_from_config
 from thinc.api import Config, Optimizer
 
 PARTS = ("crf", "bare", "spacy")
-#: documents that pipelines learn from and that they predict, how often they see those, rounds
+#: number of training documents, of documents to predict, of epochs, and of rounds
 FULL, QUICK = (None, None, 2, 11), (600, 200, 1, 3)
 CRF_ROUNDS, CRF_QUICK = 51, 5
-#: many small steps: entities come out after a few hundred
+#: many small steps, because entities are predicted only after a few hundred
 PADDED_TOKENS, LEARN_RATE = 300, 0.005
 Result = dict[str, Any]
 
 
 class Data:
-    """WNUT17, and pipelines that have learned a little of it."""
+    """WNUT17, and pipelines that are briefly trained on it."""
 
     def __init__(self, train: int | None, test: int | None, epochs: int, rounds: int):
         self.train = common.wnut17("train", train)
@@ -66,14 +67,14 @@ class Data:
         return self.teach(common.pipeline(self.train, **component), adamw(learn_rate=LEARN_RATE))
 
     def stock(self) -> Language:
-        """spaCy's own recognizer, with the optimizer of its config."""
+        """spaCy's entity recognizer, with the optimizer of its config."""
         config = init_config(lang="en", pipeline=["ner"], optimize="efficiency", silent=True)
         nlp = load_model_from_config(config, auto_fill=True)
         gold = common.examples(self.train, nlp.vocab)
         return self.teach(nlp, nlp.initialize(lambda: gold))
 
     def show_entities(self, pipelines: dict[str, Language]) -> None:
-        """How many entities they find."""
+        """Print how many entities each pipeline predicts."""
         gold = sum(len(doc.ents) for doc in self.test)
         rows: list[list[Any]] = [["gold", gold]]
         for name, nlp in pipelines.items():
@@ -110,7 +111,7 @@ def against_bare(data: Data, device: str) -> Result:
     budgeted = bare_tagger.by_budget(tagged(data.test), limit)
     for ways in product(bare_tagger.WAYS, bare_tagger.WAYS):
         tagger = preparation.tagger(ways)
-        tagger.layers = tagger.layers[:1]  # as `rnn_ner`
+        tagger.layers = tagger.layers[:1]  # as in `rnn_ner`
         tagger.to(device)
         batches = [preparation.batch(group, ways, device) for group in budgeted]
         run = partial(bare_tagger.predict, tagger, batches)

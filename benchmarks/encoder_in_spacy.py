@@ -1,12 +1,12 @@
-"""spaCy's own tagger on spacy_rnn.RNNEncoder.v1, against the same on spacy.TorchBiLSTMEncoder.v1
-and on its CNN: XPOS of UD English EWT with gold tokens, one thread; the same embedding, width,
-batches, optimizer and number of steps.
+"""spaCy's tagger with spacy_rnn.RNNEncoder.v1, compared with the same tagger with
+spacy.TorchBiLSTMEncoder.v1 and with spaCy's CNN: XPOS of UD English EWT with gold tokens, one
+thread; the same embedding, width, batches, optimizer and number of steps.
 
     python benchmarks/encoder_in_spacy.py [--quick] [--steps N] [--seeds N ...]
 
-Words/s are of the whole `nlp.pipe` and `nlp.update`, by turns; accuracies are on dev after the last
-step, the mean over the seeds; `max_diff` is the largest difference between the states of a sentence
-alone and in a batch.
+Words/s are those of the whole `nlp.pipe` and `nlp.update`; the sides take turns. Accuracies are on
+dev after the last step, the mean over the seeds. `max_diff` is the largest difference between the
+states of a sentence alone and in a batch.
 """
 
 import random
@@ -72,7 +72,7 @@ def make(encoder: str, train: list[Doc]) -> Language:
 
 
 def batches(train: list[Doc], size: int | Iterator[float]) -> Iterator[list[Doc]]:
-    """Sentences in a random order, again and again, in spaCy's batches of so many words."""
+    """Endless batches of `size` words by spaCy's batcher; each epoch has another random order."""
     by_words = spacy.registry.get("batchers", "spacy.batch_by_words.v1")
     shuffled = (random.Random(epoch).sample(train, len(train)) for epoch in count())
     return by_words(size=size, tolerance=0.2, discard_oversize=False, get_length=len)(
@@ -84,7 +84,7 @@ def accuracy(encoder: str, train: list[Doc], dev: list[Doc], steps: int, seed: i
     spacy.util.fix_random_seed(seed)
     nlp = make(encoder, train)
     optimizer = nlp.create_optimizer()
-    # As in a config of `spacy init config`.
+    # As in the configs of `spacy init config`.
     for batch in islice(batches(train, compounding(100, 1000, 1.001)), steps):
         nlp.update(common.examples(batch, nlp.vocab), drop=DROPOUT, sgd=optimizer)
     return nlp.evaluate(common.examples(dev, nlp.vocab))["tag_acc"]
@@ -99,7 +99,7 @@ def difference(nlp: Language, docs: list[Doc]) -> float:
 
 def main() -> None:
     parser = common.parser(__doc__)
-    parser.add_argument("--steps", type=int, default=4000, help="of each training")
+    parser.add_argument("--steps", type=int, default=4000, help="steps of each training")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     options = parser.parse_args()
     common.one_thread()

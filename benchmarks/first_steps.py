@@ -1,13 +1,13 @@
-"""How good a first training on one's own files is: the commands of the documentation, with nothing
-but their defaults.
+"""How accurate a first training on custom files is, with the commands of the documentation and only
+their default settings.
 
     python benchmarks/first_steps.py [--quick] [--only CORPUS ...] [--work DIR]
 
-The corpora, as they are published: "banking", Banking77, a CSV file of questions with 77 intents;
+The corpora, in their published form: "banking", Banking77, a CSV file of questions with 77 intents;
 "wnut", WNUT17, CoNLL files of posts with six types of entities; "pairs", 30,000 random lines of
-Tatoeba, a table of English sentences with their French translations. Where there is no dev file,
+Tatoeba, a table of English sentences with their French translations. If there is no dev file,
 `convert --split 0.1` makes one. `init-config --data` then makes the config, and `spacy train` and
-`evaluate` use it. The processor time is that of all commands; what is trained already in --work is
+`evaluate` use it. The processor time is that of all commands. Models that are already in --work are
 only evaluated.
 """
 
@@ -28,7 +28,7 @@ N_PAIRS, QUICK_LINES = 30_000, 300
 
 
 class Corpus(NamedTuple):
-    """A corpus: its files with a name for each part, the score, and the name of its figure."""
+    """A corpus: its files by the name of each part, the score, and the name of the figure."""
 
     folder: str
     files: dict[str, str]
@@ -59,13 +59,13 @@ CORPORA = {
 
 
 def write_files(corpus: Corpus, folder: Path, quick: bool) -> None:
-    """Write the files of a corpus, unpacked; of a quick run, the first lines."""
+    """Write the unpacked files of a corpus; in a quick run only their first lines."""
     folder.mkdir(parents=True)
     for name, source in corpus.files.items():
         with lzma.open(common.DATA / corpus.folder / f"{source}.xz", "rt", encoding="utf8") as file:
             text = file.read()
         if quick:
-            # Entities are in sentences, which end at a blank line.
+            # CoNLL files have many lines for each sentence, which ends at a blank line.
             lines = text.splitlines()[: 10 * QUICK_LINES if name.endswith("conll") else QUICK_LINES]
             text = "\n".join(lines) + "\n"
         (folder / name).write_text(text, encoding="utf8")
@@ -74,7 +74,7 @@ def write_files(corpus: Corpus, folder: Path, quick: bool) -> None:
 
 
 def write_pairs(folder: Path, n: int) -> None:
-    """Write random pairs for training, and all of the test part."""
+    """Write random pairs for training, and all pairs of the test part."""
     from tatoeba import pairs
 
     parts: dict[str, list[str]] = {}
@@ -86,7 +86,7 @@ def write_pairs(folder: Path, n: int) -> None:
 
 
 def measure(name: str, work: Path, quick: bool) -> dict[str, Any]:
-    """The score of a pipeline made by the commands, and the processor time that they took."""
+    """The score of a pipeline that is made by the commands, and the processor time they took."""
     corpus, folder = CORPORA[name], work / name
     if not folder.exists():
         write_files(corpus, folder, quick)
@@ -114,7 +114,7 @@ def measure(name: str, work: Path, quick: bool) -> dict[str, Any]:
 def arguments() -> Namespace:
     parser = common.parser(__doc__)
     parser.add_argument("--only", nargs="+", choices=CORPORA, metavar="CORPUS")
-    parser.add_argument("--work", type=Path, help="a directory to keep; else a temporary one")
+    parser.add_argument("--work", type=Path, help="directory to keep; by default a temporary one")
     return parser.parse_args()
 
 

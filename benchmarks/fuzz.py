@@ -1,12 +1,13 @@
 """Random damage to small saved components of every kind (tests/fuzz/mutations.py): flipped bits,
 truncated, deleted and exchanged files, edited JSON and configs, in turn.
 
-* mutations_silent: those after which a component loads and answers differently;
-* mutations_crashed: those that end in another exception than a ValueError, in a hang of 30 seconds,
-  or in more than 4 GB of memory;
-* mutations_unclear: those that end in a ValueError which names neither the file nor the setting;
-* check_share_N_words: the share that checksums take of the time of `spacy.load`, for a pipeline
-  with a tagger of N words (11 and 52 MB).
+* mutations_silent: the number of mutations after which a component loads and answers differently;
+* mutations_crashed: the number that end in an exception other than a ValueError, in a hang of 30
+  seconds, or in more than 4 GB of memory;
+* mutations_unclear: the number that end in a ValueError that names neither the file nor the
+  setting;
+* check_share_N_words: the time of the checksums as a share of the time of `spacy.load`, for a
+  pipeline with a tagger of N words (11 and 52 MB).
 
     python benchmarks/fuzz.py [--quick] [--minutes N] [--seed N]
 """
@@ -35,8 +36,8 @@ MEMORY = 4 << 30
 
 
 def share_of_check(folder: Path, n_words: int) -> float:
-    """The share of the checksums in the loading of a pipeline with a tagger of so many words, the
-    median of nine."""
+    """The time of the checksums as a share of the time to load a pipeline with a tagger of
+    `n_words` words, the median of nine."""
     nlp = spacy.blank("xx")
     pipe = nlp.add_pipe("rnn_tagger", config={"model": {"embedding": {"words": {"min_freq": 1}}}})
     words = [f"w{n}" for n in range(n_words)]
@@ -55,7 +56,7 @@ def share_of_check(folder: Path, n_words: int) -> float:
 
 def main() -> None:
     parser = common.parser(__doc__)
-    parser.add_argument("--minutes", type=float, help="mutate for so long, not a number of times")
+    parser.add_argument("--minutes", type=float, help="time limit instead of a number of mutations")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     logging.disable(logging.WARNING)

@@ -1,16 +1,17 @@
-"""Whether a document gets the same labels whatever it travels with: the probabilities of all labels
-of 2,000 sentences of UD English EWT after a brief training, each sentence alone, against
+"""Whether a document gets the same labels whatever else is in its batch. After a brief training,
+the probabilities of all labels of 2,000 sentences of UD English EWT, each predicted alone, are
+compared with those of
 
 * 20 random batchings: shuffled, cut into batches of random sizes;
 * 4 threads that predict at once;
-* `nlp.pipe(n_process=2)`, which hands the probabilities over as a Doc extension.
+* `nlp.pipe(n_process=2)`, which returns the probabilities in a Doc extension.
 
-`max_abs_diff` is the largest difference of a probability over all ways, `tags_equal` whether every
-tag is the same.
+`max_abs_diff` is the largest difference of a probability in all of these, `tags_equal` whether
+every tag is the same.
 
     python benchmarks/invariance.py [--quick] [--full]
 
---full repeats all for every cell and direction.
+--full repeats everything for every cell and direction.
 """
 
 import random
@@ -32,7 +33,7 @@ BATCHINGS = 20
 THREADS = 4
 ATTRIBUTE = "probabilities"
 
-#: of each document, the probability of each label, (tokens, labels)
+#: for each document, the probability of each label, (tokens, labels)
 Probabilities = list[np.ndarray]
 
 
@@ -95,7 +96,8 @@ def compare(reference: Probabilities, others: Sequence[Probabilities]) -> tuple[
 def measure(
     gold: Sequence[Doc], cell: str, direction: str, updates: int, batchings: int
 ) -> list[tuple[str, float, bool]]:
-    """For each way its name, the largest difference and whether all tags are the same."""
+    """For each way to predict: its name, the largest difference, and whether all tags are the
+    same."""
     nlp = train(gold, cell, direction, updates)
     docs = [common.blank(doc, nlp.vocab) for doc in gold]
     reference = alone(nlp, docs)
@@ -122,7 +124,7 @@ def main() -> None:
     for cell, direction in product(CELLS, DIRECTIONS) if options.full else [("lstm", "both")]:
         rows += measure(gold, cell, direction, updates, batchings)
     show(
-        f"Each of {sentences} sentences alone, against it",
+        f"Each of {sentences} sentences, compared with predicting it alone",
         ["", "largest difference", "same tags"],
         rows,
     )

@@ -1,10 +1,11 @@
-"""Trainings by JoeyNMT, as a translator of ours was trained: the same pieces, widths, tied output
-layer, dropout, label smoothing, highest learning rate, norm of gradients, number of updates, pairs
-in a batch on average, and search. JoeyNMT's own are its attention (Bahdanau's, with input feeding),
-its batches of random lengths and its schedule, which lowers the rate by the root of the step.
+"""Trainings by JoeyNMT with the settings of one of our translators: the same pieces, widths, tied
+output layer, dropout, label smoothing, highest learning rate, clipping of gradients, number of
+updates, average number of pairs in a batch, and search. What differs is JoeyNMT's attention
+(Bahdanau's, with input feeding), its batches of random lengths, and its schedule, which lowers the
+learning rate by the square root of the step.
 
-Its command line runs in the Python of an environment that has it (`pip install torch==2.13.0
-joeynmt==2.3.0 importlib_metadata sentencepiece==0.2.0`).
+JoeyNMT's command line runs in the Python of an environment in which it is installed (`pip install
+torch==2.13.0 joeynmt==2.3.0 importlib_metadata sentencepiece==0.2.0`).
 """
 
 import json
@@ -27,9 +28,9 @@ SIDES = ("source", "target")
 def train_once(
     python: str, nlp: Language, parts: Mapping[str, Sequence[tuple[str, str]]], folder: Path
 ) -> float | None:
-    """Train as `nlp` was trained; returns the minutes it took, None if it was done already.
+    """Train with the settings of `nlp`; returns the minutes it took, None if it was done already.
 
-    parts: pairs of train, dev and test.
+    parts: the pairs of train, dev and test.
     """
     if (folder / "model" / "best.ckpt").exists():
         return None
@@ -41,7 +42,7 @@ def train_once(
             lines = "".join(f"{pair[i]}\n" for pair in pairs)
             (folder / f"{part}.{side}").write_text(lines, "utf8")
     settings = settings_of(nlp.config.interpolate(), pairs_in_batch(nlp), folder)
-    # JSON is YAML.
+    # JSON is valid YAML.
     (folder / "config.yaml").write_text(json.dumps(settings, indent=2), "utf8")
     start = time.perf_counter()
     run(python, "train", folder / "config.yaml", "--skip-test")
@@ -60,7 +61,7 @@ def run(python: str, *arguments: str | Path) -> None:
 
 
 def settings_of(config: Config, batch_size: int, folder: Path) -> dict[str, Any]:
-    """The settings of a pipeline's config in JoeyNMT's terms."""
+    """JoeyNMT's settings that correspond to a pipeline's config."""
     translator, training = config["components"]["translator"], config["training"]
     model, search = translator["model"], translator["search"]
     rate = training["optimizer"]["learn_rate"]
@@ -133,7 +134,7 @@ def settings_of(config: Config, batch_size: int, folder: Path) -> dict[str, Any]
 
 
 def pairs_in_batch(nlp: Language) -> int:
-    """How many pairs a batch of the pipeline's training has on average."""
+    """The average number of pairs in a batch of the pipeline's training."""
     config = nlp.config.interpolate()
     blocks = {"corpus": config["corpora"]["train"], "batcher": config["training"]["batcher"]}
     made = spacy.registry.resolve(blocks)

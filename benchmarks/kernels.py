@@ -1,17 +1,18 @@
-"""The kernels that the networks choose from: the tables behind `choose_layout` and `step_overhead`
-in spacy_rnn/nn/rnn.py and `linear` in spacy_rnn/nn/linear.py.
+"""The kernels that the networks choose from: the measurements behind `choose_layout` and
+`step_overhead` in spacy_rnn/nn/rnn.py and `linear` in spacy_rnn/nn/linear.py.
 
-First, words/s padded over packed, by cell, in training (forward and backward pass) and prediction,
-for batches of 64 sentences of UD English EWT, random or sorted so as to leave less padding, and for
-the characters of their distinct words. Fill is the share of a padded grid that is not padding; the
-padded kernel may cut a batch into groups that it pads less. Each round has batches of its own, as
-in use: oneDNN's kernels are compiled for the shape of a batch when it first comes up.
+First, the words/s of the padded kernel divided by those of the packed one, by cell, in training
+(forward and backward pass) and prediction, for batches of 64 sentences of UD English EWT, random or
+sorted to need less padding, and for the characters of their distinct words. Fill is the share of a
+padded grid that is not padding; the padded kernel may split a batch into groups that need less
+padding. Each round has new batches, as in real use, because oneDNN compiles its kernels for the
+shape of a batch when the shape first occurs.
 
-Second, the fixed price of a time step of the padded LSTM, in rows: a step over n rows takes
-a + b n, the price is a / b.
+Second, the fixed cost of a time step of the padded LSTM, in rows: a step over n rows takes a + b n,
+and the cost is a / b.
 
-Third, how many times as fast as torch's own product, by MKL, oneDNN's is, by the rows of the input
-and the layer's two sizes.
+Third, the speed of oneDNN's matrix product divided by that of torch's default, MKL, by the number
+of rows of the input and the layer's two sizes.
 
     python benchmarks/kernels.py [--quick]
 """
@@ -45,7 +46,7 @@ Inputs = list[tuple[torch.Tensor, torch.Tensor]]
 
 
 def batches_of(lengths: Sequence[int], pool: int, n: int, seed: int) -> list[Lengths]:
-    """Some batches of 64 of a random order, sorted within pools of `pool` batches."""
+    """Random batches of 64 sentences, which are sorted by length within pools of `pool` batches."""
     rng = random.Random(seed)
     order = rng.sample(lengths, len(lengths))
     batches = []
@@ -64,7 +65,7 @@ def characters_of(sentences: Sequence[Sequence[str]], n: int, seed: int) -> list
 
 
 def fill(batches: Sequence[Lengths]) -> float:
-    """Over all batches, the share of padded grids that is not padding."""
+    """The share of the padded grids of all batches that is not padding."""
     return sum(b.sum() for b in batches) / sum(b.max() * len(b) for b in batches)
 
 
@@ -80,7 +81,7 @@ def run(encoder: Encoder, inputs: Inputs) -> None:
 def passes(
     cell: str, shape: tuple[int, int], rounds: Sequence[Sequence[Lengths]], training: bool
 ) -> dict[str, Callable[[], float]]:
-    """A pass of each kernel over the batches of the next round."""
+    """For each kernel, a side that runs a pass over the batches of the next round."""
     encoder = RNNEncoder(cell=cell, hidden_size=shape[1], depth=1).module(shape[0]).train(training)
     inputs = [
         [(torch.randn(int(b.sum()), shape[0]), torch.from_numpy(b)) for b in batches]
@@ -98,7 +99,7 @@ def passes(
 
 
 def measured_overhead(shape: tuple[int, int], training: bool, rounds: int) -> float:
-    """The price of a step in rows, fitted to the speed at several numbers of rows."""
+    """The cost of a step in rows, fitted to the speed at several numbers of rows."""
     encoder = RNNEncoder(hidden_size=shape[1], depth=1, direction="forward").module(shape[0])
     encoder.train(training).layout = "padded"
     sides = {}
@@ -114,7 +115,7 @@ def measured_overhead(shape: tuple[int, int], training: bool, rounds: int) -> fl
 
 
 def product_ratio(n: int, input_size: int, output_size: int, rounds: int) -> float:
-    """oneDNN's product over MKL's."""
+    """The speed of oneDNN's product divided by that of MKL's."""
     x, weight = torch.randn(n, input_size), torch.randn(output_size, input_size)
     times = max(1, 2**26 // (n * weight.numel()))
 
@@ -137,7 +138,7 @@ def main() -> None:
     sentences = [common.words_of(doc) for doc in docs]
     lengths = list(map(len, sentences))
     word_shape, character_shape = (150, 200), (50, 25)
-    # by_turns has a round of its own before the others
+    # by_turns has a warm-up round before the others
     seeds = range(rounds + 1)
     kinds = {
         "random": (word_shape, [batches_of(lengths, 1, n, seed) for seed in seeds]),
@@ -155,7 +156,7 @@ def main() -> None:
                 ratios.append(ratio(speeds["padded"], speeds["packed"]))
                 result[f"{cell}_{kind}_{mode}"] = ratios[-1]
             rows.append([f"{cell}, {kind}", fill(list(chain(*batches))), *ratios])
-    show("Words/s, padded over packed", ["", "fill", "train", "predict"], rows)
+    show("Words/s, padded / packed", ["", "fill", "train", "predict"], rows)
     rows = []
     for shape in SHAPES:
         name = "{}x{}".format(*shape)
@@ -163,8 +164,8 @@ def main() -> None:
         result |= {f"overhead_{name}_train": found[0], f"overhead_{name}_predict": found[1]}
         rows.append([name, *found, step_overhead(*shape, True), step_overhead(*shape, False)])
     show(
-        "Price of a step, in rows",
-        ["input x hidden", "train", "predict", "set, train", "set, predict"],
+        "Cost of a step, in rows",
+        ["input x hidden", "train", "predict", "in use, train", "in use, predict"],
         rows,
     )
     rows = []
@@ -172,7 +173,7 @@ def main() -> None:
         name = "x".join(map(str, sizes))
         result[f"product_{name}"] = product_ratio(*sizes, rounds)
         rows.append([name, result[f"product_{name}"]])
-    show("Products, oneDNN over MKL", ["rows x input x output", "ratio"], rows)
+    show("Speed of products, oneDNN / MKL", ["rows x input x output", "ratio"], rows)
     common.finish({key: round(value, 3) for key, value in result.items()})
 
 

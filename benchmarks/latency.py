@@ -1,14 +1,14 @@
-"""How long one text takes, with one thread: the sentences of UD English EWT test one at a time, as
-a web service gets them. Ratios are of processor time; the sides take turns, a figure is the median
-over rounds.
+"""The latency of single texts, with one thread: the sentences of UD English EWT test are predicted
+one at a time, as in a web service. Ratios are of processor time; the sides take turns, and a figure
+is the median over rounds.
 
 * `rnn_tagger` with its default config against bare torch of the same shapes
-  (benchmarks/bare_tagger.py, the fastest of its ways), which starts from tensors. Ours is all of
-  `nlp` over a document that is tokenized, by torch, by ONNX Runtime, and by that with 8-bit
-  integers;
+  (benchmarks/bare_tagger.py, the fastest of its variants), which starts from tensors. Our side is
+  all of `nlp` over a tokenized document, run by torch, by ONNX Runtime, and by ONNX Runtime with
+  8-bit integers;
 * the first, the last and configs/tagger_small.cfg against spaCy's default tagger (HashEmbedCNN);
-* for all seven components, the milliseconds of `nlp(text)`, tokenizer included: the median (p50)
-  and the 99th percentile (p99), after a training too short to be of use.
+* for all seven components, the milliseconds of `nlp(text)`, including the tokenizer: the median
+  (p50) and the 99th percentile (p99), after a training that is too short to be useful.
 
 The keys are explained in benchmarks/README.md.
 
@@ -48,9 +48,9 @@ from spacy_rnn.extensions import set_doc_extension
 
 PARTS = ("bare", "spacy", "components")
 FULL, QUICK = Size(None, None, 5, 7), Size(600, 200, 2, 2)
-#: sentences that each component learns from, in so many updates
+#: number of training sentences of each component, and of updates
 N_LEARNED, UPDATES = 2000, 20
-#: texts that are timed, and those that warm up
+#: number of timed texts, and of those for the warm-up
 N_TEXTS, WARM_UP = 400, 20
 #: each with its default config
 COMPONENTS: dict[str, dict[str, Any]] = {
@@ -66,7 +66,7 @@ Result = dict[str, Any]
 
 
 def one_by_one(nlp: Language, gold: Sequence[Doc]) -> Side:
-    """A round of the whole pipeline over new documents, one at a time, in a new order."""
+    """A side that runs the whole pipeline over new documents, one at a time, in a new order."""
     rng = random.Random(0)
 
     def documents() -> tuple[list[Doc]]:
@@ -107,7 +107,7 @@ def against_spacy(train: list[Doc], test: list[Doc], size: Size) -> Result:
     pipelines["int8"] = common.compressed(pipelines["default"], train, int8=True)
     sides = {name: one_by_one(nlp, test) for name, nlp in pipelines.items()}
     speeds = by_turns(sides, size.rounds)
-    show_speeds("One text through taggers against spaCy's", speeds, "cnn")
+    show_speeds("One text through taggers against spaCy's tagger", speeds, "cnn")
     return {
         f"latency_vs_cnn_{name}": ratio(speeds[name], speeds["cnn"])
         for name in ("default", "small", "int8")
@@ -118,7 +118,7 @@ def against_spacy(train: list[Doc], test: list[Doc], size: Size) -> Result:
 
 
 def annotated(doc: Doc) -> Doc:
-    """A copy with an annotation of every kind, read off its words and tags."""
+    """A copy with an annotation of every kind, derived from its words and tags."""
     doc = doc.copy()
     names = [token.tag_.startswith("NNP") for token in doc]
     starts = [i for i, name in enumerate(names) if name and not names[i - 1 : i] == [True]]
@@ -135,7 +135,7 @@ def _end(names: Sequence[bool], start: int) -> int:
 
 
 def milliseconds(nlp: Language, texts: Sequence[str]) -> np.ndarray:
-    """Of `nlp(text)` for each text, after some that warm up."""
+    """The milliseconds of `nlp(text)` for each text, after a warm-up."""
     for text in texts[:WARM_UP]:
         nlp(text)
     taken = []

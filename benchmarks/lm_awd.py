@@ -3,11 +3,12 @@ with evaluations every 200 steps; on a GPU in half precision, bf16.
 
     python benchmarks/lm_awd.py [--quick] [--gpu] [--minutes N]
 
-Keys, with `_gpu` at the end on a GPU:
+Keys, which end in `_gpu` on a GPU:
 
-* steps: those done at the last evaluation;
-* valid_perplexity: per word at that evaluation, with the averages of weights;
-* words_per_second: of training with its evaluations and saving, the median over evaluations.
+* steps: the number of steps at the last evaluation;
+* valid_perplexity: the perplexity per word at that evaluation, with averaged weights;
+* words_per_second: the speed of training including evaluations and saving, the median over
+  evaluations.
 
 --quick: a small network and few articles, within a minute on a CPU.
 """
@@ -40,7 +41,7 @@ QUICK_SETTINGS = {
 
 
 def measure(work: Path, settings: dict[str, Any], articles: int | None, minutes: float) -> None:
-    """Train in a folder, where the curves then are."""
+    """Train in a folder, and write the curves there."""
     vocab = spacy.blank("en").vocab
     for name, part in (("train", "train"), ("dev", "valid")):
         docs = islice(wikitext(common.DATA / "lm-wikitext2" / f"{part}.txt.xz", vocab), articles)
@@ -58,7 +59,7 @@ def measure(work: Path, settings: dict[str, Any], articles: int | None, minutes:
 
 def main() -> None:
     parser = common.parser(__doc__, gpu=True)
-    parser.add_argument("--minutes", type=float, default=2.0, help="of training")
+    parser.add_argument("--minutes", type=float, default=2.0, help="minutes of training")
     options = parser.parse_args()
     mind_interrupts()
     settings: dict[str, Any] = {**SETTINGS}
@@ -71,7 +72,7 @@ def main() -> None:
         rows = list(srsly.read_jsonl(work / "curves.jsonl"))
     columns = ("step", "words_per_second", "ppl")
     common.show("Evaluations", columns, [[row[name] for name in columns] for row in rows])
-    # The first one is before training.
+    # The first evaluation is before training.
     speeds = [row["words_per_second"] for row in rows[1:]]
     result = {
         "steps": rows[-1]["step"],

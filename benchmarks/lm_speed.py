@@ -1,23 +1,25 @@
 """How fast the language model trains, and what a keystroke costs, with one thread on WikiText-2:
 
-* `nlp.update` against bare torch (benchmarks/bare_lm.py), the same network over the same windows,
-  prepared beforehand, the fastest of its ways: forward pass, loss, backward pass, clipping and
-  AdamW. Ours is all of it, from documents, with averages of weights;
+* `nlp.update` against bare torch (benchmarks/bare_lm.py, the fastest of its variants): the same
+  network over the same windows, which are prepared beforehand, with forward pass, loss, backward
+  pass, clipping and AdamW. Our side also includes the preparation from documents and averages of
+  weights;
 * `session.type` of a character and `session.suggest(5)`, after a short training of
-  configs/lm_small.cfg: late in a text over early in one. Both go on with the same characters.
+  configs/lm_small.cfg: the cost late in a text divided by that early in a text. The same characters
+  are typed in both.
 
 All sides of a comparison take turns; a ratio of training is the median over rounds of our units/s
-over those of bare torch.
+divided by those of bare torch.
 
     python benchmarks/lm_speed.py [--quick] [--gpu] [--only PART ...]
 
 Keys:
 
 * train_ratio: configs/lm.cfg, whose units are words;
-* characters_train_ratio: configs/lm_characters.cfg, the forward one of its two networks, which have
-  nothing in common;
-* small_train_ratio: configs/lm_small.cfg, of characters too;
-* keystroke_ratio: the median cost of a keystroke after 10,000 characters over that after 10.
+* characters_train_ratio: configs/lm_characters.cfg, only the forward one of its two networks, which
+  share nothing;
+* small_train_ratio: configs/lm_small.cfg, whose units are characters, too;
+* keystroke_ratio: the median cost of a keystroke after 10,000 characters divided by that after 10.
 """
 
 import statistics
@@ -47,13 +49,14 @@ SMALL = "lm_small.cfg"
 PARTS = ("train", "keystrokes")
 ONE_NETWORK = {"components.lm.model.encoder.direction": "forward"}
 TRAIN = common.DATA / "lm-wikitext2" / "train.txt.xz"
-#: characters that were typed before those that are timed
+#: number of characters that are typed before the timed ones
 EARLY, LATE = 10, 10_000
 
 
 class Size(NamedTuple):
-    """Articles, for models of words, and paragraphs, for those of characters; the least windows of
-    a round, and rounds; windows of the short training, and keystrokes."""
+    """The number of articles, for models of words, and of paragraphs, for models of characters; of
+    windows in a round (at least) and of rounds; of windows in the short training; and of
+    keystrokes."""
 
     articles: int | None
     paragraphs: int
@@ -67,7 +70,7 @@ FULL, QUICK = Size(None, 8000, 10, 7, 2000, 500), Size(100, 1000, 2, 2, 200, 50)
 
 
 class Round(NamedTuple):
-    """Batches of documents, and what each step reads of them and of earlier ones."""
+    """Batches of documents, and what each step reads from these and earlier documents."""
 
     batches: list[list[Doc]]
     steps: list[list[list[Part]]]
@@ -101,7 +104,7 @@ class Data:
         return common.pipeline(self.docs, **self.component)
 
     def rounds(self, n_rounds: int, n_windows: int) -> list[Round]:
-        """One after the other, as training goes. At the first one the streams fill."""
+        """Consecutive rounds of one training. In the first one, the streams are filled."""
         batcher = self.config["training"]["batcher"]
         make = spacy.registry.resolve({"batcher": batcher})["batcher"]
         batches = bare_lm.shuffled(self.docs, make, self.settings.seed)
@@ -123,7 +126,7 @@ class Data:
 
 
 def ours(nlp: Language, data: Data, rounds: Sequence[Round], learn_rate: float = 0.001) -> Side:
-    """Units/s, in another round each time."""
+    """A side that measures the units/s of our training, each time on the next round."""
     optimizer = adamw(learn_rate=learn_rate)
 
     def update(prepared: Sequence[list[Example]]) -> None:
@@ -140,7 +143,7 @@ def ours(nlp: Language, data: Data, rounds: Sequence[Round], learn_rate: float =
 
 
 def bare(data: Data, rounds: Sequence[Round], way: str, device: str) -> Side:
-    """The same."""
+    """The same for bare torch."""
     settings = data.settings
     network = bare_lm.BareLM(len(data.vocabulary), settings).to(device)
     learner = bare_lm.Learner(network, settings.streams, settings.dropout)
@@ -158,7 +161,7 @@ def bare(data: Data, rounds: Sequence[Round], way: str, device: str) -> Side:
 
 def against_bare(config: str, size: Size, device: str) -> float:
     data = Data(config, size)
-    # The first one warms up.
+    # The first round is the warm-up.
     rounds = data.rounds(1 + size.rounds, size.windows)
     sides = {"nlp.update": ours(data.pipeline(), data, rounds)}
     sides |= {f"bare, {way}": bare(data, rounds, way, device) for way in WAYS}
@@ -176,7 +179,7 @@ def against_bare(config: str, size: Size, device: str) -> float:
 
 
 def keystrokes(size: Size) -> float:
-    """The cost of one late in a text over that of one early in one."""
+    """The cost of a keystroke late in a text divided by that of one early in a text."""
     data = Data(SMALL, size)
     nlp = data.pipeline()
     rate = data.settings.learn_rate

@@ -1,11 +1,11 @@
 """How far back cells remember: the adding problem and the recall of a first symbol, learned from
-fresh sequences by the package's own encoder (64 units, batches of 64, Adam at 0.002, clipping at
-1.0, at most 1,500 steps), and how much of a gradient arrives 50 steps back in a new layer.
+new random sequences by the package's encoder (64 units, batches of 64, Adam at 0.002, clipping at
+1.0, at most 1,500 steps), and how much of a gradient arrives 50 steps back in an untrained layer.
 
     python benchmarks/memory.py [--quick] [--seeds N ...] [--plots DIR]
 
-A task is solved when the mean squared error of 20 steps is below 0.01, or their mean accuracy above
-0.99. `python -m spacy rnn memory` does the same for any cell, depth, direction and length.
+A task is solved when, over 20 steps, the mean squared error is below 0.01 or the mean accuracy
+above 0.99. `python -m spacy rnn memory` does the same for any cell, depth, direction and length.
 """
 
 import statistics
@@ -31,7 +31,7 @@ CPU = torch.device("cpu")
 PLAIN, GRU, LSTM = Variant("rnn_tanh"), Variant("gru"), Variant("lstm")
 CHRONO = Variant("lstm", chrono=True)
 LENGTHS = {"adding": (50, 100, 200), "recall": (25, 50, 100, 200)}
-#: of the layers whose gradients are compared
+#: settings of the layers whose gradients are compared
 WIDTH, STEPS_BACK, GRADIENT_SEEDS = 64, 50, 5
 
 
@@ -45,13 +45,13 @@ def compare(task: str, lengths: Sequence[int], variants: list[Variant], seeds: l
     runs = list(train_all(task, variants, lengths, seeds, TrainingSettings(), CPU))
     found = summarize_runs(runs)
     rows = [[str(variant), *map(cell, summaries)] for variant, summaries in found.items()]
-    show(f"{task}: median step that solved it (seeds), or mean score", ["", *lengths], rows)
+    show(f"{task}: median step at which it is solved (seeds), or mean score", ["", *lengths], rows)
     return found
 
 
 def gradient_ratio(name: str, seed: int) -> float:
-    """The norm of the gradient 50 steps back over that at the last step, in a layer as it starts
-    over random input."""
+    """The norm of the gradient 50 steps back divided by that at the last step, in an untrained
+    layer over random input."""
     torch.manual_seed(seed)
     encoder = RNNEncoder(cell=name, direction="forward", hidden_size=WIDTH, depth=1).module(WIDTH)
     (found,) = gradient_norms(encoder, torch.randn(2 * STEPS_BACK, WIDTH))
@@ -65,7 +65,7 @@ def gradients() -> dict[str, float]:
     }
     rows = [[name, *(f"{value:.1e}" for value in values)] for name, values in ratios.items()]
     header = ["cell", *(f"seed {seed}" for seed in range(GRADIENT_SEEDS))]
-    show(f"gradient {STEPS_BACK} steps back over the last step's", header, rows)
+    show(f"gradient {STEPS_BACK} steps back / gradient at the last step", header, rows)
     medians = {name: statistics.median(values) for name, values in ratios.items()}
     return {
         "gradient_50_rnn_tanh": medians["rnn_tanh"],

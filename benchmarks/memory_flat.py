@@ -1,17 +1,17 @@
-"""Memory over texts of words that were never seen before, through each component by `nlp.pipe`, in
-blocks of `nlp.memory_zone()` and without.
+"""Memory of each component in `nlp.pipe` over texts of words that were never seen before, with and
+without blocks of `nlp.memory_zone()`.
 
-`COMPONENT_memory_growth` is the most memory after the first tenth of the tokens over the most in
-it; `COMPONENT_memory_growth_no_zone` the same without zones, where spaCy keeps every new word, and
-`COMPONENT_bytes_per_word` what it then keeps for each.
+`COMPONENT_memory_growth` is the peak memory after the first tenth of the tokens divided by the peak
+in that tenth; `COMPONENT_memory_growth_no_zone` is the same without zones, where spaCy keeps every
+new word, and `COMPONENT_bytes_per_word` is the memory that it then keeps for each.
 
-With `--document-tokens N`, one document of N tokens is predicted instead, by encoders of one
-layer of 64 units. `COMPONENT_document_mb` is the most memory that this takes beside the document.
+With `--document-tokens N`, one document of N tokens is predicted instead, by encoders of one layer
+of 64 units. `COMPONENT_document_mb` is the peak memory that this takes in addition to the document.
 
     python benchmarks/memory_flat.py [--quick] [--tokens N | --document-tokens N]
         [--only COMPONENT ...]
 
-Each measurement is done in a process of its own. With `--tokens 10_000_000` it takes hours.
+Each measurement runs in a separate process. With `--tokens 10_000_000` it takes hours.
 """
 
 import ctypes
@@ -33,19 +33,19 @@ from thinc.api import Config
 
 from spacy_rnn.extensions import set_doc_extension
 
-#: what /proc/self/clear_refs takes to forget the most memory so far
+#: the value that resets the peak memory when it is written to /proc/self/clear_refs
 RESET_PEAK = "5"
 TOKENS, QUICK_TOKENS = 1_000_000, 20_000
 WORDS_IN_TEXT, TEXTS_IN_ZONE = 10, 200
 SAMPLES = 100
 N_LEARNED = 500
-#: distinct words of the long document
+#: number of distinct words in the long document
 N_WORDS = 20_000
 SMALL = {"hidden_size": 64, "depth": 1}
 
 
 def trained(factory: str, small: bool = False) -> Language:
-    """A pipeline after a training too short to be of use."""
+    """A pipeline after a training that is too short to be useful."""
     set_doc_extension("regression")
     set_doc_extension("translation")
     gold = common.treebank("train", spacy.blank("en").vocab, N_LEARNED)
@@ -62,7 +62,7 @@ def trained(factory: str, small: bool = False) -> Language:
 
 
 def texts() -> Iterator[str]:
-    """Texts of random words of 8 letters, hardly any of them twice."""
+    """Texts of random words of 8 letters, almost all of which occur only once."""
     rng = random.Random(0)
     while True:
         words = ("".join(rng.choices(ascii_lowercase, k=8)) for _ in range(WORDS_IN_TEXT))
@@ -70,7 +70,7 @@ def texts() -> Iterator[str]:
 
 
 def memory(nlp: Language, n_tokens: int, zones: bool) -> list[int]:
-    """The bytes of memory in use, at regular times."""
+    """The bytes of memory in use, at regular intervals."""
     n_zones = max(n_tokens // (WORDS_IN_TEXT * TEXTS_IN_ZONE), SAMPLES // 10)
     every = max(1, n_zones // SAMPLES)
     source, found = texts(), []
@@ -102,14 +102,15 @@ def measure(factory: str, n_tokens: int, zones: bool) -> dict[str, Any]:
 
 
 def of_document(factory: str, n_tokens: int) -> dict[str, Any]:
-    """The megabytes that a long document takes beside itself, and the seconds."""
+    """The megabytes that the prediction of a long document takes in addition to the document, and
+    the seconds."""
     nlp = trained(factory, small=True)
     rng = random.Random(0)
     words = ["".join(rng.choices(ascii_lowercase, k=8)) for _ in range(N_WORDS)]
     doc = Doc(nlp.vocab, rng.choices(words, k=n_tokens))
-    # Whatever is made by the first prediction is there before.
+    # Memory that only the first prediction allocates is not counted.
     nlp(Doc(nlp.vocab, words[:10]))
-    # What training has freed would hide what the document takes.
+    # Memory that training has freed would hide what the document takes.
     ctypes.CDLL(None).malloc_trim(0)
     before, start = resident_bytes(), common.clock()
     Path("/proc/self/clear_refs").write_text(RESET_PEAK)
@@ -123,11 +124,11 @@ def of_document(factory: str, n_tokens: int) -> dict[str, Any]:
 
 
 def of_documents(factories: Sequence[str], n_tokens: int) -> dict[str, Any]:
-    """`of_document` of each component."""
+    """`of_document` for each component."""
     command = [__file__, "--document-tokens", n_tokens, "--side", "document", "--only"]
     found = {factory: output_of([*command, factory]) for factory in factories}
     rows = [[factory, of["mb"], of["seconds"]] for factory, of in found.items()]
-    show(f"A document of {n_tokens:,} tokens", ["component", "MB beside it", "CPU seconds"], rows)
+    show(f"A document of {n_tokens:,} tokens", ["component", "additional MB", "CPU seconds"], rows)
     return {f"{factory}_document_mb": of["mb"] for factory, of in found.items()}
 
 
@@ -135,9 +136,9 @@ def main() -> None:
     parser = common.parser(__doc__)
     parser.add_argument("--tokens", type=int, help=f"{TOKENS:,} by default")
     parser.add_argument("--only", nargs="+", choices=COMPONENTS, default=list(COMPONENTS))
-    parser.add_argument("--document-tokens", type=int, help="one document of so many instead")
+    parser.add_argument("--document-tokens", type=int, help="one document of this length instead")
     sides = ("zone", "no_zone", "document")
-    parser.add_argument("--side", choices=sides, help="one measurement, of one")
+    parser.add_argument("--side", choices=sides, help="only this measurement, of one component")
     options = parser.parse_args()
     common.one_thread()
     if options.side == "document":

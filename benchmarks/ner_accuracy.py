@@ -1,27 +1,27 @@
-"""How accurate the entity recognizer is, and how well it knows: configs/ner.cfg trained by
-`spacy train`, side by side with spaCy's `ner` on the same sentences and tokens. The model is
-selected on the dev part and scored once on the test part: the F-score of entities whose tokens and
-label are both right. Ours then predicts with the threshold that is best on dev.
+"""How accurate the entity recognizer is, and how reliable its probabilities are: configs/ner.cfg
+trained by `spacy train`, compared with spaCy's `ner` on the same sentences and tokens. The model is
+selected on the dev part and scored once on the test part, by the F-score of entities whose tokens
+and label are both right. Our recognizer then predicts with the threshold that is best on dev.
 
     python benchmarks/ner_accuracy.py [--quick] [--only RUN ...] [--minutes N] [--work DIR]
         [--ours] [--vectors FILE ...] [--plot FILE]
 
-The runs: "wnut", WNUT17 split as it is published, and "wikigold"; both without pretrained vectors,
-and as "wnut_vectors" and "wikigold_vectors" with the GloVe vectors that lie beside them and those
-of --vectors, such as all of GloVe. Wikigold is published in one piece. It is split by a hash of the
-first line of each article, a tenth of the articles being test and a tenth dev
-(corpora/wikigold.py): always the same ones, but not those of anybody else's figures.
+The runs: "wnut", WNUT17 with its published split, and "wikigold", both without pretrained vectors;
+"wnut_vectors" and "wikigold_vectors", the same with the GloVe vectors of the data and those of
+--vectors, such as all of GloVe. Wikigold is published without a split. It is split by a hash of the
+first line of each article, with a tenth of the articles as test and a tenth as dev
+(corpora/wikigold.py): the split is always the same, but other published figures use other splits.
 
-spaCy's configs are made by `spacy init config --pipeline ner`: `--optimize efficiency` without
-vectors, `--optimize accuracy`, which reads them, with vectors. Both sides have the tokens of the
-corpora, and train for --minutes at most, or with "--minutes inf" for as long as their patience
-lasts. What is trained already in --work is only scored. With --ours, spaCy's are left out.
+spaCy's configs are made by `spacy init config --pipeline ner`, with `--optimize efficiency` for
+runs without vectors and `--optimize accuracy`, which reads vectors, for the others. Both sides use
+the tokens of the corpora and train for --minutes at most, or with "--minutes inf" until their
+patience ends. Models that are already in --work are only scored. --ours leaves out spaCy's side.
 
-Calibration: of the entities that ours predicts on test, the probabilities that it gives them
-(`confidence_attr`) against how many are right, in ten bins of equal width, over all runs; and the
-expected calibration error, the mean over entities of the gap between the two in their bin: as
-trained ("raw"), and after `calibrate` on the dev part, which changes no entity. --plot draws the
-bins (it needs matplotlib).
+Calibration compares the probabilities of the entities that our recognizer predicts on test
+(`confidence_attr`) with the share that is right, in ten bins of equal width, over all runs. The
+expected calibration error is the mean over entities of the gap between the two in their bin. Both
+are computed as trained ("raw") and after `calibrate` on the dev part, which changes no entity.
+--plot draws the bins (it needs matplotlib).
 """
 
 import importlib.util
@@ -60,7 +60,7 @@ QUICK_RUNS = ["wnut"]
 
 
 class Run(NamedTuple):
-    """A corpus, with or without vectors; suffix: of the names of its figures."""
+    """A corpus, with or without vectors. suffix: the end of its figures' names."""
 
     corpus: str
     suffix: str
@@ -82,7 +82,7 @@ class Believed(NamedTuple):
 
 
 class Bin(NamedTuple):
-    """Entities of similar probability; the means are nan without entities."""
+    """Entities of similar probability; the means are nan if there are no entities."""
 
     low: float
     high: float
@@ -95,19 +95,19 @@ class Bin(NamedTuple):
 
 
 def predicted(nlp: Language, part: Path, limit: int) -> list[Example]:
-    """The sentences of a part, with what the pipeline says of them."""
+    """The sentences of a part, with the predictions of the pipeline."""
     examples: list[Example] = list(Corpus(part, gold_preproc=True, limit=limit)(nlp))
     docs = nlp.pipe([eg.predicted for eg in examples])
     return [Example(doc, eg.reference) for doc, eg in zip(docs, examples, strict=True)]
 
 
 def f_score(examples: Sequence[Example]) -> float:
-    """That of spaCy's scorer; 0 where nothing is predicted."""
+    """The F-score of spaCy's scorer; 0 if nothing is predicted."""
     return float(get_ner_prf(examples)["ents_f"] or 0.0)
 
 
 def set_best_threshold(nlp: Language, dev: Path, limit: int) -> None:
-    """Set the threshold of ours to the one with the best F-score on dev."""
+    """Set our recognizer's threshold to the one with the best F-score on dev."""
     settings = nlp.get_pipe("ner").cfg  # type: ignore[attr-defined]
 
     def at(threshold: float) -> float:
@@ -128,7 +128,7 @@ def believed(examples: Sequence[Example]) -> Believed:
 
 
 def believed_of(nlp: Language, data: Path, limit: int) -> dict[str, Believed]:
-    """What ours believes of test, as trained ("_raw") and calibrated on dev ("")."""
+    """The entities that ours predicts on test, as trained ("_raw") and calibrated on dev ("")."""
     raw = believed(predicted(nlp, data / "test.spacy", limit))
     dev: list[Example] = list(Corpus(data / "dev.spacy", gold_preproc=True, limit=limit)(nlp))
     nlp.get_pipe("ner").calibrate(dev)  # type: ignore[attr-defined]
@@ -150,7 +150,7 @@ def bins_of(found: Believed) -> list[Bin]:
 
 
 def calibration_error(found: Believed) -> float | None:
-    """The expected calibration error; None without entities."""
+    """The expected calibration error; None if there are no entities."""
     n = len(found.confidence)
     if not n:
         return None
@@ -158,7 +158,7 @@ def calibration_error(found: Believed) -> float | None:
     return round(sum(gaps) / n, 4)
 
 
-# The bins on paper
+# Tables and plots of the bins
 
 
 def show_bins(bins: Sequence[Bin], title: str) -> None:
@@ -175,8 +175,8 @@ def fraction(value: float) -> str | None:
 
 
 def plot(bins: Sequence[Bin], raw: Sequence[Bin], error: float | None, path: Path) -> None:
-    """A reliability diagram: the precision of each bin, and below how many entities it has; and the
-    bins of before calibration."""
+    """Draw a reliability diagram: the precision of each bin, also before calibration, and below it
+    the number of entities in the bin."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -206,9 +206,9 @@ def plot(bins: Sequence[Bin], raw: Sequence[Bin], error: float | None, path: Pat
 
 
 def check_plot(path: Path) -> None:
-    """Better now than after the trainings.
+    """Check before the trainings that the plot can be drawn.
 
-    RAISES (SystemExit): If the plot could not be drawn.
+    RAISES (SystemExit): If it cannot.
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise SystemExit("--plot needs matplotlib: pip install matplotlib, or leave out --plot.")
@@ -234,7 +234,7 @@ def convert(corpus: str, folder: Path) -> None:
 
 
 def measure(run: Run, work: Path, options: Namespace) -> tuple[dict[str, Any], dict[str, Believed]]:
-    """The figures of a run, and the entities that ours predicts; see `believed_of`."""
+    """The figures of a run, and the entities that our recognizer predicts; see `believed_of`."""
     data = work / run.corpus
     if not data.exists():
         convert(run.corpus, data)
@@ -272,8 +272,8 @@ def measure(run: Run, work: Path, options: Namespace) -> tuple[dict[str, Any], d
 def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--only", nargs="+", choices=RUNS, metavar="RUN")
-    arguments.add_argument("--minutes", type=float, default=20.0, help="of each training, at most")
-    arguments.add_argument("--plot", type=Path, metavar="FILE", help="of the bins, .svg or .png")
+    arguments.add_argument("--minutes", type=float, default=20.0, help="limit of each training")
+    arguments.add_argument("--plot", type=Path, metavar="FILE", help="draw the bins, .svg or .png")
     options = arguments.parse_args()
     if options.plot:
         check_plot(options.plot)

@@ -1,15 +1,15 @@
-"""Everything that needs a GPU, in one run within eight minutes: the tests marked `gpu`, the speed
-benchmarks with `--gpu`, and two minutes of training a large language model. The figures are
-written into one JSON file, step by step, and the output of each step into `on_gpu.STEP.log` beside
-it.
+"""Run everything that needs a GPU, within eight minutes: the tests marked `gpu`, the speed
+benchmarks with `--gpu`, and two minutes of training a large language model. After each step, the
+figures so far are written to one JSON file; the output of each step is in `on_gpu.STEP.log` in the
+same folder.
 
     benchmarks/on_gpu.sh OUTPUT.json [--dry-run]
 
-Keys: device, torch, date, and one for each step, whose value is the object that the step prints or,
-of `pytest`, how many tests passed, failed and were skipped. Each has the seconds that it took; a
-step that fails has the end of its output as `error`. Then the exit status is 1.
+Keys: device, torch, date, and one for each step. The value of a step is the object that it prints
+or, for `pytest`, how many tests passed, failed and were skipped. It also has the seconds that the
+step took and, if the step failed, the end of its output as `error`; the exit status is then 1.
 
---dry-run: the same steps with less of everything, on the CPU.
+--dry-run: smaller versions of the same steps, on the CPU.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from xml.etree import ElementTree
 import torch
 
 REPO = Path(__file__).resolve().parent.parent
-#: arguments of each benchmark of speed: the parts that need nothing but bare torch
+#: arguments of each speed benchmark: only the parts that need nothing but bare torch
 BENCHMARKS = {
     "tagger_speed": ["--quick", "--only", "bare"],
     "textcat_speed": ["--quick", "--only", "bare"],
@@ -36,9 +36,9 @@ BENCHMARKS = {
 }
 #: seconds after which a step is stopped
 TESTS_LIMIT, SPEED_LIMIT, TRAINING_LIMIT = 150, 90, 180
-#: exit statuses of `timeout` for what it stopped
+#: exit statuses of `timeout` if it stopped a command
 STOPPED = (124, 137)
-#: No test in here needs a GPU, and libraries that these tests import may be missing on its machine.
+#: No test in here needs a GPU, and the GPU machine may lack libraries that these tests import.
 IGNORED = ("tests/readers", "tests/features", "tests/test_text_files.py")
 #: lines of a step's output that are kept as its error
 ERROR_LINES = 15
@@ -46,7 +46,8 @@ Result = dict[str, Any]
 
 
 class Step(NamedTuple):
-    """arguments: of Python. limit: seconds. figures: reads them from the step's output."""
+    """arguments: the arguments of Python. limit: the time limit in seconds. figures: reads the
+    figures from the step's output."""
 
     name: str
     arguments: list[str]
@@ -85,9 +86,9 @@ def printed(output: str) -> Result:
 
 
 def run(step: Step, log: Path) -> Result:
-    """The step's figures, its seconds, and its error if it failed."""
+    """Run a step; returns its figures, its seconds, and its error if it failed."""
     start = time.perf_counter()
-    # `timeout` stops what the step has started, too.
+    # `timeout` also stops the processes that the step has started.
     command = ["timeout", "--kill-after=5", str(step.limit), sys.executable, *step.arguments]
     with log.open("w") as file:
         code = subprocess.run(command, cwd=REPO, stdout=file, stderr=subprocess.STDOUT).returncode
@@ -101,7 +102,7 @@ def run(step: Step, log: Path) -> Result:
         result = {"seconds": seconds}
         lines.append(f"There are no figures: {error!r}")
     if code:
-        stopped = ", stopped by its limit" if code in STOPPED else ""
+        stopped = ", stopped by its time limit" if code in STOPPED else ""
         lines.append(f"Exit status {code}{stopped}")
         result["error"] = "\n".join(lines)
     return result
@@ -112,7 +113,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("output", type=Path, metavar="OUTPUT.json")
-    parser.add_argument("--dry-run", action="store_true", help="less of everything, on the CPU")
+    parser.add_argument("--dry-run", action="store_true", help="smaller versions, on the CPU")
     options = parser.parse_args()
     output = options.output.resolve()
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -129,9 +130,9 @@ def main() -> None:
         print(json.dumps(result), flush=True)
         failed |= "error" in result
         results[step.name] = result
-        # After each step, so that what interrupts a later one takes nothing away.
+        # After each step, so that nothing is lost if a later one is interrupted.
         output.write_text(json.dumps(results, indent=2) + "\n")
-    print(f"{time.perf_counter() - start:4.0f} s: the end", flush=True)
+    print(f"{time.perf_counter() - start:4.0f} s: done", flush=True)
     sys.exit(int(failed))
 
 

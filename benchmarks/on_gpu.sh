@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs benchmarks/on_gpu.py with this checkout in front of an installed package, if there is one.
+# Runs benchmarks/on_gpu.py with this checkout, which takes precedence over an installed package.
 #
 #     benchmarks/on_gpu.sh OUTPUT.json [--dry-run]
 set -euo pipefail

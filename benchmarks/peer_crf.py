@@ -1,13 +1,14 @@
 """The conditional random field of spacy_rnn against pytorch-crf, for benchmarks/crf_speed.py, which
-runs it with a Python that can import torchcrf (`pip install pytorch-crf`); of this package it needs
-spacy_rnn.nn alone, and so neither spaCy nor thinc.
+runs it with a Python that can import torchcrf (`pip install pytorch-crf`). It only needs
+spacy_rnn.nn of this package, and therefore neither spaCy nor thinc.
 
     python benchmarks/peer_crf.py ROUNDS
 
-A batch of 32 sentences of 30 tokens with 20 tags, all of the same length, which suits pytorch-crf:
-it pads. Scores and transitions are random and the same on both sides; first it is checked that
-loss, gradients and best tags are, too. The last line is words/s of each side and round, for "loss",
-forward and backward pass, and "decode", from scores to tags on the host.
+A batch has 32 sentences of 30 tokens with 20 tags. All sentences have the same length, which suits
+pytorch-crf, because it pads. Scores and transitions are random and the same on both sides; the
+script first checks that loss, gradients and best tags are the same, too. The last line has the
+words/s of each side and round for "loss" (forward and backward pass) and "decode" (from scores to
+lists of tags).
 """
 
 import json
@@ -32,7 +33,7 @@ REPEATS = 10
 
 
 class Ours:
-    """Sentences one after the other: scores (N, C)."""
+    """The side of spacy_rnn: the sentences are concatenated, with scores (N, C)."""
 
     def __init__(self, crf: CRF, scores: Tensor, tags: Tensor):
         self.crf = crf
@@ -54,7 +55,7 @@ class Ours:
 
 
 class Theirs:
-    """A grid: scores (T, B, C), as pytorch-crf has it inside, too."""
+    """The side of pytorch-crf: a grid of scores (T, B, C), the layout that it also uses inside."""
 
     def __init__(self, crf: CRF, scores: Tensor, tags: Tensor):
         self.crf = torchcrf.CRF(TAGS)

@@ -1,12 +1,12 @@
 """Flair's side of benchmarks/tagger_speed.py, which starts it with a Python that can import flair.
 
-Reads JSON lines and answers each with one. The first line is the data: {"train": batches of
-sentences, "test": sentences}, a sentence being [words, tags]. Then "predict" or "train" asks for
-one round, answered by its words/s.
+Reads JSON lines and answers each with a JSON line. The first line is the data: {"train": batches of
+sentences, "test": sentences}, where a sentence is [words, tags]. After that, each "predict" or
+"train" asks for one round, and the answer is its words/s.
 
-The tagger has the shapes of `rnn_tagger` with its default config: trained words of 100, a
-bidirectional LSTM over characters of 50 with 2 x 25 states, two bidirectional LSTM layers of 200, a
-linear layer, no CRF.
+The tagger has the shapes of `rnn_tagger` with its default config: trained word embeddings of 100, a
+bidirectional LSTM of 2 x 25 over character embeddings of 50, two bidirectional LSTM layers of 200,
+a linear layer, no CRF.
 """
 
 import json
@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-# Flair logs to stdout, where the answers go.
+# Flair logs to stdout, which is needed for the answers.
 answers, sys.stdout = sys.stdout, sys.stderr
 
 import flair  # noqa: E402
@@ -83,7 +83,7 @@ def predict(tagger: SequenceTagger, test: Sequence[Tagged]) -> float:
 def train(
     tagger: SequenceTagger, optimizer: torch.optim.Optimizer, batches: Sequence[Sequence[Tagged]]
 ) -> float:
-    """The loop of flair.trainers.ModelTrainer."""
+    """The training loop of flair.trainers.ModelTrainer."""
     prepared = [[sentence(tagged, labeled=True) for tagged in batch] for batch in batches]
     tagger.train()
     start = time.process_time()

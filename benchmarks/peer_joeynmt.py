@@ -3,18 +3,20 @@
 
     python benchmarks/peer_joeynmt.py train|decode|steps bahdanau|luong FOLDER
 
-The model: pieces of 256 into a bidirectional LSTM of 2 x 256, and an LSTM of 256 with Bahdanau's
-attention and input feeding, as JoeyNMT's recurrent configs have it, or with Luong's and without.
+The model: piece embeddings of 256, a bidirectional LSTM of 2 x 256 as encoder, and an LSTM of 256
+as decoder, with Bahdanau's attention and input feeding, as in JoeyNMT's recurrent configs, or with
+Luong's attention and without input feeding.
 
-FOLDER has `data.json`: the pieces of each side, "vocabularies"; for "train" batches of pairs of
-sentences, for the others batches of sentences, "test", and their translations by spacy_rnn,
-"found"; "beam", "steps" and "dropout". A sentence is a list of pieces. It has `weights.pt`, too,
-those of the `rnn_translator` that translated: "decode" and "steps" use them.
+FOLDER contains `data.json`. Its keys: "vocabularies", the pieces of each side; "train", the batches
+of pairs of sentences for "train"; "test", the batches of sentences for "decode" and "steps", and
+"found", their translations by spacy_rnn; "beam", "steps" and "dropout". A sentence is a list of
+pieces. FOLDER also contains `weights.pt`, the weights of the `rnn_translator` that made the
+translations, which "decode" and "steps" use.
 
-The last line is the speed of a round over batches that are made beforehand, after one that warms
-up. "train": target pieces/s of the steps of JoeyNMT's trainer, without its validation and log.
-"decode": sentences/s of JoeyNMT's search. "steps": target pieces/s of the same, where it is made to
-take exactly so many steps.
+The last line is the speed of a round over batches that are prepared beforehand, after a warm-up.
+"train": target pieces/s of the steps of JoeyNMT's trainer, without its validation and log.
+"decode": sentences/s of JoeyNMT's search. "steps": target pieces/s of the search when it has to
+take exactly that many steps.
 """
 
 import json
@@ -71,8 +73,8 @@ def make_model(attention: str, vocabularies: Sequence[Vocabulary], dropout: floa
 def make_batch(
     vocabularies: Sequence[Vocabulary], sources: Sequence[Pieces], targets: Sequence[Pieces] | None
 ) -> Batch:
-    """As `joeynmt.datasets.BaseDataset.collate_fn` makes it, but that sources to translate have no
-    end: the weights that they are for never saw one."""
+    """A batch like those of `joeynmt.datasets.BaseDataset.collate_fn`, except that sources to
+    translate have no end symbol, because the weights were trained without it."""
     source, target = vocabularies
     ids, lengths, _ = source.sentences_to_ids(sources, bos=False, eos=targets is not None)
     return Batch(
@@ -98,9 +100,9 @@ def make_trainer(model: Model, folder: str) -> TrainManager:
         "learning_rate": 0.001,
         "clip_grad_norm": 1.0,
         "normalization": "tokens",
-        # It needs a schedule, and "plateau" has an argument that torch no longer has.
+        # JoeyNMT needs a schedule, and "plateau" uses an argument that torch no longer has.
         "scheduling": "exponential",
-        # What it makes batches by; here they are made already.
+        # The size of the batches that JoeyNMT makes; here, batches are made already.
         "batch_size": 64,
     }
     return TrainManager(
@@ -131,14 +133,14 @@ def set_weights(
     pieces: Sequence[Pieces],
     vocabularies: Sequence[Vocabulary],
 ) -> None:
-    """Those of an `rnn_translator` with the same pieces, in another order."""
+    """Set the weights to those of an `rnn_translator` with the same pieces in another order."""
     source, target = (
         torch.tensor([vocabulary.lookup(piece) for piece in side])
         for side, vocabulary in zip(pieces, vocabularies, strict=True)
     )
     encoder, decoder = model.encoder.rnn, model.decoder
     model.src_embed.lut.weight[source] = weights["source_embedding.weight"]
-    # That of the output layer, too.
+    # This is also the weight of the output layer.
     model.trg_embed.lut.weight[target] = weights["target_embedding.weight"]
     for name, weight in encoder.named_parameters():
         weight.copy_(weights[f"encoder.layers.0.{name}"])
@@ -148,7 +150,7 @@ def set_weights(
     context, query = weights["decoder.combine.weight"].split([2 * SIZE, SIZE], dim=1)
     decoder.att_vector_layer.weight.copy_(torch.cat([query, context], dim=1))
     decoder.att_vector_layer.bias.zero_()
-    # It has no bias there, and one start for hidden and cell state.
+    # JoeyNMT has no bias there, and the same initial vector for hidden and cell state.
     decoder.output_layer.bias = nn.Parameter(torch.empty(len(target)))
     decoder.output_layer.bias[target] = weights["output.bias"]
     bridge, bias = weights["decoder.bridge.weight"], weights["decoder.bridge.bias"]
@@ -162,8 +164,9 @@ def set_weights(
 
 
 def decode(model: Model, batch: Batch, beam: int, steps: int | None) -> list[Pieces]:
-    """What `joeynmt.prediction.predict` does for a batch, as far as pieces with their end; without
-    `steps` of at most half as many again as the longest source has, which is its default."""
+    """What `joeynmt.prediction.predict` does for a batch, up to the pieces with the end symbol.
+    Without `steps`, translations have at most 1.5 times the pieces of the longest source, which is
+    JoeyNMT's default."""
     batch.sort_by_src_length()
     exact = {} if steps is None else {"min_output_length": steps}
     found, _, _ = search(model, batch, steps or -1, beam, beam_alpha=0.6, **exact)
@@ -172,7 +175,7 @@ def decode(model: Model, batch: Batch, beam: int, steps: int | None) -> list[Pie
 
 
 def share_of_same(found: Sequence[list[Pieces]], expected: Sequence[list[Pieces]]) -> float:
-    """How many of the translations in batches are the same, up to their ends."""
+    """The share of the translations in batches that are the same, without end symbols."""
     pairs = list(zip(chain(*found), chain(*expected), strict=True))
     return sum(" ".join(one).removesuffix(" </s>") == " ".join(two) for one, two in pairs) / len(
         pairs
@@ -183,7 +186,7 @@ def share_of_same(found: Sequence[list[Pieces]], expected: Sequence[list[Pieces]
 
 
 def timed(run: Callable[[Batch], Any], batches: Sequence[Batch]) -> tuple[list[Any], float]:
-    """What it gives for each batch, and seconds."""
+    """The results of `run` for each batch, and the seconds, after a warm-up."""
     run(batches[0])
     start = time.process_time()
     results = [run(batch) for batch in batches]
@@ -196,7 +199,7 @@ def train_round(model: Model, vocabularies: Sequence[Vocabulary], data: Mapping[
         trainer = make_trainer(model, folder)
         _, seconds = timed(lambda batch: update(trainer, batch), batches)
     speed = sum(batch.ntokens for batch in batches) / seconds
-    print(f"JoeyNMT trains with {speed:,.0f} pieces/s.")
+    print(f"JoeyNMT trains at {speed:,.0f} pieces/s.")
     return speed
 
 
@@ -209,7 +212,7 @@ def decode_round(
     speed = (steps or 1) * sum(map(len, found)) / seconds
     if steps is None:
         same = share_of_same(found, data["found"])
-        print(f"JoeyNMT translates {speed:,.1f} sentences/s, {same:.0%} of them as we do.")
+        print(f"JoeyNMT translates {speed:,.1f} sentences/s; {same:.0%} are the same as ours.")
     else:
         print(f"JoeyNMT decodes {speed:,.0f} pieces/s.")
     return speed

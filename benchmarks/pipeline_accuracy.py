@@ -1,13 +1,13 @@
 """How accurate and how fast a whole pipeline is, from raw text: configs/pipeline.cfg against
-spaCy's components on spacy.HashEmbedCNN.v2 with the settings of `spacy init config`, both trained
+spaCy's components with spacy.HashEmbedCNN.v2 and the settings of `spacy init config`, both trained
 by `spacy train` on UD English EWT for the same processor time.
 
     python benchmarks/pipeline_accuracy.py [--quick] [--steps N] [--work DIR]
 
 Scores are those of the CoNLL 2018 shared task on the test part, F1 in percent, by udtools: from the
 raw text of each paragraph, and with gold tokens and sentences. Both sides use spaCy's English
-tokenizer, have no vectors, and select their model on dev. Words/s are of `nlp.pipe` over raw texts,
-by turns. What is trained already in --work is only scored.
+tokenizer, have no vectors, and select their model on dev. Words/s are those of `nlp.pipe` over raw
+texts; the sides take turns. Models that are already in --work are only scored.
 """
 
 import json
@@ -28,7 +28,7 @@ from spacy_train import cpu_minutes, mind_interrupts, python, stock_config, trai
 from spacy_rnn.cli.io import size_of
 
 CONFIG = common.REPO / "configs" / "pipeline.cfg"
-#: of spaCy, for what configs/pipeline.cfg predicts
+#: spaCy's components for the annotation that configs/pipeline.cfg predicts
 PEERS = "tagger,morphologizer,trainable_lemmatizer,parser"
 CNN = {
     "@architectures": "spacy.HashEmbedCNN.v2",
@@ -41,17 +41,17 @@ CNN = {
     "subword_features": True,
 }
 LISTENER = {"@architectures": "spacy.Tok2VecListener.v1", "width": CNN["width"]}
-#: sentences of a document to learn from
+#: number of sentences in each training document
 N_SENTENCES = 5
 STEPS = ("training.max_steps", "training.optimizer.learn_rate.total_steps")
-#: of the figures of each side
+#: prefixes of each side's figures
 PREFIXES = {"ours": "", "cnn": "cnn_"}
 ROUNDS, QUICK_ROUNDS = 5, 2
 QUICK_SENTENCES, QUICK_STEPS = 300, 20
 
 
 def prepare(work: Path, quick: bool) -> None:
-    """Write each part of the treebank, as it is and in spaCy's format."""
+    """Write each part of the treebank, unchanged and in spaCy's format."""
     for part in ("train", "dev", "test"):
         path = work / f"{part}.conllu"
         if path.exists():
@@ -65,7 +65,7 @@ def prepare(work: Path, quick: bool) -> None:
 
 
 def cnn_config(path: Path) -> Path:
-    """The config of spaCy's components on one CNN."""
+    """Write the config of spaCy's components, which share one CNN."""
     config = load_config(stock_config(path, PEERS, "efficiency"))
     config["components"]["tok2vec"]["model"] = CNN
     for name in PEERS.split(","):
@@ -77,7 +77,8 @@ def cnn_config(path: Path) -> Path:
 def trained(
     config: Path, output: Path, settings: Mapping[str, str], minutes: float | None = None
 ) -> tuple[Path, float]:
-    """Train once; returns the best model, and the processor time, which is written beside it."""
+    """Train, unless it was done already; returns the best model, and the minutes of processor time,
+    which are written to a file beside the model."""
     note = output / "cpu_minutes.json"
     if not note.exists():
         before = cpu_minutes()
@@ -87,7 +88,7 @@ def trained(
 
 
 def of_sentence(gold: Doc, nlp: Language) -> Doc:
-    """The words of a document that is one sentence."""
+    """The words of a gold document, as one sentence without other annotation."""
     spaces = [bool(token.whitespace_) for token in gold]
     starts = [i == 0 for i in range(len(gold))]
     return Doc(nlp.vocab, common.words_of(gold), spaces, sent_starts=starts)
@@ -101,7 +102,7 @@ def measure(nlp: Language, treebank: str, gold: Sequence[Doc]) -> dict[str, dict
 
 
 def report(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, float]:
-    """Print the scores side by side; returns those of ours, and how much better they are."""
+    """Print the scores side by side; returns them, and how much better ours are."""
     ours, cnn = found["ours"], found["cnn"]
     for kind, title in (("raw", "from raw text"), ("gold", "with gold tokens")):
         rows = [
@@ -115,14 +116,15 @@ def report(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, 
         for metric, score in all_scores.items()
     }
     result["las_vs_cnn"] = ours["raw"]["LAS"] - cnn["raw"]["LAS"]
-    # The tokens are those of the same tokenizer.
+    # Tokens and words come from the same tokenizer on both sides.
     predicted = [m for m in METRICS if m not in ("Tokens", "Words")]
     result["least_vs_cnn"] = min(ours["raw"][m] - cnn["raw"][m] for m in predicted)
     return {key: round(value, 2) for key, value in result.items()}
 
 
 def train_both(work: Path, steps: int | None, quick: bool) -> tuple[dict[str, Path], float]:
-    """The best model of each side, and the minutes of processor time that each had."""
+    """Train both sides; returns the best model of each, and the minutes of processor time that each
+    had."""
     settings = {f"paths.{part}": str(work / f"{part}.spacy") for part in ("train", "dev")}
     if quick:
         settings["training.eval_frequency"] = str(QUICK_STEPS)
@@ -137,7 +139,7 @@ def train_both(work: Path, steps: int | None, quick: bool) -> tuple[dict[str, Pa
 def measure_speed(
     pipelines: Mapping[str, Language], texts: Sequence[str], n_words: int, rounds: int
 ) -> dict[str, float]:
-    """Words/s from raw text."""
+    """The words/s from raw text."""
 
     def side(nlp: Language, batch_size: int | None) -> common.Side:
         return common.speed(n_words, lambda: list(nlp.pipe(texts, batch_size=batch_size)))
@@ -171,8 +173,8 @@ def run(work: Path, steps: int | None, quick: bool) -> dict[str, float]:
 
 def main() -> None:
     parser = common.parser(__doc__)
-    parser.add_argument("--steps", type=int, help="of our training, if not those of the config")
-    parser.add_argument("--work", type=Path, help="a directory to keep; else a temporary one")
+    parser.add_argument("--steps", type=int, help="steps of our training; default: the config's")
+    parser.add_argument("--work", type=Path, help="directory to keep; by default a temporary one")
     options = parser.parse_args()
     common.one_thread()
     mind_interrupts()

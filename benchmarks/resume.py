@@ -1,10 +1,11 @@
-"""Trainings that are killed (SIGKILL) at random moments and resumed, against trainings that are
-not: every component, tiny networks, the same bytes of `model-best` and `model-last` in the end.
+"""Trainings that are killed (SIGKILL) at random moments and resumed, compared with trainings that
+are not killed: every component, with tiny networks. In the end, `model-best` and `model-last` must
+have the same bytes.
 
-* resumed_equal: of all kills, those after which both models are the same;
-* models_loadable: of all kills, those that left every model folder loadable.
+* resumed_equal: the number of kills after which both models are the same;
+* models_loadable: the number of kills that left every model folder loadable.
 
-A training is resumed in a process of its own, forked from one that has imported everything.
+Each training runs in a separate process, forked from one that has imported everything.
 
     python benchmarks/resume.py [--quick]
 """
@@ -70,7 +71,7 @@ def corpus(path: Path) -> None:
 
 
 def config_of(component: str, data: Path) -> Config:
-    """The config of a training of about a second."""
+    """The config of a training that takes about a second."""
     nlp = spacy.blank("xx")
     settings = Config(SMALL).merge(SETTINGS.get(component, {}))
     nlp.add_pipe(f"rnn_{component}", name=component, config=settings)
@@ -97,7 +98,7 @@ def config_of(component: str, data: Path) -> Config:
 
 
 def start(config: Config, output: Path) -> int:
-    """Train in a forked process, or go on; returns its number."""
+    """Start or resume a training in a forked process; returns its process id."""
     child = os.fork()
     if child:
         return child
@@ -129,7 +130,7 @@ def content(output: Path) -> dict[str, bytes]:
 
 
 def loadable(output: Path) -> bool:
-    """True if every model folder that is there can be loaded."""
+    """True if every existing model folder can be loaded."""
     try:
         for model in output.glob("model-*"):
             spacy.load(model)
@@ -140,7 +141,8 @@ def loadable(output: Path) -> bool:
 
 
 def killed(config: Config, folder: Path, kills: int, rng: random.Random) -> tuple[int, int]:
-    """Numbers of kills after which models are loadable, and end the same."""
+    """The number of kills after which the models are loadable, and the number after which the final
+    models are the same."""
     whole = folder / "whole"
     whole.mkdir()
     began = time.monotonic()

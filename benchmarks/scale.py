@@ -2,18 +2,19 @@
 
     python benchmarks/scale.py [--quick] [--only ray equal failures spark memory cost]
 
-* `ray`: `ray_efficiency`, the words/s of two workers of Ray over those of two plain processes that
-  each write JSON lines (`spacy rnn apply`) for a half of the same rows, by turns. Loading is not
-  counted.
-* `equal`: `ray_equal`, whether the rows of Ray are those of one process, and `ray_max_diff`, the
-  largest difference of a number.
+* `ray`: `ray_efficiency`, the words/s of two workers of Ray divided by those of two plain processes
+  that each write JSON lines (`spacy rnn apply`) for half of the same rows. The sides take turns.
+  Loading is not counted.
+* `equal`: `ray_equal`, whether Ray's rows are the same as those of one process, and `ray_max_diff`,
+  the largest difference of a number.
 * `failures`: `rows_lost` and `rows_doubled` after the driver is killed (SIGKILL), the job is
   started again, and a node is killed.
-* `spark`: `spark_equal` and `spark_max_diff`, likewise for `mapInPandas`; needs Java.
-* `memory`: `worker_memory_growth`, the most memory of a process after the first tenth of 5 million
-  words that it has never seen, over the most in it.
-* `cost`: what `scale_simulation.py` needs: `words_per_cpu_second` of a worker, its shares
-  `reading`, `tokenizing`, `predicting` and `writing`, and the bytes of input and output by word.
+* `spark`: `spark_equal` and `spark_max_diff`, the same for `mapInPandas`; needs Java.
+* `memory`: `worker_memory_growth`, the peak memory of a process after the first tenth of 5 million
+  words that it has never seen, divided by the peak in that tenth.
+* `cost`: the input of `scale_simulation.py`: `words_per_cpu_second` of a worker, the shares of its
+  time for `reading`, `tokenizing`, `predicting` and `writing`, and the bytes of input and output
+  per word.
 
 Needs pip install ".[ray,spark]".
 """
@@ -47,21 +48,21 @@ from spacy_rnn.scale import Annotator, annotate, spark_annotator
 from spacy_rnn.scale.job import Job
 
 ROWS, QUICK_ROWS = 20_000, 600
-#: rows where speed is measured
+#: number of rows for measuring speed
 SPEED_ROWS = 60_000
 ROUNDS, QUICK_ROUNDS = 3, 1
 TOKENS, QUICK_TOKENS = 5_000_000, 50_000
 WORKERS = 2
-#: blocks for each worker where speed is measured, and where it is not
+#: number of blocks for each worker when speed is measured, and of all blocks otherwise
 BLOCKS, SMALL_BLOCKS = 8, 20
-#: differences of numbers that are rounding
+#: the largest difference of numbers that counts as rounding
 TOLERANCE = 1e-5
 WORDS_IN_TEXT, SAMPLES = 10, 100
 
 
 def save_model(path: Path) -> None:
-    """An English pipeline of a tagger and an entity recognizer of the default sizes, with random
-    weights."""
+    """Save an English pipeline with a tagger and an entity recognizer of the default sizes and with
+    random weights."""
     spacy.util.fix_random_seed(0)
     nlp = common.pipeline(common.treebank("train", spacy.blank("en").vocab, 500), "rnn_tagger")
     nlp.add_pipe("rnn_ner", source=common.pipeline(common.wnut17("train", 500), "rnn_ner"))
@@ -69,7 +70,7 @@ def save_model(path: Path) -> None:
 
 
 def write_rows(path: Path, n: int) -> Path:
-    """JSON lines with the sentences of a treebank."""
+    """Write JSON lines with the sentences of a treebank."""
     texts = [doc.text for doc in common.treebank("train", spacy.blank("en").vocab)]
     rows = ({"id": i, "text": text} for i, text in enumerate(islice(cycle(texts), n)))
     with path.open("w", encoding="utf8") as file:
@@ -117,7 +118,7 @@ def quiet_ray(**settings: Any) -> None:
 
 
 def plain(model: str, source: str) -> None:
-    """Annotate in one process as `spacy rnn apply` does, after a line of standard input."""
+    """Annotate in one process like `spacy rnn apply`, as soon as standard input has a line."""
     nlp = spacy.load(model)
     nlp("warm up")
     print(flush=True)
@@ -135,7 +136,7 @@ def plain(model: str, source: str) -> None:
 
 
 def plain_speed(model: Path, parts: Sequence[Path]) -> float:
-    """The words/s of plain processes that run at the same time, added up."""
+    """The sum of the words/s of plain processes that run at the same time."""
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     processes: list[Any] = [
         subprocess.Popen(
@@ -152,7 +153,7 @@ def plain_speed(model: Path, parts: Sequence[Path]) -> float:
 
 
 def ray_speed(model: Path, source: Path, output: Path) -> float:
-    """The words/s of Ray's workers, added up."""
+    """The sum of the words/s of Ray's workers."""
     size = source.stat().st_size // (WORKERS * BLOCKS) + 1
     found = annotate(source, str(model), output, workers=WORKERS, block_size=size)
     return sum(found.speeds.values())
@@ -177,7 +178,7 @@ def measure_ray(folder: Path, quick: bool) -> dict[str, Any]:
     return {"ray_efficiency": common.ratio(speeds["ray"], speeds["plain"])}
 
 
-# Answers
+# Equal rows
 
 
 def compared(name: str, found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> dict:
@@ -218,7 +219,7 @@ def measure_spark(folder: Path, quick: bool) -> dict[str, Any]:
 
 
 def measure_failures(folder: Path, quick: bool) -> dict[str, Any]:
-    """A job whose driver is killed after a third of its blocks, and a node after two thirds."""
+    """Run a job whose driver is killed after a third of its blocks, and a node after two thirds."""
     import ray
     from ray.cluster_utils import Cluster
 
@@ -262,7 +263,7 @@ def measure_failures(folder: Path, quick: bool) -> dict[str, Any]:
 
 
 def new_words(n_tokens: int, path: Path) -> Path:
-    """Lines of words of 8 letters, hardly any of them twice."""
+    """Write lines of random words of 8 letters, almost all of which occur only once."""
     rng = random.Random(0)
     with path.open("w") as file:
         for _ in range(n_tokens // WORDS_IN_TEXT):
@@ -342,7 +343,7 @@ SECTIONS = {
 def main() -> None:
     parser = common.parser(__doc__)
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
-    own = "in a process of its own"
+    own = "only this part, in a separate process"
     parser.add_argument("--plain", nargs=2, metavar=("MODEL", "SOURCE"), help=own)
     parser.add_argument("--memory", nargs=2, metavar=("MODEL", "SOURCE"), help=own)
     parser.add_argument(

@@ -2,12 +2,12 @@
 
     python benchmarks/scale_simulation.py [--words 1e9 1e12] [--cores 100 1000 ...]
 
-Workers take blocks of the input from one driver, which needs some time for each. A worker reads its
-block from a shared storage, annotates it, and writes the result there; the storage serves one
-request after the other at its bandwidth. A worker may die while it annotates, and its block is
-annotated again by another one. The other defaults are measured by `scale.py` (cost) on one core of
-the processor that is named in benchmarks/README.md, but for the price, the bandwidth and the
-failures, which are assumed.
+Workers take blocks of the input from one driver, which needs some time for each block. A worker
+reads its block from shared storage, annotates it, and writes the result to the storage, which
+serves one request after the other at its bandwidth. A worker may die while it annotates; then its
+block is annotated again by another worker. The default price, bandwidth and failures are assumed;
+the other defaults are measured by `scale.py` (cost) on one core of the processor that is named in
+benchmarks/README.md.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from wasabi import table
 
 @dataclass(frozen=True)
 class Setting:
-    """What is simulated.
+    """The settings of a simulation.
 
     words (float): The words of the input.
     cores (int): The workers, with a core each.
@@ -49,7 +49,7 @@ class Setting:
 
 
 class Outcome(NamedTuple):
-    """What comes out.
+    """The result of a simulation.
 
     hours (float): The time until the last block is written.
     dollars (float): The price of all cores for that time.
@@ -71,7 +71,7 @@ def simulate(setting: Setting, seed: int = 0) -> Outcome:
     work = words / setting.speed
     transfer = [words * n / (setting.storage * 1e9) for n in (setting.bytes_in, setting.bytes_out)]
     risk = work / (setting.lifetime * 3600)
-    # When a worker is free, and what it does then: write the result of its last block, or begin.
+    # The time when each worker is free, and whether it has to write the result of its last block.
     workers = [(setting.start, False)] * min(setting.cores, n_blocks)
     driver_free = storage_free = end = 0.0
     waited = {"driver": 0.0, "storage": 0.0}
@@ -86,7 +86,7 @@ def simulate(setting: Setting, seed: int = 0) -> Outcome:
             heapq.heappush(workers, (storage_free, False))
             continue
         if not left:
-            # Waits for blocks of workers that die, if there are any.
+            # The worker waits for blocks of workers that die, if there are any.
             continue
         left -= 1
         begun = max(now, driver_free)

@@ -2,18 +2,22 @@
 machine that sends the sentences of UD English EWT test, one in each request. The pipeline is
 `rnn_tagger` with configs/tagger_small.cfg after a short training.
 
-* Throughput and latency (p50, p95, p99) of 1 to 64 clients that wait for each answer.
-* Then rounds of the clients with the highest throughput, which is the peak of the round, of
-  requests at regular times at 70 % of it, and of such at 150 %: other programs on the machine slow
-  all three alike. `p99_over_p50` is of 70 %, `accepted_share` the texts answered per second at
-  150 % over the peak, `refused` the share of requests at 150 % that get status 429. The figures are
-  medians over the rounds.
-* `memory_growth` is the most memory after the first tenth of the rounds over the most in it.
+* First, the throughput and latency (p50, p95, p99) of 1 to 64 clients that wait for each answer are
+  measured.
+* Then there are several rounds. In each, the number of clients with the highest throughput runs
+  first, which gives the peak of the round; then requests are sent at regular intervals at 70 % of
+  the peak, and then at 150 %. Other programs on the machine slow all three alike. `p99_over_p50` is
+  measured at 70 %; `accepted_share` is the number of texts answered per second at 150 % divided by
+  the peak; `refused` is the share of requests at 150 % that get status 429. The figures are medians
+  over the rounds.
+* `memory_growth` is the peak memory after the first tenth of the rounds divided by the peak in that
+  tenth.
 
-`wrong_answers` counts answers that differ from those of `nlp.pipe` offline, `requests_lost` those
-without an answer of status 200 or 429, over all parts. A tag is right if its probability is that of
-the best but for `ROUNDING`: probabilities depend on the batch by so much, and where two tags tie,
-either may come out. `near_ties` is the number of tokens with several right tags.
+`wrong_answers` counts answers that differ from those of `nlp.pipe` offline, and `requests_lost`
+counts requests without an answer of status 200 or 429, both over all parts. A tag is right if its
+probability is at most `ROUNDING` below that of the best tag: probabilities depend on the batch by
+about that much, so that either of two tied tags may be predicted. `near_ties` is the number of
+tokens with several right tags.
 
     python benchmarks/serving.py [--quick] [--minutes N]
 """
@@ -44,19 +48,20 @@ from spacy_rnn.pipeline.predictions import as_json, predictions_of
 
 CONCURRENCY = (1, 2, 4, 8, 16, 32, 64)
 UPDATES = 40
-#: connections for requests at regular times: more than texts that may wait in the server
+#: number of connections for requests at regular intervals, which is more than the number of texts
+#: that may wait in the server
 CONNECTIONS, QUEUE = 512, 200
 LATE = 0.1
-#: seconds of each measurement, and minutes of overload in all
+#: seconds of each measurement, and minutes of overload in total
 FULL, QUICK = (10.0, 10.0), (1.5, 0.1)
 SAMPLES_PER_ROUND = 10
-#: twice the most by which a probability depends on the batch
+#: twice the largest difference that the batch makes to a probability
 ROUNDING = 2e-5
 
 
 @dataclass
 class Outcome:
-    """What came of requests: their statuses, and the seconds of those with an answer of 200."""
+    """The outcome of requests: their statuses, and the seconds of those with status 200."""
 
     statuses: Counter = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
@@ -105,7 +110,7 @@ class Client:
             print(f"lost: {status} {body.decode()}", flush=True)
 
     async def request(self, body: bytes) -> tuple[int, bytes]:
-        # The server closes connections that no request has come on for a while.
+        # The server closes connections that have had no request for a while.
         while self.idle and self.idle[-1][0].at_eof():
             self.idle.pop()
         connection = self.idle.pop() if self.idle else await asyncio.open_connection(*self.address)
@@ -121,14 +126,14 @@ class Client:
 
     @asynccontextmanager
     async def measured(self) -> AsyncIterator[Outcome]:
-        """The outcome of what is sent in the block."""
+        """The outcome of the requests that are sent in the `with` block."""
         outcome = self.outcome = Outcome()
         start = time.perf_counter()
         yield outcome
         outcome.elapsed = time.perf_counter() - start
 
     async def closed_loop(self, clients: int, seconds: float) -> Outcome:
-        """So many clients that send the next text when they have the answer to the last."""
+        """Run clients that send the next text when they have the answer to the last one."""
         end = time.perf_counter() + seconds
 
         async def run() -> None:
@@ -140,9 +145,9 @@ class Client:
         return outcome
 
     async def open_loop(self, rate: float, seconds: float) -> Outcome:
-        """Texts at regular times. The seconds of an answer count from the time when the text was
-        due, whether it was sent by then or not. Texts for which there is no connection for `LATE`
-        seconds are left out: sent later, they would make another load than that asked for."""
+        """Send texts at regular intervals. The seconds of an answer count from the time when the
+        text was due, even if it was sent later. Texts for which there is no free connection for
+        `LATE` seconds are left out, because sending them later would change the load."""
         start = time.perf_counter()
         number = 0
 
@@ -161,7 +166,7 @@ class Client:
 
 
 def right_answers(nlp: Language, texts: Sequence[str]) -> dict[str, Any]:
-    """The answer to each text as JSON has it, with the set of right tags of each token."""
+    """The answer to each text as JSON, with the set of right tags of each token."""
     docs = list(nlp.pipe(texts))
     tagger: Any = nlp.get_pipe("rnn_tagger")
     labels = np.array(tagger.labels_of("tag"))
@@ -175,7 +180,7 @@ def right_answers(nlp: Language, texts: Sequence[str]) -> dict[str, Any]:
 
 
 def is_right(found: Any, expected: Any) -> bool:
-    """Whether an answer is one of those that are right."""
+    """Whether an answer is right."""
     if found.keys() != expected.keys() or len(found["tags"]) != len(expected["tags"]):
         return False
     tags = zip(found["tags"], expected["tags"], strict=True)
@@ -184,7 +189,7 @@ def is_right(found: Any, expected: Any) -> bool:
 
 
 def trained(limit: int | None) -> tuple[Language, list[str]]:
-    """A pipeline, and the texts that it is sent."""
+    """A trained pipeline, and the texts to send."""
     spacy.util.fix_random_seed(0)
     vocab = spacy.blank("en").vocab
     gold, test = common.treebank("train", vocab, limit), common.treebank("test", vocab, limit)
@@ -198,7 +203,7 @@ def trained(limit: int | None) -> tuple[Language, list[str]]:
 
 @contextmanager
 def server(nlp: Language) -> Iterator[tuple[subprocess.Popen, tuple[str, int]]]:
-    """A server of the pipeline, with its address."""
+    """Run a server of the pipeline; gives its process and its address."""
     with tempfile.TemporaryDirectory() as folder:
         nlp.to_disk(folder)
         command = [sys.executable, "-m", "spacy", "rnn", "serve", folder]
@@ -218,14 +223,14 @@ def server(nlp: Language) -> Iterator[tuple[subprocess.Popen, tuple[str, int]]]:
 
 
 async def sample_memory(pid: int, seconds: float, found: list[int]) -> None:
-    """Measure the memory of a process at regular times."""
+    """Measure the memory of a process at regular intervals."""
     for _ in range(SAMPLES_PER_ROUND):
         await asyncio.sleep(seconds / SAMPLES_PER_ROUND)
         found.append(common.resident_bytes(pid))
 
 
 def row(load: str, outcomes: Sequence[Outcome]) -> list[Any]:
-    """Medians of outcomes under one load."""
+    """A row of the table: the medians of outcomes under one load."""
     percentiles = ([o.milliseconds(p) for o in outcomes] for p in (50, 95, 99))
     throughput = statistics.median(o.throughput for o in outcomes)
     return [load, throughput, *map(statistics.median, percentiles)]
@@ -269,7 +274,7 @@ async def measure(process: Any, client: Client, seconds: float, minutes: float) 
 
 def main() -> None:
     parser = common.parser(__doc__)
-    parser.add_argument("--minutes", type=float, help="of overload in all; 10 by default")
+    parser.add_argument("--minutes", type=float, help="minutes of overload in total; default: 10")
     options = parser.parse_args()
     common.one_thread()
     seconds, minutes = QUICK if options.quick else FULL

@@ -1,4 +1,4 @@
-"""Trainings by `spacy train` in processes of their own."""
+"""Trainings by `spacy train` in separate processes."""
 
 import argparse
 import os
@@ -16,40 +16,39 @@ import common
 
 
 def training_parser(doc: str | None) -> argparse.ArgumentParser:
-    """A parser of the arguments of trainings; see `common.parser`."""
+    """A parser for the arguments of scripts that train; see `common.parser`."""
     made = common.parser(doc)
-    made.add_argument("--work", type=Path, help="a directory to keep; else a temporary one")
+    made.add_argument("--work", type=Path, help="directory to keep; by default a temporary one")
     made.add_argument(
         "--vectors",
         type=Path,
         nargs="+",
         default=[],
         metavar="FILE",
-        help="more word vectors, beside those of the data; use a --work of their own",
+        help="more word vectors, besides those of the data; use a separate --work with them",
     )
     return made
 
 
 def parser(doc: str | None) -> argparse.ArgumentParser:
-    """The same for trainings side by side with spaCy's."""
+    """The same for scripts that also train spaCy's components."""
     made = training_parser(doc)
-    made.add_argument("--ours", action="store_true", help="without spaCy's")
+    made.add_argument("--ours", action="store_true", help="leave out spaCy's components")
     return made
 
 
 def cpu_minutes(pid: int | None = None) -> float:
-    """Processor time of a process, or of those that have ended."""
+    """Processor time of a process, or of all child processes that have ended."""
     if pid is None:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         return (used.ru_utime + used.ru_stime) / 60
-    # After the name, which may have spaces: the fields from the third on.
+    # The fields from the third on, which follow the name, which may contain spaces.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") / 60
 
 
 def python(*arguments: str | Path, minutes: float | None = None) -> None:
-    """Run Python with arguments; after so many minutes of processor time interrupt it, as Ctrl+C
-    does."""
+    """Run Python with arguments; after `minutes` of processor time, interrupt it like Ctrl+C."""
     process = subprocess.Popen(
         [sys.executable, *map(str, arguments)], env=common.one_thread(), stdout=sys.stderr
     )
@@ -68,7 +67,7 @@ def train(
 ) -> tuple[Path, float]:
     """Train with settings of a config; returns the best model and the minutes it took.
 
-    minutes: interrupt the training after this processor time; its best model so far counts.
+    minutes: interrupt the training after this processor time; the best model so far is used.
     """
     arguments = [part for key, value in settings.items() for part in (f"--{key}", value)]
     start = time.perf_counter()
@@ -79,21 +78,21 @@ def train(
 def train_once(
     config: Path, output: Path, settings: Mapping[str, str], minutes: float | None = None
 ) -> tuple[Path, float | None]:
-    """The same; what is trained already stays as it is, and took no minutes that are known."""
+    """The same, unless the model is already there; then the minutes are unknown (None)."""
     if (output / "model-best").exists():
         return output / "model-best", None
     return train(config, output, settings, minutes)
 
 
 def stock_config(path: Path, pipeline: str, optimize: str) -> Path:
-    """Write the config that spaCy recommends for an English pipeline of one component."""
+    """Write the config that spaCy recommends for an English pipeline of these components."""
     options = ["--lang", "en", "--pipeline", pipeline, "--optimize", optimize, "--force"]
     python("-m", "spacy", "init", "config", *options, path)
     return path
 
 
 def glove(directory: Path, more: Sequence[Path] = ()) -> Path:
-    """A pipeline with all GloVe vectors side by side, made once in the directory.
+    """A pipeline with all GloVe vectors concatenated for each word, made once in the directory.
 
     more: other files of vectors, which come first.
     """
@@ -108,7 +107,7 @@ def glove(directory: Path, more: Sequence[Path] = ()) -> Path:
 
 @contextmanager
 def workplace(directory: Path | None) -> Iterator[Path]:
-    """The directory, made if need be; without one a temporary directory."""
+    """The directory, which is created if needed; without one, a temporary directory."""
     if directory is not None:
         directory.mkdir(parents=True, exist_ok=True)
         yield directory
@@ -118,5 +117,5 @@ def workplace(directory: Path | None) -> Iterator[Path]:
 
 
 def mind_interrupts() -> None:
-    """A job in the background ignores interrupts, and so would the trainings it starts."""
+    """Handle interrupts, which background jobs and the trainings they start would ignore."""
     signal.signal(signal.SIGINT, signal.default_int_handler)

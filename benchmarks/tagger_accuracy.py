@@ -1,15 +1,16 @@
 """How accurate the tagger is: configs/tagger.cfg trained by `spacy train` on the training part of
-a treebank, the model selected on its dev part, scored once on its test part, with gold tokens.
+a treebank. The model is selected on the dev part and scored once on the test part, with gold
+tokens.
 
     python benchmarks/tagger_accuracy.py [--quick] [--only RUN ...] [--minutes N]
         [--vectors FILE ...] [--work DIR]
 
 The runs: "ewt", tags, parts of speech and morphology of UD English EWT by one model, with the GloVe
-vectors that lie beside it and those of --vectors, such as all of GloVe; "pt" and "cs", parts of
-speech of UD Portuguese Bosque and Czech CLTT without vectors, with the same config but for targets,
-language and paths; "small": configs/tagger_small.cfg against spaCy's default tagger (`spacy init
-config --pipeline tagger`), XPOS on EWT dev after the same minutes of training each (--minutes).
---quick leaves out "pt" and "cs" unless they are named.
+vectors of the data and those of --vectors, such as all of GloVe; "pt" and "cs", parts of speech of
+UD Portuguese Bosque and Czech CLTT without vectors, with the same config except for targets,
+language and paths; "small", configs/tagger_small.cfg against spaCy's default tagger (`spacy init
+config --pipeline tagger`), XPOS on EWT dev after the same time of training (--minutes). --quick
+leaves out "pt" and "cs" unless they are named.
 """
 
 import json
@@ -26,7 +27,7 @@ from spacy_train import glove, mind_interrupts, python, train, training_parser, 
 
 TAGGER = common.REPO / "configs" / "tagger.cfg"
 SMALL = common.REPO / "configs" / "tagger_small.cfg"
-#: how --quick trains, and how many sentences of each part it reads
+#: settings of trainings with --quick, and the number of sentences that it reads of each part
 QUICK = {"training.max_steps": "40", "training.eval_frequency": "20"}
 QUICK_SENTENCES = 300
 QUICK_MINUTES = 0.2
@@ -34,8 +35,8 @@ QUICK_RUNS = ["ewt", "small"]
 
 
 class Run(NamedTuple):
-    """A training: on which treebank, what is predicted and the name of its figure, whether with
-    vectors."""
+    """A training: the language of the treebank, the targets with the names of their figures, and
+    whether vectors are used."""
 
     lang: str
     targets: dict[str, str]
@@ -50,9 +51,9 @@ RUNS = {
 
 
 class Workplace:
-    """Makes what trainings need in a directory, each thing once.
+    """Makes the files that trainings need in a directory, each file once.
 
-    limit: sentences of each part of a treebank; None for all.
+    limit: number of sentences of each part of a treebank; None for all.
     vectors: files of word vectors besides those of the data.
     """
 
@@ -62,7 +63,7 @@ class Workplace:
         self.vectors = vectors
 
     def part(self, lang: str, split: str) -> Path:
-        """A part of a treebank in spaCy's format, a sentence a document."""
+        """A part of a treebank in spaCy's format, with one sentence per document."""
         path = self.directory / f"{lang}-{split}.spacy"
         if not path.exists():
             docs = common.treebank(split, spacy.blank(lang).vocab, self.limit, lang)
@@ -106,7 +107,7 @@ def measure(work: Workplace, name: str, run: Run, quick: bool) -> dict[str, floa
 
 
 def measure_small(work: Workplace, minutes: float, quick: bool) -> dict[str, float]:
-    """Both trained for the same time, then scored on dev."""
+    """Train the small tagger and spaCy's for the same time, and score both on dev."""
     cnn = work.directory / "cnn.cfg"
     python("-m", "spacy", "init", "config", "--force", "--lang", "en", "--pipeline", "tagger", cnn)
     gold_tokens = {f"corpora.{part}.gold_preproc": "true" for part in ("train", "dev")}
@@ -135,7 +136,7 @@ def main() -> None:
     names = [*RUNS, "small"]
     parser = training_parser(__doc__)
     parser.add_argument("--only", nargs="+", choices=names, metavar="RUN")
-    parser.add_argument("--minutes", type=float, default=7.0, help="of each training of 'small'")
+    parser.add_argument("--minutes", type=float, default=7.0, help="for each training of 'small'")
     options = parser.parse_args()
     only = options.only or (QUICK_RUNS if options.quick else names)
     common.one_thread()

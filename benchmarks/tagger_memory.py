@@ -1,10 +1,10 @@
-"""Peak memory of the tagger: of a process that tags UD English EWT test once or twenty times, that
-trains on batches of 1000, 2000 and 4000 padded tokens, and that trains configs/tagger.cfg for 100
-or 3000 steps (on 2,000 sentences of EWT train, evaluated on 500 of dev).
+"""Peak memory of the tagger: of a process that tags UD English EWT test once or twenty times, of
+one that trains on batches of 1000, 2000 and 4000 padded tokens, and of one that trains
+configs/tagger.cfg for 100 or 3000 steps (on 2,000 sentences of EWT train, evaluated on 500 of dev).
 
     python benchmarks/tagger_memory.py [--quick]
 
-Each figure is of a process of its own, which this script starts as
+Each figure is measured in a separate process, which this script starts as
 
     python benchmarks/tagger_memory.py --measure pipe|train|steps --amount N
 """
@@ -31,12 +31,12 @@ MEGABYTE = 1 << (20 if sys.platform == "darwin" else 10)
 
 
 def peak() -> float:
-    """The most memory that this process has held, in MB."""
+    """The peak memory of this process, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MEGABYTE
 
 
 def measure_pipe(passes: int) -> float:
-    """Tag a stream of documents, none of which is kept."""
+    """Tag a stream of documents without keeping them."""
     train = common.treebank("train", Vocab(), SENTENCES)
     test = common.treebank("test", Vocab())
     nlp = common.pipeline(train, "rnn_tagger")
@@ -52,7 +52,7 @@ def measure_pipe(passes: int) -> float:
 
 
 def measure_train(padded_tokens: int) -> float:
-    """Train on sentences in batches of so many padded tokens."""
+    """Train on sentences in batches of the given number of padded tokens."""
     train = common.treebank("train", spacy.blank("en").vocab, SENTENCES)
     nlp = common.pipeline(train, "rnn_tagger")
     optimizer = spacy.registry.get("optimizers", "spacy_rnn.AdamW.v1")()
@@ -102,7 +102,7 @@ def main() -> None:
     if not options.quick:
         peaks = {size: run("train", size) for size in SIZES}
         rows = [[str(size), mb] for size, mb in peaks.items()]
-        show("Peak memory of training", ["padded tokens a batch", "MB"], rows)
+        show("Peak memory of training", ["padded tokens per batch", "MB"], rows)
         result |= {f"train_memory_mb_{size}": round(mb) for size, mb in peaks.items()}
         few, many = (run("steps", steps) for steps in STEPS)
         rows = [[str(steps), mb] for steps, mb in zip(STEPS, (few, many), strict=True)]

@@ -1,11 +1,13 @@
 """How fast the tagger runs and trains, in words/s on UD English EWT with one thread, against
 
-* bare torch: benchmarks/bare_tagger.py, the same shapes over batches prepared beforehand, the
-  fastest of its ways. Ours is the whole `nlp.pipe` over new documents and the whole `nlp.update`;
+* bare torch: benchmarks/bare_tagger.py, the same shapes over batches that are prepared beforehand,
+  in the fastest of its variants. Our side is the whole `nlp.pipe` over new documents and the whole
+  `nlp.update`;
 * Flair's SequenceTagger of the same shapes (--peer-python: a Python that can import flair);
-* spaCy's default tagger (HashEmbedCNN) and its TorchBiLSTMEncoder, for configs/tagger_small.cfg;
+* spaCy's default tagger (HashEmbedCNN) and its TorchBiLSTMEncoder, compared with
+  configs/tagger_small.cfg;
 
-and, but for --quick, how much memory it takes (benchmarks/tagger_memory.py). All sides of a
+and, without --quick, how much memory it takes (benchmarks/tagger_memory.py). All sides of a
 comparison take turns; a figure is the median over rounds of ours divided by theirs. The keys are
 explained in benchmarks/README.md.
 
@@ -76,7 +78,8 @@ def against_bare(train: list[Doc], test: list[Doc], size: Size, device: str) -> 
 
 @contextmanager
 def flair_process(python: str, data: Any) -> Iterator[Callable[[Any], Any]]:
-    """Ask benchmarks/peer_flair.py: a line of JSON there, a line back."""
+    """Start benchmarks/peer_flair.py; gives a function that sends a line of JSON and returns the
+    answer."""
     process = subprocess.Popen(
         [python, str(common.HERE / "peer_flair.py")],
         env=common.one_thread(),
@@ -104,7 +107,7 @@ def against_flair(train: list[Doc], test: list[Doc], size: Size, python: str | N
         return {"infer_vs_flair": None, "infer_int8_vs_flair": None, "train_vs_flair": None}
     nlp = common.pipeline(train, "rnn_tagger")
     int8 = common.compressed(common.pipeline(train, "rnn_tagger"), train, int8=True)
-    # Flair's usual batch is 32 sentences; here both sides learn from the same ones.
+    # Flair's usual batch is 32 sentences; here both sides are trained on the same batches.
     batches = [batch[:32] for batch in some_batches(train, size.batches)[:10]]
     data = {"train": list(map(tagged, batches)), "test": tagged(test)}
     result = {}
@@ -125,7 +128,7 @@ def against_flair(train: list[Doc], test: list[Doc], size: Size, python: str | N
     return result
 
 
-# The small tagger against spaCy's own
+# The small tagger against spaCy's taggers
 
 TORCH_BILSTM = Config().from_str(
     """

@@ -1,21 +1,21 @@
 """How accurate the text classifiers and the regressor are: the shipped configs trained by
-`spacy train`, side by side with spaCy's text classifiers on the same texts. The model is selected
-on the dev part and scored once on the test part.
+`spacy train`, compared with spaCy's text classifiers on the same texts. The model is selected on
+the dev part and scored once on the test part.
 
     python benchmarks/textcat_accuracy.py [--quick] [--only CORPUS ...] [--minutes N] [--work DIR]
         [--ours] [--vectors FILE ...]
 
 The corpora: "polarity", film-review sentences of two classes; "banking", questions of 77 intents,
-trained as the workflow `intents` does; "emotions", comments with any of 28 labels; "ratings", the
-mean rating of review sentences, beside the mean of the dev ratings as the floor. Ours use the GloVe
-vectors that lie beside the texts, and those of --vectors, such as all of GloVe; and so does
-TextCatEnsemble. spaCy's are made by `spacy init config --pipeline textcat` (or textcat_multilabel):
-`--optimize accuracy` gives TextCatEnsemble, `--optimize efficiency` TextCatBOW. They train for
---minutes at most, or with "--minutes inf" for as long as their patience lasts. What is trained
-already in --work is only scored. With --ours, spaCy's are left out.
+trained as in the workflow `intents`; "emotions", comments with any of 28 labels; "ratings", the
+mean rating of review sentences, compared with the mean of the dev ratings as the baseline. Our
+models and TextCatEnsemble use the GloVe vectors of the data, and those of --vectors, such as all of
+GloVe. spaCy's configs are made by `spacy init config --pipeline textcat` (or textcat_multilabel):
+`--optimize accuracy` gives TextCatEnsemble, `--optimize efficiency` TextCatBOW. spaCy's classifiers
+train for --minutes at most, or with "--minutes inf" until their patience ends. Models that are
+already in --work are only scored. --ours leaves out spaCy's classifiers.
 
-Accuracy where classes are exclusive. For "emotions" the macro-averaged F-score, for every side at
-the threshold that is best on dev.
+The score is the accuracy if classes are exclusive. For "emotions" it is the macro-averaged F-score,
+for every side at the threshold that is best on dev.
 """
 
 from argparse import Namespace
@@ -43,7 +43,7 @@ QUICK = {
     "corpora.train.limit": str(QUICK_TEXTS),
     "corpora.dev.limit": str(QUICK_TEXTS),
 }
-#: what the workflow `intents` changes in its config, for its many classes
+#: settings that the workflow `intents` changes in its config, because it has many classes
 INTENTS = {
     "components.textcat.model.encoder.hidden_size": "200",
     "training.optimizer.learn_rate.initial_rate": "0.005",
@@ -54,8 +54,8 @@ THRESHOLDS = np.linspace(0.02, 0.9, 45)
 
 
 class Side(NamedTuple):
-    """A training: the end of its figure's name, its config, what is changed in it, and the most
-    minutes it takes."""
+    """A training: the end of its figure's name, its config, the settings that are changed in it,
+    and the maximum of minutes."""
 
     name: str
     config: Path
@@ -64,14 +64,14 @@ class Side(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """Probabilities or values of the texts of a part, and the gold ones: (texts, labels)."""
+    """Predicted and gold probabilities or values of the texts of a part: (texts, labels)."""
 
     predicted: np.ndarray
     gold: np.ndarray
 
 
 def sides(corpus: str, work: Path, options: Namespace) -> list[Side]:
-    """Ours first."""
+    """All trainings on a corpus, ours first."""
     vectors = {"paths.vectors": str(glove(work, options.vectors))}
     configs = common.REPO / "configs"
     if corpus == "ratings":
@@ -91,7 +91,7 @@ def sides(corpus: str, work: Path, options: Namespace) -> list[Side]:
 
 
 def scores(model: Path, part: Path, limit: int) -> Scores:
-    """What a trained pipeline says of the texts of a part."""
+    """The predictions of a trained pipeline for the texts of a part."""
     nlp = spacy.load(model)
     gold: list[Example] = list(Corpus(part, limit=limit)(nlp))
     labels = nlp.get_pipe(nlp.pipe_names[-1]).labels  # type: ignore[attr-defined]
@@ -159,7 +159,7 @@ def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--only", nargs="+", choices=CORPORA, metavar="CORPUS")
     arguments.add_argument(
-        "--minutes", type=float, default=15.0, help="of each of spaCy's trainings"
+        "--minutes", type=float, default=15.0, help="limit of each of spaCy's trainings"
     )
     options = arguments.parse_args()
     common.one_thread()

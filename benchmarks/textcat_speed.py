@@ -1,13 +1,13 @@
 """How fast the text classifiers run and train, in words/s on sentence polarity with one thread:
 
-* configs/textcat.cfg against bare torch: benchmarks/bare_text.py, the same shapes over batches
-  prepared beforehand, the faster of its two ways. Ours is the whole `nlp.pipe` over new documents
-  and the whole `nlp.update`;
+* configs/textcat.cfg against bare torch: benchmarks/bare_text.py, the same shapes over batches that
+  are prepared beforehand, in the faster of its two variants. Our side is the whole `nlp.pipe` over
+  new documents and the whole `nlp.update`;
 * configs/textcat_small.cfg against spaCy's `textcat` with its default model (TextCatEnsemble) and
-  as a bag of words (TextCatBOW). benchmarks/textcat_accuracy.py says how accurate each is.
+  as a bag of words (TextCatBOW). benchmarks/textcat_accuracy.py measures how accurate each is.
 
-Ours has the GloVe vectors if the config asks for vectors. All sides of a comparison take turns; a
-figure is the median over rounds of ours divided by theirs. The keys are explained in
+Our side uses the GloVe vectors if the config asks for vectors. All sides of a comparison take
+turns; a figure is the median over rounds of ours divided by theirs. The keys are explained in
 benchmarks/README.md.
 
     python benchmarks/textcat_speed.py [--quick] [--gpu] [--only PART ...]

@@ -1,10 +1,11 @@
-"""What it takes to predict without torch: spaCy, safetensors, ONNX Runtime and spacy-rnn alone, by
-which a compressed tagger reads the test set of UD English EWT.
+"""Prediction without torch: a compressed tagger predicts the test set of UD English EWT with only
+spaCy, safetensors, ONNX Runtime and spacy-rnn installed. This measures
 
-* the size of the installed packages without their tests, and that with what docs/how-to/deploy.md
-  takes away for a function, in MB of 2^20 bytes, as cloud functions count them;
-* the share of tags that are those which the same pipeline predicts where torch is installed;
-* the size of the compressed pipeline over that of the trained one;
+* the size of the installed packages without their tests, and without everything that
+  docs/how-to/deploy.md removes for a cloud function, in MB of 2^20 bytes, as cloud functions count
+  them;
+* the share of tags that are the same as those of the same pipeline in an environment with torch;
+* the size of the compressed pipeline divided by that of the trained one;
 * the seconds to import spaCy and load the pipeline.
 
 It installs packages from PyPI. The keys are explained in benchmarks/README.md.
@@ -27,9 +28,9 @@ from common import Size
 
 NAME = "rnn_tagger"
 FULL, QUICK = Size(None, None, 400, 1), Size(300, 200, 20, 1)
-#: what is installed beside this package
+#: packages that are installed besides this one
 PACKAGES = ["spacy", "safetensors", "onnxruntime"]
-#: what makes the folder of the packages smaller; as in docs/how-to/deploy.md
+#: commands that make the folder of the packages smaller, as in docs/how-to/deploy.md
 WITHOUT_TESTS = r"find {0} -type d -name tests -prune -exec rm -r {{}} +"
 STRIPPED = r'find {0} -name "*.so" -not -path "*/numpy.libs/*" -exec strip --strip-unneeded {{}} +'
 PREDICT = """
@@ -50,7 +51,7 @@ def install(folder: Path) -> Path:
     packages, source = folder / "packages", folder / "source"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--target", packages]
     subprocess.run([*pip, *PACKAGES], check=True)
-    # From a copy, as a build writes into the folder that it builds.
+    # From a copy, because a build writes into the source folder.
     clone = ["git", "clone", "--quiet", "--depth=1", common.REPO.as_uri(), source]
     subprocess.run(clone, check=True)
     subprocess.run([*pip, "--no-deps", source], check=True)
@@ -63,7 +64,7 @@ def megabytes(folder: Path) -> float:
 
 
 def predict(packages: Path, path: Path, texts: list[list[str]]) -> dict[str, Any]:
-    """Load the pipeline and tag the texts, in a process that has these packages only."""
+    """Load the pipeline and tag the texts, in a process that has only these packages."""
     done = subprocess.run(
         [sys.executable, "-S", "-s", "-B", "-c", PREDICT, path],
         input=json.dumps(texts),

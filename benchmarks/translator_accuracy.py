@@ -1,23 +1,23 @@
-"""How well the translator translates: configs trained by `spacy train`, each on one core. The model
-is selected on the dev part and scored once on the test part, by BLEU and chrF of sacrebleu, 0 to
-100, over all its pairs.
+"""How accurate the translator is: configs trained by `spacy train`, each on one core. The model is
+selected on the dev part and scored once on all pairs of the test part, by BLEU and chrF of
+sacrebleu, 0 to 100.
 
     python benchmarks/translator_accuracy.py [--only RUN ...] [--minutes N] [--keep DIR]
     python benchmarks/translator_accuracy.py --quick [--peer-python PATH] [--keep DIR]
 
 The runs: "enfr" and "deen", configs/translator.cfg on Tatoeba, from English to French and from
 German to English, split by a hash of the English side (corpora/tatoeba.py), for --minutes at most;
-and "length", configs/translator_small.cfg with its attention and without, about 4 minutes each, on
-corpora/parallel and 2,000 more long sentences of its grammar: BLEU by the length of the source,
-over corpora/parallel/test.tsv and long.tsv.
+and "length", configs/translator_small.cfg with attention and without, about 4 minutes each, on
+corpora/parallel and 2,000 more long sentences of the same grammar: BLEU by the length of the
+source, over corpora/parallel/test.tsv and long.tsv.
 
 --quick trains a smaller translator with fewer steps on 30,000 pairs from English to French; it
 takes about 5 minutes, not one as in other benchmarks. With --peer-python, a Python that can import
-joeynmt, JoeyNMT's recurrent network of the same size learns from the same pairs beside it, in about
-20 minutes (benchmarks/joeynmt_train.py says what else is the same, and what is not).
+joeynmt, JoeyNMT's recurrent network of the same size is trained on the same pairs for comparison,
+in about 20 minutes (benchmarks/joeynmt_train.py lists what else is the same, and what differs).
 
-CPU minutes are those of the trainings' processes: on a busy machine fewer than those that pass.
-What is trained already in --keep is only scored.
+CPU minutes are the processor time of the trainings; on a busy machine it is less than wall time.
+Models that are already in --keep are only scored.
 """
 
 import argparse
@@ -36,9 +36,9 @@ from spacy_rnn.text_files import read_lines
 
 CONFIGS = common.REPO / "configs"
 PARALLEL = common.REPO / "corpora" / "parallel"
-#: least words of an English sentence in each bin
+#: the smallest number of words of an English sentence in each bin
 LENGTHS = (1, 7, 10, 16, 21, 26)
-#: long sentences to learn from, and what they are drawn with
+#: number of long training sentences, and the seed that they are drawn with
 N_LONG, LONG_SEED = 2000, 1
 QUICK_PAIRS = {"train": 30_000, "dev": 300}
 QUICK_STEPS = 3000
@@ -64,8 +64,8 @@ Pair = tuple[str, str]
 
 
 class Tatoeba(NamedTuple):
-    """A folder and a file of pairs with English, whether they are turned into English, and the
-    source's language."""
+    """A folder and a file of pairs with English, whether the target is English, and the language of
+    the source."""
 
     folder: str
     file: str
@@ -81,14 +81,14 @@ RUNS = (*TATOEBA, "length")
 
 
 class Trained(NamedTuple):
-    """A pipeline, and how long it trained if that is known."""
+    """A trained pipeline, and the time of its training if that is known."""
 
     model: Path
     minutes: float | None
     cpu_minutes: float | None
 
     def figures(self, prefix: str) -> dict[str, float | None]:
-        """For the report, under `{prefix}_minutes` and `{prefix}_cpu_minutes`."""
+        """The times for the report, under `{prefix}_minutes` and `{prefix}_cpu_minutes`."""
         known = None if self.minutes is None else round(self.minutes, 1)
         cpu = None if self.cpu_minutes is None else round(self.cpu_minutes, 1)
         return {f"{prefix}_minutes": known, f"{prefix}_cpu_minutes": cpu}
@@ -98,7 +98,7 @@ class Trained(NamedTuple):
 
 
 def read(path: Path) -> list[Pair]:
-    """The pairs of a table."""
+    """The pairs of a .tsv file."""
     return [(source, target) for source, target in (line.split("\t") for line in read_lines(path))]
 
 
@@ -119,7 +119,7 @@ def tatoeba(name: str, work: Path) -> Path:
 
 
 def translate(model: Path, pairs: Sequence[Pair]) -> list[str]:
-    """What a trained pipeline makes of the sources."""
+    """The translations of the sources by a trained pipeline."""
     nlp = spacy.load(model)
     return [doc._.translation for doc in nlp.pipe([source for source, _ in pairs])]
 
@@ -134,7 +134,7 @@ def score(metric: BLEU | CHRF, translations: Sequence[str], pairs: Sequence[Pair
 def train(
     config: str, data: Path, output: Path, settings: Mapping[str, str], minutes: float | None = None
 ) -> Trained:
-    """Train on the pairs of a folder, once."""
+    """Train on the pairs of a folder, unless it was done already."""
     paths = {f"paths.{part}": str(data / f"{part}.tsv") for part in ("train", "dev")}
     before = cpu_minutes()
     model, took = train_once(CONFIGS / config, output, {**paths, **settings}, minutes)
@@ -142,7 +142,7 @@ def train(
 
 
 def measure(name: str, work: Path, minutes: float) -> dict[str, Any]:
-    """A direction of Tatoeba."""
+    """Train and score one direction of Tatoeba."""
     data = tatoeba(name, work)
     settings = {"nlp.lang": TATOEBA[name].lang}
     trained = train("translator.cfg", data, work / name, settings, minutes)
@@ -167,7 +167,7 @@ def measure(name: str, work: Path, minutes: float) -> dict[str, Any]:
 
 
 def by_length(pairs: Sequence[Pair]) -> list[list[int]]:
-    """The places of the pairs of each bin of `LENGTHS`."""
+    """The indices of the pairs in each bin of `LENGTHS`."""
     bins: list[list[int]] = [[] for _ in LENGTHS]
     for place, (source, _) in enumerate(pairs):
         words = len(source.split())
@@ -176,7 +176,7 @@ def by_length(pairs: Sequence[Pair]) -> list[list[int]]:
 
 
 def with_long_pairs(folder: Path) -> Path:
-    """The folder, with corpora/parallel's pairs and others that are as long as long.tsv's."""
+    """The folder, with the pairs of corpora/parallel and others as long as those of long.tsv."""
     from parallel import long_pairs
 
     if not folder.exists():
@@ -206,18 +206,18 @@ def measure_length(work: Path) -> dict[str, Any]:
     ends = [f"to {least - 1}" for least in LENGTHS[1:]] + ["and more"]
     labels = [f"{least} {end}" for least, end in zip(LENGTHS, ends, strict=True)]
     show(
-        "Attention against none: BLEU by the length of the source in words",
+        "With and without attention: BLEU by the length of the source in words",
         ["words", "pairs", "attention", "none", "gap"],
         list(zip(labels, map(len, bins), *columns, gaps, strict=True)),
     )
     return {"gap_short": gaps[0], "gap_long": gaps[-1]}
 
 
-# Beside JoeyNMT
+# Comparison with JoeyNMT
 
 
 def spread(pairs: Sequence[Pair], number: int) -> list[Pair]:
-    """That many pairs at equal distances: Tatoeba is sorted by length."""
+    """That many pairs at equal distances, because Tatoeba is sorted by length."""
     return [pairs[i * len(pairs) // number] for i in range(number)]
 
 
@@ -250,7 +250,8 @@ def measure_quick(work: Path, python: str | None) -> dict[str, Any]:
 def joeynmt(
     python: str, model: Path, data: Path, test: Sequence[Pair], folder: Path
 ) -> tuple[Trained, list[str]]:
-    """Train JoeyNMT as `model` was trained, once, and translate the test part."""
+    """Train JoeyNMT with the settings of `model`, unless it was done already, and translate the
+    test part."""
     parts = {part: read(data / f"{part}.tsv") for part in QUICK_PAIRS} | {"test": test}
     before = cpu_minutes()
     took = joeynmt_train.train_once(python, spacy.load(model), parts, folder)
@@ -265,8 +266,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a small model and fewer pairs")
     parser.add_argument("--peer-python", metavar="PATH", help="a Python that can import joeynmt")
     parser.add_argument("--only", nargs="+", choices=RUNS, default=RUNS, metavar="RUN")
-    parser.add_argument("--minutes", type=float, default=75.0, help="of a training on Tatoeba")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="else a temporary directory")
+    parser.add_argument("--minutes", type=float, default=75.0, help="limit of a Tatoeba training")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="by default a temporary directory")
     options = parser.parse_args()
     common.one_thread()
     mind_interrupts()

@@ -3,24 +3,25 @@
 
 * training against JoeyNMT (--peer-python: a Python that can import joeynmt): batches of 64 random
   sentences, a bidirectional LSTM layer and an LSTM decoder of 256 with tied embeddings of 256, once
-  with Bahdanau's attention and input feeding, as JoeyNMT's recurrent configs, and once without and
-  with Luong's, as configs/translator.cfg. Adam, dropout, and no label smoothing, with which JoeyNMT
-  is slower;
-* decoding against JoeyNMT with the weights of one short training, those of configs/translator.cfg's
-  shapes: 32 sentences at a time, a beam of 5. In sentences/s, each side with its own rule for when
-  to stop, so that nearly all translations are the same; and in target pieces/s where each takes
-  exactly 11 steps, for 10 pieces and the end, Tatoeba's average. Ours by torch, and compressed,
-  with 8-bit integers;
+  with Bahdanau's attention and input feeding, as in JoeyNMT's recurrent configs, and once with
+  Luong's attention and without input feeding, as in configs/translator.cfg. Adam, dropout, and no
+  label smoothing, because JoeyNMT is slower with it;
+* decoding against JoeyNMT with the same weights, from one short training with the shapes of
+  configs/translator.cfg: 32 sentences at a time, a beam of 5. Speed is measured in sentences/s,
+  where each side decides when to stop and nearly all translations are the same, and in target
+  pieces/s, where each side takes exactly 11 steps (10 pieces and the end symbol, Tatoeba's
+  average). Our side runs by torch, and compressed, with 8-bit integers;
 * the engines with the weights of that training, by torch and by ONNX Runtime, in float32 and with
-  8-bit integers: sentences/s with a beam of 5 and greedily, BLEU, and equal translations;
-* `nlp.update` against bare torch (benchmarks/bare_translator.py), the same shapes over batches
-  prepared beforehand, the fastest of its ways, on the batches of configs/translator.cfg;
-* `translate` with a beam of 5, and greedily, against the bare kernel, which takes 11 steps, too.
+  8-bit integers: sentences/s with a beam of 5 and greedily, BLEU, and the share of equal
+  translations;
+* `nlp.update` against bare torch (benchmarks/bare_translator.py, the fastest of its variants): the
+  same shapes over batches that are prepared beforehand, the batches of configs/translator.cfg;
+* `translate` with a beam of 5, and greedily, against the bare kernel; both take 11 steps.
 
-Ours is all of `nlp.update` and of `translate`, from texts and to texts. The others start from
-tensors: JoeyNMT's decoding from pieces, the bare one from encoded sources. Target pieces include
-ends. All sides of a comparison take turns; a figure is the median over rounds of ours divided by
-theirs. The keys are explained in benchmarks/README.md.
+Our side is all of `nlp.update` and of `translate`, from texts to texts. The others start from
+tensors: JoeyNMT's decoding from pieces, the bare kernel from encoded sources. Target pieces include
+end symbols. All sides of a comparison take turns; a figure is the median over rounds of ours
+divided by theirs. The keys are explained in benchmarks/README.md.
 
     python benchmarks/translator_speed.py [--quick] [--gpu] [--peer-python PATH] [--only PART ...]
 """
@@ -59,31 +60,31 @@ CONFIG = Config().from_disk(common.REPO / "configs" / "translator.cfg")
 COMPONENT, TRAINING = CONFIG["components"]["translator"], CONFIG["training"]
 DROPOUT = TRAINING["dropout"]
 SIDES = ("source", "target")
-#: pieces of each side, the pairs that they are learned from, and those to train on
+#: number of pieces of each side, of pairs that they are learned from, and of training pairs
 N_PIECES, N_PAIRS, N_TRAIN = 8000, 60_000, 8192
-#: sentences in a batch, of training beside JoeyNMT and of decoding
+#: number of sentences in a batch, for training compared with JoeyNMT and for decoding
 TRAIN_BATCH, TEST_BATCH = 64, 32
 BEAM = 5
-#: of translations of exactly 10 pieces and the end
+#: number of steps for translations of exactly 10 pieces and the end symbol
 STEPS = 11
-#: by JoeyNMT's names of attention
+#: settings of the decoder, by JoeyNMT's names of its attention
 DECODERS: dict[str, dict[str, Any]] = {
     "bahdanau": {"attention": "bahdanau", "input_feeding": True},
     "luong": {"attention": "general", "input_feeding": False},
 }
-#: of the short training
+#: learning rate of the short training
 LEARN_RATE = 0.003
-#: documents on which compression measures ranges
+#: number of documents on which compression measures ranges
 N_TYPICAL = 200
-#: figures of decoding beside JoeyNMT
+#: names of the figures for decoding compared with JoeyNMT
 DECODING = ("decode", "decode_steps", "decode_int8", "decode_steps_int8")
 Batches = Sequence[Sequence[Doc]]
 Result = dict[str, Any]
 
 
 class Size(NamedTuple):
-    """Batches a round and rounds, beside JoeyNMT, which is slow, and beside bare torch; how often
-    the short training sees its pairs; and sentences for BLEU."""
+    """The number of batches per round and of rounds, in comparisons with JoeyNMT, which is slow,
+    and in those with bare torch; of epochs in the short training; and of sentences for BLEU."""
 
     peer_batches: int
     peer_rounds: int
@@ -135,14 +136,14 @@ class Data:
         ]
 
     def n_targets(self, batches: Batches) -> int:
-        """Target pieces, and ends."""
+        """The number of target pieces, including end symbols."""
         return sum(len(target) - 1 for batch in batches for _, target in self.ids(batch))
 
     def random_batches(self, n: int) -> Batches:
         return [self.train[i * TRAIN_BATCH : (i + 1) * TRAIN_BATCH] for i in range(n)]
 
     def config_batches(self) -> Batches:
-        """Those of configs/translator.cfg: sentences of similar length."""
+        """The batches of configs/translator.cfg, with sentences of similar length."""
         make = spacy.registry.resolve({"batcher": TRAINING["batcher"]})["batcher"]
         made = list(make(examples(self.train, self.train[0].vocab)))
         return [
@@ -158,11 +159,11 @@ class Data:
         """An untrained translator: configs/translator.cfg with these settings."""
         component = CONFIG.copy()["components"]["translator"]
         component["label_smoothing"] = label_smoothing
-        # A source is read at once, as on the other sides.
+        # A source is not split, as on the other sides.
         component["split_sentences"] = False
         component["max_length"] = 0
         component["search"].update(search)
-        # So that what comes at once is one batch.
+        # So that all sentences that are passed together are one batch.
         component["model"]["batch_tokens"] = 100_000
         component["model"]["decoder"].update(DECODERS[decoder])
         for side, path in self.paths.items():
@@ -171,7 +172,7 @@ class Data:
 
     @cached_property
     def taught(self) -> dict[str, Language]:
-        """By each engine, after a short training."""
+        """The pipeline for each engine, after a short training."""
         nlp = self.pipeline(label_smoothing=COMPONENT["label_smoothing"])
         epoch = updates(nlp, self.config_batches(), self, LEARN_RATE)
         for _ in range(self.epochs):
@@ -196,7 +197,7 @@ def translator(nlp: Language) -> Any:
 
 
 def updates(nlp: Language, batches: Batches, data: Data, learn_rate: float = 0.001) -> Side:
-    """Target pieces/s of `nlp.update` on new examples."""
+    """A side that measures the target pieces/s of `nlp.update` on new examples."""
     optimizer = adamw(learn_rate=learn_rate)
 
     def update(prepared: Sequence[list[Example]]) -> None:
@@ -211,7 +212,7 @@ def updates(nlp: Language, batches: Batches, data: Data, learn_rate: float = 0.0
 
 
 def sentences(nlp: Language, batches: Sequence[list[str]], beam: int = BEAM) -> Side:
-    """Sentences/s of `translate`."""
+    """A side that measures the sentences/s of `translate`."""
 
     def translate() -> None:
         pipe = translator(nlp)
@@ -223,8 +224,11 @@ def sentences(nlp: Language, batches: Sequence[list[str]], beam: int = BEAM) -> 
 
 
 def pieces(nlp: Language, batches: Sequence[list[str]], beam: int = BEAM) -> Side:
-    """Target pieces/s of the same, of exactly as many pieces for each sentence, which no settings
-    ask for. RAISES (ValueError): If they are not as many."""
+    """A side that measures the target pieces/s of `translate` when each translation has exactly
+    `STEPS - 1` pieces, which no setting can demand.
+
+    RAISES (ValueError): If a translation has another number of pieces.
+    """
 
     def length_bounds(search: Search, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return (torch.full_like(lengths, STEPS - 1),) * 2
@@ -246,7 +250,7 @@ def pieces(nlp: Language, batches: Sequence[list[str]], beam: int = BEAM) -> Sid
 def compare(
     title: str, unit: str, sides: Mapping[str, Side], rounds: int
 ) -> dict[str, list[float]]:
-    """Let the sides take turns, and show how many times as fast as each the first one is."""
+    """Let the sides take turns, and print the speed of the first side divided by that of each."""
     speeds = by_turns(sides, rounds)
     ours = next(iter(speeds))
     rows = [
@@ -298,12 +302,12 @@ def against_joeynmt(data: Data, size: Size, folder: Path, python: str | None) ->
 def write_for_joeynmt(
     data: Data, batches: Batches, test: Sequence[list[str]], nlp: Language, folder: Path
 ) -> None:
-    """What benchmarks/peer_joeynmt.py reads."""
+    """Write the files that benchmarks/peer_joeynmt.py reads."""
     source, target = (data.pieces[side].pieces for side in SIDES)
     encoded = [data.pieces["source"].encode(batch) for batch in test]
     written = {
         "vocabularies": [source, target],
-        # Beginnings and ends it adds itself.
+        # JoeyNMT adds begin and end symbols.
         "train": [
             [([source[i] for i in x], [target[i] for i in y[1:-1]]) for x, y in data.ids(batch)]
             for batch in batches

@@ -1,11 +1,11 @@
-"""How much memory and time it takes to read the words that are needed from a file of word vectors,
-1,000,000 x 300 as text (2.9 GB, which is written to --work and removed): 20,000 words from all over
-the file, and those with the first 50,000, as spacy_rnn.VectorFile.v1 keeps them by default. Beside
-it spaCy's reader (`spacy init vectors`), which reads all.
+"""How much memory and time it takes to read the needed words from a text file of 1,000,000 x 300
+word vectors (2.9 GB, which is written to --work and removed): 20,000 words from all over the file,
+and these together with the first 50,000 words, which spacy_rnn.VectorFile.v1 keeps by default. For
+comparison, spaCy's reader (`spacy init vectors`), which reads all words.
 
     python benchmarks/vector_memory.py [--quick] [--work DIR]
 
-Each figure is of a process of its own, which this script starts as
+Each figure is measured in a separate process, which this script starts as
 
     python benchmarks/vector_memory.py --measure FILE --side needed|extra|spacy
 """
@@ -22,9 +22,9 @@ import numpy as np
 from common import output_of, show
 
 WORDS, WIDTH, EXTRA = 1_000_000, 300, 50_000
-#: one of so many words is needed
+#: one of this many words is needed
 EVERY = 50
-#: distinct rows of numbers in the file
+#: number of distinct rows of numbers in the file
 ROWS = 1000
 SIDES = {
     "needed": "needed words",
@@ -34,7 +34,7 @@ SIDES = {
 
 
 def write(path: Path, n_words: int) -> None:
-    """A file with a header."""
+    """Write a file of word vectors with a header."""
     values = np.random.default_rng(0).normal(size=(ROWS, WIDTH))
     rows = [" ".join(f"{value:.6f}" for value in row) for row in values]
     with path.open("w", encoding="utf8") as file:
@@ -43,13 +43,13 @@ def write(path: Path, n_words: int) -> None:
 
 
 def memory(field: str) -> float:
-    """Of this process, in MB. The peak of `getrusage` may be that of the process it came from."""
+    """Memory of this process, in MB. The peak of `getrusage` may be that of its parent process."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith(field)).split()[1]) / 1024
 
 
 def measure(path: str, side: str) -> dict[str, float]:
-    """Read the file; the memory is the peak over what the process held before."""
+    """Read the file; the memory is the peak minus what the process held before."""
     from spacy.training.initialize import read_vectors as read_with_spacy
 
     from spacy_rnn.features.vector_files import read_vectors
