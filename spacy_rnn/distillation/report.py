@@ -35,7 +35,8 @@ def score_student(nlp: Language, examples: Sequence[Example]) -> Dict[str, float
 def score_teachers(
     teachers: Teachers, nlp: Language, examples: Sequence[Example], maps: LabelMaps
 ) -> Dict[str, float]:
-    """Score teachers against gold labels, by the scores of the student's components.
+    """Score teachers against gold labels, by the scores of the student's components. They tokenize
+    the texts themselves, unless the examples have gold tokens.
 
     teachers (Teachers): The teachers.
     nlp (Language): The student.
@@ -44,7 +45,7 @@ def score_teachers(
     RETURNS (Dict[str, float]): The scores.
     """
     texts: List[Any] = [eg.reference.text for eg in examples]
-    if any(eg.reference.has_unknown_spaces for eg in examples):
+    if any(_has_gold_tokens(nlp, eg) for eg in examples):
         texts = [eg.predicted for eg in examples]
     answered = []
     for doc, eg in zip(teachers.answer(texts), examples, strict=True):
@@ -56,3 +57,11 @@ def score_teachers(
             doc.cats = dict(zip(soft.labels, soft.probabilities.tolist(), strict=True))
         answered.append(Example(doc, eg.reference))
     return headline(Scorer(nlp).score(answered))
+
+
+def _has_gold_tokens(nlp: Language, example: Example) -> bool:
+    """Return True if the tokens of an example are not those of the pipeline's tokenizer."""
+    doc = example.predicted
+    if example.reference.has_unknown_spaces:
+        return True
+    return [token.text for token in nlp.make_doc(doc.text)] != [token.text for token in doc]
