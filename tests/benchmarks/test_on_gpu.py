@@ -21,7 +21,7 @@ FIGURES = {
 }
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_dry_run(tmp_path, data_dir):
     output = tmp_path / "figures.json"
     script = ROOT / "benchmarks" / "on_gpu.sh"
