@@ -63,7 +63,7 @@ def annotate(
     logging.getLogger("ray.data").setLevel("CRITICAL")
     job = Job(source, output, Annotator(model, columns, text_column, code, gpus > 0), block_size)
     if not ray.is_initialized():
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level="warning")
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.WARNING)
     if workers is None:
         there, needed = ray.cluster_resources(), {"CPU": cpus, "GPU": gpus}
         fits = (int(there.get(key, 0) // n) for key, n in needed.items() if n)
