@@ -407,6 +407,7 @@ with torch.inference_mode():
 """
 
 
+@pytest.mark.slow
 def test_a_long_document_takes_little_more_memory_than_its_scores():
     """In MB: the scores take 2, and separate tensors of all tokens would take 100."""
     done = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, check=True)

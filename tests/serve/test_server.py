@@ -118,6 +118,7 @@ def test_accepted_requests_are_answered_before_the_server_stops(workers, slow):
         assert found == [[{"text": str(i)}] for i in range(8)]
 
 
+@pytest.mark.slow
 def test_refusals_and_time_outs(slow):
     """The load is many times what the pipeline can handle."""
     limits = ("--batch-size", 1, "--queue-size", 5, "--max-texts", 5, "--timeout", 5)
@@ -135,6 +136,7 @@ def test_refusals_and_time_outs(slow):
         assert predict(server, ["a"]).status_code == 200
 
 
+@pytest.mark.slow
 def test_incomplete_and_large_bodies_and_a_clean_stop(model):
     """One client sends slowly, one disconnects, and one sends too much."""
     head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"
