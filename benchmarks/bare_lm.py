@@ -67,6 +67,7 @@ def settings_of(config: Mapping[str, Any]) -> Settings:
     component, training = config["components"]["lm"], config["training"]
     model, schedule = component["model"], training["optimizer"]["learn_rate"]
     assert schedule["total_steps"] == training["max_steps"]
+    assert model.get("cutoffs") or not model.get("tied", True), "This network is not implemented."
     return Settings(
         model["embedding_size"],
         model["encoder"]["hidden_size"],

@@ -81,6 +81,6 @@ class TagScheme:
 
 @lru_cache(maxsize=32)
 def tag_scheme(name: str, n_labels: int) -> TagScheme:
-    """Return a `TagScheme`, which is made once, because its tables take longer than the tags of a
-    sentence."""
+    """Return a `TagScheme`. It is cached, because making its tables takes longer than decoding the
+    tags of a sentence."""
     return TagScheme(name, n_labels)

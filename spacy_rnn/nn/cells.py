@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from .entry_points import add_entry_points
 from .layout import Grid, Packed
-from .linear import Linear, linear
+from .linear import linear, xavier_linear
 
 #: one time step of a cell. From the product of the input and the input weights (B, gates * H), the
 #: states (B, H) before the step, and the hidden weights and biases: the states after it, of which
@@ -96,9 +96,7 @@ class FeedForward(nn.Module):
 
     def __init__(self, input_size: int, hidden_size: int, *, bidirectional: bool):
         super().__init__()
-        self.linear = Linear(input_size, hidden_size * (2 if bidirectional else 1))
-        nn.init.xavier_uniform_(self.linear.weight)
-        nn.init.zeros_(self.linear.bias)
+        self.linear = xavier_linear(input_size, hidden_size * (2 if bidirectional else 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., D) -> (..., H or 2H)."""

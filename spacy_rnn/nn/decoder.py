@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from .attention import ATTENTIONS, DecoderAttention, check_attention
 from .dropout import LockedDropout, shared_masks
-from .linear import Linear
+from .linear import Linear, xavier_linear
 from .rnn import Encoder
 
 
@@ -84,9 +84,7 @@ class Decoder(nn.Module):
         self.hidden_size = hidden_size = layers.hidden_size
         self.layers = layers
         n_states, depth, _, _ = layers.state_size(0)
-        self.bridge = Linear(memory_size, n_states * depth * hidden_size)
-        nn.init.xavier_uniform_(self.bridge.weight)
-        nn.init.zeros_(self.bridge.bias)
+        self.bridge = xavier_linear(memory_size, n_states * depth * hidden_size)
         self.attention: Optional[DecoderAttention] = None
         if attention is not None:
             check_attention(attention)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from .decoder import DecoderState
 from .dropout import bernoulli_mask
-from .linear import Linear
+from .linear import Linear, xavier_linear
 from .ragged import offsets
 from .rnn import Encoder
 from .softmax import AdaptiveSoftmax, Softmax
@@ -67,9 +67,8 @@ class LanguageModel(nn.Module):
         size = encoder.output_size
         if tied and size != embedding_size:
             # Back to the width of the embedding.
-            self.project = Linear(size, embedding_size)
-            nn.init.xavier_uniform_(self.project.weight)
-            nn.init.zeros_(self.project.bias)
+            self.project = xavier_linear(size, embedding_size)
+            size = embedding_size
         self.output: Union[Softmax, AdaptiveSoftmax]
         weight = self.embedding.weight if tied else None
         if cutoffs:

@@ -37,11 +37,18 @@ class Linear(nn.Linear):
         return linear(x, self.weight, self.bias)
 
 
-def output_layer(input_size: int, output_size: int) -> Linear:
-    """Make a linear layer that predicts: Xavier-uniform weights (Glorot and Bengio 2010), no bias
-    at first."""
+def xavier_linear(input_size: int, output_size: int, weight: Optional[Tensor] = None) -> Linear:
+    """Make a linear layer with Xavier-uniform weights (Glorot and Bengio 2010) and zero biases.
+
+    input_size, output_size (int): Widths.
+    weight (Optional[Tensor]): Weights to share instead, (output_size, input_size).
+    RETURNS (Linear): The layer.
+    """
     layer = Linear(input_size, output_size)
-    nn.init.xavier_uniform_(layer.weight)
+    if weight is None:
+        nn.init.xavier_uniform_(layer.weight)
+    else:
+        layer.weight = weight  # type: ignore[assignment]
     nn.init.zeros_(layer.bias)
     return layer
 
@@ -54,7 +61,7 @@ class OutputLayers(nn.ModuleDict):
     """
 
     def __init__(self, size: int, outputs: dict[str, int]):
-        super().__init__({target: output_layer(size, n) for target, n in outputs.items()})
+        super().__init__({target: xavier_linear(size, n) for target, n in outputs.items()})
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """The outputs of each target: (N, size) -> (N, outputs)."""
@@ -68,7 +75,7 @@ class OutputLayers(nn.ModuleDict):
         for target, n in outputs.items():
             old: Any = self[target]
             if n > old.out_features:
-                new = output_layer(old.in_features, n).to(old.weight.device)
+                new = xavier_linear(old.in_features, n).to(old.weight.device)
                 with torch.no_grad():
                     new.weight[: old.out_features] = old.weight
                     new.bias[: old.out_features] = old.bias

@@ -9,7 +9,7 @@ from typing import Optional, cast
 import torch
 from torch import Tensor, nn
 
-from .linear import Linear, output_layer
+from .linear import Linear, xavier_linear
 from .losses import Scores, log_probabilities, log_softmax, vocabulary_loss
 
 
@@ -23,12 +23,7 @@ class Softmax(nn.Module):
 
     def __init__(self, size: int, n_units: int, weight: Optional[Tensor] = None):
         super().__init__()
-        if weight is None:
-            self.linear = output_layer(size, n_units)
-        else:
-            self.linear = Linear(weight.shape[1], n_units)
-            self.linear.weight = weight  # type: ignore[assignment]
-            nn.init.zeros_(self.linear.bias)
+        self.linear = xavier_linear(size, n_units, weight)
 
     def loss(self, states: Tensor, targets: Tensor) -> Tensor:
         """The summed cross-entropy of targets (N,) after states (N, H)."""
@@ -58,27 +53,26 @@ class AdaptiveSoftmax(nn.Module):
         self, size: int, n_units: int, cutoffs: Sequence[int], weight: Optional[Tensor] = None
     ):
         super().__init__()
-        starts, ends = list(cutoffs), [*cutoffs[1:], n_units]
+        n_frequent, n_clusters = cutoffs[0], len(cutoffs)
         #: the first unit of each cluster, and the end of the last one
-        self.cutoffs = [*starts, n_units]
-        #: of the frequent units and, after them, of the clusters
+        self.cutoffs = [*cutoffs, n_units]
+        spans = list(pairwise(self.cutoffs))
+        #: the layer of the frequent units and, after them, of the clusters
         self.head: Linear
-        #: of the units of each cluster
+        #: the layers of the units of each cluster
         self.tail: nn.ModuleList
         if weight is None:
-            widths = [max(1, size // 4**i) for i in range(1, len(starts) + 1)]
-            self.head = output_layer(size, starts[0] + len(starts))
+            widths = [max(1, size // 4**i) for i in range(1, n_clusters + 1)]
+            self.head = xavier_linear(size, n_frequent + n_clusters)
             self.narrow = nn.ModuleList(Linear(size, width, bias=False) for width in widths)
             self.tail = nn.ModuleList(
-                output_layer(width, end - start)
-                for width, start, end in zip(widths, starts, ends, strict=True)
+                xavier_linear(width, end - start)
+                for width, (start, end) in zip(widths, spans, strict=True)
             )
         else:
-            self.head = SharedRows(weight, 0, starts[0], len(starts))
-            self.narrow = nn.ModuleList(nn.Identity() for _ in starts)
-            self.tail = nn.ModuleList(
-                SharedRows(weight, start, end) for start, end in zip(starts, ends, strict=True)
-            )
+            self.head = SharedRows(weight, 0, n_frequent, n_clusters)
+            self.narrow = nn.ModuleList(nn.Identity() for _ in spans)
+            self.tail = nn.ModuleList(SharedRows(weight, *span) for span in spans)
 
     def loss(self, states: Tensor, targets: Tensor) -> Tensor:
         """See `Softmax.loss`."""

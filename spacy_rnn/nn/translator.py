@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from .decoder import Decoder, DecoderState, EncodedSource
 from .dropout import LockedDropout, shared_masks
-from .linear import Linear
+from .linear import xavier_linear
 from .losses import Scores, vocabulary_loss
 from .rnn import Encoder, final_states
 
@@ -66,12 +66,8 @@ class Translator(nn.Module):
         self.target_embedding = (
             self.source_embedding if joint else _make_embedding(n_target, embedding_size)
         )
-        self.output = Linear(decoder.hidden_size, n_target)
-        nn.init.zeros_(self.output.bias)
-        if tied:
-            self.output.weight = self.target_embedding.weight
-        else:
-            nn.init.xavier_uniform_(self.output.weight)
+        shared = self.target_embedding.weight if tied else None
+        self.output = xavier_linear(decoder.hidden_size, n_target, shared)
         self.dropout = LockedDropout()
 
     def encode(self, sources: SourceBatch) -> tuple[EncodedSource, DecoderState]:
