@@ -24,6 +24,10 @@ OPTIONS = (
 PATIENCE = 60
 
 
+class BrowserError(Exception):
+    """The browser did not do what it was asked to."""
+
+
 @contextlib.contextmanager
 def browser(folder):
     """A page of a browser whose profile is in a folder."""
@@ -74,7 +78,8 @@ class Page:
             if answer.get("method") == "Network.requestWillBeSent":
                 self.requests.append(answer["params"]["request"]["url"])
             if answer.get("id") == self.number:
-                assert "error" not in answer, answer
+                if "error" in answer:
+                    raise BrowserError(f"{method}: {answer['error']['message']}")
                 return answer["result"]
 
     def _read(self):
@@ -101,9 +106,16 @@ class Page:
     def wait_for(self, code):
         """Wait until a JavaScript expression is true."""
         end = time.monotonic() + PATIENCE
-        while not self.evaluate(code):
+        while not self._is_true(code):
             assert time.monotonic() < end, (code, self.evaluate("document.body.innerText"))
             time.sleep(0.05)
+
+    def _is_true(self, code):
+        try:
+            return self.evaluate(code)
+        except BrowserError:
+            # The page was replaced by another one before it answered.
+            return False
 
     def type(self, text):
         self.call("Input.insertText", text=text)
