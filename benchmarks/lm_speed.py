@@ -4,6 +4,8 @@
   network over the same windows, which are prepared beforehand, with forward pass, loss, backward
   pass, clipping and AdamW. Our side also includes the preparation from documents and averages of
   weights;
+* `nlp.update` in half precision against single precision. On a CPU, only those with AMX
+  instructions train so; on others both are the same;
 * `session.type` of a character and `session.suggest(5)`, after a short training of
   configs/lm_small.cfg: the cost late in a text divided by that early in a text. The same characters
   are typed in both.
@@ -19,6 +21,7 @@ Keys:
 * characters_train_ratio: configs/lm_characters.cfg, only the forward one of its two networks, which
   share nothing;
 * small_train_ratio: configs/lm_small.cfg, whose units are characters, too;
+* bf16_ratio: configs/lm.cfg with mixed_precision = "bf16" over the same with "none";
 * keystroke_ratio: the median cost of a keystroke after 10,000 characters divided by that after 10.
 """
 
@@ -46,7 +49,9 @@ TRAININGS = {
     "small_train_ratio": "lm_small.cfg",
 }
 SMALL = "lm_small.cfg"
-PARTS = ("train", "keystrokes")
+#: the config that is timed in half precision
+HALF = "lm.cfg"
+PARTS = ("train", "half", "keystrokes")
 ONE_NETWORK = {"components.lm.model.encoder.direction": "forward"}
 TRAIN = common.DATA / "lm-wikitext2" / "train.txt.xz"
 #: number of characters that are typed before the timed ones
@@ -100,8 +105,10 @@ class Data:
     def units(self, doc: Doc) -> Sequence[str]:
         return common.words_of(doc) if self.unit == "words" else doc.text
 
-    def pipeline(self) -> Language:
-        return common.pipeline(self.docs, **self.component)
+    def pipeline(self, **model: Any) -> Language:
+        """A pipeline with other settings of the model."""
+        settings = {**self.component, "model": {**self.component["model"], **model}}
+        return common.pipeline(self.docs, **settings)
 
     def rounds(self, n_rounds: int, n_windows: int) -> list[Round]:
         """Consecutive rounds of one training. In the first one, the streams are filled."""
@@ -175,6 +182,20 @@ def against_bare(config: str, size: Size, device: str) -> float:
     return ratio(speeds["nlp.update"], speeds[common.fastest(speeds, "bare")])
 
 
+def in_half_precision(size: Size) -> float:
+    """The speed of training in half precision divided by that in single precision."""
+    data = Data(HALF, size)
+    rounds = data.rounds(1 + size.rounds, size.windows)
+    sides = {
+        precision: ours(data.pipeline(mixed_precision=precision), data, rounds)
+        for precision in ("none", "bf16")
+    }
+    speeds = by_turns(sides, size.rounds)
+    rows = [[name, statistics.median(values)] for name, values in speeds.items()]
+    common.show(f"Training with configs/{HALF}", ["precision", f"{data.unit}/s"], rows)
+    return ratio(speeds["bf16"], speeds["none"])
+
+
 # Keystrokes
 
 
@@ -213,6 +234,8 @@ def main() -> None:
     if "train" in options.only:
         for key, config in TRAININGS.items():
             result[key] = against_bare(config, size, device)
+    if "half" in options.only and not options.gpu:
+        result["bf16_ratio"] = in_half_precision(size)
     if "keystrokes" in options.only and not options.gpu:
         result["keystroke_ratio"] = keystrokes(size)
     common.finish(result, options.gpu)

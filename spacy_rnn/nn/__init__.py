@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from . import many_to_one as many_to_one
     from . import onednn as onednn
     from . import pooling as pooling
+    from . import precision as precision
     from . import rnn as rnn
     from . import search as search
     from . import tag_scores as tag_scores

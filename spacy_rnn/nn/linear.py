@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from . import onednn
+from .layout import round_up
+from .precision import half_precision
 
 #: multiplications from which oneDNN is faster
 LARGE = 2**21
@@ -24,10 +26,21 @@ def linear(x: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
     bias (Optional[Tensor]): (M,).
     RETURNS (Tensor): (..., M).
     """
-    large = x.numel() * len(weight) >= LARGE
-    if not large or x.device.type != "cpu" or x.dtype != torch.float32 or not onednn.has_product():
+    if x.device.type != "cpu":
         return nn.functional.linear(x, weight, bias)
-    return _Linear.apply(x.flatten(0, -2), weight, bias).unflatten(0, x.shape[:-1])
+    half = half_precision(x) is not None
+    large = x.dtype == torch.float32 and x.numel() * len(weight) >= LARGE
+    if not half and not (large and onednn.has_product()):
+        return nn.functional.linear(x, weight, bias)
+    rows = x.reshape(-1, x.shape[-1])
+    if half:
+        # oneDNN compiles a kernel for each number of rows, which takes longer than to run it.
+        n_more = round_up(len(rows)) - len(rows)
+        padded = nn.functional.pad(rows, (0, 0, 0, n_more))
+        y = nn.functional.linear(padded, weight, bias)[: len(rows)]
+    else:
+        y = _Linear.apply(rows, weight, bias)
+    return y.view(*x.shape[:-1], len(weight))
 
 
 class Linear(nn.Linear):

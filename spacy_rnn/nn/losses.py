@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .linear import linear
+from .precision import half_precision
 
 #: target of a token or text without annotation; it has no loss
 MISSING = -100
@@ -72,21 +73,23 @@ class Scores(NamedTuple):
         return scores
 
 
-def vocabulary_loss(scores: Scores, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """`cross_entropy` of scores with targets, all of which count.
+def vocabulary_loss(
+    states: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, label_smoothing: float = 0.0
+) -> Tensor:
+    """`cross_entropy` of the scores of a whole vocabulary with targets, all of which count.
 
     For a vocabulary of thousands the logits, their softmax and its gradient are by far the largest
     arrays of a network. Here only some rows of them exist at a time: a chunk is multiplied, turned
     into its gradient in place and multiplied back while it is in the cache, in the forward pass.
 
-    scores (Scores): The scores.
+    states (Tensor): (N, H).
+    weight, bias (Tensor): Those of the output layer, (V, H) and (V,).
     targets (Tensor): int64 (N,).
     label_smoothing (float): As of `cross_entropy`.
     RETURNS (Tensor): The loss.
     """
-    states, layer = scores
     return _VocabularyLoss.apply(
-        states, layer.weight, layer.bias, targets, label_smoothing, torch.is_grad_enabled()
+        states, weight, bias, targets, label_smoothing, torch.is_grad_enabled()
     )
 
 
@@ -118,10 +121,14 @@ class _VocabularyLoss(torch.autograd.Function):
         with_gradient: bool,
     ) -> Tensor:
         n_rows, n_classes = len(states), len(weight)
+        precision = half_precision(states)
+        if precision is not None:
+            # Once for all chunks.
+            states, weight, bias = (x.to(precision) for x in (states, weight, bias))
         d_states = torch.empty_like(states)
-        d_weight = torch.zeros_like(weight)
-        d_bias = torch.zeros_like(bias)
         dtype = torch.promote_types(states.dtype, torch.float32)
+        d_weight = torch.zeros_like(weight, dtype=dtype)
+        d_bias = torch.zeros_like(bias, dtype=dtype)
         total = torch.zeros((), dtype=dtype, device=states.device)
         size = max(64, _CHUNK // n_classes)
         for start in range(0, n_rows, size):

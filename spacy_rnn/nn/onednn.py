@@ -14,7 +14,7 @@ _OPERATOR: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 
 
 def limit_caches() -> None:
-    """Let oneDNN keep 32 kernels, unless the environment sets another number.
+    """Let oneDNN keep 64 kernels, unless the environment sets another number.
 
     oneDNN compiles a kernel for each shape, of up to a megabyte, and batches of texts rarely have
     the same shape again. Two caches keep a thousand kernels each: oneDNN's own, and one for
@@ -22,7 +22,7 @@ def limit_caches() -> None:
     compiled: later calls have no effect.
     """
     for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
-        os.environ.setdefault(name, "32")
+        os.environ.setdefault(name, "64")
 
 
 def product(x: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:

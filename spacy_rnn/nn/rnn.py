@@ -27,6 +27,7 @@ from .layout import (
     step_overhead,
 )
 from .options import REVERSED, Direction
+from .precision import half_precision
 
 
 class Encoder(nn.Module):
@@ -331,14 +332,17 @@ def run_cell(
     one_direction = len(weights) == 4
     if cell.step and (cell.function is None or one_direction and _is_single_step(grid, x)):
         return loop_over_steps(cell.step, grid, x, states, weights)
-    if x.is_cuda and torch.is_autocast_enabled():
-        # torch's autocast would run cuDNN's kernels in float16 even where it is told to use
-        # bfloat16, whose range is that of float32.
-        dtype = _autocast_dtype()
-        states, weights = ([part.to(dtype) for part in parts] for parts in (states, weights))
-        with torch.autocast("cuda", enabled=False):
-            return _run_torch(cell.function, grid, x.to(dtype), states, weights)
-    return _run_torch(cell.function, grid, x, states, weights)
+    dtype = half_precision(x)
+    if dtype is None:
+        return _run_torch(cell.function, grid, x, states, weights)
+    # torch's autocast would run cuDNN's kernels in float16 even where it is told to use bfloat16,
+    # whose range is that of float32.
+    if x.device.type == "cpu" and (cell.function is not torch.lstm or isinstance(grid, Packed)):
+        # These kernels are not those of oneDNN, and slow in half precision.
+        dtype = torch.float32
+    states, weights = ([part.to(dtype) for part in parts] for parts in (states, weights))
+    with torch.autocast(x.device.type, enabled=False):
+        return _run_torch(cell.function, grid, x.to(dtype), states, weights)
 
 
 def _run_torch(
@@ -353,12 +357,6 @@ def _run_torch(
     else:
         output, *last = function(x, initial, weights, True, 1, 0.0, train, both, False)
     return output, torch.cat(last)
-
-
-def _autocast_dtype() -> torch.dtype:
-    if hasattr(torch, "get_autocast_dtype"):
-        return torch.get_autocast_dtype("cuda")
-    return torch.get_autocast_gpu_dtype()  # torch 2.3
 
 
 def _is_single_step(grid: Grid, x: Tensor) -> bool:

@@ -27,7 +27,7 @@ class Softmax(nn.Module):
 
     def loss(self, states: Tensor, targets: Tensor) -> Tensor:
         """The summed cross-entropy of targets (N,) after states (N, H)."""
-        return vocabulary_loss(Scores(states, self.linear), targets)
+        return vocabulary_loss(states, self.linear.weight, self.linear.bias, targets)
 
     def log_probabilities(self, states: Tensor, targets: Tensor) -> Tensor:
         """The log-probability of each target (N,) after states (N, H)."""
@@ -76,16 +76,17 @@ class AdaptiveSoftmax(nn.Module):
 
     def loss(self, states: Tensor, targets: Tensor) -> Tensor:
         """See `Softmax.loss`."""
-        loss = vocabulary_loss(Scores(states, self.head), self._in_head(targets))
-        for scores, _, target in self._in_clusters(states, targets):
-            loss = loss + vocabulary_loss(scores, target)
+        head, *tail = self._weights()
+        loss = vocabulary_loss(states, head, self.head.bias, self._in_head(targets))
+        for i, some, _, target in self._in_clusters(states, targets):
+            loss = loss + vocabulary_loss(some, tail[i], self._cluster(i).bias, target)
         return loss
 
     def log_probabilities(self, states: Tensor, targets: Tensor) -> Tensor:
         """See `Softmax.log_probabilities`."""
         found = log_probabilities(Scores(states, self.head), self._in_head(targets))
-        for scores, places, target in self._in_clusters(states, targets):
-            found[places] += log_probabilities(scores, target)
+        for i, some, places, target in self._in_clusters(states, targets):
+            found[places] += log_probabilities(Scores(some, self._cluster(i)), target)
         return found
 
     def forward(self, states: Tensor) -> Tensor:
@@ -104,16 +105,26 @@ class AdaptiveSoftmax(nn.Module):
 
     def _in_clusters(
         self, states: Tensor, targets: Tensor
-    ) -> Iterator[tuple[Scores, Tensor, Tensor]]:
-        """For each cluster the scores of its units after some of the states, the places of those
+    ) -> Iterator[tuple[int, Tensor, Tensor, Tensor]]:
+        """For each cluster with a target its number, what its layer reads, the places of those
         states, and the targets as numbers within the cluster."""
-        for narrow, layer, (start, end) in zip(
-            self.narrow, self.tail, pairwise(self.cutoffs), strict=True
-        ):
+        for i, (start, end) in enumerate(pairwise(self.cutoffs)):
             places = ((targets >= start) & (targets < end)).nonzero().squeeze(1)
             if len(places):
-                scores = Scores(narrow(states.index_select(0, places)), cast(Linear, layer))
-                yield scores, places, targets.index_select(0, places) - start
+                narrowed = self.narrow[i](states.index_select(0, places))
+                yield i, narrowed, places, targets.index_select(0, places) - start
+
+    def _cluster(self, i: int) -> Linear:
+        return cast(Linear, self.tail[i])
+
+    def _weights(self) -> list[Tensor]:
+        """The weights of the head and of each cluster."""
+        if not isinstance(self.head, SharedRows):
+            return [cast(Linear, layer).weight for layer in (self.head, *self.tail)]
+        # All at once: the gradient of each part by itself would be as large as the table.
+        sizes = [end - start for start, end in pairwise([0, *self.cutoffs])]
+        frequent, *tail = self.head.table.split(sizes)
+        return [self.head.with_own(frequent), *tail]
 
 
 class SharedRows(Linear):
@@ -138,5 +149,8 @@ class SharedRows(Linear):
     @property
     def weight(self) -> Tensor:  # type: ignore[override]
         """The weights of all outputs."""
-        rows = self.table[self.start : self.end]
+        return self.with_own(self.table[self.start : self.end])
+
+    def with_own(self, rows: Tensor) -> Tensor:
+        """Append the weights of the layer's own outputs to its rows of the embedding."""
         return rows if self.own is None else torch.cat([rows, self.own])

@@ -177,7 +177,8 @@ def translation_loss(
 ) -> Tensor:
     """The cross-entropy, summed over the pieces of targets and their ends, targets["pieces"]
     (M,)."""
-    return vocabulary_loss(scores, targets["pieces"], label_smoothing)
+    states, layer = scores
+    return vocabulary_loss(states, layer.weight, layer.bias, targets["pieces"], label_smoothing)
 
 
 def n_correct(scores: Scores, pieces: Tensor) -> Tensor:

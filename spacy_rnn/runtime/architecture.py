@@ -44,8 +44,9 @@ class Architecture(Generic[FeaturesT, ModuleT, OutT]):
     """Base of the architectures, which are the settings of a network. Makes the features and the
     module that they stand for, and predicts with them; both are kept in a `TorchShim`.
 
-    mixed_precision (str): Train and predict in half precision on a GPU ("bf16", "fp16"); ignored
-        on a CPU.
+    mixed_precision (str): Half precision, "bf16" or "fp16", for training and prediction on a GPU;
+        with "bf16" also for training on a CPU that multiplies bfloat16 matrices (AMX). Ignored
+        elsewhere.
     batch_tokens (int): Tokens in a batch of prediction, padding counted. Bounds memory; results do
         not depend on it.
     """

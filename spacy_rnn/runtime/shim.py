@@ -66,7 +66,7 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
     """Holds the features and the torch module of one component.
 
     architecture (Architecture[FeaturesT, ModuleT, Any]): Makes them.
-    mixed_precision (str): "none", "bf16" or "fp16"; ignored on CPU.
+    mixed_precision (str): "none", "bf16" or "fp16"; see `Architecture`.
 
     features (FeaturesT): Turns documents into arrays.
     engine (Engine): Predicts with the module.
@@ -171,11 +171,12 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
 
     # Prediction and training
 
-    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
-        dtype = _PRECISIONS.get(self.mixed_precision)
-        if dtype is None or self.device.type != "cuda":
+    def _autocast(self, training: bool) -> contextlib.AbstractContextManager[Any]:
+        precision, device = self.mixed_precision, self.device.type
+        on_cpu = training and precision == "bf16" and nn.precision.has_fast_bfloat16()
+        if precision == "none" or not (device == "cuda" or device == "cpu" and on_cpu):
             return contextlib.nullcontext()
-        return torch.autocast("cuda", dtype=getattr(torch, dtype))
+        return torch.autocast(device, dtype=getattr(torch, _PRECISIONS[precision]))
 
     @contextlib.contextmanager
     def inference(self) -> Iterator[Any]:
@@ -189,7 +190,7 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
                 yield self.network
             return
         predictor = self.predictor
-        with computing.lock, torch.inference_mode(), self._autocast():
+        with computing.lock, torch.inference_mode(), self._autocast(False):
             yield predictor
 
     @contextlib.contextmanager
@@ -202,7 +203,7 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
         """
         self.engine.begin_change()
         view: Any = nn.dropout.training_view(self.module, dropout)
-        with computing.lock, self._autocast():
+        with computing.lock, self._autocast(True):
             yield view
 
     def begin_update(  # type: ignore[override]

@@ -325,12 +325,17 @@ def test_the_loss_of_a_vocabulary_equals_cross_entropy_with_its_gradients(
     targets = torch.randint(n_classes, (n_rows,))
     expected = cross_entropy_64(scores.logits(), targets, smoothing)
     expected_gradients = torch.autograd.grad(3 * expected, parts)
-    loss = vocabulary_loss(scores, targets, smoothing)
+    loss = loss_of(scores, targets, smoothing)
     gradients = torch.autograd.grad(3 * loss, parts)
     torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(gradients, expected_gradients)
     with torch.no_grad():
-        torch.testing.assert_close(vocabulary_loss(scores, targets, smoothing), expected.detach())
+        torch.testing.assert_close(loss_of(scores, targets, smoothing), expected.detach())
+
+
+def loss_of(scores, targets, smoothing=0.0):
+    layer = scores.layer
+    return vocabulary_loss(scores.states, layer.weight, layer.bias, targets, smoothing)
 
 
 def scores_64(n_rows, n_classes):
@@ -354,7 +359,7 @@ def cross_entropy_64(logits, targets, smoothing):
 def test_the_loss_of_a_vocabulary_is_right_for_large_scores():
     states = torch.tensor([[1000.0], [-1000.0]], requires_grad=True)
     scores = scores_of(states, torch.tensor([[1.0], [-1.0]]), torch.zeros(2))
-    loss = vocabulary_loss(scores, torch.tensor([0, 0]))
+    loss = loss_of(scores, torch.tensor([0, 0]))
     loss.backward()
     assert loss.item() == 2000.0
     assert states.grad.tolist() == [[0.0], [-2.0]]
@@ -387,7 +392,7 @@ def test_log_probabilities_of_a_vocabulary_equal_those_of_torch(n_rows, n_classe
     found = log_probabilities(scores, targets)
     assert not found.requires_grad
     torch.testing.assert_close(found, expected.detach())
-    loss = vocabulary_loss(scores, targets)
+    loss = loss_of(scores, targets)
     torch.testing.assert_close(-found.sum(), loss.detach())
     single = log_probabilities(Scores(scores.states.float(), scores.layer.float()), targets)
     assert single.dtype == torch.float32

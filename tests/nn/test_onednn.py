@@ -83,18 +83,18 @@ def values_after(code, **variables):
 @pytest.mark.slow
 def test_sizes_set_in_the_environment_are_kept():
     code = "from spacy_rnn.nn.onednn import limit_caches; limit_caches()"
-    assert values_after(code) == ["32", "32"]
-    assert values_after(code, LRU_CACHE_CAPACITY="7") == ["32", "7"]
+    assert values_after(code) == ["64", "64"]
+    assert values_after(code, LRU_CACHE_CAPACITY="7") == ["64", "7"]
 
 
 @pytest.mark.slow
 def test_networks_used_without_pipelines_limit_the_caches():
     assert values_after(
         "from spacy_rnn.config.encoder import RNNEncoder; RNNEncoder().module(2)"
-    ) == ["32", "32"]
+    ) == ["64", "64"]
     code = "import torch; from spacy_rnn.nn.linear import Linear; layer = Linear(1024, 2048)"
     assert values_after(f"{code}; assert layer(torch.randn(2, 1024)).shape == (2, 2048)") == (
-        ["32", "32"] if available else ["None", "None"]
+        ["64", "64"] if available else ["None", "None"]
     )
 
 

@@ -16,6 +16,7 @@ from spacy.training import Corpus, Example
 from spacy.vocab import Vocab
 from thinc.api import Adam
 
+from spacy_rnn import nn
 from spacy_rnn.runtime.optimizer import make_adamw
 
 from ..helpers.kinds import FEW_KINDS, KINDS, LABELLED_KINDS, TOKEN_KINDS
@@ -140,13 +141,25 @@ def test_same_seed_same_bytes(kind):
 
 @over_shared
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-def test_mixed_precision_is_ignored_on_a_cpu(kind, precision):
+def test_mixed_precision_is_ignored_on_a_cpu_that_is_not_faster_with_it(
+    kind, precision, monkeypatch
+):
+    monkeypatch.setattr(nn.precision, "has_fast_bfloat16", lambda: False)
+
     def run(precision):
         nlp = kind.make({"mixed_precision": precision})
         train(nlp, make_examples(nlp), steps=5)
         return weights(kind, nlp)
 
     assert run(precision) == run("none")
+
+
+def test_mixed_precision_learns_on_a_cpu_with_amx(kind, monkeypatch):
+    monkeypatch.setattr(nn.precision, "has_fast_bfloat16", lambda: True)
+    nlp = kind.make({"mixed_precision": "bf16"})
+    examples = make_examples(nlp)
+    train(nlp, examples)
+    assert kind.fits(nlp, examples)
 
 
 @pytest.mark.gpu

@@ -70,7 +70,7 @@ def test_the_first_network_limits_caches_and_makes_forks_safe():
     before, made, built, again = shown(f"show()\n{BUILD}\nshow()")
     assert made == before and again == built
     environment, _, handlers, threads = built
-    assert environment == {**before[0], **dict.fromkeys(CACHES, "32")}
+    assert environment == {**before[0], **dict.fromkeys(CACHES, "64")}
     assert handlers == [HANDLERS, ["after_in_child"]]
     assert threads == before[3]
 

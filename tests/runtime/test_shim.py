@@ -15,6 +15,7 @@ from thinc.api import Adam, Optimizer
 from spacy_rnn.architectures.tagger import TaggerArchitecture
 from spacy_rnn.config.embedding import AffixEmbedding, WordEmbedding
 from spacy_rnn.config.encoder import RNNEncoder
+from spacy_rnn.nn import precision
 from spacy_rnn.nn.tagger import tagging_loss
 from spacy_rnn.runtime import step_counts
 from spacy_rnn.runtime.optimizer import make_adamw, parameter_key
@@ -189,13 +190,28 @@ def test_a_resize_keeps_the_scores_of_known_labels():
     np.testing.assert_allclose(logits(shim)[:, :N_LABELS], before, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("mixed_precision", ["bf16", "fp16"])
-def test_half_precision_is_off_on_a_cpu(mixed_precision):
+@pytest.mark.parametrize(("mixed_precision", "amx"), [("bf16", False), ("fp16", True)])
+def test_half_precision_is_off_on_a_cpu_that_is_not_faster_with_it(
+    mixed_precision, amx, monkeypatch
+):
+    monkeypatch.setattr(precision, "has_fast_bfloat16", lambda: amx)
     shim, half = make_shim(), make_shim(mixed_precision=mixed_precision)
     np.testing.assert_array_equal(logits(half), logits(shim))
     for one in (shim, half):
         accumulate(one, DOCS)
     assert_equal(recorded(half), recorded(shim))
+
+
+def test_a_cpu_with_amx_trains_in_bfloat16_and_predicts_in_float32(monkeypatch):
+    monkeypatch.setattr(precision, "has_fast_bfloat16", lambda: True)
+    shim, half = make_shim(), make_shim(mixed_precision="bf16")
+    np.testing.assert_array_equal(logits(half), logits(shim))
+    losses = [accumulate(one, DOCS) for one in (shim, half)]
+    assert losses[0] != losses[1] == pytest.approx(losses[0], rel=0.01)
+    single, rounded = recorded(shim), recorded(half)
+    for name, gradient in single.items():
+        assert rounded[name].dtype == torch.float32
+        torch.testing.assert_close(rounded[name], gradient, rtol=0.05, atol=0.01)
 
 
 class ScaledShim(TorchShim):
