@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from .decoder import DecoderState
 from .dropout import bernoulli_mask
 from .linear import Linear, xavier_linear
+from .losses import log_softmax
 from .ragged import offsets
 from .rnn import Encoder
 from .softmax import AdaptiveSoftmax, Softmax
@@ -128,7 +129,7 @@ class LanguageModel(nn.Module):
         lengths = torch.full((n,), length)
         states, _ = self.encoder.forward_stateful(vectors.flatten(0, 1), lengths, None, state)
         last = states.unflatten(0, (n, length))[:, length - len(targets) :]
-        scores = self.output(self._to_output(last.flatten(0, 1))).float().log_softmax(dim=1)
+        scores = log_softmax(self.output(self._to_output(last.flatten(0, 1))))
         found = scores.gather(1, targets.repeat(n).unsqueeze(1))
         return found.view(n, len(targets)).sum(1)
 

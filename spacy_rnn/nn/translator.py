@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from .decoder import Decoder, DecoderState, EncodedSource
 from .dropout import LockedDropout, shared_masks
 from .linear import xavier_linear
-from .losses import Scores, vocabulary_loss
+from .losses import Scores, log_softmax, vocabulary_loss
 from .rnn import Encoder, final_states
 
 
@@ -132,7 +132,7 @@ class Translator(nn.Module):
         """
         source, state = self.encode_vectors(vectors, lengths)
         states, _, _ = self.decoder(self._target_vectors(decoder_input), source, state)
-        return self.output(states[:, -1]).float().log_softmax(dim=1)
+        return log_softmax(self.output(states[:, -1]))
 
     def step(
         self, pieces: Tensor, source: EncodedSource, state: DecoderState
