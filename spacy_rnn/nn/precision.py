@@ -11,8 +11,10 @@ from torch import Tensor
 
 def half_precision(x: Tensor) -> Optional[torch.dtype]:
     """The data type in which autocast computes matrix products on the device of a tensor; None
-    outside of autocast."""
+    outside of autocast, and on devices other than CPUs and those of CUDA."""
     kind = x.device.type
+    if kind not in ("cpu", "cuda"):
+        return None
     if hasattr(torch, "get_autocast_dtype"):
         return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
     # torch 2.3

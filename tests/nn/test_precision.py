@@ -23,6 +23,7 @@ def test_the_data_type_of_products():
         assert half_precision(x) == HALF
         with torch.autocast("cpu", enabled=False):
             assert half_precision(x) is None
+        assert half_precision(x.to("meta")) is None
     assert half_precision(x) is None
 
 
