@@ -1,6 +1,7 @@
 """Half precision: torch's autocast on a CPU, compared with single and double precision."""
 
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -29,8 +30,10 @@ def test_the_data_type_of_products():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
 def test_amx_is_what_the_operating_system_says():
-    with open("/proc/cpuinfo", encoding="utf8") as file:
-        assert has_fast_bfloat16() == (" amx_bf16" in file.read())
+    """torch 2.3 does not know: half precision is then ignored on all CPUs."""
+    is_told = hasattr(torch.cpu, "_is_amx_tile_supported")
+    has_amx = " amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf8")
+    assert has_fast_bfloat16() == (has_amx and is_told)
 
 
 @pytest.mark.parametrize("shape", [(5,), (1, 5), (9, 5), (17, 5), (3, 7, 5), (0, 5)])
