@@ -1,7 +1,7 @@
 """The baseline: a translator in plain torch, over batches that are prepared beforehand.
 
-The shapes are those of configs/translator.cfg: piece embeddings of 256, a bidirectional LSTM of
-2 x 256 as encoder, an LSTM of 256 as decoder, which starts from the encoder's last states,
+The shapes are those of configs/translator.cfg: piece embeddings of 320, a bidirectional LSTM of
+2 x 320 as encoder, an LSTM of 320 as decoder, which starts from the encoder's last states,
 "general" attention, and an output layer with tied weights (the target's embedding).
 
 `BareTranslator` is for training: the decoder runs over a whole batch of targets at once, attention
@@ -21,7 +21,7 @@ from bare_tagger import BiLSTM, Packed, Padded, Rows, Ways
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-SIZE = 256
+SIZE = 320
 #: ids of the pieces of a source, and of its target with begin and end symbols
 Pair = tuple[list[int], list[int]]
 

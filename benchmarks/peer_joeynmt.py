@@ -3,7 +3,7 @@
 
     python benchmarks/peer_joeynmt.py train|decode|steps bahdanau|luong FOLDER
 
-The model: piece embeddings of 256, a bidirectional LSTM of 2 x 256 as encoder, and an LSTM of 256
+The model: piece embeddings of 320, a bidirectional LSTM of 2 x 320 as encoder, and an LSTM of 320
 as decoder, with Bahdanau's attention and input feeding, as in JoeyNMT's recurrent configs, or with
 Luong's attention and without input feeding.
 
@@ -39,7 +39,7 @@ from joeynmt.training import TrainManager
 from joeynmt.vocabulary import Vocabulary
 from torch import Tensor, nn
 
-SIZE = 256
+SIZE = 320
 CPU = torch.device("cpu")
 #: a sentence
 Pieces = list[str]

@@ -2,7 +2,7 @@
 8,000 pieces a side and one thread:
 
 * training against JoeyNMT (--peer-python: a Python that can import joeynmt): batches of 64 random
-  sentences, a bidirectional LSTM layer and an LSTM decoder of 256 with tied embeddings of 256, once
+  sentences, a bidirectional LSTM layer and an LSTM decoder of 320 with tied embeddings of 320, once
   with Bahdanau's attention and input feeding, as in JoeyNMT's recurrent configs, and once with
   Luong's attention and without input feeding, as in configs/translator.cfg. Adam, dropout, and no
   label smoothing, because JoeyNMT is slower with it;

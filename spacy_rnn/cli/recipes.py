@@ -154,8 +154,8 @@ RECIPES: Dict[Tuple[str, str], Recipe] = {
     ("translator", "accuracy"): Recipe(
         Training(0.2, 5000, 1600, 0.002, 5, PAIR_WORDS),
         {
-            "model.source_pieces.vocab_size": 4000,
-            "model.target_pieces": {**PIECES, "vocab_size": 4000},
+            "model.source_pieces.vocab_size": 2000,
+            "model.target_pieces": {**PIECES, "vocab_size": 2000},
         },
         PAIRS,
     ),
