@@ -46,6 +46,11 @@ VECTORS = {"@architectures": "spacy_rnn.VectorEmbedding.v1"}
 AFFIXES = {"@architectures": "spacy_rnn.AffixEmbedding.v1"}
 LISTENER = {"@architectures": "spacy.Tok2VecListener.v1"}
 PIECES = {"@architectures": "spacy_rnn.SentencePieces.v1"}
+#: for each language of a translator
+FEW_PIECES = {
+    "model.source_pieces.vocab_size": 2000,
+    "model.target_pieces": {**PIECES, "vocab_size": 2000},
+}
 
 SMALL_TOKENS = {
     "model.embedding.words.width": 64,
@@ -142,8 +147,7 @@ RECIPES: Dict[Tuple[str, str], Recipe] = {
         Training(0.1, 4000, 1600, 0.004, 5, PAIR_WORDS),
         {
             "model.embedding_size": 128,
-            "model.source_pieces.vocab_size": 2000,
-            "model.target_pieces": {**PIECES, "vocab_size": 2000},
+            **FEW_PIECES,
             "model.encoder.cell": "gru",
             "model.encoder.hidden_size": 128,
             "model.decoder.cell": "gru",
@@ -153,10 +157,7 @@ RECIPES: Dict[Tuple[str, str], Recipe] = {
     ),
     ("translator", "accuracy"): Recipe(
         Training(0.2, 5000, 1600, 0.002, 5, PAIR_WORDS),
-        {
-            "model.source_pieces.vocab_size": 2000,
-            "model.target_pieces": {**PIECES, "vocab_size": 2000},
-        },
+        FEW_PIECES,
         PAIRS,
     ),
     ("lm", "efficiency"): Recipe(

@@ -28,19 +28,16 @@ def linear(x: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
     """
     if x.device.type != "cpu":
         return nn.functional.linear(x, weight, bias)
-    half = half_precision(x) is not None
-    large = x.dtype == torch.float32 and x.numel() * len(weight) >= LARGE
-    if not half and not (large and onednn.has_product()):
-        return nn.functional.linear(x, weight, bias)
-    rows = x.reshape(-1, x.shape[-1])
-    if half:
+    if half_precision(x) is not None:
         # oneDNN compiles a kernel for each number of rows, which takes longer than to run it.
-        n_more = round_up(len(rows)) - len(rows)
-        padded = nn.functional.pad(rows, (0, 0, 0, n_more))
-        y = nn.functional.linear(padded, weight, bias)[: len(rows)]
-    else:
-        y = _Linear.apply(rows, weight, bias)
-    return y.view(*x.shape[:-1], len(weight))
+        rows = x.reshape(-1, x.shape[-1])
+        n = len(rows)
+        padded = nn.functional.pad(rows, (0, 0, 0, round_up(n) - n))
+        return nn.functional.linear(padded, weight, bias)[:n].view(*x.shape[:-1], len(weight))
+    large = x.numel() * len(weight) >= LARGE
+    if not large or x.dtype != torch.float32 or not onednn.has_product():
+        return nn.functional.linear(x, weight, bias)
+    return _Linear.apply(x.flatten(0, -2), weight, bias).unflatten(0, x.shape[:-1])
 
 
 class Linear(nn.Linear):

@@ -335,12 +335,12 @@ def run_cell(
     dtype = half_precision(x)
     if dtype is None:
         return _run_torch(cell.function, grid, x, states, weights)
-    # torch's autocast would run cuDNN's kernels in float16 even where it is told to use bfloat16,
-    # whose range is that of float32.
     if x.device.type == "cpu" and (cell.function is not torch.lstm or isinstance(grid, Packed)):
         # These kernels are not those of oneDNN, and slow in half precision.
         dtype = torch.float32
     states, weights = ([part.to(dtype) for part in parts] for parts in (states, weights))
+    # torch's autocast would run cuDNN's kernels in float16 even where it is told to use bfloat16,
+    # whose range is that of float32.
     with torch.autocast(x.device.type, enabled=False):
         return _run_torch(cell.function, grid, x.to(dtype), states, weights)
 

@@ -172,11 +172,14 @@ class TorchShim(Shim, Generic[FeaturesT, ModuleT]):
     # Prediction and training
 
     def _autocast(self, training: bool) -> contextlib.AbstractContextManager[Any]:
-        precision, device = self.mixed_precision, self.device.type
-        on_cpu = training and precision == "bf16" and nn.precision.has_fast_bfloat16()
-        if precision == "none" or not (device == "cuda" or device == "cpu" and on_cpu):
+        dtype, device = _PRECISIONS.get(self.mixed_precision), self.device.type
+        if device == "cpu":
+            is_faster = training and dtype == "bfloat16" and nn.precision.has_fast_bfloat16()
+        else:
+            is_faster = device == "cuda"
+        if dtype is None or not is_faster:
             return contextlib.nullcontext()
-        return torch.autocast(device, dtype=getattr(torch, _PRECISIONS[precision]))
+        return torch.autocast(device, dtype=getattr(torch, dtype))
 
     @contextlib.contextmanager
     def inference(self) -> Iterator[Any]:

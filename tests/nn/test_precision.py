@@ -6,15 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from spacy_rnn.config.encoder import RNNEncoder
 from spacy_rnn.nn.cells import CELLS
 from spacy_rnn.nn.linear import linear
 from spacy_rnn.nn.losses import vocabulary_loss
 from spacy_rnn.nn.precision import half_precision, has_fast_bfloat16
-from spacy_rnn.nn.rnn import Encoder
 
 HALF = torch.bfloat16
-#: of numbers near 1, whose last of 8 bits is 2**-8
-CLOSE = dict(rtol=0.03, atol=0.03)
 
 
 def test_the_data_type_of_products():
@@ -53,28 +51,14 @@ def test_a_linear_layer(shape, bias):
         torch.testing.assert_close(one.double(), other, rtol=0.05, atol=0.2)
 
 
-def make_encoder(cell, direction, layout):
-    torch.manual_seed(0)
-    encoder = Encoder(
-        6,
-        cell=cell,
-        direction=direction,
-        hidden_size=8,
-        depth=2,
-        recurrent_dropout=0.0,
-        residual=False,
-        layer_norm=False,
-        chrono_length=0,
-    )
-    encoder.layout = layout
-    return encoder
-
-
 @pytest.mark.parametrize("direction", ["forward", "both"])
 @pytest.mark.parametrize("layout", ["packed", "padded"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_an_encoder(cell, layout, direction):
-    encoder = make_encoder(cell, direction, layout)
+    torch.manual_seed(0)
+    settings = RNNEncoder(cell=cell, direction=direction, hidden_size=8, depth=2)
+    encoder = settings.module(6)
+    encoder.layout = layout
     vectors, lengths = torch.randn(9, 6), torch.tensor([4, 0, 2, 3])
     parameters = list(encoder.parameters())
     single = encoder(vectors, lengths)
@@ -87,7 +71,7 @@ def test_an_encoder(cell, layout, direction):
         assert torch.equal(states, single)
     else:
         assert not torch.equal(states.float(), single)
-    torch.testing.assert_close(states.float(), single, **CLOSE)
+    torch.testing.assert_close(states.float(), single, rtol=0.03, atol=0.03)
     for one, other in zip(of_half, gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=0.1, atol=0.1)
 
